@@ -21,19 +21,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from support.small import SERVICE, Lane, small_world
+from support.small import SERVICE, SmallEnvironment, small_cloud
 
 RUNS = 7
 POLL = 0.1
 """Seconds; what the bare way waits between two questions is no part of what ECS needs, so it is short."""
 
 
-def bare(lane: Lane, revision: str) -> float:
+def bare(environment: SmallEnvironment, revision: str) -> float:
     """Seconds from UpdateService to the successful end of its deployment."""
-    ecs = lane.world.client("ecs")
+    ecs = environment.stack.client("ecs")
     began = time.monotonic()
-    payload = ecs.update_service(cluster=lane.name, service=SERVICE, taskDefinition=revision)["service"]
-    wanted = payload["currentServiceDeployment"] if "currentServiceDeployment" in payload else lane.deployments()[0]
+    payload = ecs.update_service(cluster=environment.name, service=SERVICE, taskDefinition=revision)["service"]
+    wanted = (
+        payload["currentServiceDeployment"] if "currentServiceDeployment" in payload else environment.deployments()[0]
+    )
     while True:
         [found] = ecs.describe_service_deployments(serviceDeploymentArns=[wanted])["serviceDeployments"]
         if found["status"] == "SUCCESSFUL":
@@ -42,27 +44,34 @@ def bare(lane: Lane, revision: str) -> float:
         time.sleep(POLL)
 
 
-def omc(lane: Lane, revision: str) -> float:
+def omc(environment: SmallEnvironment, revision: str) -> float:
     """Seconds of the whole command."""
     began = time.monotonic()
-    done = lane.omc("rollback", SERVICE, "--to", revision, "--env", lane.name, "--yes")
-    assert done.code == 0, done.out + done.err
+    done = environment.omc("rollback", SERVICE, "--to", revision, "--env", environment.name, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
     return time.monotonic() - began
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="omc-bench-") as folder, small_world(Path(folder), 1) as [lane]:
-        first = lane.service["taskDefinition"].rpartition("/")[2]
-        done = lane.omc(
-            "deploy", "--image", f"{SERVICE}={lane.images['blue']}", "--watch", "1s", "--env", lane.name, "--yes"
+    with tempfile.TemporaryDirectory(prefix="omc-bench-") as folder, small_cloud(Path(folder), 1) as [environment]:
+        first = environment.service["taskDefinition"].rpartition("/")[2]
+        done = environment.omc(
+            "deploy",
+            "--image",
+            f"{SERVICE}={environment.images['blue']}",
+            "--watch",
+            "1s",
+            "--env",
+            environment.name,
+            "--yes",
         )
-        assert done.code == 0, done.out + done.err
-        second = lane.service["taskDefinition"].rpartition("/")[2]
-        omc(lane, first)  # as much warmed up as a second command is
+        assert done.returncode == 0, done.stdout + done.stderr
+        second = environment.service["taskDefinition"].rpartition("/")[2]
+        omc(environment, first)  # as much warmed up as a second command is
         ours, theirs = [], []
         for _ in range(RUNS):
-            theirs.append(bare(lane, second))
-            ours.append(omc(lane, first))
+            theirs.append(bare(environment, second))
+            ours.append(omc(environment, first))
     print(f"{'':<14}{'median':>9}{'min':>9}{'max':>9}   runs")
     for name, runs in (("omc rollback", ours), ("bare calls", theirs)):
         print(f"{name:<14}{statistics.median(runs):>8.2f}s{min(runs):>8.2f}s{max(runs):>8.2f}s   {len(runs)}")

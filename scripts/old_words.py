@@ -49,7 +49,6 @@ OLD = {
     "Loss": "DataLoss",
     "Bill": "CostEstimator",
     "UNREAD": "NO_READING",
-    "Unreadable": "Unavailable",
     "side_by_side": "parallel_map",
     "shape_of": "fingerprint",
     "meant": "did_you_mean, intended",

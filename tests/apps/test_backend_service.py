@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,20 +27,12 @@ import pytest
 
 from localcloud.backends import certificates, outside_api, postgres, valkey
 from localcloud.core.processes import Process, Supervisor
+from support.commands import CommandResult, run
+from support.waiting import eventually
 
 APP = Path(__file__).parents[2] / "apps" / "backend"
 EXCHANGE = APP.parent / "exchange" / "quotes.py"
 PASSWORD = "correct horse"  # of a server that lives for this test run
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """Poll until the condition gives something true; fail with what was awaited."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.03)
-    raise AssertionError(f"not within {seconds:g} s: {what}")
 
 
 def free_port(address: str) -> int:
@@ -139,7 +131,7 @@ class Running:
 
     def logs(self, **wanted: object) -> list[dict[str, Any]]:
         """The same, waited for: a line comes through a pipe, so that an answer may well be here before it."""
-        return until(lambda: self.logged(**wanted), f"it logs {wanted}")  # type: ignore[no-any-return]
+        return eventually(f"it logs {wanted}", lambda: self.logged(**wanted))
 
     def answers(self) -> bool:
         assert self.process.poll() is None, f"it ended with {self.process.returncode}: {self.lines}"
@@ -167,7 +159,7 @@ def serving(environment: dict[str, str]) -> Iterator[Running]:
     reader = threading.Thread(target=lambda: running.lines.extend(output))
     reader.start()
     try:
-        until(running.answers, "the backend answers")
+        eventually("the backend answers", running.answers)
         yield running
     finally:
         process.terminate()
@@ -179,16 +171,8 @@ def serving(environment: dict[str, str]) -> Iterator[Running]:
             output.close()
 
 
-def migrate(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "backend.migrate"],
-        cwd=APP,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def migrate(environment: dict[str, str]) -> CommandResult:
+    return run([sys.executable, "-m", "backend.migrate"], environment, cwd=APP)
 
 
 def administer(parts: Parts, database: str, statement: str) -> list[tuple[Any, ...]]:
@@ -305,8 +289,8 @@ def test_the_application_serves_as_a_user_that_may_only_read_and_write_rows(part
         assert done.returncode == 0, done.stdout
         assert FIRST not in done.stdout
         assert SECOND not in done.stdout
-        until(lambda: backend.get("/health/ready").status_code == 200, "it is ready without a restart")
-        until(lambda: backend.get("/api/v1/prices").json(), "it stores prices")
+        eventually("it is ready without a restart", lambda: backend.get("/health/ready").status_code == 200)
+        eventually("it stores prices", lambda: backend.get("/api/v1/prices").json())
         token = backend.ask("POST", "/api/v1/portfolio").json()["token"]
         owner = {"Authorization": f"Bearer {token}"}
         held = backend.ask("PUT", "/api/v1/portfolio/BTC", json={"quantity": "2"}, headers=owner)
@@ -378,7 +362,7 @@ def test_a_new_password_stands_in_no_log_of_the_server(parts: Parts) -> None:
     administer(parts, "postgres", "SELECT pg_reload_conf()")
     try:
         assert migrate(with_users(environment, a="a-password-nobody-may-read")).returncode == 0
-        until(lambda: "ALTER ROLE" in parts.database.log.read_text(), "the server logs the statement")
+        eventually("the server logs the statement", lambda: "ALTER ROLE" in parts.database.log.read_text())
         assert "a-password-nobody-may-read" not in parts.database.log.read_text()
     finally:
         administer(parts, "postgres", "ALTER SYSTEM RESET log_statement")
@@ -400,9 +384,11 @@ def test_a_malformed_user_is_one_sentence_without_its_password(parts: Parts, val
 
 def test_prices_are_stored_by_one_process_and_read_through_the_cache(parts: Parts, migrated: dict[str, str]) -> None:
     with serving(migrated) as one, serving(migrated) as other:
-        until(lambda: len(one.get("/api/v1/prices").json()) == 6, "all six coins have a price")
-        until(lambda: 0 < (one.get("/api/v1/status").json()["data_age_seconds"] or 99) < 5, "the data is fresh")
-        until(lambda: len(one.logged(message="prices stored") + other.logged(message="prices stored")) >= 4, "4 ticks")
+        eventually("all six coins have a price", lambda: len(one.get("/api/v1/prices").json()) == 6)
+        eventually("the data is fresh", lambda: 0 < (one.get("/api/v1/status").json()["data_age_seconds"] or 99) < 5)
+        eventually(
+            "4 ticks", lambda: len(one.logged(message="prices stored") + other.logged(message="prices stored")) >= 4
+        )
         gaps = administer(
             parts,
             migrated["POSTGRES_DB"],
@@ -420,7 +406,7 @@ def test_prices_are_stored_by_one_process_and_read_through_the_cache(parts: Part
             assert filled.json() == read.json()
             return True
 
-        until(read_through, "one fills the cache and the other reads it")
+        eventually("one fills the cache and the other reads it", read_through)
         history = one.get("/api/v1/prices/BTC/history").json()
         assert len(history) >= 2
         assert [point["as_of"] for point in history] == sorted(point["as_of"] for point in history)
@@ -436,7 +422,7 @@ def test_status_tells_what_runs_and_how_fresh_it_is(migrated: dict[str, str]) ->
             assert 0 <= took < 5
             return status if age is not None and age < 5 and status["cache"] == "available" else None
 
-        assert until(fresh, "fresh prices are stored, and no answer of the cache was late") == {
+        assert eventually("fresh prices are stored, and no answer of the cache was late", fresh) == {
             "environment": "test",
             "revision": "7",
             "schema": 2,
@@ -448,7 +434,7 @@ def test_status_tells_what_runs_and_how_fresh_it_is(migrated: dict[str, str]) ->
 
 def test_a_portfolio_belongs_to_whoever_holds_its_token(migrated: dict[str, str]) -> None:
     with serving(migrated) as backend:
-        until(lambda: backend.get("/api/v1/prices").json(), "prices are stored")
+        eventually("prices are stored", lambda: backend.get("/api/v1/prices").json())
         token = backend.ask("POST", "/api/v1/portfolio").json()["token"]
         own = {"authorization": f"Bearer {token}"}
         put = backend.ask("PUT", "/api/v1/portfolio/ETH", json={"quantity": "2.5"}, headers=own)
@@ -469,7 +455,7 @@ def test_a_portfolio_belongs_to_whoever_holds_its_token(migrated: dict[str, str]
 
 def test_without_its_cache_it_warns_once_and_stays_quick(parts: Parts, migrated: dict[str, str]) -> None:
     with serving(migrated) as backend:
-        until(lambda: backend.get("/api/v1/coins").headers["x-cache"] in ("miss", "hit"), "the cache is used")
+        eventually("the cache is used", lambda: backend.get("/api/v1/coins").headers["x-cache"] in ("miss", "hit"))
         earlier = len(backend.logged(level="WARNING", logger="cache"))  # of answers that were late; mostly none
         parts.supervisor.end(parts.cache_process, grace=5)
         try:
@@ -480,11 +466,11 @@ def test_without_its_cache_it_warns_once_and_stays_quick(parts: Parts, migrated:
             assert {(answer.status_code, answer.headers["x-cache"]) for answer in answers} == {(200, "bypass")}
             ready = backend.get("/health/ready")
             assert (ready.status_code, ready.json()["cache"]) == (200, "unavailable")
-            until(lambda: len(backend.logged(level="WARNING", logger="cache")) > earlier, "it warns")
+            eventually("it warns", lambda: len(backend.logged(level="WARNING", logger="cache")) > earlier)
             assert len(backend.logged(level="WARNING", logger="cache")) == earlier + 1
         finally:
             parts.restart_cache()
-        until(lambda: backend.get("/health/ready").json()["cache"] == "available", "the cache is used again")
+        eventually("the cache is used again", lambda: backend.get("/health/ready").json()["cache"] == "available")
         backend.logs(level="INFO", logger="cache", message="cache available again")
 
 
@@ -550,7 +536,7 @@ def test_the_cache_is_reached_over_tls_and_its_certificate_is_verified(parts: Pa
     with tls_in_front(certificate, address, (address, valkey.REPLICATION_PORT)) as port:
         tls = {**migrated, "REDIS_TLS": "true", "REDIS_PORT": str(port)}
         with serving(tls) as backend:
-            until(lambda: backend.get("/health/ready").json()["cache"] == "available", "the cache is reached")
+            eventually("the cache is reached", lambda: backend.get("/health/ready").json()["cache"] == "available")
         tls.pop("SSL_CERT_FILE")
         with serving(tls) as distrusting:
             assert distrusting.get("/health/ready").json()["cache"] == "unavailable"
@@ -573,19 +559,19 @@ def test_it_takes_no_more_connections_than_its_pool_has(parts: Parts, migrated: 
 
 def test_workers_serve_side_by_side_each_with_a_pool(parts: Parts, migrated: dict[str, str]) -> None:
     with serving({**migrated, "WEB_CONCURRENCY": "2"}) as backend:
-        until(lambda: len(backend.logged(message="started")) == 2, "two workers started")
+        eventually("two workers started", lambda: len(backend.logged(message="started")) == 2)
         assert backend.get("/health/ready").status_code == 200
         with httpx.Client(base_url=backend.url, timeout=60) as client:  # one connection, as the load balancer keeps
-            until(
-                lambda: client.get("/api/v1/prices").elapsed < timedelta(seconds=0.03),
+            eventually(
                 "an answer that doesn't wait 40 ms for an acknowledgement",
+                lambda: client.get("/api/v1/prices").elapsed < timedelta(seconds=0.03),
             )
     assert backend.process.returncode == 0
 
 
 def test_a_worker_that_dies_ends_the_task(migrated: dict[str, str]) -> None:
     with serving({**migrated, "WEB_CONCURRENCY": "2"}) as backend:
-        until(lambda: len(backend.logged(message="started")) == 2, "two workers started")
+        eventually("two workers started", lambda: len(backend.logged(message="started")) == 2)
         children = Path(f"/proc/{backend.process.pid}/task/{backend.process.pid}/children").read_text().split()
         assert len(children) == 2
         os.kill(int(children[0]), signal.SIGKILL)
@@ -617,14 +603,14 @@ def test_without_its_database_it_lives_is_not_ready_and_recovers_by_itself(
             assert backend.get("/api/v1/status").json()["database"] == "unavailable"
         finally:
             parts.restart_database()
-        until(lambda: backend.get("/health/ready").status_code == 200, "ready again")
+        eventually("ready again", lambda: backend.get("/health/ready").status_code == 200)
 
 
 def test_each_request_is_one_log_line_with_the_id_that_the_caller_gave(migrated: dict[str, str]) -> None:
     with serving(migrated) as backend:
         provided = backend.get("/api/v1/coins", headers={"X-Request-Id": "abc-123"})
         assert provided.headers["x-request-id"] == "abc-123"
-        [line] = until(lambda: backend.logged(request_id="abc-123"), "the request's line")
+        [line] = eventually("the request's line", lambda: backend.logged(request_id="abc-123"))
         assert (line["level"], line["logger"], line["method"], line["path"]) == ("INFO", "http", "GET", "/api/v1/coins")
         assert (line["status"], line["message"]) == (200, "GET /api/v1/coins 200")
         assert 0 < line["duration_ms"] < 5000
@@ -640,7 +626,7 @@ def test_an_error_that_nobody_handled_is_one_error_line_and_a_500(parts: Parts, 
         administer(parts, migrated["POSTGRES_DB"], "ALTER TABLE coins RENAME TO coins_lost")
         answer = backend.get("/api/v1/coins", headers={"X-Request-Id": "broken"})
         assert (answer.status_code, answer.json()) == (500, {"detail": "internal error", "request_id": "broken"})
-        [line] = until(lambda: backend.logged(request_id="broken", status=500), "the request's line")
+        [line] = eventually("the request's line", lambda: backend.logged(request_id="broken", status=500))
         assert (line["level"], line["logger"]) == ("INFO", "http")
         [error] = backend.logs(request_id="broken", level="ERROR")
         assert error["message"].startswith("unhandled error: GET /api/v1/coins: UndefinedTable(")
@@ -665,14 +651,14 @@ def test_sigterm_lets_requests_under_way_finish_and_exits_with_0(
                 "SELECT 1 FROM pg_stat_activity"
                 " WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT symbol, name FROM coins%'"
             )
-            until(lambda: administer(parts, migrated["POSTGRES_DB"], waiting), "the request waits for the lock")
+            eventually("the request waits for the lock", lambda: administer(parts, migrated["POSTGRES_DB"], waiting))
             backend.process.send_signal(signal.SIGTERM)
 
             def refuses() -> bool:
                 with socket.socket() as probe:
                     return probe.connect_ex((parts.database.address, int(backend.url.rsplit(":", 1)[1]))) != 0
 
-            until(refuses, "no new connections are taken")
+            eventually("no new connections are taken", refuses)
             assert backend.process.poll() is None
             assert not request.done()
         assert request.result(60).status_code == 200
@@ -684,26 +670,18 @@ def test_prices_that_cannot_be_stored_are_logged_and_age_while_it_stays_ready(
     parts: Parts, migrated: dict[str, str]
 ) -> None:
     with serving({**migrated, "REDIS_HOST": ""}) as backend:
-        until(lambda: backend.get("/api/v1/prices").json(), "prices are stored")
+        eventually("prices are stored", lambda: backend.get("/api/v1/prices").json())
         administer(parts, migrated["POSTGRES_DB"], "ALTER TABLE prices ADD CHECK (price < 0) NOT VALID")
-        [line, *_] = until(lambda: backend.logged(level="ERROR", logger="prices"), "the failure is logged")
+        [line, *_] = eventually("the failure is logged", lambda: backend.logged(level="ERROR", logger="prices"))
         assert line["message"].startswith("prices not stored: new row for relation")
         assert backend.get("/health/ready").status_code == 200
         age = backend.get("/api/v1/status").json()["data_age_seconds"]
-        until(lambda: backend.get("/api/v1/status").json()["data_age_seconds"] > age + 1, "the data ages")
+        eventually("the data ages", lambda: backend.get("/api/v1/status").json()["data_age_seconds"] > age + 1)
 
 
 def test_a_wrong_setting_ends_it_with_one_sentence(parts: Parts) -> None:
     environment = {**parts.environment("any"), "DATABASE_POOL_SIZE": "a lot"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "backend"],
-        cwd=APP,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    ended = run([sys.executable, "-m", "backend"], environment, cwd=APP)
     assert ended.returncode == 2
     assert (
         json.loads(ended.stdout)["message"]
@@ -730,9 +708,9 @@ def test_it_starts_in_time_and_stays_small(migrated: dict[str, str]) -> None:
 def test_the_database_password_is_never_logged(migrated: dict[str, str]) -> None:
     with serving({**migrated, "POSTGRES_PASSWORD": "hunter2-wrong"}) as backend:
         assert backend.get("/health/ready").status_code == 503
-        until(
-            lambda: any("password authentication failed" in line["message"] for line in backend.logged(level="ERROR")),
+        eventually(
             "the failure is logged",
+            lambda: any("password authentication failed" in line["message"] for line in backend.logged(level="ERROR")),
         )
     assert not any("hunter2-wrong" in line for line in backend.lines)
 
@@ -789,7 +767,7 @@ def test_an_exchange_that_hangs_or_fails_is_named_and_leaves_the_backend_ready(
         timed_out = f"exchange {stand_in.url} did not answer within 2 s"
         backend.logs(level="ERROR", message=f"no quote: {timed_out}")
         backend.logs(level="ERROR", message=f"prices not stored: {timed_out}")
-        until(lambda: backend.get("/api/v1/status").json()["data_age_seconds"] > 2, "the status shows old data")
+        eventually("the status shows old data", lambda: backend.get("/api/v1/status").json()["data_age_seconds"] > 2)
         assert backend.get("/health/ready").status_code == 200
         assert backend.get("/api/v1/status").json()["exchange"] == "unavailable"
         stand_in.behaves("errors")
@@ -798,7 +776,7 @@ def test_an_exchange_that_hangs_or_fails_is_named_and_leaves_the_backend_ready(
         stand_in.behaves("slow", 0.2)
         assert backend.get("/api/v1/quote/BTC").elapsed.total_seconds() >= 0.2
         stand_in.behaves("normal")
-        until(lambda: backend.get("/api/v1/status").json()["data_age_seconds"] < 2, "the data is fresh again")
+        eventually("the data is fresh again", lambda: backend.get("/api/v1/status").json()["data_age_seconds"] < 2)
         assert backend.get("/api/v1/status").json()["exchange"] == "available"
     address = parts.database.address
     with serving(migrated | {"EXCHANGE_URL": f"https://{address}:{free_port(address)}"}) as backend:

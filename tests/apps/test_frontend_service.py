@@ -7,13 +7,14 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
 import pytest
+
+from support.waiting import eventually
 
 APP = Path(__file__).parents[2] / "apps" / "frontend"
 PORT = "18400"
@@ -54,15 +55,16 @@ def frontend() -> Iterator[tuple[str, subprocess.Popen[str]]]:
     )
     url = f"http://{address}:{PORT}"
     try:
-        deadline = time.monotonic() + 60
-        while True:
+
+        def answers() -> bool:
             assert process.poll() is None, process.communicate()[0]
             try:
                 httpx.get(f"{url}/health", timeout=5)
-                break
             except httpx.TransportError:
-                assert time.monotonic() < deadline, "the frontend does not answer"
-                time.sleep(0.03)
+                return False
+            return True
+
+        eventually("the frontend answers", answers)
         yield url, process
     finally:
         process.kill()

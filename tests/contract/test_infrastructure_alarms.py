@@ -246,7 +246,7 @@ def test_every_variable_of_an_expression_is_a_metric_of_the_alarm(
         assert len(provided) <= 10, f"{name}: CloudWatch takes ten metrics an alarm"
 
 
-def test_a_service_that_goes_silent_is_told_and_one_that_never_spoke_is_not(staging: Applied) -> None:
+def test_a_service_that_goes_silent_is_reported_and_one_that_never_spoke_is_not(staging: Applied) -> None:
     """`breaching` would call everybody at the first apply, whose alarms are older than the first data."""
     for name, alarm in alarms_of(staging, "staging").items():
         tells = name.endswith(("-no-healthy", "-tasks-short"))

@@ -181,9 +181,13 @@ NOT_THE_RESPONDERS = {
 }
 
 
-def test_the_role_may_look_at_what_a_morning_check_looks_at() -> None:
-    """That is how it knows that all is well again. What its own code asks beside is added here with its row."""
+def test_the_role_may_do_what_the_responder_does_and_look_at_what_a_morning_check_looks_at() -> None:
+    """The look is how it knows that all is well again."""
     text = (INFRASTRUCTURE / "modules/responder/roles.tf").read_text()
     allowed = set(re.findall(r'"([a-z0-9-]+:[A-Za-z]+)"', text))
-    wanted = {action_for(service, operation) for service, operation in operations_of("check morning")}
+    wanted = {
+        action_for(service, operation)
+        for command in ("serve", "check morning")
+        for service, operation in operations_of(command)
+    }
     assert wanted - allowed == set(NOT_THE_RESPONDERS)

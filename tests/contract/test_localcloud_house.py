@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support.commands import CommandResult, run
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "packages/localcloud"
 SERVICES = PACKAGE / "src/localcloud/services"
@@ -96,9 +98,8 @@ def _copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _new(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(root / "scripts/new_operation.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def _new(root: Path, *arguments: str) -> CommandResult:
+    return run([sys.executable, str(root / "scripts/new_operation.py"), *arguments])
 
 
 def test_a_new_operation_begins_with_its_handler_and_a_test_that_fails(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_a_new_operation_begins_with_its_handler_and_a_test_that_fails(tmp_path:
     test = root / "packages/localcloud/tests/cloud/test_ecs_list_attributes.py"
     assert 'shared_aws("ecs").list_attributes(targetType="x")' in test.read_text()
     ruff = [sys.executable, "-m", "ruff", "check", "--select", "F,E", str(file), str(test)]
-    assert subprocess.run(ruff, cwd=root, capture_output=True, text=True, check=False).returncode == 0
+    assert run(ruff, cwd=root).returncode == 0
     assert "test_ecs_list_attributes.py" in made.stdout
     again = _new(root, "ecs", "ListAttributes", "api_tags")
     assert "ecs ListAttributes is there already, in packages/localcloud/src/localcloud/services/ecs/api_tags.py" in (

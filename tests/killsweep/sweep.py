@@ -2,7 +2,7 @@
 and AWS misbehaves at each of those calls; then another process goes on. Each run must come to a clear end, with every
 effect there once.
 
-    python tests/killsweep/sweep.py [--lanes N] [--only PROCEDURE]…
+    python tests/killsweep/sweep.py [--environments N] [--only PROCEDURE]…
 
 The whole takes long; ``--only`` sweeps a part of it, and all parts together are the whole. The last line is JSON:
 ``{"cases": …, "lost": 0, "doubled": 0, "complete": true}``. *Lost*: no clear end, or an effect that isn't there.
@@ -35,8 +35,9 @@ if __name__ == "__main__":
 import psycopg
 
 from killsweep.gate import Gate, gate_of, install
-from support.small import SERVICE, Lane, add_fault, faults_of, small_world
-from support.stack import all_tasks, clean_env
+from support.commands import clean_env
+from support.small import SERVICE, SmallEnvironment, add_fault, faults_of, small_cloud
+from support.stack import all_tasks
 
 WITHIN = 300.0
 """Seconds for one process of omc: many times what it needs."""
@@ -49,8 +50,8 @@ class Procedure:
     """A change that is swept."""
 
     name: str
-    arguments: Callable[[Lane], Sequence[str]]
-    """Of the command, from how the lane is now."""
+    arguments: Callable[[SmallEnvironment], Sequence[str]]
+    """Of the command, from how the environment is now."""
     effects: Mapping[str, int]
     """Calls that change something, each to how often it is obeyed in a run."""
     deployments: int = 0
@@ -59,19 +60,19 @@ class Procedure:
     """Tasks run by themselves."""
     timers: int = 0
     alone: bool = False
-    """Lanes would be in each other's way."""
+    """Environments would be in each other's way."""
 
 
-def _scale(lane: Lane) -> Sequence[str]:
+def _scale(environment: SmallEnvironment) -> Sequence[str]:
     """One task or two; the minimum stays, so that it is omc and not the autoscaler that changes the count."""
-    count, maximum = (1, 3) if lane.service["desiredCount"] == 2 else (2, 2)
+    count, maximum = (1, 3) if environment.service["desiredCount"] == 2 else (2, 2)
     return ["scale", SERVICE, str(count), "--min", "1", "--max", str(maximum), "--for", "14d"]
 
 
-def _deploy(lane: Lane) -> Sequence[str]:
-    other = "red" if lane.image == lane.images["blue"] else "blue"
+def _deploy(environment: SmallEnvironment) -> Sequence[str]:
+    other = "red" if environment.image == environment.images["blue"] else "blue"
     # The way back of an earlier lap makes it an image that was rolled back from, which needs a reason.
-    return ["deploy", "--image", f"{SERVICE}={lane.images[other]}", "--watch", "1s", "--override", "a sweep"]
+    return ["deploy", "--image", f"{SERVICE}={environment.images[other]}", "--watch", "1s", "--override", "a sweep"]
 
 
 PROCEDURES = (
@@ -154,9 +155,9 @@ class Result:
 
 @dataclass(slots=True)
 class Sweeper:
-    """One lane at work."""
+    """One environment at work."""
 
-    lane: Lane
+    environment: SmallEnvironment
     gate: Gate
     store: psycopg.Connection[Any]
     folder: Path
@@ -169,8 +170,8 @@ class Sweeper:
         self.gate.close_at(-1)
         process = self._start(procedure)
         code = process.wait(WITHIN)
-        assert code == 0, f"{procedure.name}, undisturbed, ended with {code}: {self._said()}"
-        self.lane.settled()
+        assert code == 0, f"{procedure.name}, undisturbed, ended with {code}: {self._log_tail()}"
+        self.environment.settled()
         return self.gate.open()
 
     def try_case(self, case: Case) -> None:
@@ -178,15 +179,15 @@ class Sweeper:
         self._give_way_back(case.procedure)
         before = self._last_run()[0]
         since = datetime.now(UTC)
-        deployments, tasks = set(self.lane.deployments()), self._tasks()
+        deployments, tasks = set(self.environment.deployments()), self._tasks()
         self.gate.close_at(case.write or -1)
         if case.call:
             seconds = HOLD if case.kill else 0.2
             add_fault(
-                self.lane.world,
+                self.environment.stack,
                 operation=case.call,
                 kind=case.fault,
-                containing=self.lane.name,
+                containing=self.environment.name,
                 count=1,
                 seconds=seconds,
             )
@@ -206,7 +207,7 @@ class Sweeper:
         process = self._start(case.procedure)
         deadline = time.monotonic() + WITHIN
         while process.poll() is None and time.monotonic() < deadline:
-            held = bool(case.kill and not faults_of(self.lane.world, self.lane.name))
+            held = bool(case.kill and not faults_of(self.environment.stack, self.environment.name))
             if held or (case.write and self.gate.somebody_waits()):
                 process.send_signal(signal.SIGKILL)
                 process.wait(60)
@@ -214,7 +215,7 @@ class Sweeper:
             time.sleep(0.01 if case.write else 0.03)
         process.kill()
         process.wait(60)
-        return not case.write and not faults_of(self.lane.world, self.lane.name)
+        return not case.write and not faults_of(self.environment.stack, self.environment.name)
 
     def _go_on(self, run: str) -> tuple[str, str]:
         """Another process takes the run to its end: by name, or a worker that finds it."""
@@ -222,7 +223,9 @@ class Sweeper:
             if self._state(run)[0] == "ended":
                 break
             self._turn += 1
-            arguments = ["runs", "resume", run] if self._turn % 2 else ["work", "--once", "--env", self.lane.name]
+            arguments = (
+                ["runs", "resume", run] if self._turn % 2 else ["work", "--once", "--env", self.environment.name]
+            )
             self._run(arguments)
         return self._state(run)
 
@@ -238,14 +241,14 @@ class Sweeper:
         tasks: set[str],
     ) -> None:
         if case.perhaps and not met and verdict == "succeeded":
-            print(f"{self.lane.name}: {case}: the run made fewer writes; no case", file=sys.stderr, flush=True)
+            print(f"{self.environment.name}: {case}: the run made fewer writes; no case", file=sys.stderr, flush=True)
             return
         self.result.cases += 1
         self.result.verdicts[verdict] += 1
-        self.lane.settled()
+        self.environment.settled()
         procedure = case.procedure
         found = {call: self._obeyed(call, since) for call in procedure.effects}
-        found["deployments"] = len(set(self.lane.deployments()) - deployments)
+        found["deployments"] = len(set(self.environment.deployments()) - deployments)
         found["tasks"] = len(self._tasks() - tasks)
         found["timers"] = self._timers(run)
         wanted = dict(procedure.effects) | {
@@ -255,13 +258,13 @@ class Sweeper:
         }
         if verdict == "nothing begun":
             wanted = dict.fromkeys(wanted, 0) | {"timers": found["timers"]}
-        message = f"{self.lane.name}: {case} → {state}, {verdict}"
+        message = f"{self.environment.name}: {case} → {state}, {verdict}"
         if "RunTask" in found:  # asked again with the same token it starts no second task: those are counted
             found["RunTask"] = min(found["RunTask"], 1)
         if not met:
-            self.result.lost.append(f"{message}: the run never came to what was prepared for it: {self._said()}")
+            self.result.lost.append(f"{message}: the run never came to what was prepared for it: {self._log_tail()}")
         elif state != "ended" or verdict not in ("succeeded", "nothing begun"):
-            self.result.lost.append(f"{message}: {self._said()}")
+            self.result.lost.append(f"{message}: {self._log_tail()}")
         if more := {what: found[what] for what in wanted if found[what] > wanted[what]}:
             self.result.doubled.append(f"{message}: {more} instead of {wanted}")
         elif less := {what: found[what] for what in wanted if found[what] < wanted[what]}:
@@ -271,15 +274,15 @@ class Sweeper:
     # -- omc as a process
 
     def _start(self, procedure: Procedure) -> subprocess.Popen[bytes]:
-        return self._spawn([*procedure.arguments(self.lane), "--env", self.lane.name, "--yes"])
+        return self._spawn([*procedure.arguments(self.environment), "--env", self.environment.name, "--yes"])
 
     def _run(self, arguments: Sequence[str]) -> int:
         return self._spawn(arguments).wait(WITHIN)
 
     def _spawn(self, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-        with (self.folder / f"{self.lane.name}.log").open("wb") as log:
+        with (self.folder / f"{self.environment.name}.log").open("wb") as log:
             return subprocess.Popen(
-                self.lane.command(*arguments),
+                self.environment.command(*arguments),
                 env=clean_env(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -287,14 +290,15 @@ class Sweeper:
                 start_new_session=True,  # a Ctrl-C is meant for the sweep
             )
 
-    def _said(self) -> str:
-        return (self.folder / f"{self.lane.name}.log").read_text(errors="replace")[-600:]
+    def _log_tail(self) -> str:
+        return (self.folder / f"{self.environment.name}.log").read_text(errors="replace")[-600:]
 
     # -- what is written down, and what happened
 
     def _last_run(self) -> tuple[str, str]:
         row = self.store.execute(
-            "SELECT id, procedure FROM runs WHERE environment = %s ORDER BY created_at DESC LIMIT 1", (self.lane.name,)
+            "SELECT id, procedure FROM runs WHERE environment = %s ORDER BY created_at DESC LIMIT 1",
+            (self.environment.name,),
         ).fetchone()
         return (str(row[0]), str(row[1])) if row else ("", "")
 
@@ -308,47 +312,49 @@ class Sweeper:
 
     def _obeyed(self, call: str, since: datetime) -> int:
         """How often AWS did it, as CloudTrail has it."""
-        trail = self.lane.world.client("cloudtrail")
+        trail = self.environment.stack.client("cloudtrail")
         events = trail.lookup_events(
             LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": call}],
             StartTime=since - timedelta(seconds=1),
         )["Events"]
         records = [json.loads(event["CloudTrailEvent"]) for event in events if event["EventTime"] >= since]
-        return sum(self.lane.name in str(each["requestParameters"]) and "errorCode" not in each for each in records)
+        return sum(
+            self.environment.name in str(each["requestParameters"]) and "errorCode" not in each for each in records
+        )
 
     def _tasks(self) -> set[str]:
         """Tasks that no service started."""
         return {
             task["taskArn"]
             for desired in ("RUNNING", "STOPPED")
-            for task in all_tasks(self.lane.world, self.lane.name, desired)
+            for task in all_tasks(self.environment.stack, self.environment.name, desired)
             if not task["group"].startswith("service:")
         }
 
 
 @contextmanager
-def lanes_ready(folder: Path, count: int, result: Result) -> Iterator[list[Sweeper]]:
-    """A small world with omc's store held open and the gate in it."""
+def environments_ready(folder: Path, count: int, result: Result) -> Iterator[list[Sweeper]]:
+    """A small cloud with omc's store held open and the gate in it."""
     from omc.config import load
     from omc.store.database import open_store
     from omc.store.location import locate_store
 
     with ExitStack() as stack:
-        lanes = stack.enter_context(small_world(folder, count))
-        loaded = load(lanes[0].file)
-        store = stack.enter_context(open_store(locate_store(loaded, loaded.environments[lanes[0].name])))
+        environments = stack.enter_context(small_cloud(folder, count))
+        loaded = load(environments[0].file)
+        store = stack.enter_context(open_store(locate_store(loaded, loaded.environments[environments[0].name])))
         dsn = store.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         install(dsn)
         sweepers = []
-        for lane in lanes:
-            gate = stack.enter_context(gate_of(dsn, lane.name))
+        for environment in environments:
+            gate = stack.enter_context(gate_of(dsn, environment.name))
             rows = stack.enter_context(psycopg.connect(dsn, autocommit=True))
-            sweepers.append(Sweeper(lane, gate, rows, folder, result))
+            sweepers.append(Sweeper(environment, gate, rows, folder, result))
         yield sweepers
 
 
 def sweep(sweepers: Sequence[Sweeper], work: Sequence[Case]) -> None:
-    """All cases, the lanes side by side. A case whose check itself breaks counts as lost."""
+    """All cases, the environments side by side. A case whose check itself breaks counts as lost."""
     waiting: queue.SimpleQueue[Case] = queue.SimpleQueue()
     for case in work:
         waiting.put(case)
@@ -362,7 +368,7 @@ def sweep(sweepers: Sequence[Sweeper], work: Sequence[Case]) -> None:
             try:
                 sweeper.try_case(case)
             except Exception as error:  # noqa: BLE001 - whatever it is, it must be in the result
-                sweeper.result.lost.append(f"{sweeper.lane.name}: {case}: {type(error).__name__}: {error}")
+                sweeper.result.lost.append(f"{sweeper.environment.name}: {case}: {type(error).__name__}: {error}")
 
     threads = [threading.Thread(target=go, args=(sweeper,)) for sweeper in sweepers]
     for thread in threads:
@@ -387,7 +393,7 @@ def interrupted(*_: object) -> None:
 def main() -> int:
     every = (*PROCEDURES, TERRAFORM)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lanes", type=int, default=3, help="how many changes side by side (default: 3)")
+    parser.add_argument("--environments", type=int, default=3, help="how many changes side by side (default: 3)")
     parser.add_argument(
         "--only",
         action="append",
@@ -401,7 +407,7 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="omc-sweep-") as folder,
-            lanes_ready(Path(folder), provided.lanes, result) as sweepers,
+            environments_ready(Path(folder), provided.environments, result) as sweepers,
         ):
             wanted = [each for each in every if provided.only is None or each.name in provided.only]
             writes = {each.name: sweepers[0].undisturbed(each) for each in wanted}

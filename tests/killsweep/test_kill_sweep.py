@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from killsweep.sweep import PROCEDURES, Case, Result, lanes_ready, sweep
+from killsweep.sweep import PROCEDURES, Case, Result, environments_ready, sweep
 
 pytestmark = [pytest.mark.cloud, pytest.mark.timeout(1200)]
 
@@ -22,9 +22,9 @@ SAMPLE = (
 
 def test_killed_and_cut_off_a_run_ends_clearly_and_nothing_is_done_twice(tmp_path: Path) -> None:
     result = Result()
-    with lanes_ready(tmp_path, 2, result) as sweepers:
+    with environments_ready(tmp_path, 2, result) as sweepers:
         sweep(sweepers, SAMPLE)
-        audits = [sweeper.lane.omc("audit", "verify", "--env", sweeper.lane.name) for sweeper in sweepers]
+        audits = [sweeper.environment.omc("audit", "verify", "--env", sweeper.environment.name) for sweeper in sweepers]
     assert (result.cases, result.lost, result.doubled) == (len(SAMPLE), [], [])
-    assert [audit.code for audit in audits] == [0, 0], audits
+    assert [audit.returncode for audit in audits] == [0, 0], audits
     assert result.verdicts["nothing begun"] == 1

@@ -14,16 +14,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """How a command ended."""
+class CommandResult:
+    """How a command ended, in subprocess's own words, and its output where that is JSON."""
 
-    code: int
-    out: str
-    err: str
+    returncode: int
+    stdout: str
+    stderr: str
 
     @property
     def json(self) -> Any:
-        return json.loads(self.out)
+        return json.loads(self.stdout)
 
 
 def clean_env(**extra: str) -> dict[str, str]:
@@ -33,7 +33,19 @@ def clean_env(**extra: str) -> dict[str, str]:
     return kept | {"AWS_EC2_METADATA_DISABLED": "true"} | extra
 
 
-def run(command: Sequence[str | Path], env: Mapping[str, str], timeout: float, cwd: Path = ROOT) -> Done:
-    """A failure is an answer like any other; a command that takes longer than ``timeout`` seconds fails the test."""
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
-    return Done(done.returncode, done.stdout, done.stderr)
+def run(
+    command: Sequence[str | Path],
+    env: Mapping[str, str] | None = None,
+    timeout: float = 120,
+    cwd: Path = ROOT,
+    *,
+    typed: str | None = None,
+) -> CommandResult:
+    """A failure is an answer like any other; a command that takes longer than ``timeout`` seconds fails the test.
+
+    Without ``env`` it has this process's environment; ``typed`` is what it reads from stdin.
+    """
+    ended = subprocess.run(
+        command, cwd=cwd, env=env, input=typed, capture_output=True, text=True, timeout=timeout, check=False
+    )
+    return CommandResult(ended.returncode, ended.stdout, ended.stderr)

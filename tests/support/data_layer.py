@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,16 +14,9 @@ import redis
 from localcloud.backends import certificates
 from localcloud.core.cloud import Cloud
 from localcloud.services.rds import Databases
+from support.waiting import eventually
 
 Clients = Callable[..., Any]
-
-
-def until(condition: Callable[[], Any], seconds: float = 90.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-    return found
 
 
 class Database:
@@ -80,7 +72,7 @@ class Database:
         return dict(instances[0])
 
     def available(self) -> dict[str, Any]:
-        until(lambda: self.shown()["DBInstanceStatus"] == "available")
+        eventually("the instance is available", lambda: self.shown()["DBInstanceStatus"] == "available")
         return self.shown()
 
     def password(self) -> str:
@@ -175,10 +167,10 @@ class Cache:
         return dict(groups[0])
 
     def available(self) -> dict[str, Any]:
-        until(lambda: self.shown()["Status"] == "available")
+        eventually("the group is available", lambda: self.shown()["Status"] == "available")
         return self.shown()
 
-    def told(self, source: str) -> list[str]:
+    def event_messages(self, source: str) -> list[str]:
         """The messages of the events of the last hour, oldest first."""
         events = self.elasticache.describe_events(SourceIdentifier=source)["Events"]
         return [str(each["Message"]) for each in events]

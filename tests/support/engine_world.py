@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,8 +21,9 @@ from omc.store import embedded
 from omc.store.database import open_store
 from omc.store.location import StoreLocation
 from omc.store.opened import Store, utc_now
-from support.commands import Done as Done
+from support.commands import CommandResult
 from support.github import job_of
+from support.waiting import eventually
 
 TESTS = Path(__file__).parents[1]
 
@@ -65,16 +65,21 @@ class Command:
     pid: int
     out: Path
     err: Path
-    code: int | None = None
+    returncode: int | None = None
 
     def poll(self) -> int | None:
-        if self.code is None and (message := self.world.zygote.tell(poll=self.pid)) != "running":
-            self.code = int(message)
-        return self.code
+        if self.returncode is None and (message := self.world.zygote.tell(poll=self.pid)) != "running":
+            self.returncode = int(message)
+        return self.returncode
 
-    def done(self, timeout: float = 120) -> Done:
-        until(lambda: self.poll() is not None, timeout, lambda: f"{self.out.read_text()}{self.err.read_text()}")
-        return Done(self.code or 0, self.out.read_text(), self.err.read_text())
+    def done(self, timeout: float = 120) -> CommandResult:
+        eventually(
+            lambda: f"the command has ended: {self.out.read_text()}{self.err.read_text()}",
+            lambda: self.poll() is not None,
+            timeout,
+            every=0.02,
+        )
+        return CommandResult(self.returncode or 0, self.out.read_text(), self.err.read_text())
 
     def send(self, number: signal.Signals) -> None:
         if self.poll() is None:
@@ -110,10 +115,10 @@ class World:
         self.started.append(command)
         return command
 
-    def omc(self, *argv: str, who: str = "alice", **env: str) -> Done:
+    def omc(self, *argv: str, who: str = "alice", **env: str) -> CommandResult:
         return self.start(*argv, who=who, **env).done()
 
-    def set(self, *pairs: str, env: str = "local", more: tuple[str, ...] = (), **how: Any) -> Done:
+    def set(self, *pairs: str, env: str = "local", more: tuple[str, ...] = (), **how: Any) -> CommandResult:
         """`omc fake one=1 …`, said yes to."""
         return self.omc("fake", "--env", env, *pairs, "--yes", "--confirm", env, *more, **how)
 
@@ -143,17 +148,8 @@ class World:
     def last_run(self) -> str:
         return str(self.runs()[0]["run"])
 
-    def proof(self) -> Done:
+    def proof(self) -> CommandResult:
         return self.omc("audit", "verify")
-
-
-def until(true: Callable[[], Any], timeout: float = 60, why: Callable[[], str] = lambda: "") -> Any:
-    """Wait until something is true, and give it."""
-    deadline = time.monotonic() + timeout
-    while not (found := true()):
-        assert time.monotonic() < deadline, f"it did not come to pass: {why()}"
-        time.sleep(0.01)
-    return found
 
 
 def place_in(server: embedded.Server, database: str) -> StoreLocation:

@@ -6,14 +6,14 @@ An answer is a dictionary, a function of the call's parameters, or an exception 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from omc.actions.action import Context
-from omc.aws.gateway import Access
+from omc.aws.gateway import Access, Gateway
 from omc.config import Environment
-from support import release_world as world
+from support import release_facts as example
 
 
 @dataclass
@@ -40,15 +40,18 @@ class _Client:
         return Pages()
 
 
-@dataclass
-class FakeGateway:
-    """Stands in for ``omc.aws.gateway.Gateway``."""
+class FakeGateway(Gateway):
+    """A gateway whose clients answer what the test says."""
 
-    answers: dict[tuple[str, str], Any]
-    environment: Environment = field(default_factory=world.environment)
-    access: Access = field(default_factory=Access)
-    requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    endpoint: str | None = None
+    def __init__(self, answers: dict[tuple[str, str], Any], environment: Environment | None = None) -> None:
+        super().__init__(environment or example.environment(), Access())
+        self.answers = answers
+        self.requests: list[tuple[str, Mapping[str, Any]]] = []
+
+    @property
+    def endpoint(self) -> str | None:
+        """AWS's own, whatever the shell says."""
+        return None
 
     def log_in(self) -> None:
         """There are no credentials to find."""

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from canned_aws import ACCOUNT, CannedAws, canned_aws
+from support.canned_aws import ACCOUNT, CannedAws, canned_aws
+from support.commands import CommandResult, run
 
 REPOSITORY = Path(__file__).parents[2]
 AWS = Path(sys.executable).parent / "aws"
 
 
-def omc(
-    *arguments: str, endpoint: str = "", folder: Path = REPOSITORY, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "omc", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=folder,
-        env=surroundings(endpoint) | environment,
-    )
+def omc(*arguments: str, endpoint: str = "", folder: Path = REPOSITORY, **environment: str) -> CommandResult:
+    return run([sys.executable, "-m", "omc", *arguments], surroundings(endpoint) | environment, 60, folder)
 
 
 def surroundings(endpoint: str) -> dict[str, str]:
@@ -52,7 +42,7 @@ def local_stack(folder: Path, aws: CannedAws) -> Path:
         "account": ACCOUNT,
         "access_key_id": "AKIAEXAMPLE",
         "secret_access_key": "example",
-        "port_shift": aws.port_shift,  # type: ignore[attr-defined]
+        "port_shift": aws.port_shift,
     }
     (folder / ".localcloud/cloud.json").write_text(json.dumps(reach))
     return folder

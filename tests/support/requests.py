@@ -84,7 +84,8 @@ def signed(
 def _at(signer: auth.SigV4Auth, sent: awsrequest.AWSRequest, at: datetime) -> None:
     """As ``add_auth`` does it, by another clock."""
     sent.context["timestamp"] = at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    signer._modify_request_before_signing(sent)  # type: ignore[attr-defined]
+    signer._modify_request_before_signing(sent)  # type: ignore[attr-defined]  # the stub has no private names
     canonical = signer.canonical_request(sent)
     text = signer.string_to_sign(sent, canonical)
-    signer._inject_signature_to_request(sent, signer.signature(text, sent))  # type: ignore[attr-defined]
+    signature = signer.signature(text, sent)
+    signer._inject_signature_to_request(sent, signature)  # type: ignore[attr-defined]  # the stub has no private names

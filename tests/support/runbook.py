@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.stack import ROOT, Done, Stack, clean_env
+from support.commands import ROOT, CommandResult, clean_env, run
+from support.stack import Stack
 
 RUNBOOK = ROOT / "docs" / "runbook"
 OTHER_TOOLS = re.compile(r"^(terraform|git|eval|export) .*\n", re.MULTILINE)
@@ -73,7 +73,7 @@ def tools(folder: Path) -> Path:
     return folder
 
 
-def shell(stack: Stack, text: str, folder: Path, *, typed: str = "", timeout: float = 900) -> Done:
+def shell(stack: Stack, text: str, folder: Path, *, typed: str = "", timeout: float = 900) -> CommandResult:
     """Paste commands into a shell whose environment says where the local cloud is; the first failure ends it.
 
     ``typed`` is what a person types into the session that they open.
@@ -81,7 +81,4 @@ def shell(stack: Stack, text: str, folder: Path, *, typed: str = "", timeout: fl
     path = os.pathsep.join([str(tools(folder / "bin")), str(Path(sys.executable).parent), os.environ["PATH"]])
     env = clean_env(ENV="staging", PATH=path, AWS_DEFAULT_OUTPUT="json", **stack.reach())
     command = ["bash", "-eu", "-o", "pipefail", "-c", PRELUDE + text]
-    done = subprocess.run(
-        command, cwd=folder, env=env, input=typed, capture_output=True, text=True, timeout=timeout, check=False
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return run(command, env, timeout, folder, typed=typed)

@@ -1,29 +1,30 @@
-"""A small world for many changes in a row: a local cloud without Terraform and load balancer, with light services.
+"""A small cloud for many changes in a row: a local cloud without Terraform and load balancer, with light services.
 
-A *lane* is an environment of its own with one service of sleeping processes and a Terraform root of one parameter;
-lanes change side by side. What a lane shares with the others is the cloud, a database that nobody talks to, omc's
-store, and the folder where Terraform works: that is for one of them at a time.
+Each environment in it has one service of sleeping processes and a Terraform root of one parameter; they change side by
+side. What they share is the cloud, a database that nobody talks to, omc's store, and the folder where Terraform works:
+that is for one of them at a time.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.stack import Done, Stack, clean_env, run
+from support.commands import CommandResult, clean_env, run
+from support.stack import Stack
+from support.waiting import eventually
 
 SERVICE = "worker"
 STACK = """\
-name = "{lane}"
+name = "{environment}"
 time_zone = "Australia/Sydney"
 
-[environments.{lane}]
-prefix = "{lane}"
+[environments.{environment}]
+prefix = "{environment}"
 local_state = "{state}"
 database = "small"
 cache = "small"
@@ -77,7 +78,7 @@ provider "aws" {{
 }}
 
 resource "aws_ssm_parameter" "note" {{
-  name  = "/{lane}/note"
+  name  = "/{environment}/note"
   type  = "String"
   value = var.note
 }}
@@ -97,10 +98,10 @@ IMAGES = ("red", "blue")
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class SmallEnvironment:
     """One environment: a stack file, a cluster, a service with an autoscaler."""
 
-    world: Stack
+    stack: Stack
     name: str
     file: Path
     images: Mapping[str, str]
@@ -111,24 +112,24 @@ class Lane:
 
         return [sys.executable, "-m", "omc", "--stack", str(self.file), *arguments]
 
-    def omc(self, *arguments: str, timeout: float = 300) -> Done:
+    def omc(self, *arguments: str, timeout: float = 300) -> CommandResult:
         return run(self.command(*arguments), clean_env(), timeout)
 
     @property
     def service(self) -> dict[str, Any]:
-        ecs = self.world.client("ecs")
+        ecs = self.stack.client("ecs")
         return dict(ecs.describe_services(cluster=self.name, services=[SERVICE])["services"][0])
 
     @property
     def image(self) -> str:
         """What the service is set to run."""
-        ecs = self.world.client("ecs")
+        ecs = self.stack.client("ecs")
         payload = ecs.describe_task_definition(taskDefinition=self.service["taskDefinition"])
         return str(payload["taskDefinition"]["containerDefinitions"][0]["image"])
 
     @property
     def limits(self) -> tuple[int, int]:
-        scaling = self.world.client("application-autoscaling")
+        scaling = self.stack.client("application-autoscaling")
         payload = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[self.resource])
         target = payload["ScalableTargets"][0]
         return target["MinCapacity"], target["MaxCapacity"]
@@ -139,37 +140,36 @@ class Lane:
 
     def deployments(self) -> list[str]:
         """ARNs of all service deployments, newest first."""
-        ecs = self.world.client("ecs")
+        ecs = self.stack.client("ecs")
         pages = ecs.list_service_deployments(cluster=self.name, service=SERVICE, maxResults=100)
         return [each["serviceDeploymentArn"] for each in pages["serviceDeployments"]]
 
     def settled(self, within: float = 180) -> dict[str, Any]:
         """The service once it runs what it wants with one deployment, complete."""
-        deadline = time.monotonic() + within
-        while True:
+
+        def settled() -> dict[str, Any] | None:
             service = self.service
-            rollouts = [each["rolloutState"] for each in service["deployments"]]
-            if rollouts == ["COMPLETED"] and service["runningCount"] == service["desiredCount"]:
-                return service
-            assert time.monotonic() < deadline, f"{self.name} has not settled within {within:.0f} s: {rollouts}"
-            time.sleep(0.1)
+            is_complete = [each["rolloutState"] for each in service["deployments"]] == ["COMPLETED"]
+            return service if is_complete and service["runningCount"] == service["desiredCount"] else None
+
+        return eventually(lambda: f"{self.name} has settled: {self.service['deployments']}", settled, within)
 
 
 @contextmanager
-def small_world(folder: Path, lanes: int) -> Iterator[list[Lane]]:
-    """The cloud with so many lanes, each settled; gone afterwards."""
-    world = Stack(folder / "cloud")
-    started = world.localcloud("up")
+def small_cloud(folder: Path, environments: int) -> Iterator[list[SmallEnvironment]]:
+    """The cloud with so many environments, each settled; gone afterwards."""
+    stack = Stack(folder / "cloud")
+    started = stack.localcloud("up")
     try:
-        assert started.code == 0, started.err
-        yield _furnish(world, folder, lanes)
+        assert started.returncode == 0, started.stderr
+        yield _furnish(stack, folder, environments)
     finally:
-        ended = world.localcloud("reset", "--force")
-    assert ended.code == 0, ended.err
+        ended = stack.localcloud("reset", "--force")
+    assert ended.returncode == 0, ended.stderr
 
 
-def _furnish(world: Stack, folder: Path, lanes: int) -> list[Lane]:
-    ec2 = world.client("ec2")
+def _furnish(stack: Stack, folder: Path, environments: int) -> list[SmallEnvironment]:
+    ec2 = stack.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
     subnets = [
@@ -177,7 +177,7 @@ def _furnish(world: Stack, folder: Path, lanes: int) -> list[Lane]:
         for third, zone in zip((11, 12), zones, strict=False)
     ]
     group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)["GroupId"]
-    rds = world.client("rds")
+    rds = stack.client("rds")
     rds.create_db_subnet_group(DBSubnetGroupName="small", DBSubnetGroupDescription="small", SubnetIds=subnets)
     rds.create_db_instance(
         DBInstanceIdentifier="small",
@@ -197,16 +197,19 @@ def _furnish(world: Stack, folder: Path, lanes: int) -> list[Lane]:
             {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}
         ],
     }
-    role = world.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument=json.dumps(trust))
-    images = _images(world, folder)
-    made = [_lane(world, folder, f"lane{n}", images, subnets, group, role["Role"]["Arn"]) for n in range(1, lanes + 1)]
-    for lane in made:
-        lane.settled()
+    role = stack.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument=json.dumps(trust))
+    images = _images(stack, folder)
+    made = [
+        _environment(stack, folder, f"small{n}", images, subnets, group, role["Role"]["Arn"])
+        for n in range(1, environments + 1)
+    ]
+    for environment in made:
+        environment.settled()
     return made
 
 
-def _images(world: Stack, folder: Path) -> dict[str, str]:
-    repository = world.client("ecr").create_repository(repositoryName="small", imageTagMutability="IMMUTABLE")
+def _images(stack: Stack, folder: Path) -> dict[str, str]:
+    repository = stack.client("ecr").create_repository(repositoryName="small", imageTagMutability="IMMUTABLE")
     images = {}
     for name in IMAGES:
         app = folder / name
@@ -214,19 +217,19 @@ def _images(world: Stack, folder: Path) -> dict[str, str]:
         (app / "main.py").write_text(f"import time\nprint('{name}')\ntime.sleep(86400)\n")
         (app / "migrate.py").write_text("print('the schema is at version 1')\n")
         (app / "Dockerfile").write_text(DOCKERFILE)
-        pushed = world.localcloud("push", str(app), "--repository", "small", "--tag", name)
-        assert pushed.code == 0, pushed.err
-        images[name] = f"{repository['repository']['repositoryUri']}@{pushed.out.strip()}"
+        pushed = stack.localcloud("push", str(app), "--repository", "small", "--tag", name)
+        assert pushed.returncode == 0, pushed.stderr
+        images[name] = f"{repository['repository']['repositoryUri']}@{pushed.stdout.strip()}"
     return images
 
 
-def _lane(
-    world: Stack, folder: Path, name: str, images: Mapping[str, str], subnets: list[str], group: str, role: str
-) -> Lane:
-    ecs = world.client("ecs")
+def _environment(
+    stack: Stack, folder: Path, name: str, images: Mapping[str, str], subnets: list[str], group: str, role: str
+) -> SmallEnvironment:
+    ecs = stack.client("ecs")
     ecs.create_cluster(clusterName=name)
-    world.client("logs").create_log_group(logGroupName=f"/ecs/{name}/{SERVICE}")
-    region = world.reach()["AWS_REGION"]
+    stack.client("logs").create_log_group(logGroupName=f"/ecs/{name}/{SERVICE}")
+    region = stack.reach()["AWS_REGION"]
     options = {"awslogs-group": f"/ecs/{name}/{SERVICE}", "awslogs-region": region, "awslogs-stream-prefix": SERVICE}
     definition = ecs.register_task_definition(
         family=f"{name}-{SERVICE}",
@@ -254,7 +257,7 @@ def _lane(
         networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "securityGroups": [group]}},
         deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
     )
-    world.client("application-autoscaling").register_scalable_target(
+    stack.client("application-autoscaling").register_scalable_target(
         ServiceNamespace="ecs",
         ResourceId=f"service/{name}/{SERVICE}",
         ScalableDimension="ecs:service:DesiredCount",
@@ -264,31 +267,22 @@ def _lane(
     file = folder / name / "omc.toml"
     root = file.parent / "infrastructure/terraform/environments/staging"
     root.mkdir(parents=True)
-    (root / "main.tf").write_text(TERRAFORM.format(lane=name))
+    (root / "main.tf").write_text(TERRAFORM.format(environment=name))
     (root / "backend.tf").write_text(BACKEND)
     (root / "local.tfvars").write_text("")
-    account = json.loads((world.state / "cloud.json").read_text())["account"]
-    world.client("s3").create_bucket(
+    account = json.loads((stack.state / "cloud.json").read_text())["account"]
+    stack.client("s3").create_bucket(
         Bucket=f"{name}-staging-tfstate-{account}", CreateBucketConfiguration={"LocationConstraint": region}
     )
-    file.write_text(STACK.format(lane=name, state=world.state, service=SERVICE))
-    return Lane(world, name, file, images)
+    file.write_text(STACK.format(environment=name, state=stack.state, service=SERVICE))
+    return SmallEnvironment(stack, name, file, images)
 
 
-def add_fault(world: Stack, **rule: Any) -> None:
+def add_fault(stack: Stack, **rule: Any) -> None:
     """One more rule, whatever others wait for their calls."""
-    world.private("faults?add", [rule])
+    stack.private("faults?add", [rule])
 
 
-def faults_of(world: Stack, text: str) -> list[Any]:
+def faults_of(stack: Stack, text: str) -> list[Any]:
     """Rules for calls that contain the text and that still wait for one."""
-    return [rule for rule in world.private("faults")["faults"] if rule["containing"] == text]
-
-
-def until(what: str, ask: Callable[[], Any], within: float) -> Any:
-    """The first true answer; fails with what was waited for."""
-    deadline = time.monotonic() + within
-    while not (found := ask()):
-        assert time.monotonic() < deadline, f"not so within {within:.0f} s: {what}"
-        time.sleep(0.02)
-    return found
+    return [rule for rule in stack.private("faults")["faults"] if rule["containing"] == text]

@@ -32,14 +32,14 @@ def write(world: dict[str, Any]) -> None:
     fresh.replace(WORLD)
 
 
-def say(**event: Any) -> None:
+def emit(**event: Any) -> None:
     print(json.dumps(event), flush=True)
 
 
 def take_lock(world: dict[str, Any], operation: str) -> None:
     if lock := world["lock"]:
         detail = "Lock Info:\n" + "".join(f"  {name}: {value}\n" for name, value in lock.items())
-        say(**{"@level": "error"}, diagnostic={"summary": "Error acquiring the state lock", "detail": detail})
+        emit(**{"@level": "error"}, diagnostic={"summary": "Error acquiring the state lock", "detail": detail})
         sys.exit(1)
     world["locks"] += 1
     world["lock"] = {
@@ -104,14 +104,14 @@ def apply(path: str) -> None:
     world = read()
     take_lock(world, "Apply")
     if state["serial"] != world["serial"]:
-        say(**{"@level": "error"}, diagnostic={"summary": "Saved plan is stale", "detail": ""})
+        emit(**{"@level": "error"}, diagnostic={"summary": "Saved plan is stale", "detail": ""})
         write(world | {"lock": None})
         sys.exit(1)
     dies_after, world["dies_after"] = world["dies_after"], None
     holds_in, world["holds_in"] = world["holds_in"], None
     signal.signal(signal.SIGINT, note_interrupt)
     for change in planned:
-        say(type="planned_change", change={"resource": {"addr": change["address"]}, "action": "update"})
+        emit(type="planned_change", change={"resource": {"addr": change["address"]}, "action": "update"})
     for number, change in enumerate(planned, start=1):
         if dies_after is not None and number > dies_after:
             if world["saves"]:
@@ -120,13 +120,13 @@ def apply(path: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         if interrupts() or number - 1 == world["fails_after"]:
             write(world | {"serial": world["serial"] + 1, "lock": None})
-            say(
+            emit(
                 **{"@level": "error"},
                 diagnostic={"summary": "execution halted" if interrupts() else "no quota", "detail": ""},
             )
             sys.exit(1)
         address = change["address"]
-        say(type="apply_start", hook={"resource": {"addr": address}})
+        emit(type="apply_start", hook={"resource": {"addr": address}})
         if number == holds_in:
             WORLD.with_name("holds").touch()
             while not interrupts():
@@ -137,24 +137,24 @@ def apply(path: str) -> None:
         if after is not None:
             world["there"][name] = after["value"]
         write(world)
-        say(type="apply_complete", hook={"resource": {"addr": address}})
+        emit(type="apply_complete", hook={"resource": {"addr": address}})
     write(world | {"serial": world["serial"] + 1, "lock": None})
-    say(type="change_summary", changes={"operation": "apply", "add": 0, "change": len(planned), "remove": 0})
+    emit(type="change_summary", changes={"operation": "apply", "add": 0, "change": len(planned), "remove": 0})
 
 
 def main(arguments: list[str]) -> None:
     match arguments:
         case ["version", *_]:
-            say(terraform_version="1.11.4")
+            emit(terraform_version="1.11.4")
         case ["state", "pull"]:
             world = read()
-            say(serial=world["serial"], lineage="l", resources=[])
+            emit(serial=world["serial"], lineage="l", resources=[])
         case ["plan", *rest]:
             plan(rest)
         case ["show", "-json", path]:
             with zipfile.ZipFile(path) as packed:
                 variables = {name: {"value": value} for name, value in json.loads(packed.read("variables")).items()}
-                say(resource_changes=json.loads(packed.read("tfplan")), variables=variables)
+                emit(resource_changes=json.loads(packed.read("tfplan")), variables=variables)
         case ["apply", *rest]:
             apply(rest[-1])
         case ["force-unlock", "-force", lock]:

@@ -1,4 +1,4 @@
-"""An applied local cloud as the rehearsals use it: commands run as a person would, clients, bounded waiting."""
+"""An applied local cloud as the rehearsals use it: commands run as a person would, and clients."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.commands import ROOT as ROOT
-from support.commands import Done as Done
-from support.commands import clean_env as clean_env
-from support.commands import run as run
-from support.waiting import eventually as eventually
+from support.commands import CommandResult, clean_env, run
+from support.waiting import eventually
 
 CLUSTER = "ohmycoins-staging"
 
@@ -26,13 +23,13 @@ class Stack:
 
     state: Path
 
-    def omc(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 300) -> Done:
+    def omc(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 300) -> CommandResult:
         """Run omc as a process in this project, with this cloud as `local`."""
         return run(
             [sys.executable, "-m", "omc", *arguments], clean_env(OMC_LOCAL_STATE=str(self.state)) | (env or {}), timeout
         )
 
-    def localcloud(self, verb: str, *arguments: str, timeout: float = 120) -> Done:
+    def localcloud(self, verb: str, *arguments: str, timeout: float = 120) -> CommandResult:
         return run(
             [sys.executable, "-m", "localcloud", verb, "--state", str(self.state), *arguments], clean_env(), timeout
         )
@@ -71,7 +68,7 @@ class Stack:
         from botocore.config import Config
 
         reach = self.reach()
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.client(  # type: ignore[call-overload]  # the stub wants a literal name
             service,
             endpoint_url=reach["AWS_ENDPOINT_URL"],
             region_name=reach["AWS_REGION"],
@@ -91,7 +88,7 @@ class Stack:
         """The first process of each task of the service that has processes."""
         return [int(task["pids"][0]) for task in self.status()["parts"]["ecs"]["tasks"] if task["service"] == service]
 
-    def check(self, *arguments: str) -> Done:
+    def check(self, *arguments: str) -> CommandResult:
         return self.omc("check", "morning", "--env", "local", *arguments)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
 from omc.terraform import Terraform, find_terraform
-from support.commands import Done, run
+from support.commands import CommandResult, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Root:
 
     def run(self, verb: str, *arguments: str) -> str:
         done = self._run(verb, "-input=false", "-no-color", *arguments)
-        assert done.code == 0, done.out[-3000:] + done.err[-3000:]
-        return done.out
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
 
     def init(self, *arguments: str) -> None:
         self.run("init", *self.terraform.init_arguments(), *arguments)
@@ -41,7 +41,7 @@ class Root:
     def outputs(self) -> dict[str, Any]:
         return {name: held["value"] for name, held in self._run("output", "-json").json.items()}
 
-    def _run(self, *words: str) -> Done:
+    def _run(self, *words: str) -> CommandResult:
         return run([str(self.terraform.executable), *words], self.environment, timeout=900, cwd=self.folder)
 
 

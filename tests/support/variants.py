@@ -7,7 +7,8 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from support.stack import ROOT, Stack
+from support.commands import ROOT
+from support.stack import Stack
 
 FILES: dict[str, tuple[tuple[str, str, str], ...]] = {
     "good": (),
@@ -63,5 +64,5 @@ def push(stack: Stack, variant: str, app: str = "backend", *, cue: Path | None =
             file.write_text(text.replace(old, broken, 1) if old else text + broken)
         (source / "build").write_text(uuid.uuid4().hex)
         done = stack.localcloud("push", str(source), "--repository", f"ohmycoins/{app}")
-    assert done.code == 0, done.err
-    return done.out.strip()
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

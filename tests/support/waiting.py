@@ -12,7 +12,9 @@ FIRST_PAUSE = 0.01
 GROWTH = 1.3
 
 
-def eventually(what: str | Callable[[], str], look: Callable[[], T], within: float = 60, every: float = 0.3) -> T:
+def eventually(
+    what: str | Callable[[], str], look: Callable[[], T | None], within: float = 90, every: float = 0.3
+) -> T:
     """The first true answer of ``look``; fails with what was waited for, and the last answer, after ``within`` seconds.
 
     It looks often at first and then every so many seconds, so that a long wait costs those beside it little. Give
@@ -22,8 +24,8 @@ def eventually(what: str | Callable[[], str], look: Callable[[], T], within: flo
     pause = min(FIRST_PAUSE, every)
     while not (found := look()):
         if time.monotonic() >= deadline:
-            said = what if isinstance(what, str) else what()
-            raise AssertionError(f"not so within {within:g} s: {said} (still {found!r})")
+            expected = what if isinstance(what, str) else what()
+            raise AssertionError(f"not so within {within:g} s: {expected} (still {found!r})")
         time.sleep(pause)
         pause = min(pause * GROWTH, every)
     return found

@@ -21,9 +21,10 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # comes with the aws CLI; two calls are not worth its stubs
 
 from omc.store.embedded import Server
+from support.commands import ROOT, clean_env, run
 from support.engine_world import execute, place_in
 from support.github import github_api, job_of, review
-from support.stack import ROOT, Stack, clean_env
+from support.stack import Stack
 
 WORKFLOW: Mapping[str, Any] = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())
 NOT_RUN = {
@@ -84,16 +85,9 @@ class Job:
             path.write_text("")
         script = self.folder / "step.sh"
         script.write_text(step["run"])
-        done = subprocess.run(
-            ["bash", "-e", str(script)],
-            cwd=self.folder,
-            env={**self.env, **{name: self._filled(str(value)) for name, value in env.items()}}
-            | {name: str(path) for name, path in files.items()},
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
+        filled = {name: self._filled(str(value)) for name, value in env.items()}
+        paths = {name: str(path) for name, path in files.items()}
+        done = run(["bash", "-e", str(script)], {**self.env, **filled, **paths}, 900, self.folder)
         self.summary += files["GITHUB_STEP_SUMMARY"].read_text()
         if done.returncode != 0:
             raise StepFailed(f"{step['name']}: {done.stdout}{done.stderr}{self.summary}")

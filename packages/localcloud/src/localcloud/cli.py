@@ -97,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
             help=f"port at which AWS answers (default {addresses.DEFAULT_PORT}); fixed for the life of the state",
         )
         starting.add_argument(
-            "--region", help=f"the region that the cloud is (default {addresses.DEFAULT_REGION}); fixed likewise"
+            "--region",
+            help=f"the region that the cloud plays (default {addresses.DEFAULT_REGION}); also "
+            "fixed for the life of the state",
         )
         starting.add_argument(
             "--profile",
@@ -109,9 +111,9 @@ def _parser() -> argparse.ArgumentParser:
             "--outside-api",
             type=Path,
             metavar="FILE",
-            help="a Python file that answers for an API outside of AWS, which the tasks may call by HTTPS",
+            help="a Python file that answers for an API outside of AWS, which the tasks may call over HTTPS",
         )
-    command("down", down, "Stop the cloud and keep its state: the next up goes on from it.")
+    command("down", down, "Stop the cloud and keep its state: the next up continues from it.")
     command(
         "status",
         status,
@@ -127,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         "logs", logs, "Print the log of the cloud itself, not of your applications (those are in CloudWatch Logs)."
     )
     following.add_argument("--lines", "-n", type=int, default=100, help="how many of the last lines (default 100)")
-    following.add_argument("--follow", "-f", action="store_true", help="go on as the log grows")
+    following.add_argument("--follow", "-f", action="store_true", help="keep printing as the log grows")
     command("env", env, 'Print shell commands that point every AWS client at this cloud: eval "$(localcloud env)".')
     pushing = command(
         "push",
@@ -190,7 +192,7 @@ def _last_words(state: Path, offset: int, status: int) -> str:
     messages = [line for line in lines if line.startswith("localcloud: ")]
     if messages:
         return messages[-1].removeprefix("localcloud: ")
-    return f"The cloud in {state} ended at its start with status {status}; its log is {state / LOG}."
+    return f"The cloud in {state} ended during its start with status {status}; its log is {state / LOG}."
 
 
 def serve(provided: argparse.Namespace) -> None:

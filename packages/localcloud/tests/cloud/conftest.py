@@ -53,7 +53,7 @@ def clients(cloud: Cloud) -> Clients:
             "aws_secret_access_key": identity.secret_access_key,
             "config": Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
         }
-        return boto3.client(service, **{**settings, **more})  # type: ignore[call-overload]
+        return boto3.client(service, **{**settings, **more})  # type: ignore[call-overload]  # the stub wants literals
 
     return client
 

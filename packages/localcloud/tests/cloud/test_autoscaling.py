@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ecs_world import SERVER, World, build, until
 from localcloud.core.cloud import Cloud
 from localcloud.services.autoscaling.decide import Decision, scale_in, scale_out, tracked
+from support.ecs_cluster import SERVER, EcsCluster, create_cluster
+from support.waiting import eventually
 
 PROFILE = "minimal"
 
@@ -55,14 +56,14 @@ CONFIGURATION = {
 
 
 @pytest.fixture
-def world(cloud: Cloud, aws: Callable[..., Any], tmp_path: Any) -> World:
-    built = build(cloud, aws, tmp_path)
+def cluster(cloud: Cloud, aws: Callable[..., Any], tmp_path: Any) -> EcsCluster:
+    built = create_cluster(cloud, aws, tmp_path)
     built.create_service("scaled", built.register("scaled", built.push("server", SERVER)), desired=1)
     return built
 
 
-def put_policy(world: World) -> list[str]:
-    answer = world.aws("application-autoscaling").put_scaling_policy(
+def put_policy(cluster: EcsCluster) -> list[str]:
+    answer = cluster.aws("application-autoscaling").put_scaling_policy(
         PolicyName="cpu",
         PolicyType="TargetTrackingScaling",
         TargetTrackingScalingPolicyConfiguration=CONFIGURATION,
@@ -71,52 +72,55 @@ def put_policy(world: World) -> list[str]:
     return [alarm["AlarmName"] for alarm in answer["Alarms"]]
 
 
-def raise_alarm(world: World, name: str, value: float) -> None:
+def raise_alarm(cluster: EcsCluster, name: str, value: float) -> None:
     """Only a change of state is told at once, so the alarm is OK for a moment first."""
     data = json.dumps({"recentDatapoints": [value]})
-    watch = world.aws("cloudwatch")
+    watch = cluster.aws("cloudwatch")
     watch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="rehearsed")
     watch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="rehearsed", StateReasonData=data)
 
 
-def activities(world: World, **more: Any) -> list[dict[str, Any]]:
-    client = world.aws("application-autoscaling")
+def activities(cluster: EcsCluster, **more: Any) -> list[dict[str, Any]]:
+    client = cluster.aws("application-autoscaling")
     return list(client.describe_scaling_activities(**RESOURCE, **more)["ScalingActivities"])
 
 
 @pytest.mark.cloud
-def test_an_alarm_scales_out_and_in_within_the_limits(world: World) -> None:
-    scaling = world.aws("application-autoscaling")
+def test_an_alarm_scales_out_and_in_within_the_limits(cluster: EcsCluster) -> None:
+    scaling = cluster.aws("application-autoscaling")
     scaling.register_scalable_target(MinCapacity=1, MaxCapacity=3, Tags={"Name": "scaled"}, **RESOURCE)
-    high, low = put_policy(world)
-    alarms = world.aws("cloudwatch").describe_alarms(AlarmNames=[high, low])["MetricAlarms"]
+    high, low = put_policy(cluster)
+    alarms = cluster.aws("cloudwatch").describe_alarms(AlarmNames=[high, low])["MetricAlarms"]
     shapes = {a["AlarmName"]: (a["Threshold"], a["EvaluationPeriods"], a["ComparisonOperator"]) for a in alarms}
     assert shapes == {high: (70.0, 3, "GreaterThanThreshold"), low: (63.0, 15, "LessThanThreshold")}
     assert high.startswith("TargetTracking-service/rehearsal/scaled-AlarmHigh-")
 
-    raise_alarm(world, high, 140.0)
-    until(lambda: world.service("scaled")["desiredCount"] == 2)
-    until(lambda: activities(world)[0]["StatusCode"] == "Successful")
-    done = activities(world)[0]
+    raise_alarm(cluster, high, 140.0)
+    eventually("the service is scaled out", lambda: cluster.service("scaled")["desiredCount"] == 2)
+    eventually("the scaling has succeeded", lambda: activities(cluster)[0]["StatusCode"] == "Successful")
+    done = activities(cluster)[0]
     assert done["Description"] == "Setting desired count to 2."
     assert done["Cause"] == f"monitor alarm {high} in state ALARM triggered policy cpu"
     assert done["EndTime"] >= done["StartTime"]
 
-    raise_alarm(world, low, 5.0)
-    until(lambda: world.service("scaled")["desiredCount"] == 1)
-    raise_alarm(world, low, 4.0)
-    until(lambda: any("NotScaledReasons" in one for one in activities(world, IncludeNotScaledActivities=True)))
-    reason = activities(world, IncludeNotScaledActivities=True)[0]["NotScaledReasons"][0]
+    raise_alarm(cluster, low, 5.0)
+    eventually("the service is scaled in", lambda: cluster.service("scaled")["desiredCount"] == 1)
+    raise_alarm(cluster, low, 4.0)
+    eventually(
+        "it is said why nothing was scaled",
+        lambda: any("NotScaledReasons" in one for one in activities(cluster, IncludeNotScaledActivities=True)),
+    )
+    reason = activities(cluster, IncludeNotScaledActivities=True)[0]["NotScaledReasons"][0]
     assert reason == {"Code": "AlreadyAtMinCapacity", "MinCapacity": 1, "CurrentCapacity": 1}
-    assert all("NotScaledReasons" not in one for one in activities(world))
+    assert all("NotScaledReasons" not in one for one in activities(cluster))
 
 
 @pytest.mark.cloud
-def test_a_raised_minimum_starts_tasks_and_a_suspended_target_stays(world: World) -> None:
-    scaling = world.aws("application-autoscaling")
+def test_a_raised_minimum_starts_tasks_and_a_suspended_target_stays(cluster: EcsCluster) -> None:
+    scaling = cluster.aws("application-autoscaling")
     arn = scaling.register_scalable_target(MinCapacity=2, MaxCapacity=4, Tags={"Name": "scaled"}, **RESOURCE)
-    until(lambda: world.service("scaled")["desiredCount"] == 2)
-    assert activities(world)[0]["Cause"] == "minimum capacity was set to 2"
+    eventually("the service has the new minimum", lambda: cluster.service("scaled")["desiredCount"] == 2)
+    assert activities(cluster)[0]["Cause"] == "minimum capacity was set to 2"
     assert scaling.list_tags_for_resource(ResourceARN=arn["ScalableTargetARN"])["Tags"] == {"Name": "scaled"}
 
     suspended = {"DynamicScalingOutSuspended": True}
@@ -124,16 +128,19 @@ def test_a_raised_minimum_starts_tasks_and_a_suspended_target_stays(world: World
     described = scaling.describe_scalable_targets(ServiceNamespace="ecs")["ScalableTargets"][0]
     assert (described["MinCapacity"], described["MaxCapacity"]) == (2, 4)
     assert described["SuspendedState"]["DynamicScalingOutSuspended"]
-    high, low = put_policy(world)
-    raise_alarm(world, high, 700.0)
-    raise_alarm(world, low, 69.0)  # carried out after the other: when it has its answer, so has that
-    until(lambda: activities(world, IncludeNotScaledActivities=True)[0].get("NotScaledReasons"))
-    assert world.service("scaled")["desiredCount"] == 2
+    high, low = put_policy(cluster)
+    raise_alarm(cluster, high, 700.0)
+    raise_alarm(cluster, low, 69.0)  # carried out after the other: when it has its answer, so has that
+    eventually(
+        "it is said why nothing was scaled",
+        lambda: activities(cluster, IncludeNotScaledActivities=True)[0].get("NotScaledReasons"),
+    )
+    assert cluster.service("scaled")["desiredCount"] == 2
 
     scaling.deregister_scalable_target(**RESOURCE)
-    assert world.aws("cloudwatch").describe_alarms(AlarmNames=[high, low])["MetricAlarms"] == []
+    assert cluster.aws("cloudwatch").describe_alarms(AlarmNames=[high, low])["MetricAlarms"] == []
     with pytest.raises(ClientError) as gone:
-        put_policy(world)
+        put_policy(cluster)
     assert gone.value.response["Error"]["Code"] == "ObjectNotFoundException"
     missing = RESOURCE | {"ResourceId": "service/rehearsal/nowhere"}
     with pytest.raises(ClientError) as nowhere:

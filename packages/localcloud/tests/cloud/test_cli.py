@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,14 @@ import pytest
 
 from localcloud.core import addresses
 from localcloud.core.lock import StateLock, started_at
-from support.stack import eventually
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
+from support.commands import CommandResult, run
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
 
-def localcloud(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "localcloud", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **more)
+def localcloud(*arguments: str | Path) -> CommandResult:
+    return run([sys.executable, "-m", "localcloud", *arguments])
 
 
 @pytest.fixture
@@ -41,7 +39,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
         localcloud("reset", "--force", "--state", folder)
 
 
-def told(state: Path) -> dict[str, Any]:
+def read_cloud_file(state: Path) -> dict[str, Any]:
     held: dict[str, Any] = json.loads((state / "cloud.json").read_text())
     return held
 
@@ -53,17 +51,14 @@ def alive(pid: int) -> bool:
 
 def kill(state: Path) -> None:
     """End the cloud as a crash does; a process may live on for a moment after it is killed."""
-    pid = told(state)["pid"]
+    pid = read_cloud_file(state)["pid"]
     os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 60
-    while alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually("the cloud has ended", lambda: not alive(pid))
 
 
 def client(state: Path, service: str) -> Any:
-    cloud = told(state)
-    return boto3.client(  # type: ignore[call-overload]
+    cloud = read_cloud_file(state)
+    return boto3.client(  # type: ignore[call-overload]  # the stub wants a literal name
         service,
         endpoint_url=cloud["endpoint"],
         region_name=cloud["region"],
@@ -75,7 +70,7 @@ def client(state: Path, service: str) -> Any:
 def test_a_whole_life(state: Path) -> None:
     up = localcloud("up", "--state", state)
     assert up.returncode == 0, up.stderr
-    assert up.stdout.strip() == told(state)["endpoint"]
+    assert up.stdout.strip() == read_cloud_file(state)["endpoint"]
     assert (state / "cloud.json").stat().st_mode & 0o777 == 0o600
     assert (state / "settings.json").stat().st_mode & 0o777 == 0o600
     client(state, "sqs").create_queue(QueueName="kept")
@@ -114,10 +109,7 @@ def test_a_killed_cloud_comes_back(state: Path) -> None:
         except FileNotFoundError:
             return False  # not written yet, or just being replaced
 
-    deadline = time.monotonic() + 60
-    while not saved():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually("the queue is in the snapshot", saved)
     kill(state)
     up = localcloud("up", "--state", state)
     assert up.returncode == 0, up.stderr
@@ -135,11 +127,12 @@ def test_down_cleans_up_after_a_kill(state: Path) -> None:
 def test_ctrl_c_in_the_foreground_is_an_orderly_stop(state: Path) -> None:
     command = [sys.executable, "-m", "localcloud", "serve", "--state", str(state)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as served:
-        deadline = time.monotonic() + 60
-        while not (state / "cloud.json").exists():
-            assert time.monotonic() < deadline
+
+        def serves() -> bool:
             assert served.poll() is None
-            time.sleep(0.05)
+            return (state / "cloud.json").exists()
+
+        eventually("the cloud serves", serves)
         served.send_signal(signal.SIGINT)
         output, _ = served.communicate(timeout=60)
     assert served.returncode == 0, output
@@ -156,15 +149,15 @@ def test_env_points_a_shell_here_and_nowhere_else(state: Path) -> None:
         "AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "x"},
     )  # fmt: skip
     seen = dict(line.split("=", 1) for line in shell.stdout.splitlines())
-    assert seen["AWS_ENDPOINT_URL"] == told(state)["endpoint"]
-    assert seen["AWS_ACCESS_KEY_ID"] == told(state)["access_key_id"]
+    assert seen["AWS_ENDPOINT_URL"] == read_cloud_file(state)["endpoint"]
+    assert seen["AWS_ACCESS_KEY_ID"] == read_cloud_file(state)["access_key_id"]
     assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN"} & set(seen)
 
 
-def sentence(run: subprocess.CompletedProcess[str]) -> str:
+def sentence(ended: CommandResult) -> str:
     """The one sentence of a refusal."""
-    assert run.returncode != 0
-    (line,) = run.stderr.strip().splitlines()
+    assert ended.returncode != 0
+    (line,) = ended.stderr.strip().splitlines()
     assert line.startswith("localcloud: ")
     return line
 
@@ -182,7 +175,7 @@ def test_a_taken_port_names_its_owner_and_the_way_out(state: Path) -> None:
 
 def test_two_servers_on_one_state_are_refused(state: Path) -> None:
     localcloud("up", "--state", state)
-    assert f"pid {told(state)['pid']}" in sentence(localcloud("serve", "--state", state))
+    assert f"pid {read_cloud_file(state)['pid']}" in sentence(localcloud("serve", "--state", state))
 
 
 def test_a_state_that_can_not_be_saved_is_an_error_of_status_and_of_down(state: Path) -> None:
@@ -193,7 +186,7 @@ def test_a_state_that_can_not_be_saved_is_an_error_of_status_and_of_down(state: 
             obstacle.mkdir()
     client(state, "sqs").create_queue(QueueName="unsaved")
 
-    def status() -> subprocess.CompletedProcess[str]:
+    def status() -> CommandResult:
         return localcloud("status", "--state", state)
 
     eventually("status says so", lambda: status().returncode == 1, 60)
@@ -254,7 +247,7 @@ def test_a_stopped_cloud_is_copied_and_both_run_side_by_side(state: Path, tmp_pa
         assert "exists already" in sentence(localcloud("copy", copied, "--state", state))
         for folder in (state, copied):
             assert localcloud("up", "--state", folder).returncode == 0
-        first, second = told(state), told(copied)
+        first, second = read_cloud_file(state), read_cloud_file(copied)
         assert first["endpoint"] != second["endpoint"]
         assert first["account"] == second["account"]
         queues = [client(folder, "sqs").list_queues()["QueueUrls"] for folder in (state, copied)]
@@ -289,8 +282,7 @@ def test_the_region_of_a_state_does_not_change(state: Path) -> None:
 def test_without_the_extra_it_says_what_to_install(state: Path) -> None:
     script = "import sys; sys.modules['cheroot'] = None; from localcloud.cli import main; main(sys.argv[1:])"
     command = [sys.executable, "-c", script, "serve", "--state", str(state)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert "pip install ecs-localcloud" in sentence(run)
+    assert "pip install ecs-localcloud" in sentence(run(command))
 
 
 def test_a_full_disk_is_noticed_before_anything_is_written(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,8 +291,7 @@ def test_a_full_disk_is_noticed_before_anything_is_written(state: Path, monkeypa
         "from localcloud.cli import main; main(sys.argv[1:])"
     )
     command = [sys.executable, "-c", script, "up", "--state", str(state)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert "MB are free" in sentence(run)
+    assert "MB are free" in sentence(run(command))
     assert not (state / "settings.json").exists()
 
 
@@ -323,15 +314,15 @@ def test_a_block_is_its_owners_until_the_owner_is_gone(tmp_path: Path) -> None:
 
 
 def test_its_help_speaks_to_somebody_who_has_never_heard_of_it() -> None:
-    def said(*arguments: str) -> str:
+    def output_of(*arguments: str) -> str:
         command = [sys.executable, "-m", "localcloud", *arguments]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
         return " ".join(ended.stdout.split())
 
-    assert re.fullmatch(r"localcloud \d+\.\d+\.\d+", said("--version"))
-    assert "aws ecs list-clusters" in said("--help")
-    assert "Nothing reaches AWS." in said("--help")
+    assert re.fullmatch(r"localcloud \d+\.\d+\.\d+", output_of("--version"))
+    assert "aws ecs list-clusters" in output_of("--help")
+    assert "Nothing reaches AWS." in output_of("--help")
     for command in ("up", "serve", "down", "status", "reset", "logs", "env", "push"):
-        assert f"{command} " in said("--help")
-    assert "--profile {full,minimal}" in said("up", "--help")
-    assert "No Docker is needed" in said("push", "--help")
+        assert f"{command} " in output_of("--help")
+    assert "--profile {full,minimal}" in output_of("up", "--help")
+    assert "No Docker is needed" in output_of("push", "--help")

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from localcloud.core.cloud import Cloud, Settings
 from localcloud.core.registry import AwsError
 from localcloud.services.cloudwatch import Metrics, Notice
+from support.waiting import eventually
 
 Clients = Callable[..., Any]
 ACCOUNT = "123456789012"
@@ -58,7 +59,7 @@ class Story:
     def state(self, name: str = "high") -> str:
         return str(self.described(name)["StateValue"])
 
-    def told(self) -> list[tuple[str, str]]:
+    def take_notices(self) -> list[tuple[str, str]]:
         """What was sent since the last time, as (alarm, new state)."""
         sent = [(str(notice.alarm["AlarmName"]), notice.new_state) for notice in self.notices]
         self.notices.clear()
@@ -103,10 +104,10 @@ def test_an_alarm_follows_its_metric(story: Story) -> None:
         f"Threshold Crossed: 3 out of the last 3 datapoints [7.0 ({newest}), 9.0 ({older}), 9.0 ({oldest})] "
         "were greater than the threshold (5.0) (minimum 3 datapoints for OK -> ALARM transition)."
     )
-    assert story.told() == [("high", "OK"), ("high", "ALARM")]
+    assert story.take_notices() == [("high", "OK"), ("high", "ALARM")]
     story.minute(load=1)
     assert story.state() == "OK"
-    assert story.told() == [("high", "OK")]
+    assert story.take_notices() == [("high", "OK")]
 
 
 def test_a_period_that_is_not_over_is_not_judged(story: Story) -> None:
@@ -231,10 +232,10 @@ def test_disabled_actions_are_not_carried_out_but_the_state_moves(story: Story) 
     story.alarms.enable(["high"], enabled=False)
     story.minute(load=9)
     assert story.state() == "ALARM"
-    assert story.told() == []
+    assert story.take_notices() == []
     story.alarms.enable(["high"], enabled=True)
     story.minute(load=1)
-    assert story.told() == [("high", "OK")]
+    assert story.take_notices() == [("high", "OK")]
 
 
 def test_scaling_policies_are_called_again_while_the_state_holds_and_topics_are_not(story: Story) -> None:
@@ -298,7 +299,7 @@ def test_alarms_their_states_and_waiting_actions_survive_a_restart(story: Story,
         after.now = story.now
         after.minute(load=9)
         assert after.state() == "ALARM"
-        assert after.told() == [("high", "ALARM")]
+        assert after.take_notices() == [("high", "ALARM")]
     finally:
         after.metrics.stop()
 
@@ -398,7 +399,7 @@ def test_a_composite_moves_with_its_children_and_names_the_one_that_moved_it(sto
     assert described["StateReason"] == f"{ARN}b transitioned to ALARM at {moved:%A %d %B, %Y %H:%M:%S} UTC"
     (trigger,) = json.loads(described["StateReasonData"])["triggeringAlarms"]
     assert (trigger["arn"], trigger["state"]["value"]) == (f"{ARN}b", "ALARM")
-    assert story.told() == [("both", "OK"), ("both", "ALARM")]
+    assert story.take_notices() == [("both", "OK"), ("both", "ALARM")]
 
 
 def test_composites_of_composites_settle_at_once_and_a_circle_ends(story: Story) -> None:
@@ -419,7 +420,7 @@ def suppressed(story: Story, *, wait: int = 120, extension: int = 120) -> None:
         ActionsSuppressorWaitPeriod=wait, ActionsSuppressorExtensionPeriod=extension,
     )  # fmt: skip
     story.minute(main=1, mute=1)
-    story.told()
+    story.take_notices()
 
 
 def test_actions_wait_for_the_suppressor_and_then_are_carried_out(story: Story) -> None:
@@ -427,9 +428,9 @@ def test_actions_wait_for_the_suppressor_and_then_are_carried_out(story: Story) 
     story.minute(main=9, mute=1)
     assert (story.state("page"), story.described("page")["ActionsSuppressedBy"]) == ("ALARM", "WaitPeriod")
     story.minute(main=9, mute=1)
-    assert story.told() == []
+    assert story.take_notices() == []
     story.minute(main=9, mute=1)
-    assert story.told() == [("page", "ALARM")]
+    assert story.take_notices() == [("page", "ALARM")]
     assert "ActionsSuppressedBy" not in story.described("page")
 
 
@@ -443,18 +444,18 @@ def test_a_suppressor_in_alarm_holds_the_actions_through_the_extension(story: St
     story.minute(main=9, mute=1)
     assert story.described("page")["ActionsSuppressedBy"] == "ExtensionPeriod"
     story.minute(main=9, mute=1)
-    assert story.told() == []
+    assert story.take_notices() == []
     story.minute(main=9, mute=1)
-    assert story.told() == [("page", "ALARM")]
+    assert story.take_notices() == [("page", "ALARM")]
 
 
-def test_what_came_and_went_while_suppressed_is_never_told(story: Story) -> None:
+def test_what_came_and_went_while_suppressed_is_never_reported(story: Story) -> None:
     suppressed(story)
     story.minute(main=9, mute=9)
     for _ in range(6):
         story.minute(main=1, mute=1)
     assert story.state("page") == "OK"
-    assert story.told() == []
+    assert story.take_notices() == []
 
 
 @pytest.mark.parametrize(
@@ -484,15 +485,6 @@ def test_a_child_cannot_be_deleted_from_under_its_composite(story: Story) -> Non
 
 
 # Over the wire
-
-
-def wait_for(found: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if result := found():
-            return result
-        time.sleep(0.1)
-    raise AssertionError(f"nothing within {seconds} s")
 
 
 def test_an_alarm_is_described_as_it_was_put(shared_aws: Clients) -> None:
@@ -569,7 +561,7 @@ def queue_of(aws: Clients, topic_arn: str, name: str) -> str:
 
 
 def receive(aws: Clients, url: str, seconds: float = 60) -> dict[str, Any]:
-    found = wait_for(lambda: aws("sqs").receive_message(QueueUrl=url).get("Messages"), seconds)
+    found = eventually("a message arrives", lambda: aws("sqs").receive_message(QueueUrl=url).get("Messages"), seconds)
     body: dict[str, Any] = json.loads(found[0]["Body"])
     return body
 
@@ -615,13 +607,14 @@ def test_a_breach_travels_from_the_sample_to_the_queue(shared_aws: Clients, shar
         "NewStateValue": "ALARM", "Region": "Asia Pacific (Sydney)",
     }  # fmt: skip
     assert {key: message[key] for key in record} == record
-    summaries = wait_for(
+    summaries = eventually(
+        "the action is in the alarm's history",
         lambda: [
             item["HistorySummary"]
             for item in cloudwatch.describe_alarm_history(AlarmName="errors-high", HistoryItemType="Action")[
                 "AlarmHistoryItems"
             ]
-        ]
+        ],
     )
     assert summaries == [f"Successfully executed action {topic}"]
     counted = cloudwatch.get_metric_statistics(
@@ -665,7 +658,7 @@ def test_a_composite_tells_its_children_and_a_failed_delivery_is_counted(
             Statistics=["Sum"],
         )["Datapoints"]
 
-    assert wait_for(failed)[0]["Sum"] == 1
+    assert eventually("the failed delivery is counted", failed)[0]["Sum"] == 1
     cloudwatch.delete_alarms(AlarmNames=["parent"])
     cloudwatch.delete_alarms(AlarmNames=["child"])
 
@@ -706,7 +699,7 @@ def test_an_http_subscriber_is_told_outside_of_the_lock_with_a_signature(
             shared_cloud.moto("sns").subscribe(topic, f"http://127.0.0.1:{inbox.server_port}/hook", "http")
         cloudwatch.put_metric_alarm(AlarmName="http", **{**ALARM, "AlarmActions": [topic]})
         cloudwatch.set_alarm_state(AlarmName="http", StateValue="ALARM", StateReason="rehearsal")
-        headers, body = wait_for(lambda: inbox.got)[0]
+        headers, body = eventually("the subscriber gets a message", lambda: inbox.got)[0]
         assert headers["x-amz-sns-message-type"] == "Notification"
         assert headers["x-amz-sns-topic-arn"] == topic
         assert json.loads(body["Message"])["NewStateReason"] == "rehearsal"

@@ -183,7 +183,7 @@ def test_no_healthy_target_is_an_outage_unless_none_is_wanted_or_nothing_was_mea
         ("(" * 500 + "a" + ")" * 500, "nested too deeply"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_sentence(expression: str, says: str) -> None:
+def test_what_is_wrong_is_reported_in_one_sentence(expression: str, says: str) -> None:
     with pytest.raises(ExpressionError) as refused:
         calculate(expression, {"a": [1, 2]})
     assert says in str(refused.value)

@@ -368,7 +368,7 @@ def test_a_kill_loses_nothing_that_was_written(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_broken_file_is_put_aside_and_said_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_file_is_put_aside_and_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "metrics.sqlite"
     path.write_bytes(b"this is no database" * 1000)
     store = Store(path)

@@ -20,7 +20,6 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecs_world import WAITER, build, cloud_at, until
 from localcloud.core import billing
 from localcloud.core.billing import Item
 from localcloud.core.cloud import Cloud
@@ -31,7 +30,9 @@ from localcloud.services.costs.component import hours
 from localcloud.services.costs.expressions import Location
 from localcloud.services.costs.ledger import Ledger, Line
 from localcloud.services.costs.sums import Sum, decimal
+from support.ecs_cluster import WAITER, cloud_at, create_cluster
 from support.requests import private
+from support.waiting import eventually
 
 Clients = Callable[..., Any]
 HOUR = timedelta(hours=1)
@@ -91,10 +92,10 @@ def amounts(result: dict[str, Any], metric: str = "UnblendedCost") -> dict[tuple
 
 @pytest.mark.cloud
 def test_an_hour_of_a_task_costs_its_cpu_and_memory(cloud: Cloud, aws: Clients, tmp_path: Path) -> None:
-    world = build(cloud, aws, tmp_path / "apps")
-    arn = world.run(world.register("paid", world.push("paid", WAITER)))
-    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
-    task = world.task(arn)
+    cluster = create_cluster(cloud, aws, tmp_path / "apps")
+    arn = cluster.run(cluster.register("paid", cluster.push("paid", WAITER)))
+    eventually("the task runs", lambda: cluster.task(arn)["lastStatus"] == "RUNNING")
+    task = cluster.task(arn)
     costs = cloud.part(Costs)
     began = cloud.now() + AHEAD
     costs.meter(began)
@@ -110,8 +111,8 @@ def test_an_hour_of_a_task_costs_its_cpu_and_memory(cloud: Cloud, aws: Clients, 
         price = prices.table()[billing.ECS, usage_type].usd
         assert after[usage_type][1] - before[usage_type][1] == pytest.approx(size * price)
 
-    world.ecs.stop_task(cluster="rehearsal", task=arn)
-    world.stopped(arn)
+    cluster.ecs.stop_task(cluster="rehearsal", task=arn)
+    cluster.stopped(arn)
     costs.meter(began + 2 * HOUR)
     assert used(costs)["APS2-Fargate-GB-Hours"] == after["APS2-Fargate-GB-Hours"]
 
@@ -183,25 +184,33 @@ def test_what_exists_is_charged_and_what_is_gone_is_not(cloud: Cloud, aws: Clien
 def test_a_database_a_cache_and_a_load_balancer_are_charged_by_the_hour(
     cloud: Cloud, aws: Clients, tmp_path: Path
 ) -> None:
-    world, costs = build(cloud, aws, tmp_path / "apps"), cloud.part(Costs)
+    cluster, costs = create_cluster(cloud, aws, tmp_path / "apps"), cloud.part(Costs)
     rds, elasticache = aws("rds"), aws("elasticache")
     tags = [{"Key": "Environment", "Value": "staging"}]
-    rds.create_db_subnet_group(DBSubnetGroupName="d", DBSubnetGroupDescription="d", SubnetIds=world.subnets)
+    rds.create_db_subnet_group(DBSubnetGroupName="d", DBSubnetGroupDescription="d", SubnetIds=cluster.subnets)
     rds.create_db_instance(
         DBInstanceIdentifier="shop", DBInstanceClass="db.t4g.micro", Engine="postgres", AllocatedStorage=20,
         StorageType="gp3", MasterUsername="keeper", ManageMasterUserPassword=True, DBSubnetGroupName="d", Tags=tags,
         BackupRetentionPeriod=0,
     )  # fmt: skip
     elasticache.create_cache_subnet_group(
-        CacheSubnetGroupName="c", CacheSubnetGroupDescription="c", SubnetIds=world.subnets
+        CacheSubnetGroupName="c", CacheSubnetGroupDescription="c", SubnetIds=cluster.subnets
     )
     elasticache.create_replication_group(
         ReplicationGroupId="shop", ReplicationGroupDescription="c", NumCacheClusters=1, Engine="redis",
         CacheNodeType="cache.t4g.micro", CacheSubnetGroupName="c", TransitEncryptionEnabled=True, Tags=tags,
     )  # fmt: skip
-    arn = aws("elbv2").create_load_balancer(Name="web", Subnets=world.subnets)["LoadBalancers"][0]["LoadBalancerArn"]
-    until(lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "available", 120)
-    until(lambda: elasticache.describe_replication_groups()["ReplicationGroups"][0]["Status"] == "available", 120)
+    arn = aws("elbv2").create_load_balancer(Name="web", Subnets=cluster.subnets)["LoadBalancers"][0]["LoadBalancerArn"]
+    eventually(
+        "the database is available",
+        lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "available",
+        120,
+    )
+    eventually(
+        "the cache is available",
+        lambda: elasticache.describe_replication_groups()["ReplicationGroups"][0]["Status"] == "available",
+        120,
+    )
 
     began = cloud.now() + AHEAD
     costs.meter(began)
@@ -213,13 +222,17 @@ def test_a_database_a_cache_and_a_load_balancer_are_charged_by_the_hour(
     assert more["APS2-RDS:GP3-Storage"] == pytest.approx(20 * month)
     assert more["APS2-NodeUsage:cache.t4g.micro"] == pytest.approx(1)
     assert more["APS2-LoadBalancerUsage"] == pytest.approx(1)
-    assert more["APS2-PublicIPv4:InUseAddress"] == pytest.approx(len(world.subnets))
+    assert more["APS2-PublicIPv4:InUseAddress"] == pytest.approx(len(cluster.subnets))
     tagged = {line.item.usage_type for line in lines_of(costs) if dict(line.item.tags) == {"Environment": "staging"}}
     assert {"APS2-InstanceUsage:db.t4g.micro", "APS2-NodeUsage:cache.t4g.micro"} <= tagged
     assert costs.status()["used_without_price"] == []
 
     rds.stop_db_instance(DBInstanceIdentifier="shop")
-    until(lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "stopped", 120)
+    eventually(
+        "the database is stopped",
+        lambda: rds.describe_db_instances()["DBInstances"][0]["DBInstanceStatus"] == "stopped",
+        120,
+    )
     aws("elbv2").delete_load_balancer(LoadBalancerArn=arn)
     before = used(costs)
     costs.meter(began + 2 * HOUR)

@@ -17,12 +17,12 @@ from urllib.error import HTTPError
 import pytest
 from botocore.exceptions import ClientError
 
-from ecs_world import SERVER, WAITER, app
 from localcloud.core.cloud import Cloud
 from localcloud.core.images import ImageConfig, ImageError
 from localcloud.services.ecr import images as ecr
 from localcloud.services.ecr.component import Images
 from localcloud.services.ecr.images import read_dockerfile
+from support.ecs_cluster import SERVER, WAITER, app
 
 PROFILE = "minimal"
 

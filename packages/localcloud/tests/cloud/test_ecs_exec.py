@@ -18,14 +18,15 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecs_world import WAITER, World, build, cloud_at, until
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.services.ecs import session_messages as messages
 from localcloud.services.ecs import sessions
 from localcloud.services.ecs.session_channel import Channel
 from localcloud.services.ecs.sessions import Sessions
+from support.ecs_cluster import WAITER, EcsCluster, cloud_at, create_cluster
 from support.session_client import Frame, SessionClient, SessionRefused
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -40,40 +41,44 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def world(shared_cloud: Cloud, shared_aws: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> World:
-    return build(shared_cloud, shared_aws, tmp_path_factory.mktemp("apps"))
+def cluster(
+    shared_cloud: Cloud, shared_aws: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> EcsCluster:
+    return create_cluster(shared_cloud, shared_aws, tmp_path_factory.mktemp("apps"))
 
 
 @pytest.fixture(scope="module")
-def task(world: World) -> Iterator[str]:
+def task(cluster: EcsCluster) -> Iterator[str]:
     """A running task that may be looked into."""
-    arn = start(world)
+    arn = start(cluster)
     yield arn
-    world.ecs.stop_task(cluster="rehearsal", task=arn)
+    cluster.ecs.stop_task(cluster="rehearsal", task=arn)
 
 
-def start(world: World, **more: Any) -> str:
-    image = world.repository + ":waiter"
-    if not world.aws("ecr").list_images(repositoryName="tiny")["imageIds"]:
-        image = world.push("waiter", WAITER)
-    definition = world.register("waiter", image, environment=ENVIRONMENT)
-    arn = world.run(definition, **{"enableExecuteCommand": True, **more})
-    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
+def start(cluster: EcsCluster, **more: Any) -> str:
+    image = cluster.repository + ":waiter"
+    if not cluster.aws("ecr").list_images(repositoryName="tiny")["imageIds"]:
+        image = cluster.push("waiter", WAITER)
+    definition = cluster.register("waiter", image, environment=ENVIRONMENT)
+    arn = cluster.run(definition, **{"enableExecuteCommand": True, **more})
+    eventually("the task runs", lambda: cluster.task(arn)["lastStatus"] == "RUNNING")
     return arn
 
 
-def ask(world: World, task: str, command: str, **more: Any) -> dict[str, Any]:
+def ask(cluster: EcsCluster, /, task: str, command: str, **more: Any) -> dict[str, Any]:
     provided = {"cluster": "rehearsal", "task": task, "interactive": True, **more}
-    return dict(world.ecs.execute_command(command=command, **provided))
+    return dict(cluster.ecs.execute_command(command=command, **provided))
 
 
-def session(world: World, task: str, command: str, copies: Callable[[Frame], int] = lambda _: 1) -> SessionClient:
-    return SessionClient(ask(world, task, command)["session"], copies)
+def session(
+    cluster: EcsCluster, task: str, command: str, copies: Callable[[Frame], int] = lambda _: 1
+) -> SessionClient:
+    return SessionClient(ask(cluster, task, command)["session"], copies)
 
 
-def run(world: World, task: str, command: str) -> str:
+def run(cluster: EcsCluster, task: str, command: str) -> str:
     """All output of a command that ends by itself."""
-    with session(world, task, command).begin() as client:
+    with session(cluster, task, command).begin() as client:
         assert client.end() == ""
         return client.output
 
@@ -83,9 +88,9 @@ def left_of(supervisor: Supervisor, name: str) -> list[str]:
     return [process.name for process in supervisor.running() if process.name == name]
 
 
-def test_a_command_runs_where_the_task_runs_and_its_end_closes_the_channel(world: World, task: str) -> None:
-    answer = ask(world, task, "sh -c 'echo $GREETING; pwd; echo at $HOST; tty'")
-    described = world.task(task)
+def test_a_command_runs_where_the_task_runs_and_its_end_closes_the_channel(cluster: EcsCluster, task: str) -> None:
+    answer = ask(cluster, task, "sh -c 'echo $GREETING; pwd; echo at $HOST; tty'")
+    described = cluster.task(task)
     assert answer["taskArn"] == task
     assert answer["containerName"] == "app"
     assert answer["containerArn"] == described["containers"][0]["containerArn"]
@@ -96,19 +101,19 @@ def test_a_command_runs_where_the_task_runs_and_its_end_closes_the_channel(world
         greeting, folder, address, terminal = client.output.splitlines()
     assert greeting == "good morning"
     assert folder.endswith("rootfs")
-    assert address == f"at {world.real_address(described)}"
+    assert address == f"at {cluster.real_address(described)}"
     assert terminal.startswith("/dev/pts/")
     assert client.received[0].kind == "start_publication"
     assert client.received[-1].kind == "channel_closed"
 
 
-def test_a_command_is_words_and_no_shell(world: World, task: str) -> None:
+def test_a_command_is_words_and_no_shell(cluster: EcsCluster, task: str) -> None:
     """As on Fargate, whose agent starts the words as they are."""
-    assert run(world, task, "echo 'two  spaces' && echo $GREETING") == "two  spaces && echo $GREETING\r\n"
+    assert run(cluster, task, "echo 'two  spaces' && echo $GREETING") == "two  spaces && echo $GREETING\r\n"
 
 
-def test_an_interactive_shell_keeps_its_state(world: World, task: str) -> None:
-    with session(world, task, "/bin/bash").begin() as client:
+def test_an_interactive_shell_keeps_its_state(cluster: EcsCluster, task: str) -> None:
+    with session(cluster, task, "/bin/bash").begin() as client:
         client.type("cd /usr/share; kept=by-the-shell\n")
         client.type("echo state: $kept in $PWD; jobs; set -o | grep monitor\r")
         client.read_until("state: by-the-shell in /usr/share")
@@ -124,8 +129,8 @@ def test_an_interactive_shell_keeps_its_state(world: World, task: str) -> None:
         assert client.end() == ""
 
 
-def test_large_output_arrives_whole_and_in_order(world: World, task: str) -> None:
-    with session(world, task, "seq 1 60000").begin() as client:
+def test_large_output_arrives_whole_and_in_order(cluster: EcsCluster, task: str) -> None:
+    with session(cluster, task, "seq 1 60000").begin() as client:
         assert client.end(60) == ""
         assert client.output.split() == [str(number) for number in range(1, 60001)]
     streamed = [frame for frame in client.received if frame.kind == "output_stream_data"]
@@ -133,7 +138,7 @@ def test_large_output_arrives_whole_and_in_order(world: World, task: str) -> Non
     assert max(len(frame.payload) for frame in streamed) <= 1024
 
 
-def test_lost_and_doubled_frames_change_nothing(world: World, task: str) -> None:
+def test_lost_and_doubled_frames_change_nothing(cluster: EcsCluster, task: str) -> None:
     chance = random.Random(20)
 
     def copies(frame: Frame) -> int:
@@ -141,7 +146,7 @@ def test_lost_and_doubled_frames_change_nothing(world: World, task: str) -> None
 
     command = "sh -c 'stty -echo; echo ready; while read line; do echo $line; done; seq 5000 5400; echo over'"
     typed = [f"line {number}" for number in range(20)]
-    with session(world, task, command, copies).begin() as client:
+    with session(cluster, task, command, copies).begin() as client:
         client.read_until("ready")
         for line in typed:
             client.type(f"{line}\n")
@@ -151,8 +156,8 @@ def test_lost_and_doubled_frames_change_nothing(world: World, task: str) -> None
     assert seen == ["ready", *typed, *(str(number) for number in range(5000, 5401)), "over"]
 
 
-def test_the_terminal_has_the_size_that_the_client_says(world: World, task: str) -> None:
-    with session(world, task, "/bin/bash").begin() as client:
+def test_the_terminal_has_the_size_that_the_client_says(cluster: EcsCluster, task: str) -> None:
+    with session(cluster, task, "/bin/bash").begin() as client:
         client.resize(132, 43)
         client.type("stty size\n")
         client.read_until("43 132")
@@ -166,13 +171,13 @@ def test_the_terminal_has_the_size_that_the_client_says(world: World, task: str)
         client.end()
 
 
-def test_a_paused_client_gets_what_it_missed(world: World, task: str, tmp_path: Path) -> None:
-    with session(world, task, "/bin/sh").begin() as client:
+def test_a_paused_client_gets_what_it_missed(cluster: EcsCluster, task: str, tmp_path: Path) -> None:
+    with session(cluster, task, "/bin/sh").begin() as client:
         client.pause(True)
         client.type("seq 7000 7010; echo all-$((2 + 2))\n")
         for number in range(3):  # the shell is long past that output
             client.type(f"touch {tmp_path}/{number}\n")
-            until((tmp_path / str(number)).exists)
+            eventually("the shell has run the command", (tmp_path / str(number)).exists)
         assert "all-4" not in client.output
         client.pause(False)
         client.read_until("all-4")
@@ -180,39 +185,42 @@ def test_a_paused_client_gets_what_it_missed(world: World, task: str, tmp_path: 
         assert client.end() == ""
 
 
-def test_what_is_typed_into_a_busy_command_does_not_stop_its_output(world: World, task: str) -> None:
+def test_what_is_typed_into_a_busy_command_does_not_stop_its_output(cluster: EcsCluster, task: str) -> None:
     """The terminal takes only a few kilobytes that nobody reads."""
-    with session(world, task, "sh -c 'stty raw -echo; sleep 1; seq 1 2000; echo finished'").begin() as client:
+    with session(cluster, task, "sh -c 'stty raw -echo; sleep 1; seq 1 2000; echo finished'").begin() as client:
         for _ in range(100):
             client.type("x" * 1000)
         client.read_until("finished")
         assert client.end() == ""
 
 
-def test_stopping_the_task_closes_the_channel_and_ends_what_ran_in_it(world: World) -> None:
-    arn = start(world)
-    answer = ask(world, arn, "/bin/bash")
+def test_stopping_the_task_closes_the_channel_and_ends_what_ran_in_it(cluster: EcsCluster) -> None:
+    arn = start(cluster)
+    answer = ask(cluster, arn, "/bin/bash")
     with SessionClient(answer["session"]).begin() as client:
         client.type("(trap '' TERM HUP; exec sleep 611) & echo child $!.\n")
         child = _child(client)
-        world.ecs.stop_task(cluster="rehearsal", task=arn)
+        cluster.ecs.stop_task(cluster="rehearsal", task=arn)
         assert client.end() == "The container has stopped."
-    until(lambda: not Path(f"/proc/{child}").exists())
-    until(lambda: not left_of(world.cloud.part(Supervisor), answer["session"]["sessionId"]))
-    world.stopped(arn)
+    eventually("the child has ended", lambda: not Path(f"/proc/{child}").exists())
+    eventually(
+        "no process of the session is left",
+        lambda: not left_of(cluster.cloud.part(Supervisor), answer["session"]["sessionId"]),
+    )
+    cluster.stopped(arn)
     with pytest.raises(ClientError) as refused:
-        ask(world, arn, "/bin/bash")
+        ask(cluster, arn, "/bin/bash")
     assert refused.value.response["Error"]["Code"] == "TargetNotConnectedException"
 
 
-def test_a_client_that_goes_away_leaves_no_process(world: World, task: str) -> None:
-    answer = ask(world, task, "/bin/bash")
+def test_a_client_that_goes_away_leaves_no_process(cluster: EcsCluster, task: str) -> None:
+    answer = ask(cluster, task, "/bin/bash")
     with SessionClient(answer["session"]).begin() as client:
         client.type("nohup sleep 612 >/dev/null 2>&1 & echo child $!.\n")
         child = _child(client)
-    supervisor = world.cloud.part(Supervisor)
-    until(lambda: not left_of(supervisor, answer["session"]["sessionId"]))
-    until(lambda: not Path(f"/proc/{child}").exists())
+    supervisor = cluster.cloud.part(Supervisor)
+    eventually("no process of the session is left", lambda: not left_of(supervisor, answer["session"]["sessionId"]))
+    eventually("the child has ended", lambda: not Path(f"/proc/{child}").exists())
 
 
 def _child(client: SessionClient) -> int:
@@ -221,11 +229,11 @@ def _child(client: SessionClient) -> int:
     def look() -> list[str]:
         return [line[6:-1] for line in client.output.split("\r\n") if line.startswith("child ") and line.endswith(".")]
 
-    return int(until(look)[0])
+    return int(eventually("the shell prints the child's id", look)[0])
 
 
-def test_a_token_opens_its_own_session_once_and_not_for_long(world: World, task: str) -> None:
-    first, second = (ask(world, task, "echo once")["session"] for _ in range(2))
+def test_a_token_opens_its_own_session_once_and_not_for_long(cluster: EcsCluster, task: str) -> None:
+    first, second = (ask(cluster, task, "echo once")["session"] for _ in range(2))
     for wrong in ({**first, "tokenValue": "nonsense"}, {**first, "tokenValue": second["tokenValue"]}):
         with SessionClient(wrong) as client, pytest.raises(SessionRefused, match="token is not valid"):
             client.begin()
@@ -235,10 +243,10 @@ def test_a_token_opens_its_own_session_once_and_not_for_long(world: World, task:
     with SessionClient(first) as client, pytest.raises(SessionRefused, match="token is not valid"):
         client.begin()
 
-    part = world.cloud.part(Sessions)
+    part = cluster.cloud.part(Sessions)
     before, part.token_seconds = part.token_seconds, 0.05
     try:
-        brief = ask(world, task, "echo late")["session"]
+        brief = ask(cluster, task, "echo late")["session"]
     finally:
         part.token_seconds = before
     time.sleep(0.1)  # what is tested is that time passes
@@ -246,17 +254,17 @@ def test_a_token_opens_its_own_session_once_and_not_for_long(world: World, task:
         client.begin()
 
 
-def test_a_command_that_cannot_be_started_says_so(world: World, task: str) -> None:
+def test_a_command_that_cannot_be_started_says_so(cluster: EcsCluster, task: str) -> None:
     for command, reason in (
         ("no-such-program --now", '"no-such-program": executable file not found in $PATH'),
         ("/bin/no-such-shell", "fork/exec /bin/no-such-shell: no such file or directory"),
     ):
-        with session(world, task, command).begin() as client:
+        with session(cluster, task, command).begin() as client:
             assert reason in client.end()
 
 
-def test_wrong_requests_are_refused_as_by_ecs(world: World, task: str, shared_cloud: Cloud) -> None:
-    closed = start(world, enableExecuteCommand=False)
+def test_wrong_requests_are_refused_as_by_ecs(cluster: EcsCluster, task: str, shared_cloud: Cloud) -> None:
+    closed = start(cluster, enableExecuteCommand=False)
     expected: list[tuple[dict[str, Any], str, str]] = [
         ({"cluster": "nowhere"}, "ClusterNotFoundException", "Cluster not found."),
         ({"task": "0" * 32}, "InvalidParameterException", "The referenced task was not found."),
@@ -268,81 +276,81 @@ def test_wrong_requests_are_refused_as_by_ecs(world: World, task: str, shared_cl
     ]
     for change, code, message in expected:
         with pytest.raises(ClientError) as refused:
-            ask(world, **{"task": task, "command": "/bin/sh", **change})
+            ask(cluster, **{"task": task, "command": "/bin/sh", **change})
         error = refused.value.response["Error"]
         assert (error["Code"], message in error["Message"]) == (code, True), error
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-    world.ecs.stop_task(cluster="rehearsal", task=closed)
+    cluster.ecs.stop_task(cluster="rehearsal", task=closed)
 
 
-def test_a_container_must_be_named_where_there_are_several(world: World, task: str) -> None:
-    image = f"{world.repository}:waiter"
-    definition = world.ecs.register_task_definition(
+def test_a_container_must_be_named_where_there_are_several(cluster: EcsCluster, task: str) -> None:
+    image = f"{cluster.repository}:waiter"
+    definition = cluster.ecs.register_task_definition(
         family="pair",
         networkMode="awsvpc",
         requiresCompatibilities=["FARGATE"],
         cpu="256",
         memory="512",
-        executionRoleArn=f"arn:aws:iam::{world.cloud.settings.account}:role/execution",
+        executionRoleArn=f"arn:aws:iam::{cluster.cloud.settings.account}:role/execution",
         containerDefinitions=[
             {"name": name, "image": image, "stopTimeout": 2, "environment": [{"name": "ME", "value": name}]}
             for name in ("app", "sidecar")
         ],
     )["taskDefinition"]["taskDefinitionArn"]
-    arn = world.run(definition, enableExecuteCommand=True)
-    until(lambda: world.task(arn)["lastStatus"] == "RUNNING")
+    arn = cluster.run(definition, enableExecuteCommand=True)
+    eventually("the task runs", lambda: cluster.task(arn)["lastStatus"] == "RUNNING")
     with pytest.raises(ClientError, match="a container name must be specified") as refused:
-        ask(world, arn, "/bin/sh")
+        ask(cluster, arn, "/bin/sh")
     assert refused.value.response["Error"]["Code"] == "InvalidParameterException"
-    with SessionClient(ask(world, arn, "printenv ME", container="sidecar")["session"]).begin() as client:
+    with SessionClient(ask(cluster, arn, "printenv ME", container="sidecar")["session"]).begin() as client:
         client.end()
         assert client.output == "sidecar\r\n"
-    world.ecs.stop_task(cluster="rehearsal", task=arn)
+    cluster.ecs.stop_task(cluster="rehearsal", task=arn)
 
 
-def test_a_session_is_recorded_where_the_cluster_wants_it(world: World, task: str) -> None:
-    logs = world.aws("logs")
+def test_a_session_is_recorded_where_the_cluster_wants_it(cluster: EcsCluster, task: str) -> None:
+    logs = cluster.aws("logs")
     logs.create_log_group(logGroupName="/ecs/sessions")
     recorded = {"logging": "OVERRIDE", "logConfiguration": {"cloudWatchLogGroupName": "/ecs/sessions"}}
-    world.ecs.update_cluster(cluster="rehearsal", configuration={"executeCommandConfiguration": recorded})
+    cluster.ecs.update_cluster(cluster="rehearsal", configuration={"executeCommandConfiguration": recorded})
     try:
-        answer = ask(world, task, "/bin/sh")["session"]
+        answer = ask(cluster, task, "/bin/sh")["session"]
         with SessionClient(answer).begin() as client:
             client.type("echo secret-$((6 * 7)); exit\n")
             client.end()
     finally:
         plain = {"executeCommandConfiguration": {"logging": "NONE"}}
-        world.ecs.update_cluster(cluster="rehearsal", configuration=plain)
+        cluster.ecs.update_cluster(cluster="rehearsal", configuration=plain)
     event = logs.get_log_events(logGroupName="/ecs/sessions", logStreamName=answer["sessionId"])["events"][0]
     assert event["message"] == client.output
     assert "secret-42" in event["message"]
 
 
-def test_who_may_not_execute_is_denied(world: World, task: str) -> None:
-    iam = world.aws("iam")
+def test_who_may_not_execute_is_denied(cluster: EcsCluster, task: str) -> None:
+    iam = cluster.aws("iam")
     iam.create_user(UserName="reader")
     policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ecs:Describe*", "Resource": "*"}}
     iam.put_user_policy(UserName="reader", PolicyName="reads", PolicyDocument=json.dumps(policy))
     key = iam.create_access_key(UserName="reader")["AccessKey"]
-    reader = world.aws("ecs", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+    reader = cluster.aws("ecs", aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
     with pytest.raises(ClientError, match="not authorized to perform: ecs:ExecuteCommand") as refused:
         reader.execute_command(cluster="rehearsal", task=task, command="/bin/sh", interactive=True)
     assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
 
 
-def test_the_clients_that_the_runbook_calls_are_there(world: World, task: str) -> None:
-    with socket.create_server((world.cloud.settings.address, 0)) as server:
+def test_the_clients_that_the_runbook_calls_are_there(cluster: EcsCluster, task: str) -> None:
+    with socket.create_server((cluster.cloud.settings.address, 0)) as server:
         address, port = server.getsockname()
-        assert "succeeded" in run(world, task, f"nc -zv {address} {port}")
-        assert "succeeded" in run(world, task, f"nc -zv -w 5 {address} {port}")
-    assert "refused" in run(world, task, f"nc -zv {address} {port}")
-    assert "psql (PostgreSQL)" in run(world, task, "psql --version")
-    assert "Could not connect to Redis" in run(world, task, f"redis-cli -h {address} -p {port} --tls ping")
+        assert "succeeded" in run(cluster, task, f"nc -zv {address} {port}")
+        assert "succeeded" in run(cluster, task, f"nc -zv -w 5 {address} {port}")
+    assert "refused" in run(cluster, task, f"nc -zv {address} {port}")
+    assert "psql (PostgreSQL)" in run(cluster, task, "psql --version")
+    assert "Could not connect to Redis" in run(cluster, task, f"redis-cli -h {address} -p {port} --tls ping")
 
 
-def test_the_database_is_reached_as_the_runbook_writes_it(world: World, task: str) -> None:
-    rds = world.aws("rds")
-    rds.create_db_subnet_group(DBSubnetGroupName="shop", DBSubnetGroupDescription="d", SubnetIds=world.subnets)
+def test_the_database_is_reached_as_the_runbook_writes_it(cluster: EcsCluster, task: str) -> None:
+    rds = cluster.aws("rds")
+    rds.create_db_subnet_group(DBSubnetGroupName="shop", DBSubnetGroupDescription="d", SubnetIds=cluster.subnets)
     rds.create_db_instance(
         DBInstanceIdentifier="shop",
         DBInstanceClass="db.t4g.micro",
@@ -353,16 +361,16 @@ def test_the_database_is_reached_as_the_runbook_writes_it(world: World, task: st
         MasterUsername="keeper",
         MasterUserPassword="long-enough-word",
         DBSubnetGroupName="shop",
-        VpcSecurityGroupIds=[world.group],
+        VpcSecurityGroupIds=[cluster.group],
     )
 
     def endpoint() -> str:
         database = rds.describe_db_instances(DBInstanceIdentifier="shop")["DBInstances"][0]
         return str(database["Endpoint"]["Address"]) if database["DBInstanceStatus"] == "available" else ""
 
-    address = until(endpoint, 120)
-    assert "succeeded" in run(world, task, f"nc -zv {address} 5432")
-    with session(world, task, f"psql -h {address} -U keeper -d shop").begin() as client:
+    address = eventually("the database is available", endpoint, 120)
+    assert "succeeded" in run(cluster, task, f"nc -zv {address} 5432")
+    with session(cluster, task, f"psql -h {address} -U keeper -d shop").begin() as client:
         client.read_until("Password for user keeper:")  # psql asks the terminal itself
         client.type("long-enough-word\n")
         client.read_until("shop=> ")
@@ -373,7 +381,7 @@ def test_the_database_is_reached_as_the_runbook_writes_it(world: World, task: st
         assert client.end() == ""
 
 
-def test_the_aws_cli_opens_a_session_with_a_plugin(world: World, task: str, tmp_path: Path) -> None:
+def test_the_aws_cli_opens_a_session_with_a_plugin(cluster: EcsCluster, task: str, tmp_path: Path) -> None:
     """The CLI hands everything to session-manager-plugin; a stand-in for it gets what the real one would get."""
     plugin = tmp_path / "session-manager-plugin"
     support = Path(__file__).resolve().parents[4] / "tests"
@@ -387,14 +395,14 @@ def test_the_aws_cli_opens_a_session_with_a_plugin(world: World, task: str, tmp_
         "        print(client.output, end='')\n"
     )
     plugin.chmod(0o755)
-    keys = world.ecs._request_signer._credentials
+    keys = cluster.ecs._request_signer._credentials
     environment = {
         "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "AWS_ACCESS_KEY_ID": keys.access_key,
         "AWS_SECRET_ACCESS_KEY": keys.secret_key,
-        "AWS_REGION": world.cloud.settings.region,
-        "AWS_DEFAULT_REGION": world.cloud.settings.region,
-        "AWS_ENDPOINT_URL": world.cloud.settings.endpoint,
+        "AWS_REGION": cluster.cloud.settings.region,
+        "AWS_DEFAULT_REGION": cluster.cloud.settings.region,
+        "AWS_ENDPOINT_URL": cluster.cloud.settings.endpoint,
         "HOME": str(tmp_path),
     }
     words = ["aws", "ecs", "execute-command", "--cluster", "rehearsal", "--task", task, "--container", "app"]
@@ -411,13 +419,13 @@ def test_the_aws_cli_opens_a_session_with_a_plugin(world: World, task: str, tmp_
 
 def test_the_cloud_going_down_ends_its_sessions(tmp_path: Path, clients_of: Callable[[Cloud], Any]) -> None:
     with cloud_at(tmp_path / "state") as cloud:
-        world = build(cloud, clients_of(cloud), tmp_path / "apps")
-        arn = start(world)
-        client = SessionClient(ask(world, arn, "/bin/bash")["session"])
+        cluster = create_cluster(cloud, clients_of(cloud), tmp_path / "apps")
+        arn = start(cluster)
+        client = SessionClient(ask(cluster, arn, "/bin/bash")["session"])
         client.begin().type("nohup sleep 613 >/dev/null 2>&1 & echo child $!.\n")
         child = _child(client)
-        unused = ask(world, arn, "/bin/bash")["session"]
-    until(lambda: not Path(f"/proc/{child}").exists())
+        unused = ask(cluster, arn, "/bin/bash")["session"]
+    eventually("the child has ended", lambda: not Path(f"/proc/{child}").exists())
     client.close()
     with pytest.raises(ConnectionRefusedError):
         SessionClient(unused)

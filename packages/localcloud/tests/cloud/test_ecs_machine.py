@@ -21,12 +21,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from ecs_world import World, build, until
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.services.ecr import images as ecr
 from localcloud.services.ecs import Clusters
 from localcloud.services.ecs.model import STARTING, Status
+from support.ecs_cluster import EcsCluster, create_cluster
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -39,20 +40,22 @@ PERCENTS = [(100, 200), (50, 200), (0, 200), (0, 100)]
 
 
 @pytest.fixture(scope="module")
-def world(shared_cloud: Cloud, shared_aws: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> World:
-    return build(shared_cloud, shared_aws, tmp_path_factory.mktemp("apps"))
+def cluster(
+    shared_cloud: Cloud, shared_aws: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> EcsCluster:
+    return create_cluster(shared_cloud, shared_aws, tmp_path_factory.mktemp("apps"))
 
 
 @pytest.fixture(scope="module")
-def revisions(world: World) -> dict[bool, list[str]]:
+def revisions(cluster: EcsCluster) -> dict[bool, list[str]]:
     """Task definitions that run (True) and that end at once (False); processes as light as they can be."""
 
     def register(name: str, command: str) -> str:
-        folder = world.folder / name
+        folder = cluster.folder / name
         folder.mkdir()
         (folder / "Dockerfile").write_text(f"FROM busybox:1.37\nWORKDIR /app\nCMD {command}\n")
-        ecr.push(world.aws("ecr"), world.cloud.settings.state, folder, "tiny", name)
-        return world.register(name, f"{world.repository}:{name}")
+        ecr.push(cluster.aws("ecr"), cluster.cloud.settings.state, folder, "tiny", name)
+        return cluster.register(name, f"{cluster.repository}:{name}")
 
     return {
         True: [register("sound", '["sleep", "600"]'), register("sounder", '["sleep", "601"]')],
@@ -63,7 +66,7 @@ def revisions(world: World) -> dict[bool, list[str]]:
 class Service(RuleBasedStateMachine):
     """One service of a shared cloud, from its creation to its deletion."""
 
-    world: World
+    cluster: EcsCluster
     definitions: dict[bool, list[str]]
     number = 0
 
@@ -80,13 +83,13 @@ class Service(RuleBasedStateMachine):
 
     @property
     def clusters(self) -> Clusters:
-        return self.world.cloud.part(Clusters)
+        return self.cluster.cloud.part(Clusters)
 
     @initialize(desired=st.integers(0, 3), percents=st.sampled_from(PERCENTS))
     def create(self, desired: int, percents: tuple[int, int]) -> None:
         minimum, maximum = percents
         self.desired = desired
-        self.world.create_service(
+        self.cluster.create_service(
             self.name,
             self.definitions[True][0],
             desired,
@@ -95,12 +98,12 @@ class Service(RuleBasedStateMachine):
         self.created = True
         self.rest()  # from here on there is something to roll back to
 
-    # -- what people and the world do
+    # -- what people and accidents do
 
     @rule(desired=st.integers(0, MOST))
     def scale(self, desired: int) -> None:
         self.desired = desired
-        self.doubtful |= desired == 0 and self.world.service(self.name)["taskDefinition"] in self.definitions[False]
+        self.doubtful |= desired == 0 and self.cluster.service(self.name)["taskDefinition"] in self.definitions[False]
         self.update(desiredCount=desired)
 
     @rule(sound=st.sampled_from([True, True, False]), which=st.integers(0, 1))
@@ -115,9 +118,9 @@ class Service(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, MOST))
     def stop_a_task(self, which: int) -> None:
-        if listed := self.world.tasks(self.name):
+        if listed := self.cluster.tasks(self.name):
             task = listed[which % len(listed)]["taskArn"]
-            self.world.ecs.stop_task(cluster="rehearsal", task=task, reason="a story")
+            self.cluster.ecs.stop_task(cluster="rehearsal", task=task, reason="a story")
 
     @rule(which=st.integers(0, MOST))
     def kill_a_process(self, which: int) -> None:
@@ -133,10 +136,10 @@ class Service(RuleBasedStateMachine):
             self.doubtful = False
         self.rest()
         self.killed = 0
-        assert self.world.service(self.name)["taskDefinition"] in self.definitions[True]
+        assert self.cluster.service(self.name)["taskDefinition"] in self.definitions[True]
 
     def update(self, **changes: Any) -> None:
-        self.world.ecs.update_service(cluster="rehearsal", service=self.name, **changes)
+        self.cluster.ecs.update_service(cluster="rehearsal", service=self.name, **changes)
 
     # -- what must be so
 
@@ -144,7 +147,7 @@ class Service(RuleBasedStateMachine):
     def what_it_says_is_so(self) -> None:
         if not self.created:
             return
-        with self.world.cloud.lock:
+        with self.cluster.cloud.lock:
             service = self.described()
             tasks = [task for task in self.clusters.state.tasks.values() if task.group == f"service:{self.name}"]
             living = {
@@ -180,7 +183,7 @@ class Service(RuleBasedStateMachine):
         return [pid for task in self.clusters.status()["tasks"] if task["service"] == self.name for pid in task["pids"]]
 
     def at_rest(self) -> bool:
-        service = self.world.service(self.name)
+        service = self.cluster.service(self.name)
         return (
             [each["rolloutState"] for each in service["deployments"]] == ["COMPLETED"]
             and service["runningCount"] == service["desiredCount"] == self.desired
@@ -190,9 +193,9 @@ class Service(RuleBasedStateMachine):
 
     def rest(self) -> None:
         try:
-            until(self.at_rest, PEACE)
+            eventually("the service is at rest", self.at_rest, PEACE)
         except AssertionError:
-            service = self.world.service(self.name)
+            service = self.cluster.service(self.name)
             deployments = [
                 [each[key] for key in ("status", "taskDefinition", "rolloutState", "rolloutStateReason", "failedTasks")]
                 for each in service["deployments"]
@@ -204,16 +207,22 @@ class Service(RuleBasedStateMachine):
         if not self.created:
             return
         self.leave_in_peace()
-        with self.world.cloud.lock:
+        with self.cluster.cloud.lock:
             ids = [task.id for task in self.clusters.state.tasks.values() if task.group == f"service:{self.name}"]
-        self.world.ecs.delete_service(cluster="rehearsal", service=self.name, force=True)
-        supervisor = self.world.cloud.part(Supervisor)
+        self.cluster.ecs.delete_service(cluster="rehearsal", service=self.name, force=True)
+        supervisor = self.cluster.cloud.part(Supervisor)
         names = {f"task {identity}/app" for identity in ids}
-        until(lambda: not names & {process.name for process in supervisor.running()}, PEACE)
+        eventually(
+            "no process of the service's tasks is left",
+            lambda: not names & {process.name for process in supervisor.running()},
+            PEACE,
+        )
 
 
-def test_whatever_happens_it_says_what_is_so_and_comes_to_rest(world: World, revisions: dict[bool, list[str]]) -> None:
-    Service.world, Service.definitions = world, revisions
+def test_whatever_happens_it_says_what_is_so_and_comes_to_rest(
+    cluster: EcsCluster, revisions: dict[bool, list[str]]
+) -> None:
+    Service.cluster, Service.definitions = cluster, revisions
     run_state_machine_as_test(
         Service,
         settings=settings(

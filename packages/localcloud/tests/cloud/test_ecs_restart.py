@@ -9,11 +9,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from ecs_world import SERVER, World, build, cloud_at
 from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.front.identity import Identity
+from support.ecs_cluster import SERVER, EcsCluster, cloud_at, create_cluster
 
 pytestmark = pytest.mark.cloud
 
@@ -22,7 +22,7 @@ def clients(cloud: Cloud) -> Any:
     identity = cloud.part(Identity)
 
     def client(service: str) -> Any:
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.client(  # type: ignore[call-overload]  # the stub wants a literal name
             service,
             endpoint_url=cloud.settings.endpoint,
             region_name=cloud.settings.region,
@@ -37,16 +37,16 @@ def clients(cloud: Cloud) -> Any:
 def test_services_come_back_with_new_tasks_and_without_a_new_deployment(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with cloud_at(state) as cloud:
-        world = build(cloud, clients(cloud), tmp_path)
-        world.create_service("kept", world.register("kept", world.push("kept", SERVER)), desired=2)
-        before = world.steady("kept")
-        old = world.tasks("kept")
+        cluster = create_cluster(cloud, clients(cloud), tmp_path)
+        cluster.create_service("kept", cluster.register("kept", cluster.push("kept", SERVER)), desired=2)
+        before = cluster.steady("kept")
+        old = cluster.tasks("kept")
         processes = cloud.part(Supervisor).running()
         assert len([process for process in processes if process.name.startswith("task ")]) == 2
     assert all(process.poll() is not None for process in processes)
 
     with cloud_at(state) as cloud:
-        again = World(cloud, clients(cloud), tmp_path, world.subnets, world.group, world.repository)
+        again = EcsCluster(cloud, clients(cloud), tmp_path, cluster.subnets, cluster.group, cluster.repository)
         after = again.steady("kept")
         assert [d["id"] for d in after["deployments"]] == [d["id"] for d in before["deployments"]]
         assert after["events"][-1]["id"] == before["events"][-1]["id"]

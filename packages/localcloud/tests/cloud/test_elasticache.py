@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import redis
 
-from ecs_world import until
 from localcloud.backends import certificates, tools
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.services.elasticache import Caches
 from localcloud.services.elasticache.measure import Measurements
 from support.data_layer import Cache, Clients
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -106,7 +106,11 @@ def test_metrics_are_published_for_the_member(single: Cache) -> None:
         )["Metrics"]
         return {metric["MetricName"] for metric in metrics}
 
-    until(lambda: {"CacheHits", "CacheMisses", "Evictions", "EngineCPUUtilization"} <= names(), 60)
+    eventually(
+        "the member's metrics are published",
+        lambda: {"CacheHits", "CacheMisses", "Evictions", "EngineCPUUtilization"} <= names(),
+        60,
+    )
     group = single.aws("cloudwatch").list_metrics(
         Namespace="AWS/ElastiCache", Dimensions=[{"Name": "CacheClusterId", "Value": "shop"}]
     )
@@ -116,7 +120,10 @@ def test_metrics_are_published_for_the_member(single: Cache) -> None:
 def test_parameters_apply_to_the_running_server(single: Cache) -> None:
     single.set("maxmemory-policy", "noeviction")
     with single.connect() as client:
-        until(lambda: client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction")
+        eventually(
+            "the server has the parameter",
+            lambda: client.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction",
+        )
     single.set("maxmemory-policy", "allkeys-lru")
     with pytest.raises(single.elasticache.exceptions.ClientError, match="is not one of"):
         single.set("maxmemory-policy", "sometimes")
@@ -128,14 +135,17 @@ def test_slow_commands_reach_the_log_group(single: Cache) -> None:
     single.available()
     single.set("slowlog-log-slower-than", "0")
     with single.connect() as client:
-        until(lambda: client.config_get("slowlog-log-slower-than")["slowlog-log-slower-than"] == "0")
+        eventually(
+            "the server has the parameter",
+            lambda: client.config_get("slowlog-log-slower-than")["slowlog-log-slower-than"] == "0",
+        )
         client.set("slow", "one")
 
     def found() -> bool:
         events = single.aws("logs").filter_log_events(logGroupName="/shop/slow")["events"]
         return any(json.loads(event["message"])["Command"] == "SET slow one" for event in events)
 
-    until(found)
+    eventually("the slow command is in the log group", found)
     single.set("slowlog-log-slower-than", "10000")
 
 
@@ -150,8 +160,10 @@ def test_a_reboot_empties_the_node_and_the_group_stays(single: Cache) -> None:
         single.elasticache.reboot_cache_cluster(CacheClusterId="shop-001", CacheNodeIdsToReboot=["0002"])
     answer = single.elasticache.reboot_cache_cluster(CacheClusterId="shop-001", CacheNodeIdsToReboot=["0001"])
     assert answer["CacheCluster"]["CacheClusterStatus"] == "rebooting cluster nodes"
-    until(lambda: "Cache node 0001 restarted" in single.told("shop-001"))
-    until(lambda: single.cloud.part(Caches).lives("shop-001"))
+    eventually(
+        "the node says that it restarted", lambda: "Cache node 0001 restarted" in single.event_messages("shop-001")
+    )
+    eventually("the node runs", lambda: single.cloud.part(Caches).lives("shop-001"))
     assert single.cloud.part(Caches).process("shop-001") is not before
     single.available()
     with single.connect() as client:
@@ -163,13 +175,13 @@ def test_replicas_copy_and_take_over(pair: Cache) -> None:
     with pair.connect() as client:
         client.set("coin", "ETH")
     with pair.connect("ReaderEndpoint") as reader:
-        until(lambda: reader.get("coin") == "ETH")
+        eventually("the replica has the value", lambda: reader.get("coin") == "ETH")
         with pytest.raises(redis.ReadOnlyError):
             reader.set("coin", "no")
     process = pair.cloud.part(Caches).process("pair-001")
     assert process is not None
     process.send(signal.SIGKILL)
-    until(lambda: pair.roles() == {"pair-001": "replica", "pair-002": "primary"})
+    eventually("the replica is the primary", lambda: pair.roles() == {"pair-001": "replica", "pair-002": "primary"})
 
     def writable() -> bool:
         try:
@@ -178,20 +190,26 @@ def test_replicas_copy_and_take_over(pair: Cache) -> None:
         except redis.RedisError:
             return False
 
-    until(writable)
+    eventually("the new primary can be written to", writable)
     events = pair.elasticache.describe_events(SourceIdentifier="pair")["Events"]
     assert any(
         each["Message"] == "Failover from primary node pair-001 to replica node pair-002 completed" for each in events
     )
     pair.available()
     # Who died is a replica by name long before it is started again; until then nobody could take over.
-    until(lambda: "Finished recovery for cache nodes 0001" in pair.told("pair-001"))
-    until(lambda: not pair.cloud.part(Caches)._jobs["pair"].is_alive())
-    told = queue_of_a_topic(pair)
+    eventually(
+        "the former primary is recovered",
+        lambda: "Finished recovery for cache nodes 0001" in pair.event_messages("pair-001"),
+    )
+    eventually("the recovery is over", lambda: not pair.cloud.part(Caches)._jobs["pair"].is_alive())
+    queue = queue_of_a_topic(pair)
     pair.elasticache.test_failover(ReplicationGroupId="pair", NodeGroupId="0001")
-    until(lambda: pair.roles() == {"pair-001": "primary", "pair-002": "replica"})
-    until(lambda: not pair.cloud.part(Caches)._jobs["pair"].is_alive())
-    [message] = pair.aws("sqs").receive_message(QueueUrl=told)["Messages"]
+    eventually(
+        "the former primary is the primary again",
+        lambda: pair.roles() == {"pair-001": "primary", "pair-002": "replica"},
+    )
+    eventually("the failover is over", lambda: not pair.cloud.part(Caches)._jobs["pair"].is_alive())
+    [message] = pair.aws("sqs").receive_message(QueueUrl=queue)["Messages"]
     assert json.loads(json.loads(message["Body"])["Message"]) == {"ElastiCache:FailoverComplete": "pair-001"}
 
 
@@ -205,16 +223,16 @@ def queue_of_a_topic(cache: Cache) -> str:
         ReplicationGroupId="pair", NotificationTopicArn=topic, ApplyImmediately=True
     )
     cache.available()
-    until(lambda: not cache.cloud.part(Caches)._jobs["pair"].is_alive())
+    eventually("the change is made", lambda: not cache.cloud.part(Caches)._jobs["pair"].is_alive())
     return str(url)
 
 
 def test_replicas_come_and_go(pair: Cache) -> None:
     pair.available()
     pair.elasticache.increase_replica_count(ReplicationGroupId="pair", NewReplicaCount=2, ApplyImmediately=True)
-    until(lambda: pair.shown()["Status"] == "available" and len(pair.roles()) == 3)
+    eventually("the second replica is there", lambda: pair.shown()["Status"] == "available" and len(pair.roles()) == 3)
     pair.elasticache.decrease_replica_count(ReplicationGroupId="pair", NewReplicaCount=1, ApplyImmediately=True)
-    until(lambda: pair.shown()["Status"] == "available" and len(pair.roles()) == 2)
+    eventually("the second replica is gone", lambda: pair.shown()["Status"] == "available" and len(pair.roles()) == 2)
     with pytest.raises(pair.elasticache.exceptions.ClientError, match="at least 2 members"):
         pair.elasticache.decrease_replica_count(ReplicationGroupId="pair", NewReplicaCount=0, ApplyImmediately=True)
 
@@ -237,7 +255,7 @@ def test_a_node_type_waits_for_the_window_unless_it_is_to_apply_immediately(sing
     assert member()["PendingModifiedValues"] == {}, "asking for what is in force takes it back"
     assert single.elasticache.describe_update_actions(ReplicationGroupIds=["shop"])["UpdateActions"] == []
     change(CacheNodeType="cache.t4g.small", ApplyImmediately=True)
-    until(lambda: member()["CacheNodeType"] == "cache.t4g.small")
+    eventually("the member has the new node type", lambda: member()["CacheNodeType"] == "cache.t4g.small")
     assert member()["PendingModifiedValues"] == {}
 
 
@@ -251,7 +269,7 @@ def test_tags_can_be_changed(single: Cache) -> None:
 def test_delete_leaves_nothing(cloud: Cloud, aws: Clients) -> None:
     cache = Cache(cloud, aws, "gone", 2)
     cache.elasticache.delete_replication_group(ReplicationGroupId="gone")
-    until(lambda: cache.elasticache.describe_replication_groups()["ReplicationGroups"] == [])
+    eventually("the group is gone", lambda: cache.elasticache.describe_replication_groups()["ReplicationGroups"] == [])
     with pytest.raises(cache.elasticache.exceptions.ReplicationGroupNotFoundFault):
         cache.shown()
     cache.elasticache.delete_cache_parameter_group(CacheParameterGroupName="gone")

@@ -15,14 +15,7 @@ from localcloud.core import network
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.services.elbv2 import component
-
-
-def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-    return found
+from support.waiting import eventually
 
 
 class App:
@@ -144,7 +137,7 @@ class Stack:
                 return False
             return True
 
-        until(answers)
+        eventually("the load balancer answers", answers)
 
 
 @pytest.fixture
@@ -163,22 +156,25 @@ def test_requests_reach_healthy_targets_and_only_those(stack: Stack) -> None:
     assert stack.get()[0] == 503  # no target at all
     one, first = stack.app("one")
     two, second = stack.app("two")
-    until(lambda: [stack.state(each) for each in (first, second)] == ["healthy", "healthy"])
-    until(lambda: {stack.get()[1] for _ in range(6)} == {"one", "two"})
+    eventually(
+        "both targets are healthy", lambda: [stack.state(each) for each in (first, second)] == ["healthy", "healthy"]
+    )
+    eventually("both targets get requests", lambda: {stack.get()[1] for _ in range(6)} == {"one", "two"})
     two.status = 500
     mismatch = ("unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [500]")
-    until(lambda: stack.health()[second] == mismatch)  # a busy server may first be too slow to answer
-    until(lambda: {stack.get()[1] for _ in range(6)} == {"one"})
+    # A busy server may first be too slow to answer.
+    eventually("the second target is unhealthy", lambda: stack.health()[second] == mismatch)
+    eventually("only the first target gets requests", lambda: {stack.get()[1] for _ in range(6)} == {"one"})
     one.status = 500
-    until(lambda: stack.state(first) == "unhealthy")
+    eventually("the first target is unhealthy", lambda: stack.state(first) == "unhealthy")
     # Nobody is healthy: AWS fails open and sends to all.
-    until(lambda: {stack.get()[1] for _ in range(6)} == {"one", "two"})
+    eventually("both targets get requests", lambda: {stack.get()[1] for _ in range(6)} == {"one", "two"})
 
 
 def test_a_target_sees_who_asked_and_how(stack: Stack) -> None:
     app, address = stack.app("one")
-    until(lambda: stack.state(address) == "healthy")
-    until(lambda: stack.get("/hello?a=b")[0] == 200)
+    eventually("the target is healthy", lambda: stack.state(address) == "healthy")
+    eventually("the target gets a request", lambda: stack.get("/hello?a=b")[0] == 200)
     path, headers = app.seen[-1]
     assert path == "/hello?a=b"
     assert headers["x-forwarded-proto"] == "http"
@@ -194,10 +190,10 @@ def test_a_new_target_begins_as_initial_and_a_dead_one_says_why(stack: Stack, mo
         unhurried.setattr(component, "FIRST_PROBE", 3600.0)
         stack.elb.register_targets(TargetGroupArn=stack.group, Targets=[{"Id": address}])
         assert stack.state(address) == "initial"
-    until(lambda: stack.state(address) == "unhealthy")
+    eventually("the target is unhealthy", lambda: stack.state(address) == "unhealthy")
     assert stack.health()[address][1:] == ("Target.FailedHealthChecks", "Health checks failed")
     # It was chosen (fails open) and gave no answer: a bad gateway.
-    until(lambda: stack.get()[0] == 502)
+    eventually("the load balancer answers 502", lambda: stack.get()[0] == 502)
 
 
 def test_draining_lets_requests_finish_and_takes_no_new_ones(stack: Stack) -> None:
@@ -205,22 +201,26 @@ def test_draining_lets_requests_finish_and_takes_no_new_ones(stack: Stack) -> No
     stack.elb.modify_target_group_attributes(TargetGroupArn=stack.group, Attributes=[delay])
     slow, first = stack.app("slow")
     _, second = stack.app("other")
-    until(lambda: [stack.state(each) for each in (first, second)] == ["healthy", "healthy"])
-    until(lambda: {stack.get()[1] for _ in range(6)} == {"slow", "other"})
+    eventually(
+        "both targets are healthy", lambda: [stack.state(each) for each in (first, second)] == ["healthy", "healthy"]
+    )
+    eventually("both targets get requests", lambda: {stack.get()[1] for _ in range(6)} == {"slow", "other"})
     slow.delay = 1.0
     answers: list[str] = []
     threads = [threading.Thread(target=lambda: answers.append(stack.get("/long")[1])) for _ in range(2)]
     for thread in threads:
         thread.start()
-    until(lambda: any(path == "/long" for path, _ in slow.seen))
+    eventually("the slow target has a long request", lambda: any(path == "/long" for path, _ in slow.seen), every=0.05)
     stack.elb.deregister_targets(TargetGroupArn=stack.group, Targets=[{"Id": first, "Port": 8000}])
     assert stack.health()[first][:2] == ("draining", "Target.DeregistrationInProgress")
-    until(lambda: {stack.get()[1] for _ in range(6)} == {"other"})
+    eventually(
+        "only the other target gets requests", lambda: {stack.get()[1] for _ in range(6)} == {"other"}, every=0.05
+    )
     assert stack.state(first) == "draining"
     for thread in threads:
         thread.join()
     assert sorted(answers) == ["other", "slow"]
-    until(lambda: stack.state(first) == "gone")
+    eventually("the first target is gone", lambda: stack.state(first) == "gone")
     request = stack.elb.describe_target_health(TargetGroupArn=stack.group, Targets=[{"Id": first, "Port": 8000}])
     assert request["TargetHealthDescriptions"][0]["TargetHealth"]["Reason"] == "Target.NotRegistered"
 
@@ -254,10 +254,13 @@ def test_rules_choose_by_path_host_and_weight_and_may_answer_themselves(stack: S
     host = {"Field": "host-header", "HostHeaderConfig": {"Values": ["*.example.com"]}}
     split = {"TargetGroups": [{"TargetGroupArn": stack.group, "Weight": 1}, {"TargetGroupArn": other, "Weight": 1}]}
     rule(30, host, {"Type": "forward", "ForwardConfig": split})
-    until(lambda: stack.state(first) == "healthy" and stack.health(other)[second][0] == "healthy")
-    until(lambda: stack.get("/old")[0] == 301)
-    assert until(lambda: stack.get("/api/coins")[1] == "api")
-    until(lambda: stack.get("/")[1] == "web")
+    eventually(
+        "both targets are healthy",
+        lambda: stack.state(first) == "healthy" and stack.health(other)[second][0] == "healthy",
+    )
+    eventually("the redirect is in force", lambda: stack.get("/old")[0] == 301)
+    assert eventually("the path goes to the API", lambda: stack.get("/api/coins")[1] == "api")
+    eventually("all else goes to the web server", lambda: stack.get("/")[1] == "web")
     assert stack.get("/api/v0/x")[:2] == (410, 'it\'s gone; 100% "so"')
     assert stack.get("/api/v0/x")[2]["server"] == stack.get("/old")[2]["server"] == "awselb/2.0"
     assert stack.get("/")[2].get("server") != "awselb/2.0"
@@ -265,14 +268,17 @@ def test_rules_choose_by_path_host_and_weight_and_may_answer_themselves(stack: S
     assert (refused, by["server"]) == (405, "awselb/2.0"), "no target gets it"
     location = stack.get("/old?x=1", {"Host": "shop.test"})[2]["location"]
     assert location == "http://shop.test:80/new/old?x=1"
-    until(lambda: {stack.get("/", {"Host": "a.example.com"})[1] for _ in range(20)} == {"web", "api"})
+    eventually(
+        "both groups get requests",
+        lambda: {stack.get("/", {"Host": "a.example.com"})[1] for _ in range(20)} == {"web", "api"},
+    )
 
 
 def test_metrics_come_from_real_requests(stack: Stack) -> None:
     app, address = stack.app("one")
-    until(lambda: stack.state(address) == "healthy")
+    eventually("the target is healthy", lambda: stack.state(address) == "healthy")
     began = time.time() - 60
-    until(lambda: stack.get("/")[0] == 200)
+    eventually("the target answers", lambda: stack.get("/")[0] == 200)
     earlier = len(app.seen)
     for path in ["/ok"] * 5 + ["/404"] * 2 + ["/500"] * 3:
         stack.get(path)
@@ -298,19 +304,23 @@ def test_metrics_come_from_real_requests(stack: Stack) -> None:
         "HTTPCode_Target_5XX_Count": 3,
         "RequestCount": 10 + earlier,
     }
-    until(lambda: {name: total(name, both) for name in expected} == expected)  # published one after the other
-    until(lambda: total("HTTPCode_Target_4XX_Count", {"LoadBalancer": balancer}) == 2)
+    # Published one after the other.
+    eventually("all requests are counted", lambda: {name: total(name, both) for name in expected} == expected)
+    eventually(
+        "they are counted for the load balancer",
+        lambda: total("HTTPCode_Target_4XX_Count", {"LoadBalancer": balancer}) == 2,
+    )
     assert 0 <= total("TargetResponseTime", both, "Minimum") < 1  # seconds; a slow machine answers some later
     assert total("HTTPCode_ELB_4XX_Count", {"LoadBalancer": balancer}) == 0
-    until(lambda: total("HealthyHostCount", both, "Maximum") == 1)
+    eventually("the healthy host is counted", lambda: total("HealthyHostCount", both, "Maximum") == 1)
     assert total("UnHealthyHostCount", both, "Maximum") == 0
 
 
 def test_no_request_is_lost_while_nobody_has_time_for_the_log(stack: Stack) -> None:
     """On a busy machine the cloud's own thread comes late; a Unix datagram socket would keep ten of these."""
     app, address = stack.app("one")
-    until(lambda: stack.state(address) == "healthy")
-    until(lambda: stack.get("/")[0] == 200)
+    eventually("the target is healthy", lambda: stack.state(address) == "healthy")
+    eventually("the target answers", lambda: stack.get("/")[0] == 200)
     with stack.cloud.part(component.LoadBalancers)._lock:
         for _ in range(300):
             assert stack.get("/")[0] == 200
@@ -328,13 +338,13 @@ def test_no_request_is_lost_while_nobody_has_time_for_the_log(stack: Stack) -> N
         )["Datapoints"]
         return float(sum(point["Sum"] for point in points))
 
-    until(lambda: counted() == sent, seconds=15)
+    eventually("all requests are counted", lambda: counted() == sent, within=15)
 
 
 def test_a_killed_haproxy_comes_back_and_a_deleted_one_goes(stack: Stack) -> None:
     _, address = stack.app("one")
-    until(lambda: stack.state(address) == "healthy")
-    until(lambda: stack.get()[0] == 200)
+    eventually("the target is healthy", lambda: stack.state(address) == "healthy")
+    eventually("the target answers", lambda: stack.get()[0] == 200)
     supervisor = stack.cloud.part(Supervisor)
     victim = next(each for each in supervisor.running() if each.name.startswith("haproxy"))
     victim.send(9)
@@ -345,11 +355,13 @@ def test_a_killed_haproxy_comes_back_and_a_deleted_one_goes(stack: Stack) -> Non
         except OSError:
             return False
 
-    until(lambda: victim.poll() is not None)
-    until(back)
+    eventually("HAProxy has ended", lambda: victim.poll() is not None)
+    eventually("the target answers again", back)
     stack.elb.delete_listener(ListenerArn=stack.listener)
     stack.elb.delete_load_balancer(LoadBalancerArn=stack.arn)
-    until(lambda: not [each for each in supervisor.running() if each.name.startswith("haproxy")])
+    eventually(
+        "no HAProxy is left", lambda: not [each for each in supervisor.running() if each.name.startswith("haproxy")]
+    )
     stack.elb.delete_target_group(TargetGroupArn=stack.group)
     enis = stack.ec2.describe_network_interfaces()["NetworkInterfaces"]
     assert [each for each in enis if each["Description"].startswith("ELB ")] == []

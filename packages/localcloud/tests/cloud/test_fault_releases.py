@@ -11,59 +11,60 @@ from typing import Any
 
 import pytest
 
-from ecs_world import WAITER, World, build, cloud_at, until
 from localcloud.backends import certificates
 from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
 from localcloud.core.registry import AwsError
 from localcloud.faults.component import StackFaults
 from localcloud.services import outside_api
+from support.ecs_cluster import WAITER, EcsCluster, cloud_at, create_cluster
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
 
 @pytest.fixture
-def world(cloud: Cloud, aws: Callable[..., Any], tmp_path: Path) -> World:
-    return build(cloud, aws, tmp_path / "apps")
+def cluster(cloud: Cloud, aws: Callable[..., Any], tmp_path: Path) -> EcsCluster:
+    return create_cluster(cloud, aws, tmp_path / "apps")
 
 
-def test_one_release_on_another_is_put_back_in_the_reverse_order_only(world: World) -> None:
-    first = world.register("tiny", world.push("good", WAITER))
-    world.create_service("tiny", first)
-    world.steady("tiny")
-    faults = world.cloud.part(StackFaults)
+def test_one_release_on_another_is_put_back_in_the_reverse_order_only(cluster: EcsCluster) -> None:
+    first = cluster.register("tiny", cluster.push("good", WAITER))
+    cluster.create_service("tiny", first)
+    cluster.steady("tiny")
+    faults = cluster.cloud.part(StackFaults)
     faults.begin("bad-environment-variable", {"service": "tiny", "variable": "GREETING", "value": "mud"})
-    second = world.service("tiny")["taskDefinition"]
+    second = cluster.service("tiny")["taskDefinition"]
     faults.begin("slow-start", {"service": "tiny", "seconds": "1"})
-    third = world.service("tiny")["taskDefinition"]
+    third = cluster.service("tiny")["taskDefinition"]
     assert len({first, second, third}) == 3
-    container = world.ecs.describe_task_definition(taskDefinition=third)["taskDefinition"]["containerDefinitions"][0]
+    container = cluster.ecs.describe_task_definition(taskDefinition=third)["taskDefinition"]["containerDefinitions"][0]
     assert {"name": "GREETING", "value": "mud"} in container["environment"]
     with pytest.raises(AwsError, match="stop slow-start first"):
         faults.end("bad-environment-variable")
-    assert world.service("tiny")["taskDefinition"] == third
+    assert cluster.service("tiny")["taskDefinition"] == third
     assert faults.end("slow-start")
-    assert world.service("tiny")["taskDefinition"] == second
+    assert cluster.service("tiny")["taskDefinition"] == second
     assert faults.end("bad-environment-variable")
-    assert world.service("tiny")["taskDefinition"] == first
+    assert cluster.service("tiny")["taskDefinition"] == first
     assert faults.status() == {"in_force": {}}
 
 
-def test_what_somebody_deployed_meanwhile_stays(world: World) -> None:
-    image = world.push("good", WAITER)
-    world.create_service("tiny", world.register("tiny", image))
-    faults = world.cloud.part(StackFaults)
+def test_what_somebody_deployed_meanwhile_stays(cluster: EcsCluster) -> None:
+    image = cluster.push("good", WAITER)
+    cluster.create_service("tiny", cluster.register("tiny", image))
+    faults = cluster.cloud.part(StackFaults)
     faults.begin("missing-image", {"service": "tiny"})
-    fixed = world.register("tiny", image, environment=[{"name": "FIXED", "value": "yes"}])
-    world.ecs.update_service(cluster="rehearsal", service="tiny", taskDefinition=fixed)
+    fixed = cluster.register("tiny", image, environment=[{"name": "FIXED", "value": "yes"}])
+    cluster.ecs.update_service(cluster="rehearsal", service="tiny", taskDefinition=fixed)
     assert faults.end("missing-image")
-    assert world.service("tiny")["taskDefinition"] == fixed
+    assert cluster.service("tiny")["taskDefinition"] == fixed
 
 
-def test_a_release_that_cannot_be_made_leaves_nothing_behind(world: World) -> None:
-    first = world.register("tiny", world.push("good", WAITER))
-    world.create_service("tiny", first)
-    faults = world.cloud.part(StackFaults)
+def test_a_release_that_cannot_be_made_leaves_nothing_behind(cluster: EcsCluster) -> None:
+    first = cluster.register("tiny", cluster.push("good", WAITER))
+    cluster.create_service("tiny", first)
+    faults = cluster.cloud.part(StackFaults)
     for name, settings, words in (
         ("wrong-secret", {}, "gets no secret 'password'. It gets: none"),
         ("bad-environment-variable", {}, "no environment variable with a number"),
@@ -71,7 +72,7 @@ def test_a_release_that_cannot_be_made_leaves_nothing_behind(world: World) -> No
     ):
         with pytest.raises(AwsError, match=words):
             faults.begin(name, settings)
-    iam = world.aws("iam")
+    iam = cluster.aws("iam")
     iam.put_role_policy(
         RoleName="AWSReservedSSO_Developer_5f1c0ffee0123456",
         PolicyName="frozen",
@@ -84,8 +85,8 @@ def test_a_release_that_cannot_be_made_leaves_nothing_behind(world: World) -> No
     )
     with pytest.raises(AwsError, match=r"Nothing was released to tiny: AccessDeniedException: .*developer"):
         faults.begin("crash-on-start", {"service": "tiny"})
-    assert world.service("tiny")["taskDefinition"] == first
-    assert world.ecs.list_task_definitions(familyPrefix="tiny")["taskDefinitionArns"] == [first]
+    assert cluster.service("tiny")["taskDefinition"] == first
+    assert cluster.ecs.list_task_definitions(familyPrefix="tiny")["taskDefinitionArns"] == [first]
     assert faults.status() == {"in_force": {}}
 
 
@@ -106,39 +107,39 @@ def answers(cloud: Cloud) -> bool:
 
 def test_the_api_outside_hangs_again_after_the_cloud_was_down(tmp_path: Path) -> None:
     with cloud_at(tmp_path / "state") as cloud:
-        until(lambda: answers(cloud))
+        eventually("the API outside answers", lambda: answers(cloud))
         cloud.part(StackFaults).begin("dependency-timeout", {})
         assert not answers(cloud)
     with cloud_at(tmp_path / "state") as cloud:
-        until(lambda: cloud.part(outside_api.OutsideApi).behaviour().mode == "hang")
-        until(lambda: cloud.part(outside_api.OutsideApi).status()["running"])
+        eventually("the API outside is to hang", lambda: cloud.part(outside_api.OutsideApi).behaviour().mode == "hang")
+        eventually("the API outside runs", lambda: cloud.part(outside_api.OutsideApi).status()["running"])
         assert not answers(cloud)
         cloud.part(StackFaults).end("dependency-timeout")
-        until(lambda: answers(cloud))
+        eventually("the API outside answers", lambda: answers(cloud))
 
 
 def test_the_api_outside_is_started_again_when_its_program_ends(cloud: Cloud) -> None:
-    until(lambda: answers(cloud))
+    eventually("the API outside answers", lambda: answers(cloud))
     process = cloud.part(outside_api.OutsideApi)._process
     assert process is not None
     process.send(9)
-    until(lambda: process.poll() is not None)
-    until(lambda: answers(cloud))
+    eventually("its process has ended", lambda: process.poll() is not None)
+    eventually("the API outside answers again", lambda: answers(cloud))
 
 
-def test_what_the_api_outside_answers_is_said_by_a_file(tmp_path: Path) -> None:
-    said = tmp_path / "answers.py"
-    said.write_text("def answer(path):\n    return 200, {'said': path.upper()}\n")
+def test_what_the_api_outside_answers_stands_in_a_file(tmp_path: Path) -> None:
+    answers_file = tmp_path / "answers.py"
+    answers_file.write_text("def answer(path):\n    return 200, {'said': path.upper()}\n")
     state = tmp_path / "state"
     state.mkdir()
     addresses.create(state)
-    addresses.play(state, said)
+    addresses.play(state, answers_file)
     with cloud_at(state) as cloud:
-        until(lambda: _said(cloud))
+        eventually("the API outside answers as the file says", lambda: is_answering_from_file(cloud))
         assert json.loads(asked(cloud, 5.0)) == {"said": "/V1/ANYTHING"}
 
 
-def _said(cloud: Cloud) -> bool:
+def is_answering_from_file(cloud: Cloud) -> bool:
     try:
         return b"said" in asked(cloud, 1.0)
     except OSError:

@@ -14,7 +14,8 @@ from localcloud.core.registry import AwsError
 from localcloud.faults.component import StackFaults
 from localcloud.faults.workers import KEY_PREFIX
 from localcloud.services.elasticache import Caches
-from support.data_layer import Cache, Clients, below, newest, until
+from support.data_layer import Cache, Clients, below, newest
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -63,15 +64,18 @@ def rounds(cache: Cache) -> int:
 
 def test_a_dead_node_refuses_its_clients_until_it_is_recovered(single: Cache) -> None:
     faults, caches = single.cloud.part(StackFaults), single.cloud.part(Caches)
-    until(lambda: answers(single))
+    eventually("the cache answers", lambda: answers(single))
     faults.begin("cache-stopped", {"cache": "shop"})
-    until(lambda: status(single, "shop-001") == "modifying")
-    until(lambda: single.told("shop-001")[-1] == "Recovering cache nodes 0001")
-    until(lambda: refused(single))
+    eventually("the node is being modified", lambda: status(single, "shop-001") == "modifying")
+    eventually(
+        "the node is being recovered", lambda: single.event_messages("shop-001")[-1] == "Recovering cache nodes 0001"
+    )
+    eventually("the node refuses connections", lambda: refused(single))
     before = rounds(single)
-    until(lambda: rounds(single) > before)  # one that was under way may still tell of the node
+    # One that was under way may still tell of the node.
+    eventually("a round of metrics is over", lambda: rounds(single) > before)
     last, before = int(time.time()) + 1, rounds(single)  # the second that has begun may hold its last sample
-    until(lambda: rounds(single) > before + 1)
+    eventually("another round of metrics has begun and is over", lambda: rounds(single) > before + 1)
     seen = single.aws("cloudwatch").get_metric_statistics(
         Namespace="AWS/ElastiCache",
         MetricName="CurrConnections",
@@ -84,10 +88,10 @@ def test_a_dead_node_refuses_its_clients_until_it_is_recovered(single: Cache) ->
     assert seen["Datapoints"] == []
     assert not caches.lives("shop-001")
     faults.end("cache-stopped")
-    until(lambda: answers(single))
-    until(lambda: status(single, "shop-001") == "available")
-    assert single.told("shop-001")[-1] == "Finished recovery for cache nodes 0001"
-    until(lambda: metric(single, "CurrConnections") is not None)
+    eventually("the cache answers again", lambda: answers(single))
+    eventually("the node is available", lambda: status(single, "shop-001") == "available")
+    assert single.event_messages("shop-001")[-1] == "Finished recovery for cache nodes 0001"
+    eventually("the node has metrics again", lambda: metric(single, "CurrConnections") is not None)
 
 
 def test_a_replica_takes_over_from_a_dead_primary(pair: Cache) -> None:
@@ -95,24 +99,24 @@ def test_a_replica_takes_over_from_a_dead_primary(pair: Cache) -> None:
     primary = next(name for name, role in pair.roles().items() if role == "primary")
     replica = next(name for name in pair.roles() if name != primary)
     faults.begin("cache-stopped", {"cache": "pair"})
-    until(lambda: pair.roles()[replica] == "primary")
-    assert f"Failover from primary node {primary} to replica node {replica} completed" in pair.told("pair")
-    until(lambda: answers(pair))
-    until(lambda: status(pair, primary) == "modifying")
+    eventually("the replica is the primary", lambda: pair.roles()[replica] == "primary")
+    assert f"Failover from primary node {primary} to replica node {replica} completed" in pair.event_messages("pair")
+    eventually("the cache answers", lambda: answers(pair))
+    eventually("the former primary is being modified", lambda: status(pair, primary) == "modifying")
     faults.end("cache-stopped")
-    until(lambda: status(pair, primary) == "available")
+    eventually("the former primary is available", lambda: status(pair, primary) == "available")
     assert pair.roles()[primary] == "replica"
 
 
 def test_a_greedy_tenant_throws_the_others_keys_out(single: Cache) -> None:
     faults = single.cloud.part(StackFaults)
     faults.begin("cache-evicting", {"cache": "shop", "per_second": "500"})
-    until(lambda: (metric(single, "Evictions", "Sum") or 0) > 34)
-    until(lambda: below(metric(single, "CacheHitRate"), 70))
-    until(lambda: (metric(single, "DatabaseMemoryUsagePercentage") or 0) > 90)
+    eventually("keys are thrown out", lambda: (metric(single, "Evictions", "Sum") or 0) > 34)
+    eventually("the hit rate falls", lambda: below(metric(single, "CacheHitRate"), 70))
+    eventually("the memory is full", lambda: (metric(single, "DatabaseMemoryUsagePercentage") or 0) > 90)
     faults.end("cache-evicting")
-    until(lambda: metric(single, "Evictions", "Sum") == 0)
-    until(lambda: below(metric(single, "DatabaseMemoryUsagePercentage"), 50))
+    eventually("no more keys are thrown out", lambda: metric(single, "Evictions", "Sum") == 0)
+    eventually("the memory is free again", lambda: below(metric(single, "DatabaseMemoryUsagePercentage"), 50))
     with single.connect() as client:
         assert list(client.scan_iter(f"{KEY_PREFIX}*")) == []
     running = [process.name for process in single.cloud.part(Supervisor).running()]
@@ -122,13 +126,16 @@ def test_a_greedy_tenant_throws_the_others_keys_out(single: Cache) -> None:
 def test_the_engine_log_tells_of_a_restart(single: Cache) -> None:
     single.available()
 
-    def said() -> list[str]:
+    def engine_messages() -> list[str]:
         events = single.aws("logs").filter_log_events(logGroupName="/shop/engine")["events"]
         records = [json.loads(event["message"]) for event in events]
         assert {each["CacheClusterId"] for each in records} <= {"shop-001"}
         return [each["Message"] for each in records]
 
-    until(lambda: any(line.startswith("Ready to accept connections") for line in said()))
+    eventually(
+        "the engine log tells of the start",
+        lambda: any(line.startswith("Ready to accept connections") for line in engine_messages()),
+    )
 
 
 def test_a_member_that_is_not_there_cannot_be_stopped(single: Cache) -> None:

@@ -15,7 +15,8 @@ from localcloud.core.processes import Supervisor
 from localcloud.core.registry import AwsError
 from localcloud.faults.component import StackFaults
 from localcloud.services.rds import Databases
-from support.data_layer import Clients, Database, below, newest, until
+from support.data_layer import Clients, Database, below, newest
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 LOG = "/aws/rds/instance/shop/postgresql"
@@ -76,12 +77,14 @@ def sessions(database: Database, application: str) -> int:
 def test_slow_queries_are_seen_by_sql_and_in_the_slow_log(database: Database) -> None:
     since = datetime.now(UTC) - timedelta(seconds=1)
     with fault(database, "slow-queries", seconds="1"):
-        until(lambda: any("report_trades" in sql for sql in load(database, "db.sql", since)))
-        until(lambda: logged(database, "report_trades later"))
-        until(lambda: (metric(database, "CPUUtilization") or 0) > 4)
+        eventually(
+            "the slow query is load", lambda: any("report_trades" in sql for sql in load(database, "db.sql", since))
+        )
+        eventually("the slow query is in the log", lambda: logged(database, "report_trades later"))
+        eventually("it takes processor time", lambda: (metric(database, "CPUUtilization") or 0) > 4)
     assert sessions(database, "nightly-report") == 0
     assert database.ask("SELECT to_regclass('report_trades')") is None
-    until(lambda: below(metric(database, "CPUUtilization"), 4))
+    eventually("it takes no more processor time", lambda: below(metric(database, "CPUUtilization"), 4))
 
 
 def test_a_rotated_password_keeps_who_is_in_and_refuses_the_old_one(database: Database) -> None:
@@ -94,14 +97,15 @@ def test_a_rotated_password_keeps_who_is_in_and_refuses_the_old_one(database: Da
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             database.ask("SELECT 1", password=old)
         assert "LastRotatedDate" in database.aws("secretsmanager").describe_secret(SecretId=arn)
-        until(lambda: database.password() != first)
+        eventually("the password is rotated again", lambda: database.password() != first)
     database.available()
     assert database.ask("SELECT 1") == 1
 
 
 def test_a_connection_leak_ends_at_max_connections_and_the_application_is_refused(database: Database) -> None:
     with fault(database, "connection-leak", per_second="50"):
-        until(lambda: (metric(database, "DatabaseConnections") or 0) >= 16)  # of 20, three are reserved
+        # Of 20, three are reserved.
+        eventually("the connections are taken", lambda: (metric(database, "DatabaseConnections") or 0) >= 16)
 
         def refused() -> str:
             try:
@@ -110,25 +114,26 @@ def test_a_connection_leak_ends_at_max_connections_and_the_application_is_refuse
                 return str(problem)
             return ""
 
-        until(lambda: "connection slots" in refused())  # a busy server may first be too slow to answer
-        until(lambda: logged(database, "connection slots are reserved"))
+        # A busy server may first be too slow to answer.
+        eventually("the application is refused", lambda: "connection slots" in refused())
+        eventually("the refusal is in the log", lambda: logged(database, "connection slots are reserved"))
     assert database.ask("SELECT 1") == 1
-    until(lambda: below(metric(database, "DatabaseConnections"), 5))
+    eventually("the connections are free again", lambda: below(metric(database, "DatabaseConnections"), 5))
 
 
 def test_a_leak_goes_on_after_the_server_was_restarted(database: Database) -> None:
     with fault(database, "connection-leak", per_second="50", connections="5"):
-        until(lambda: sessions(database, "price-export") == 5)
+        eventually("all connections are leaked", lambda: sessions(database, "price-export") == 5)
         database.rds.reboot_db_instance(DBInstanceIdentifier="shop")
         database.available()
-        until(lambda: sessions(database, "price-export") == 5)
+        eventually("all connections are leaked again", lambda: sessions(database, "price-export") == 5)
     assert sessions(database, "price-export") == 0
 
 
 def test_writers_pile_up_behind_a_lock(database: Database) -> None:
     since = datetime.now(UTC) - timedelta(seconds=1)
     with fault(database, "lock-pile-up"):
-        until(lambda: sessions(database, "schema-change") == 1)
+        eventually("the table is locked", lambda: sessions(database, "schema-change") == 1)
 
         def blocked() -> bool:
             try:
@@ -137,15 +142,18 @@ def test_writers_pile_up_behind_a_lock(database: Database) -> None:
                 return True
             return False
 
-        until(blocked)  # the worker may still be asking for its lock
-        until(lambda: any("Lock:relation" in event for event in load(database, "db.wait_event", since)))
-        until(lambda: logged(database, "still waiting for"))
+        eventually("a writer is blocked", blocked)  # the worker may still be asking for its lock
+        eventually(
+            "the lock is waited for",
+            lambda: any("Lock:relation" in event for event in load(database, "db.wait_event", since)),
+        )
+        eventually("the wait is in the log", lambda: logged(database, "still waiting for"))
     assert database.ask("INSERT INTO orders VALUES (0) RETURNING n", options="-c statement_timeout=30s") == 0
 
 
 def test_a_stopped_database_was_stopped_by_somebody(database: Database) -> None:
     with fault(database, "database-stopped"):
-        until(lambda: database.shown()["DBInstanceStatus"] == "stopped")
+        eventually("the database is stopped", lambda: database.shown()["DBInstanceStatus"] == "stopped")
         with pytest.raises(AwsError, match="isn't available; it is stopped"):
             database.cloud.part(StackFaults).begin("lock-pile-up", {})
         events = database.aws("cloudtrail").lookup_events(
@@ -160,23 +168,23 @@ def test_a_stopped_database_was_stopped_by_somebody(database: Database) -> None:
 
 def test_a_database_that_somebody_started_again_stays_started(database: Database) -> None:
     with fault(database, "database-stopped"):
-        until(lambda: database.shown()["DBInstanceStatus"] == "stopped")
+        eventually("the database is stopped", lambda: database.shown()["DBInstanceStatus"] == "stopped")
         database.rds.start_db_instance(DBInstanceIdentifier="shop")
         database.available()
     assert database.ask("SELECT 1") == 1
 
 
 def test_storage_runs_full_and_is_given_back(database: Database) -> None:
-    before = until(lambda: metric(database, "FreeStorageSpace"))
+    before = eventually("the free storage is measured", lambda: metric(database, "FreeStorageSpace"))
     assert before > 19 << 30
     with fault(database, "storage-filling", mebibytes="20", free_percent="5"):
-        until(lambda: below(metric(database, "FreeStorageSpace"), 0.1 * (20 << 30)))
+        eventually("the storage runs full", lambda: below(metric(database, "FreeStorageSpace"), 0.1 * (20 << 30)))
         written = "SELECT coalesce(pg_total_relation_size(to_regclass('audit_events')), 0)"
-        until(lambda: database.ask(written) >= 20 << 20)
+        eventually("the table is written", lambda: database.ask(written) >= 20 << 20)
         on_disk = sum(each.stat().st_blocks * 512 for each in (database.data() / "base" / "pgsql_tmp").iterdir())
         assert on_disk < 1 << 20  # as large as it is, it takes nothing of this machine's disk
     assert database.ask("SELECT to_regclass('audit_events')") is None
-    until(lambda: (metric(database, "FreeStorageSpace") or 0) > 19 << 30)
+    eventually("the storage is given back", lambda: (metric(database, "FreeStorageSpace") or 0) > 19 << 30)
 
 
 @pytest.mark.parametrize(

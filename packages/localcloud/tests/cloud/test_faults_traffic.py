@@ -22,7 +22,8 @@ from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.core.registry import AwsError
 from localcloud.faults.component import StackFaults
-from support.data_layer import Clients, newest, until
+from support.data_layer import Clients, newest
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -69,7 +70,7 @@ class Site:
             shown = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
             return [each["TargetHealth"]["State"] for each in shown] == ["healthy"]
 
-        until(healthy)
+        eventually("the site is healthy", healthy)
 
     def _server(self, address: str) -> ThreadingHTTPServer:
         seen = self.seen
@@ -111,10 +112,10 @@ def site(cloud: Cloud, aws: Clients) -> Iterator[Site]:
 
 def test_a_noisy_neighbour_is_one_address_with_very_many_requests(site: Site) -> None:
     with fault(site.cloud, "noisy-neighbour", per_second="40", path="/api/v1/prices"):
-        until(lambda: site.requests() > 100)
+        eventually("the requests are counted", lambda: site.requests() > 100)
         client = site.cloud.settings.real_address("10.0.255.77")
-        until(lambda: site.seen[client, "/api/v1/prices"] > 100)
-    until(lambda: site.requests() == 0)
+        eventually("the requests come from the neighbour", lambda: site.seen[client, "/api/v1/prices"] > 100)
+    eventually("no more requests are counted", lambda: site.requests() == 0)
 
 
 def test_a_caller_without_rights_is_in_the_trail(cloud: Cloud, aws: Clients) -> None:
@@ -124,15 +125,18 @@ def test_a_caller_without_rights_is_in_the_trail(cloud: Cloud, aws: Clients) -> 
 
     with fault(cloud, "unauthorised-caller", per_second="20"):
 
-        def told() -> set[tuple[str, str]]:
+        def calls_in_trail() -> set[tuple[str, str]]:
             return {(each["eventName"], each.get("errorCode", "")) for each in events("Username", "former-contractor")}
 
-        until(lambda: {("ListUsers", "AccessDenied"), ("ListSecrets", "AccessDeniedException")} <= told())
-        until(lambda: ("GetCallerIdentity", "") in told())
+        eventually(
+            "the refused calls are in the trail",
+            lambda: {("ListUsers", "AccessDenied"), ("ListSecrets", "AccessDeniedException")} <= calls_in_trail(),
+        )
+        eventually("the allowed call is in the trail", lambda: ("GetCallerIdentity", "") in calls_in_trail())
         [event, *_] = events("Username", "former-contractor")
         assert event["sourceIPAddress"] == cloud.settings.real_address("10.0.255.66")
         assert event["userIdentity"]["arn"].endswith(":user/former-contractor")
-        until(lambda: events("AccessKeyId", "AKIA" + "Q" * 16))
+        eventually("the unknown key is in the trail", lambda: events("AccessKeyId", "AKIA" + "Q" * 16))
         codes = {each["errorCode"] for each in events("AccessKeyId", "AKIA" + "Q" * 16)}
         assert codes <= {"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId"}
         with pytest.raises(AwsError, match="in force since"):
@@ -180,13 +184,15 @@ def test_faults_come_back_with_the_cloud(tmp_path: Path, clients_of: Callable[[C
     try:
         cloud.part(StackFaults).begin("unauthorised-caller", {"per_second": "20"})
         cloud.part(StackFaults).begin("aws-throttling", {"service": "ecs", "probability": "1"})
-        until(lambda: tried(cloud, cloud.now() - timedelta(minutes=1)))
+        eventually(
+            "the caller without rights is in the trail", lambda: tried(cloud, cloud.now() - timedelta(minutes=1))
+        )
         assemble.stop(cloud, server)
         assemble.forget(cloud)
         cloud, server = start()
         again = cloud.now()
-        until(lambda: tried(cloud, again))
-        until(lambda: throttled(cloud))
+        eventually("the caller is in the trail again", lambda: tried(cloud, again))
+        eventually("the calls are throttled again", lambda: throttled(cloud))
         cloud.part(StackFaults).end("unauthorised-caller")
         cloud.part(StackFaults).end("aws-throttling")
         assert not throttled(cloud)

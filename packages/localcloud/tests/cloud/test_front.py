@@ -24,7 +24,7 @@ from localcloud.core.registry import OPERATIONS, RESPONSE_PATCHES
 from localcloud.front.identity import Identity
 from localcloud.front.trusted import SERVICES
 from support.requests import private
-from support.stack import eventually
+from support.waiting import eventually
 
 ASSUMABLE = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]})
 
@@ -331,7 +331,7 @@ def test_what_was_done_is_in_the_record_while_its_answer_is_still_awaited(shared
     eventually("the call is in the record", recorded, 10)  # a busy machine obeys after the client's half second
 
 
-def test_the_quota_of_fargate_is_told(shared_aws: Any) -> None:
+def test_the_quota_of_fargate_is_reported(shared_aws: Any) -> None:
     quotas = shared_aws("service-quotas")
     quota = quotas.get_service_quota(ServiceCode="fargate", QuotaCode="L-3032A538")["Quota"]
     assert (quota["QuotaName"], quota["Value"]) == ("Fargate On-Demand vCPU resource count", 64.0)

@@ -29,7 +29,7 @@ from localcloud.front.identity import Identity
 from localcloud.front.origin import TOKEN
 from localcloud.front.protocol import HttpAnswer, HttpRequest
 from support.requests import private, protocol_of, request, signed
-from support.stack import eventually
+from support.waiting import eventually
 
 HOME = "ap-southeast-2"
 

@@ -14,6 +14,7 @@ from localcloud.core.cloud import Cloud
 from localcloud.core.flow import FlowRecord
 from localcloud.services.logs import Logs
 from localcloud.services.logs.flow_delivery import publish
+from support.waiting import eventually
 
 PROFILE = "minimal"
 
@@ -63,14 +64,19 @@ def run(client: Any, query: str, groups: tuple[str, ...] = (GROUP,), **more: Any
         queryString=query,
         **more,
     )["queryId"]
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    answer = results_of(client, identity)
+    assert answer["status"] == "Complete", answer
+    return answer
+
+
+def results_of(client: Any, identity: str) -> dict[str, Any]:
+    """What a query answers at its end."""
+
+    def ended() -> dict[str, Any] | None:
         answer: dict[str, Any] = client.get_query_results(queryId=identity)
-        if answer["status"] not in ("Scheduled", "Running"):
-            assert answer["status"] == "Complete", answer
-            return answer
-        time.sleep(0.02)
-    raise AssertionError(f"{query!r} has not ended: {answer}")
+        return None if answer["status"] in ("Scheduled", "Running") else answer
+
+    return eventually("the query has ended", ended, every=0.05)
 
 
 def rows(answer: dict[str, Any]) -> list[dict[str, str]]:
@@ -239,12 +245,7 @@ def run_by_identifier(client: Any, arn: str) -> dict[str, Any]:
     identity = client.start_query(
         logGroupIdentifiers=[arn], startTime=0, endTime=int(time.time()), queryString="fields @message"
     )["queryId"]
-    deadline = time.monotonic() + 60
-    while (answer := client.get_query_results(queryId=identity))["status"] in ("Scheduled", "Running"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    found: dict[str, Any] = answer
-    return found
+    return results_of(client, identity)
 
 
 def test_the_runbooks_queries_run_as_written(logs: Any, shared_cloud: Cloud) -> None:

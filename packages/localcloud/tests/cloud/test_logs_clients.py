@@ -16,6 +16,7 @@ import pytest
 from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
 from localcloud.services.logs import Logs
+from support.waiting import eventually
 
 PROFILE = "minimal"
 
@@ -75,10 +76,13 @@ def test_the_aws_cli_reads_filters_and_queries(command: Callable[..., Any], clou
     times = ["--start-time", str(now // 1000 - 60), "--end-time", str(now // 1000 + 60)]
     query = "fields @timestamp, @message | filter @message like /ERROR/ | sort @timestamp desc | limit 100"
     started = command("logs", "start-query", "--log-group-name", group, *times, "--query-string", query)
-    deadline = time.monotonic() + 90
-    while (answer := command("logs", "get-query-results", "--query-id", started["queryId"]))["status"] != "Complete":
-        assert answer["status"] in ("Scheduled", "Running")
-        assert time.monotonic() < deadline
+
+    def completed() -> dict[str, Any] | None:
+        answer: dict[str, Any] = command("logs", "get-query-results", "--query-id", started["queryId"])
+        assert answer["status"] in ("Scheduled", "Running", "Complete")
+        return answer if answer["status"] == "Complete" else None
+
+    answer = eventually("the query is complete", completed)
     assert [row[1]["value"] for row in answer["results"]] == ["ERROR 5", "ERROR 3", "ERROR 1"]
     assert [item["field"] for item in answer["results"][0]] == ["@timestamp", "@message", "@ptr"]
 

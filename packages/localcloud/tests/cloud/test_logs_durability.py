@@ -201,7 +201,12 @@ def test_retention_deletes_segments_and_hides_what_is_too_old(tmp_path: Path) ->
 
     statement = translate("fields @message")
     query = logs.queries.start("fields @message", statement, [(group, "g")], 0, now)
-    eventually("the query is complete", lambda: logs.queries.find(query.identity).status == "Complete")  # type: ignore[union-attr]
+
+    def is_complete() -> bool:
+        found = logs.queries.find(query.identity)
+        return found is not None and found.status == "Complete"
+
+    eventually("the query is complete", is_complete)
     assert [row[0] for row in logs.queries.rows(query)] == ["new"]
     logs.stop()
 

@@ -16,6 +16,7 @@ from localcloud.core.cloud import Cloud
 from localcloud.services.logs import Logs
 from localcloud.services.logs.live_sessions import MOST_EVENTS, MOST_KEPT, MOST_SESSIONS, Session
 from localcloud.services.logs.pattern_parser import parse_pattern
+from support.waiting import eventually
 
 PROFILE = "minimal"
 
@@ -39,10 +40,7 @@ def logs(shared_aws: Clients) -> Any:
 @pytest.fixture
 def quiet_cloud(shared_cloud: Cloud) -> Cloud:
     """The shared cloud once the sessions of earlier tests are over."""
-    sessions, deadline = shared_cloud.part(Logs).tails, time.monotonic() + 30
-    while len(sessions):
-        assert time.monotonic() < deadline, "a session is still there"
-        time.sleep(0.05)
+    eventually("no session is left", lambda: len(shared_cloud.part(Logs).tails) == 0)
     return shared_cloud
 
 
@@ -129,10 +127,7 @@ def test_other_calls_are_answered_meanwhile_and_a_client_that_goes_is_forgotten(
         assert len(logs.describe_log_groups()["logGroups"]) == 3
         assert quiet_cloud.lock.acquire(timeout=30)
         quiet_cloud.lock.release()
-    deadline = time.monotonic() + 30
-    while len(sessions):
-        assert time.monotonic() < deadline, "the session is still there"
-        time.sleep(0.05)
+    eventually("no session is left", lambda: len(sessions) == 0)
 
 
 def test_sessions_end_with_the_cloud(aws: Clients, cloud: Cloud) -> None:

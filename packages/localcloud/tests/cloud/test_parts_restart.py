@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from cloud.conftest import clients, running_cloud
-from ecs_world import cloud_at
 from localcloud.core import addresses, network
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor, read_entry
 from support.data_layer import Cache, Database
+from support.ecs_cluster import cloud_at
 from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud

@@ -26,7 +26,8 @@ from localcloud.services.pi.sampler import NAME, Session
 from localcloud.services.pi.statements import Statement, tokenized
 from localcloud.services.pi.store import Span, Store
 from localcloud.services.rds import Databases
-from support.data_layer import Clients, until
+from support.data_layer import Clients
+from support.waiting import eventually
 
 SLEEP = "SELECT pg_sleep(600) /* nightly report */"
 
@@ -76,7 +77,7 @@ class Watched:
         return dict(self.rds.describe_db_instances(DBInstanceIdentifier=self.name)["DBInstances"][0])
 
     def available(self) -> None:
-        until(lambda: self.shown()["DBInstanceStatus"] == "available")
+        eventually("the database is available", lambda: self.shown()["DBInstanceStatus"] == "available")
 
     def connect(self, **more: Any) -> psycopg.Connection[Any]:
         endpoint = self.shown()["Endpoint"]
@@ -105,7 +106,7 @@ class Watched:
         thread = threading.Thread(target=run)
         thread.start()
         try:
-            until(lambda: self.is_busy(pid))
+            eventually("the session runs its statement", lambda: self.is_busy(pid))
             yield connection
         finally:
             connection.cancel_safe(timeout=60)
@@ -155,7 +156,7 @@ class Watched:
 
     def sample(self, since: datetime, seconds: int = 5) -> None:
         """Wait until so many of the seconds since then were sampled."""
-        until(lambda: sum(self.sampled(since)) >= seconds)
+        eventually("enough seconds are sampled", lambda: sum(self.sampled(since)) >= seconds)
 
     def values(self, name: str) -> list[float]:
         return [
@@ -168,7 +169,7 @@ class Watched:
 def seconds_from_now(seconds: int) -> datetime:
     """A whole second in the future, waited for: samples from there on are of what is running already."""
     moment = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
-    until(lambda: datetime.now(UTC) >= moment)
+    eventually("that second has come", lambda: datetime.now(UTC) >= moment)
     return moment
 
 
@@ -260,7 +261,10 @@ def test_a_session_that_computes_is_load_on_the_cpu_and_the_counters_agree(watch
         since = seconds_from_now(2)
         watched.sample(since)
         assert watched.top("db.wait_event_type", since)["CPU"] == pytest.approx(1, abs=0.2)
-        until(lambda: max(watched.values("os.cpuUtilization.total.max"), default=0) > 10)
+        eventually(
+            "the processor is seen to be busy",
+            lambda: max(watched.values("os.cpuUtilization.total.max"), default=0) > 10,
+        )
     assert watched.values("os.general.numVCPUs.avg")[-1] == 2
     assert watched.values("db.User.max_connections.max")[-1] == 20
 
@@ -272,7 +276,7 @@ def test_the_watcher_takes_no_connection_from_anybody_and_is_not_in_log_and_stat
             query = "SELECT backend_type FROM pg_stat_activity WHERE application_name = %s"
             return own.execute(query, [NAME]).fetchall()
 
-    assert until(seen) == [("walsender",)]
+    assert eventually("the watcher is connected", seen) == [("walsender",)]
     held: list[psycopg.Connection[Any]] = []
 
     def one_more() -> bool:
@@ -284,7 +288,7 @@ def test_the_watcher_takes_no_connection_from_anybody_and_is_not_in_log_and_stat
 
     try:
         for _ in range(17):  # all of max_connections but PostgreSQL's own reserve of 3
-            until(one_more)
+            eventually("a connection is free", one_more)
         with pytest.raises(psycopg.OperationalError, match="remaining connection slots"):
             watched.connect()
         since = seconds_from_now(1)
@@ -292,7 +296,7 @@ def test_the_watcher_takes_no_connection_from_anybody_and_is_not_in_log_and_stat
     finally:
         for connection in held:
             connection.close()
-    until(lambda: watched.values("db.User.numbackends.max"))
+    eventually("the connections are counted", lambda: watched.values("db.User.numbackends.max"))
     with watched.connect() as own:
         statements = own.execute("SELECT query FROM pg_stat_statements").fetchall()
     assert not [text for (text,) in statements if "client_hostname" in text]
@@ -318,7 +322,9 @@ def test_commits_are_counted_without_those_of_the_watcher(watched: Watched) -> N
     processes, size = databases.processes("shop"), databases.instances["shop"].size
     with sampler.watching(databases.server("shop")) as request:
         # A session may tell of its last commits as late as at its end.
-        until(lambda: not request._ask(f"SELECT pid FROM pg_stat_activity WHERE pid = {pid}"))
+        eventually(
+            "the session is gone", lambda: not request._ask(f"SELECT pid FROM pg_stat_activity WHERE pid = {pid}")
+        )
         request.counters(processes, size)
         for _ in range(30):
             request.sessions()
@@ -328,7 +334,7 @@ def test_commits_are_counted_without_those_of_the_watcher(watched: Watched) -> N
 
 @pytest.mark.cloud
 def test_times_are_aligned_and_points_stand_at_the_end_of_their_period(watched: Watched) -> None:
-    until(lambda: watched.values("db.load.avg"))
+    eventually("there is load", lambda: watched.values("db.load.avg"))
     start = datetime.now(UTC).replace(second=30, microsecond=0) - timedelta(minutes=3)
     more: dict[str, Any] = {"StartTime": start, "EndTime": start + timedelta(minutes=2)}
     answer = watched.metrics({"Metric": "db.load.avg"}, **more)
@@ -358,7 +364,7 @@ def test_long_answers_come_in_pages(watched: Watched) -> None:
 
 
 @pytest.mark.cloud
-def test_what_can_be_asked_is_told_and_can_be_asked(watched: Watched) -> None:
+def test_what_can_be_asked_is_reported_and_can_be_asked(watched: Watched) -> None:
     who = {"ServiceType": "RDS", "Identifier": watched.id}
     page = watched.pi.list_available_resource_metrics(**who, MetricTypes=["os", "db"])
     more = watched.pi.list_available_resource_metrics(**who, MetricTypes=["os", "db"], NextToken=page["NextToken"])
@@ -429,7 +435,7 @@ def test_the_runbooks_command_works_with_the_times_it_leaves_out(watched: Watche
     command += ["--identifier", watched.id, "--metric-queries", "file://query.json"]
     with watched.running(SLEEP):
         since = seconds_from_now(2)
-        until(lambda: "Timeout" in watched.top("db.wait_event_type", since))
+        eventually("the sleep is load", lambda: "Timeout" in watched.top("db.wait_event_type", since))
         # From then on: what earlier tests waited for would be more than this, and only five events are told.
         begin, end = since, datetime.now(UTC) + timedelta(minutes=1)
         command += ["--start-time", f"{begin:%FT%TZ}", "--end-time", f"{end:%FT%TZ}"]
@@ -460,15 +466,15 @@ def test_the_runbooks_command_works_with_the_times_it_leaves_out(watched: Watche
 
 @pytest.mark.cloud
 def test_sampling_goes_on_after_a_stop_and_a_start_and_a_gap_shows_as_a_gap(watched: Watched) -> None:
-    until(lambda: any(watched.sampled(datetime.now(UTC) - timedelta(seconds=5))))
+    eventually("the instance is sampled", lambda: any(watched.sampled(datetime.now(UTC) - timedelta(seconds=5))))
     watched.rds.stop_db_instance(DBInstanceIdentifier="shop")
-    until(lambda: watched.shown()["DBInstanceStatus"] == "stopped")
+    eventually("the instance is stopped", lambda: watched.shown()["DBInstanceStatus"] == "stopped")
     stopped = seconds_from_now(1)
-    until(lambda: datetime.now(UTC) > stopped + timedelta(seconds=3))
+    eventually("three seconds have passed", lambda: datetime.now(UTC) > stopped + timedelta(seconds=3))
     assert not any(watched.sampled(stopped))
     watched.rds.start_db_instance(DBInstanceIdentifier="shop")
     watched.available()
-    until(lambda: any(watched.sampled(stopped)))
+    eventually("the instance is sampled again", lambda: any(watched.sampled(stopped)))
     assert not watched.sampled(stopped)[0]
 
 
@@ -485,11 +491,11 @@ def test_an_instance_with_insights_off_is_neither_watched_nor_known(watched: Wat
     watched.available()
     with pytest.raises(watched.pi.exceptions.NotAuthorizedException, match=f"{watched.id} for service type RDS is not"):
         watched.metrics({"Metric": "db.load.avg"})
-    until(lambda: not watchers())
+    eventually("the watcher has left", lambda: not watchers())
     modify(DBInstanceIdentifier="shop", EnablePerformanceInsights=True, ApplyImmediately=True)
     watched.available()
     assert watched.metrics({"Metric": "db.load.avg"})["Identifier"] == watched.id
-    until(watchers)
+    eventually("the watcher is back", watchers)
 
 
 # -- the parts that need no server ------------------------------------------------------------------------------------

@@ -7,23 +7,16 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localcloud.core.processes import Supervisor, read_entry
+from support.waiting import eventually
 
 ENV = {"PATH": os.environ["PATH"]}
-
-
-def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def lives(pid: int) -> bool:
@@ -32,7 +25,7 @@ def lives(pid: int) -> bool:
 
 
 def number_in(path: Path) -> int:
-    until(lambda: path.exists() and path.read_text().endswith("\n"))
+    eventually("the number is written", lambda: path.exists() and path.read_text().endswith("\n"))
     return int(path.read_text())
 
 
@@ -46,7 +39,7 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
 def test_a_process_says_its_output_and_its_exit_code(supervisor: Supervisor, tmp_path: Path) -> None:
     log = tmp_path / "out"
     process = supervisor.spawn("one", ["sh", "-c", "echo hello; exit 3"], env=ENV, cwd=tmp_path, output=log)
-    until(lambda: process.poll() is not None)
+    eventually("the process has ended", lambda: process.poll() is not None)
     assert process.poll() == 3
     assert log.read_text() == "hello\n"
     assert supervisor.running() == []
@@ -58,7 +51,7 @@ def test_output_can_go_to_a_pipe(supervisor: Supervisor, tmp_path: Path) -> None
     os.close(writer)
     with os.fdopen(reader) as pipe:
         assert pipe.read() == "through the pipe\n"
-    until(lambda: process.poll() == 0)
+    eventually("the process has ended", lambda: process.poll() == 0)
 
 
 def test_a_missing_program_is_an_error_and_leaves_no_record(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -73,7 +66,7 @@ def test_ending_asks_first_and_insists_then(supervisor: Supervisor, tmp_path: Pa
     stubborn = supervisor.spawn(
         "stubborn", [sys.executable, "-c", stubborn_code], env=ENV, cwd=tmp_path, output=tmp_path / "b"
     )
-    until(lambda: (tmp_path / "b").read_text())
+    eventually("the stubborn process is ready", lambda: (tmp_path / "b").read_text())
     supervisor.end_all([polite, stubborn], grace=5.0)  # time enough for the polite one on a busy machine
     assert polite.poll() == 128 + signal.SIGTERM
     assert stubborn.poll() == 128 + signal.SIGKILL
@@ -86,15 +79,15 @@ def test_children_end_with_their_parent_even_those_with_a_session_of_their_own(
     process = supervisor.spawn("parent", ["sh", "-c", script], env=ENV, cwd=tmp_path, output=tmp_path / "out")
     child, other = number_in(tmp_path / "child"), number_in(tmp_path / "other")
     supervisor.end(process, grace=2.0)
-    until(lambda: not lives(child) and not lives(other))
+    eventually("both children have ended", lambda: not lives(child) and not lives(other))
 
 
 def test_children_of_a_process_that_died_by_itself_are_ended(supervisor: Supervisor, tmp_path: Path) -> None:
     script = f"setsid sh -c 'echo $$ > {tmp_path}/child; sleep 100' & sleep 0.3; exit 1"
     process = supervisor.spawn("parent", ["sh", "-c", script], env=ENV, cwd=tmp_path, output=tmp_path / "out")
     child = number_in(tmp_path / "child")
-    until(lambda: process.poll() == 1)
-    until(lambda: not lives(child))
+    eventually("the process has ended", lambda: process.poll() == 1)
+    eventually("the child has ended", lambda: not lives(child))
 
 
 def test_cpu_and_memory_are_those_of_the_whole_family(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -102,7 +95,10 @@ def test_cpu_and_memory_are_those_of_the_whole_family(supervisor: Supervisor, tm
     process = supervisor.spawn(
         "burn", ["sh", "-c", f"{sys.executable} -c '{burn}'; true"], env=ENV, cwd=tmp_path, output=tmp_path / "out"
     )
-    until(lambda: process.cpu_seconds() > 0.3 and process.memory_bytes() > 80_000_000)
+    eventually(
+        "the child's time and memory are counted",
+        lambda: process.cpu_seconds() > 0.3 and process.memory_bytes() > 80_000_000,
+    )
     assert process.memory_bytes() < 160_000_000
     supervisor.end(process, grace=0.1)
 
@@ -128,7 +124,7 @@ time.sleep(100)
     run = subprocess.Popen([sys.executable, "-c", program])
     bystander = subprocess.Popen(["sleep", "100"])
     try:
-        until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+        eventually("both process ids are written", lambda: pids.exists() and len(pids.read_text().split()) == 2)
         run.kill()
         run.wait()
         orphans = [int(word) for word in pids.read_text().split()]
@@ -139,7 +135,7 @@ time.sleep(100)
             records.write(f'{{"marker": "m", "boot": "{boot}", "pid": {bystander.pid}, "started_at": 1}}\n{{"mark')
         later = Supervisor(state)
         assert later.reap_orphans() >= 2
-        until(lambda: not any(lives(pid) for pid in orphans))
+        eventually("the orphans have ended", lambda: not any(lives(pid) for pid in orphans))
         assert bystander.poll() is None
         assert later.reap_orphans() == 0
     finally:
@@ -166,9 +162,13 @@ def test_one_started_in_the_instant_before_the_kill_is_found_by_its_marker(tmp_p
 def test_the_records_stay_short(supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("localcloud.core.processes._COMPACT_AFTER", 5)
     stays = supervisor.spawn("stays", ["sleep", "100"], env=ENV, cwd=tmp_path, output=tmp_path / "out")
-    for _ in range(12):
+
+    def run_to_its_end() -> None:
         process = supervisor.spawn("short", ["true"], env=ENV, cwd=tmp_path, output=tmp_path / "out")
-        until(lambda process=process: process.poll() == 0)  # type: ignore[misc]
+        eventually("the process has ended", lambda: process.poll() == 0)
+
+    for _ in range(12):
+        run_to_its_end()
     lines = (tmp_path / "state" / "processes.jsonl").read_text().splitlines()
     assert len(lines) < 20
     assert any(str(stays.pid) in line for line in lines)

@@ -179,5 +179,5 @@ def test_another_distribution_adds_a_service_by_an_entry_point(tmp_path: Path, p
         check=False,
     )
     assert asked.returncode == 0, asked.stderr
-    said = json.loads(asked.stdout.splitlines()[-1])
-    assert said == answer if isinstance(answer, list) else answer in said
+    printed = json.loads(asked.stdout.splitlines()[-1])
+    assert printed == answer if isinstance(answer, list) else answer in printed

@@ -20,7 +20,8 @@ from localcloud.core.windows import in_window
 from localcloud.services.rds import Databases, parameters
 from localcloud.services.rds.measure import log_events
 from localcloud.services.rds.model import size_of
-from support.data_layer import Clients, Database, until
+from support.data_layer import Clients, Database
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -79,7 +80,8 @@ def test_max_connections_is_real_and_counted(database: Database) -> None:
 
     held = [psycopg.connect(**database.url()) for _ in range(9)]
     try:
-        until(lambda: counted() == 9)  # the server ends what an earlier test has closed a moment later
+        # The server ends what an earlier test has closed a moment later.
+        eventually("all nine connections are counted", lambda: counted() == 9)
         with pytest.raises(psycopg.OperationalError, match=r"remaining connection slots|too many clients"):
             held.extend(psycopg.connect(**database.url()) for _ in range(20))  # each is kept, to be closed
         # The administrator still comes in, so the metric shows what is wrong.
@@ -88,14 +90,17 @@ def test_max_connections_is_real_and_counted(database: Database) -> None:
     finally:
         for connection in held:
             connection.close()
-    until(lambda: counted() == 0)
+    eventually("no connection is counted", lambda: counted() == 0)
 
 
 def test_dynamic_parameters_apply_at_once_and_static_ones_at_a_reboot(database: Database) -> None:
     database.set(work_mem=("8192", "immediate"))
-    until(lambda: database.ask("SHOW work_mem") == "8MB")
+    eventually("the dynamic parameter is in force", lambda: database.ask("SHOW work_mem") == "8MB")
     database.set(max_connections=("30", "pending-reboot"))
-    until(lambda: database.shown()["DBParameterGroups"][0]["ParameterApplyStatus"] == "pending-reboot")
+    eventually(
+        "the static parameter waits for a reboot",
+        lambda: database.shown()["DBParameterGroups"][0]["ParameterApplyStatus"] == "pending-reboot",
+    )
     assert database.ask("SHOW max_connections") == "20"
     database.rds.reboot_db_instance(DBInstanceIdentifier="shop")
     database.available()
@@ -135,7 +140,7 @@ def test_a_parameter_that_cannot_be_is_refused(
 
 
 def test_metrics_come_from_the_real_server(database: Database) -> None:
-    until(lambda: database.ask("SELECT sum(x) FROM generate_series(1, 100000) x"))
+    eventually("the query is answered", lambda: database.ask("SELECT sum(x) FROM generate_series(1, 100000) x"))
     cloudwatch = database.aws("cloudwatch")
 
     def latest(name: str) -> float | None:
@@ -150,8 +155,10 @@ def test_metrics_come_from_the_real_server(database: Database) -> None:
         )["Datapoints"]
         return max((float(point["Maximum"]) for point in points), default=None)
 
-    until(lambda: latest("CPUUtilization") is not None)
-    assert latest("CPUUtilization") >= 0  # type: ignore[operator]
+    eventually("the metric is there", lambda: latest("CPUUtilization") is not None)
+    used = latest("CPUUtilization")
+    assert used is not None
+    assert used >= 0
     free = latest("FreeStorageSpace")
     assert free is not None
     assert 19 << 30 < free < 20 << 30
@@ -161,14 +168,15 @@ def test_metrics_come_from_the_real_server(database: Database) -> None:
 def test_a_stopped_instance_really_stops_and_says_nothing(database: Database) -> None:
     host = database.url()
     database.rds.stop_db_instance(DBInstanceIdentifier="shop")
-    until(lambda: database.shown()["DBInstanceStatus"] == "stopped")
+    eventually("the instance is stopped", lambda: database.shown()["DBInstanceStatus"] == "stopped")
 
     def refused() -> bool:
         with pytest.raises(psycopg.OperationalError) as problem:
             psycopg.connect(**host)
         return "refused" in str(problem.value)
 
-    until(refused)  # the gate is told to close, and may hang up on a caller before it does
+    # The gate is told to close, and may hang up on a caller before it does.
+    eventually("connections are refused", refused)
     assert database.cloud.part(Databases).running() == []
     with pytest.raises(database.rds.exceptions.InvalidDBInstanceStateFault, match="not in available"):
         database.rds.reboot_db_instance(DBInstanceIdentifier="shop")
@@ -184,7 +192,7 @@ def test_a_killed_server_recovers_by_itself(database: Database) -> None:
     database.ask("CREATE TABLE kept (x int); INSERT INTO kept VALUES (42)")
     postmaster = database.cloud.part(Databases).processes("shop")[0]
     postmaster.send(signal.SIGKILL)
-    until(lambda: postmaster.poll() is not None)
+    eventually("the postmaster has ended", lambda: postmaster.poll() is not None)
 
     def back() -> bool:
         try:
@@ -192,13 +200,13 @@ def test_a_killed_server_recovers_by_itself(database: Database) -> None:
         except psycopg.OperationalError:
             return False
 
-    until(back)
+    eventually("the server answers again", back)
 
-    def told() -> bool:
+    def is_recovered() -> bool:
         events = database.rds.describe_events(SourceIdentifier="shop")["Events"]
         return "Recovery of the DB instance is complete." in [each["Message"] for each in events]
 
-    until(told)
+    eventually("the recovery is an event", is_recovered)
 
 
 def test_a_rotated_password_replaces_the_old_one(database: Database) -> None:
@@ -250,9 +258,9 @@ def test_rds_rotates_its_master_password_by_the_clock(database: Database) -> Non
 
     with database.cloud.lock:  # the time has come
         database.cloud.moto("secretsmanager").secrets[arn].next_rotation_date = 1
-    until(lambda: database.password() != old)
+    eventually("the password is rotated", lambda: database.password() != old)
     database.available()
-    until(lambda: database.ask("SELECT 1") == 1)
+    eventually("the new password is accepted", lambda: database.ask("SELECT 1") == 1)
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         database.ask("SELECT 1", password=old)
     payload = secrets.describe_secret(SecretId=arn)
@@ -268,22 +276,23 @@ def test_a_snapshot_really_restores(database: Database) -> None:
         shown = database.rds.describe_db_snapshots(DBSnapshotIdentifier="before")["DBSnapshots"][0]
         return bool(shown["Status"] == "available")
 
-    until(done)
+    eventually("the snapshot is available", done)
     database.ask("DELETE FROM saved")
     database.rds.restore_db_instance_from_db_snapshot(
         DBInstanceIdentifier="again", DBSnapshotIdentifier="before", DBParameterGroupName="shop"
     )
-    until(
+    eventually(
+        "the restore is over",
         lambda: (
             database.rds.describe_db_instances(DBInstanceIdentifier="again")["DBInstances"][0]["DBInstanceStatus"]
             in ("available", "failed")
-        )
+        ),
     )
     endpoint = database.rds.describe_db_instances(DBInstanceIdentifier="again")["DBInstances"][0]["Endpoint"]
     assert database.ask("SELECT x FROM saved", host=endpoint["Address"]) == 7
     database.rds.delete_db_instance(DBInstanceIdentifier="again", SkipFinalSnapshot=True)
     database.rds.delete_db_snapshot(DBSnapshotIdentifier="before")
-    until(lambda: len(database.rds.describe_db_instances()["DBInstances"]) == 1)
+    eventually("the restored instance is gone", lambda: len(database.rds.describe_db_instances()["DBInstances"]) == 1)
 
 
 def test_changes_wait_for_the_window_unless_they_are_to_apply_immediately(database: Database) -> None:
@@ -297,24 +306,24 @@ def test_changes_wait_for_the_window_unless_they_are_to_apply_immediately(databa
     modify(DBInstanceIdentifier="shop", DBInstanceClass=waiting["DBInstanceClass"])
     assert database.shown()["PendingModifiedValues"] == {"AllocatedStorage": 25}, "what is in force takes it back"
     modify(DBInstanceIdentifier="shop", ApplyImmediately=True, DBInstanceClass="db.t4g.small")
-    until(lambda: database.shown()["DBInstanceClass"] == "db.t4g.small")
+    eventually("the instance has its new class", lambda: database.shown()["DBInstanceClass"] == "db.t4g.small")
     database.available()
     assert database.shown()["AllocatedStorage"] == 25
     with pytest.raises(database.rds.exceptions.ClientError, match="can't be reduced"):
         modify(DBInstanceIdentifier="shop", AllocatedStorage=5)
 
 
-def test_a_failover_changes_the_zone_and_is_told(database: Database) -> None:
+def test_a_failover_changes_the_zone_and_is_reported(database: Database) -> None:
     with pytest.raises(database.rds.exceptions.ClientError, match="not in Multi-AZ"):
         database.rds.reboot_db_instance(DBInstanceIdentifier="shop", ForceFailover=True)
     database.rds.modify_db_instance(DBInstanceIdentifier="shop", MultiAZ=True, ApplyImmediately=True)
-    until(lambda: database.available()["MultiAZ"])
+    eventually("the instance is in two zones", lambda: database.available()["MultiAZ"])
 
     def zones() -> tuple[str, str]:
         shown = database.shown()
         return shown["AvailabilityZone"], shown["SecondaryAvailabilityZone"]
 
-    def told() -> list[str]:
+    def failover_messages() -> list[str]:
         found = database.rds.describe_events(SourceIdentifier="shop", EventCategories=["failover"])["Events"]
         return [each["Message"] for each in found]
 
@@ -324,11 +333,11 @@ def test_a_failover_changes_the_zone_and_is_told(database: Database) -> None:
     database.available()
     assert zones() == (second, first)
     once = ["Multi-AZ instance failover started.", "Multi-AZ instance failover completed"]
-    assert told() == once
+    assert failover_messages() == once
     postmaster = database.cloud.part(Databases).processes("shop")[0]
     postmaster.send(signal.SIGKILL)  # the primary dies: nobody has to ask
-    until(lambda: zones() == (first, second))
-    assert told() == 2 * once
+    eventually("the zones have changed places again", lambda: zones() == (first, second))
+    assert failover_messages() == 2 * once
     assert database.ask("SELECT 1") == 1
 
 
@@ -350,9 +359,9 @@ def test_a_deletion_that_is_asked_for_while_it_is_created_comes_next(database: D
         DBSubnetGroupName="shop",
         BackupRetentionPeriod=1,
     )
-    until(lambda: "brief" in database.cloud.part(Databases)._jobs)
+    eventually("the instance is being created", lambda: "brief" in database.cloud.part(Databases)._jobs)
     database.rds.delete_db_instance(DBInstanceIdentifier="brief", SkipFinalSnapshot=True)
-    until(lambda: "brief" not in database.cloud.part(Databases).instances)
+    eventually("the instance is gone", lambda: "brief" not in database.cloud.part(Databases).instances)
     assert [each.name for each in database.cloud.part(Supervisor).running() if "brief" in each.name] == []
 
 
@@ -364,7 +373,7 @@ def test_delete_leaves_nothing(cloud: Cloud, aws: Clients) -> None:
     with pytest.raises(database.rds.exceptions.ClientError, match="FinalDBSnapshotIdentifier is required"):
         database.rds.delete_db_instance(DBInstanceIdentifier="shop")
     database.rds.delete_db_instance(DBInstanceIdentifier="shop", SkipFinalSnapshot=True)
-    until(lambda: database.rds.describe_db_instances()["DBInstances"] == [])
+    eventually("the instance is gone", lambda: database.rds.describe_db_instances()["DBInstances"] == [])
     with pytest.raises(database.rds.exceptions.DBInstanceNotFoundFault):
         database.shown()
     database.rds.delete_db_parameter_group(DBParameterGroupName="shop")

@@ -82,7 +82,7 @@ def test_refused_and_taken_as_by_aws(
     assert text in message
 
 
-def test_a_size_is_told_in_units_however_it_was_written(shared_aws: Clients) -> None:
+def test_a_size_is_reported_in_units_however_it_was_written(shared_aws: Clients) -> None:
     registered = shared_aws("ecs").register_task_definition(
         **{**CASE, "cpu": ".25 vCPU", "memory": "0.5 GB", "family": "sizes"},
         containerDefinitions=[{"name": "a", "image": "x"}],
@@ -121,7 +121,7 @@ def denied() -> Iterator[None]:
     assert refused.value.response["Error"]["Code"] == "AccessDenied"
 
 
-def test_quotas_are_told_with_their_defaults(shared_aws: Clients) -> None:
+def test_quotas_are_reported_with_their_defaults(shared_aws: Clients) -> None:
     quotas, vcpus = shared_aws("service-quotas"), {"ServiceCode": "fargate", "QuotaCode": "L-3032A538"}
     default = quotas.get_aws_default_service_quota(**vcpus)["Quota"]
     assert default["QuotaArn"] == "arn:aws:servicequotas:ap-southeast-2::fargate/L-3032A538"

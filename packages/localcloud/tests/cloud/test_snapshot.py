@@ -34,6 +34,7 @@ from localcloud.core.snapshot import FILE, PREVIOUS, SnapshotError, Snapshots
 from localcloud.front.identity import Identity
 from localcloud.front.server import Server
 from localcloud.front.trusted import SERVICES
+from support.waiting import eventually
 
 
 class Life:
@@ -59,7 +60,7 @@ class Life:
 
     def kill(self) -> None:
         """As near to kill -9 as one process can: no last snapshot."""
-        self.cloud.part(Snapshots).save = lambda cloud: None  # type: ignore[method-assign]
+        self.cloud.part(Snapshots).save = lambda cloud: None  # type: ignore[method-assign]  # none is written
         self.stop()
 
 
@@ -74,10 +75,13 @@ def life(tmp_path: Path, clients_of: Any) -> Any:
 
 def saved(life: Life, within: float = 60.0) -> None:
     """Wait until the snapshot loop wrote what was changed."""
-    deadline = time.monotonic() + within
-    while life.cloud.changed.is_set() or life.cloud.part(Snapshots).status()["writing"]:
-        assert time.monotonic() < deadline, "no snapshot was written"
-        time.sleep(0.02)
+    cloud = life.cloud
+    eventually(
+        "a snapshot is written",
+        lambda: not (cloud.changed.is_set() or cloud.part(Snapshots).status()["writing"]),
+        within,
+        every=0.05,
+    )
 
 
 def test_everything_is_there_after_a_restart(life: Life) -> None:

@@ -26,7 +26,8 @@ from localcloud.front.faults import Faults
 from localcloud.front.faults import fault as rule
 from localcloud.front.identity import Identity
 from support.requests import private
-from support.stack import Stack, eventually
+from support.stack import Stack
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -206,21 +207,21 @@ def test_omc_starts_lists_and_stops_them_and_says_what_failed(
     (state / "cloud.json").write_text(json.dumps({**record, **keys, "port_shift": 0, "token": identity.token}))
     stack = Stack(state)
     started = stack.omc("local", "fault", "start", "left", "--set", "level=high")
-    assert (started.code, started.out.splitlines()[0]) == (0, "left is in force with level=high.")
-    assert stack.omc("local", "fault", "start", "right").code == 0
-    listed = stack.omc("local", "fault", "list").out
+    assert (started.returncode, started.stdout.splitlines()[0]) == (0, "left is in force with level=high.")
+    assert stack.omc("local", "fault", "start", "right").returncode == 0
+    listed = stack.omc("local", "fault", "list").stdout
     assert re.search(r"in force +left\n +injected: The pump is stopped\.", listed)
     assert re.search(r"in force: since \w+ .*UTC\) with level=high", listed)
-    markdown = stack.omc("local", "fault", "list", "--output", "markdown").out.splitlines()
+    markdown = stack.omc("local", "fault", "list", "--output", "markdown").stdout.splitlines()
     assert [line.split("|")[2].strip() for line in markdown[2:4]] == ["left", "right"]
     pumps[1].stuck = True
     failed = stack.omc("local", "fault", "stop", "--all")
-    assert (failed.code, failed.out) == (1, "left is over.\n")
-    assert failed.err == "omc: right is still in force, it was not stopped: The valve is stuck.\n"
-    assert "problem: not stopped: The valve is stuck" in stack.omc("local", "fault", "list").out
-    assert stack.omc("local", "fault", "start", "right").code == 1
-    assert stack.omc("local", "fault", "stop").code == 2
-    assert stack.omc("local", "fault", "start", "left", "--set", "level").code == 2
+    assert (failed.returncode, failed.stdout) == (1, "left is over.\n")
+    assert failed.stderr == "omc: right is still in force, it was not stopped: The valve is stuck.\n"
+    assert "problem: not stopped: The valve is stuck" in stack.omc("local", "fault", "list").stdout
+    assert stack.omc("local", "fault", "start", "right").returncode == 1
+    assert stack.omc("local", "fault", "stop").returncode == 2
+    assert stack.omc("local", "fault", "start", "left", "--set", "level").returncode == 2
 
 
 @pytest.mark.parametrize(

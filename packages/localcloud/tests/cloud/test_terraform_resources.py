@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ecs_world import SERVER, Clients, app
 from localcloud.core.cloud import Cloud
 from localcloud.services.ecr import images as ecr
+from support.ecs_cluster import SERVER, Clients, app
 from support.terraform_root import Root, root_at
 from support.waiting import eventually
 

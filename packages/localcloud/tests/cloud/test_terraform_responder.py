@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ecs_world import Clients, app
 from localcloud.core.cloud import Cloud
 from localcloud.services.ecr import images as ecr
+from support.ecs_cluster import Clients, app
 from support.terraform_root import root_at
 from support.waiting import eventually
 

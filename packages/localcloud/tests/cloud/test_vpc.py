@@ -21,7 +21,7 @@ from localcloud.core import network
 from localcloud.core.cloud import Cloud
 from localcloud.core.network import ADDRESS_VARIABLE
 from localcloud.services.vpc import Network
-from support.stack import eventually
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -93,7 +93,7 @@ class Client:
 
 
 @dataclass
-class World:
+class LoggedVpc:
     """A VPC with a flow log: a task's interface, a server's behind a gate, and a NAT gateway."""
 
     cloud: Cloud
@@ -103,12 +103,12 @@ class World:
 
     def __post_init__(self) -> None:
         ec2 = self.ec2
-        self.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        self.id = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
         self.subnets = [
-            ec2.create_subnet(VpcId=self.vpc, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"] for n in (1, 11, 21)
+            ec2.create_subnet(VpcId=self.id, CidrBlock=f"10.0.{n}.0/24")["Subnet"]["SubnetId"] for n in (1, 11, 21)
         ]
         groups = [
-            ec2.create_security_group(GroupName=name, Description=name, VpcId=self.vpc)["GroupId"]
+            ec2.create_security_group(GroupName=name, Description=name, VpcId=self.id)["GroupId"]
             for name in ("task", "server")
         ]
         self.task_group, self.server_group = groups
@@ -121,7 +121,7 @@ class World:
         )
         self.logs.create_log_group(logGroupName="/flow")
         ec2.create_flow_logs(
-            ResourceIds=[self.vpc],
+            ResourceIds=[self.id],
             ResourceType="VPC",
             TrafficType="ALL",
             LogGroupName="/flow",
@@ -152,51 +152,51 @@ class World:
 
 
 @pytest.fixture
-def world(cloud: Cloud, aws: Callable[..., Any]) -> Iterator[World]:
-    world = World(cloud, aws("ec2"), aws("logs"))
-    yield world
-    for client in world.clients:
+def vpc(cloud: Cloud, aws: Callable[..., Any]) -> Iterator[LoggedVpc]:
+    vpc = LoggedVpc(cloud, aws("ec2"), aws("logs"))
+    yield vpc
+    for client in vpc.clients:
         client.end()
-    world.echo.end()
+    vpc.echo.end()
 
 
-def settle(world: World, *, allowed: bool) -> None:
+def settle(vpc: LoggedVpc, *, allowed: bool) -> None:
     """Wait until a new connection of the task is treated so: rules are at most a second old."""
 
     def tried() -> bool:
-        client = world.client(world.task.address)
-        heard = client.hears(1.0 if allowed else 4.0)  # a slow answer is no silence
+        client = vpc.client(vpc.task.address)
+        response = client.hears(1.0 if allowed else 4.0)  # a slow answer is no silence
         client.end()
-        return (heard != "silence") is allowed
+        return (response != "silence") is allowed
 
     eventually(f"new connections are {'allowed' if allowed else 'dropped'}", tried, 90)
 
 
-def test_the_rule_decides_about_new_connections_and_leaves_those_that_stand(world: World) -> None:
-    world.allow()
-    settle(world, allowed=True)
-    current = world.client(world.task.address)
+def test_the_rule_decides_about_new_connections_and_leaves_those_that_stand(vpc: LoggedVpc) -> None:
+    vpc.allow()
+    settle(vpc, allowed=True)
+    current = vpc.client(vpc.task.address)
     # The server sees the task's own address, not that of whatever stands between.
-    assert current.hears() == world.cloud.settings.real_address(world.task.address)
+    assert current.hears() == vpc.cloud.settings.real_address(vpc.task.address)
 
-    world.forbid()
-    settle(world, allowed=False)
-    assert current.hears() == world.cloud.settings.real_address(world.task.address)
+    vpc.forbid()
+    settle(vpc, allowed=False)
+    assert current.hears() == vpc.cloud.settings.real_address(vpc.task.address)
     # Somebody on this machine who is no task's process isn't in the VPC, and comes through.
-    assert world.client().hears() == "127.0.0.1"
+    assert vpc.client().hears() == "127.0.0.1"
 
-    waiting = world.client(world.task.address)
+    waiting = vpc.client(vpc.task.address)
     assert waiting.hears(1.5) == "silence"
-    world.allow()
+    vpc.allow()
     # It waits, and gets through with its next attempt.
-    assert waiting.hears().startswith(world.cloud.settings.real_address(world.task.address))
+    assert waiting.hears().startswith(vpc.cloud.settings.real_address(vpc.task.address))
 
 
-def test_a_rule_is_revoked_and_refused_twice_whatever_its_description(world: World) -> None:
+def test_a_rule_is_revoked_and_refused_twice_whatever_its_description(vpc: LoggedVpc) -> None:
     """AWS: "you do not need to specify the description to revoke the rule"; nor does another make a second rule."""
-    group = world.ec2.create_security_group(GroupName="described", Description="rules", VpcId=world.vpc)["GroupId"]
-    prefixes = world.ec2.create_managed_prefix_list(PrefixListName="p", MaxEntries=1, AddressFamily="IPv4")
-    other, listed = {"GroupId": world.task_group}, {"PrefixListId": prefixes["PrefixList"]["PrefixListId"]}
+    group = vpc.ec2.create_security_group(GroupName="described", Description="rules", VpcId=vpc.id)["GroupId"]
+    prefixes = vpc.ec2.create_managed_prefix_list(PrefixListName="p", MaxEntries=1, AddressFamily="IPv4")
+    other, listed = {"GroupId": vpc.task_group}, {"PrefixListId": prefixes["PrefixList"]["PrefixListId"]}
     sources: list[tuple[str, dict[str, str]]] = [
         ("IpRanges", {"CidrIp": "10.0.0.0/16"}),
         ("Ipv6Ranges", {"CidrIpv6": "2001:db8::/32"}),
@@ -211,8 +211,8 @@ def test_a_rule_is_revoked_and_refused_twice_whatever_its_description(world: Wor
             for side in ["ingress"] if "CidrIpv6" in source else ["ingress", "egress"]:  # this VPC has no IPv6
                 records = [rule | {kind: [source | {"Description": "tasks"}]}]
                 bare = [rule | {kind: [source]}]
-                authorize = getattr(world.ec2, f"authorize_security_group_{side}")
-                revoke = getattr(world.ec2, f"revoke_security_group_{side}")
+                authorize = getattr(vpc.ec2, f"authorize_security_group_{side}")
+                revoke = getattr(vpc.ec2, f"revoke_security_group_{side}")
                 authorize(GroupId=group, IpPermissions=records)
                 for again in (bare, [rule | {kind: [source | {"Description": "another"}]}]):
                     with pytest.raises(ClientError, match=r"InvalidPermission\.Duplicate"):
@@ -223,58 +223,58 @@ def test_a_rule_is_revoked_and_refused_twice_whatever_its_description(world: Wor
                 revoke(GroupId=group, IpPermissions=bare)
                 with pytest.raises(ClientError, match=r"InvalidPermission\.NotFound"):
                     revoke(GroupId=group, IpPermissions=bare)
-    world.ec2.delete_security_group(GroupId=group)
+    vpc.ec2.delete_security_group(GroupId=group)
 
 
-def test_who_binds_the_tasks_address_as_nc_does_in_a_session_is_dropped_by_the_kernel(world: World) -> None:
+def test_who_binds_the_tasks_address_as_nc_does_in_a_session_is_dropped_by_the_kernel(vpc: LoggedVpc) -> None:
     def connects(source: str) -> bool:
         try:
-            socket.create_connection(world.gate, 0.5, (source, 0)).close()
+            socket.create_connection(vpc.gate, 0.5, (source, 0)).close()
         except TimeoutError:
             return False
         return True
 
-    with world.cloud.part(Network).bound(world.task.address) as source:
+    with vpc.cloud.part(Network).bound(vpc.task.address) as source:
         eventually("the SYN is dropped: no rule allows it", lambda: not connects(source), 30)
         assert connects("127.0.0.1")  # an operator's isn't
-        world.allow()
+        vpc.allow()
         eventually("the rule lets it through", lambda: connects(source), 30)
-        world.forbid()
+        vpc.forbid()
         eventually("and not any more", lambda: not connects(source), 30)
     eventually("without a session nothing is filtered", lambda: connects(source), 30)
 
 
-def test_what_flowed_and_what_was_rejected_is_in_the_flow_log_of_both_interfaces(world: World) -> None:
-    world.allow()
-    settle(world, allowed=True)
-    client = world.client(world.task.address)
+def test_what_flowed_and_what_was_rejected_is_in_the_flow_log_of_both_interfaces(vpc: LoggedVpc) -> None:
+    vpc.allow()
+    settle(vpc, allowed=True)
+    client = vpc.client(vpc.task.address)
     client.hears()
     client.end()
     # Nothing is kept of connections that are over.
-    eventually("no connection is left", lambda: world.cloud.part(Network).status()["connections"] == 0, 60)
-    world.forbid()
-    settle(world, allowed=False)
+    eventually("no connection is left", lambda: vpc.cloud.part(Network).status()["connections"] == 0, 60)
+    vpc.forbid()
+    settle(vpc, allowed=False)
 
     def both() -> bool:
-        actions = {(fields[2], fields[12]) for fields in world.flows()}
-        return {(world.task.id, "ACCEPT"), (world.server.id, "ACCEPT"), (world.server.id, "REJECT")} <= actions
+        actions = {(fields[2], fields[12]) for fields in vpc.flows()}
+        return {(vpc.task.id, "ACCEPT"), (vpc.server.id, "ACCEPT"), (vpc.server.id, "REJECT")} <= actions
 
     eventually("both interfaces have their records", both, 60)
-    for fields in world.flows():
+    for fields in vpc.flows():
         version, account, _, source, destination, _, port, protocol, packets, size, start, end, action, status = fields
-        assert (version, account, protocol, status) == ("2", world.cloud.settings.account, "6", "OK")
-        assert {source, destination} == {world.task.address, world.server.address}
+        assert (version, account, protocol, status) == ("2", vpc.cloud.settings.account, "6", "OK")
+        assert {source, destination} == {vpc.task.address, vpc.server.address}
         assert int(size) >= 40 * int(packets) > 0
         assert int(start) <= int(end)
         if action == "REJECT":
-            assert (fields[2], destination, port) == (world.server.id, world.server.address, "5432")
+            assert (fields[2], destination, port) == (vpc.server.id, vpc.server.address, "5432")
 
 
-def test_a_network_acl_that_denies_the_answers_is_as_good_as_closed(world: World) -> None:
-    world.allow()
-    settle(world, allowed=True)
-    acl = world.ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [world.vpc]}])["NetworkAcls"][0]
-    world.ec2.create_network_acl_entry(
+def test_a_network_acl_that_denies_the_answers_is_as_good_as_closed(vpc: LoggedVpc) -> None:
+    vpc.allow()
+    settle(vpc, allowed=True)
+    acl = vpc.ec2.describe_network_acls(Filters=[{"Name": "vpc-id", "Values": [vpc.id]}])["NetworkAcls"][0]
+    vpc.ec2.create_network_acl_entry(
         NetworkAclId=acl["NetworkAclId"],
         RuleNumber=50,
         Protocol="6",
@@ -283,44 +283,44 @@ def test_a_network_acl_that_denies_the_answers_is_as_good_as_closed(world: World
         CidrBlock="10.0.11.0/24",
         PortRange={"From": 1024, "To": 65535},
     )
-    settle(world, allowed=False)
-    world.ec2.delete_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=50, Egress=True)
-    settle(world, allowed=True)
+    settle(vpc, allowed=False)
+    vpc.ec2.delete_network_acl_entry(NetworkAclId=acl["NetworkAclId"], RuleNumber=50, Egress=True)
+    settle(vpc, allowed=True)
 
 
 def test_outside_is_reached_through_the_nat_gateway_which_counts_and_costs(
-    world: World, aws: Callable[..., Any]
+    vpc: LoggedVpc, aws: Callable[..., Any]
 ) -> None:
-    outside = Echo(world.cloud.settings.address)
-    place = world.cloud.part(Network).open("outside", destination="203.0.113.77", port=443, forward=outside.place)
-    assert world.client(world.task.address, place).hears(1.5) == "silence"  # no route leads there
+    outside = Echo(vpc.cloud.settings.address)
+    place = vpc.cloud.part(Network).open("outside", destination="203.0.113.77", port=443, forward=outside.place)
+    assert vpc.client(vpc.task.address, place).hears(1.5) == "silence"  # no route leads there
 
-    ec2 = world.ec2
+    ec2 = vpc.ec2
     internet = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-    ec2.attach_internet_gateway(InternetGatewayId=internet, VpcId=world.vpc)
+    ec2.attach_internet_gateway(InternetGatewayId=internet, VpcId=vpc.id)
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
-    nat = ec2.create_nat_gateway(SubnetId=world.subnets[0], AllocationId=address)["NatGateway"]
+    nat = ec2.create_nat_gateway(SubnetId=vpc.subnets[0], AllocationId=address)["NatGateway"]
     inside = nat["NatGatewayAddresses"][0]["PrivateIp"]
     assert inside.startswith("10.0.1.")
     for subnet, gateway in (
-        (world.subnets[0], {"GatewayId": internet}),
-        (world.subnets[1], {"NatGatewayId": nat["NatGatewayId"]}),
+        (vpc.subnets[0], {"GatewayId": internet}),
+        (vpc.subnets[1], {"NatGatewayId": nat["NatGatewayId"]}),
     ):
-        table = ec2.create_route_table(VpcId=world.vpc)["RouteTable"]["RouteTableId"]
+        table = ec2.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"]
         ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
         ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", **gateway)
 
     def answered() -> bool:
-        client = world.client(world.task.address, place)
-        heard = client.hears(2.0)
+        client = vpc.client(vpc.task.address, place)
+        response = client.hears(2.0)
         client.end()
-        return heard == world.cloud.settings.real_address(world.task.address)
+        return response == vpc.cloud.settings.real_address(vpc.task.address)
 
     eventually("the task gets outside", answered, 90)
 
     def recorded() -> bool:
-        ends = {(fields[3], fields[4]) for fields in world.flows() if fields[12] == "ACCEPT"}
-        return {(world.task.address, "203.0.113.77"), (world.task.address, inside), (inside, "203.0.113.77")} <= ends
+        ends = {(fields[3], fields[4]) for fields in vpc.flows() if fields[12] == "ACCEPT"}
+        return {(vpc.task.address, "203.0.113.77"), (vpc.task.address, inside), (inside, "203.0.113.77")} <= ends
 
     eventually("the flow log has the way through the gateway", recorded, 60)
     dimensions = [{"Name": "NatGatewayId", "Value": nat["NatGatewayId"]}]
@@ -330,8 +330,8 @@ def test_outside_is_reached_through_the_nat_gateway_which_counts_and_costs(
             Namespace="AWS/NATGateway",
             MetricName="BytesOutToDestination",
             Dimensions=dimensions,
-            StartTime=world.cloud.now() - timedelta(hours=1),  # it may have become another hour meanwhile
-            EndTime=world.cloud.now() + timedelta(hours=1),
+            StartTime=vpc.cloud.now() - timedelta(hours=1),  # it may have become another hour meanwhile
+            EndTime=vpc.cloud.now() + timedelta(hours=1),
             Period=3600,
             Statistics=["Sum"],
         )["Datapoints"]
@@ -341,29 +341,29 @@ def test_outside_is_reached_through_the_nat_gateway_which_counts_and_costs(
     outside.end()
 
 
-def test_a_gate_whose_server_is_gone_resets_and_a_closed_gate_refuses(world: World) -> None:
-    world.echo.end()
-    assert world.client().hears() in ("ConnectionResetError", "BrokenPipeError")
-    world.cloud.part(Network).close("echo")
+def test_a_gate_whose_server_is_gone_resets_and_a_closed_gate_refuses(vpc: LoggedVpc) -> None:
+    vpc.echo.end()
+    assert vpc.client().hears() in ("ConnectionResetError", "BrokenPipeError")
+    vpc.cloud.part(Network).close("echo")
 
     def refused() -> bool:
         with socket.socket() as attempt:
-            return attempt.connect_ex(world.gate) != 0
+            return attempt.connect_ex(vpc.gate) != 0
 
     eventually("nobody listens there any more", refused, 60)
 
 
-def test_gates_come_back_when_their_process_is_killed(world: World) -> None:
+def test_gates_come_back_when_their_process_is_killed(vpc: LoggedVpc) -> None:
     from localcloud.core.processes import Supervisor
 
-    running = [each for each in world.cloud.part(Supervisor).running() if each.name == "gates"]
+    running = [each for each in vpc.cloud.part(Supervisor).running() if each.name == "gates"]
     running[0].send(9)
 
     def back() -> bool:
         with socket.socket() as attempt:
             attempt.settimeout(2)
             try:
-                attempt.connect(world.gate)
+                attempt.connect(vpc.gate)
                 attempt.sendall(b"hello")
                 return attempt.recv(100) == b"127.0.0.1"
             except OSError:

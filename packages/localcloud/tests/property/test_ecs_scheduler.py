@@ -65,10 +65,10 @@ class Simulated:
         assert len(surplus) <= max(self.desired, 0) or not decided.start
         if before_healthy >= least and not any(stop.failed for stop in decided.stop):
             assert self.healthy() >= min(least, self.desired)
-        self.world()
+        self.advance()
         return decided.steady
 
-    def world(self) -> None:
+    def advance(self) -> None:
         for name, task in list(self.tasks.items()):
             if task.stage is Stage.STOPPING:
                 del self.tasks[name]

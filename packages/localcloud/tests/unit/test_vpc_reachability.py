@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,17 +51,19 @@ QUERY = Connection(TASK.address, DATABASE.address, 40000, 5432)
 DOWNLOAD = Connection(TASK.address, OUTSIDE, 40001, 443)
 
 
-def with_group(world: VpcSnapshot, group: Group) -> VpcSnapshot:
-    return replace(world, groups={**world.groups, group.id: group})
+def with_group(snapshot: VpcSnapshot, group: Group) -> VpcSnapshot:
+    return replace(snapshot, groups={**snapshot.groups, group.id: group})
 
 
-def with_subnet(world: VpcSnapshot, name: str, **changes: object) -> VpcSnapshot:
-    return replace(world, subnets={**world.subnets, name: replace(world.subnets[name], **changes)})  # type: ignore[arg-type]
+def with_subnet(snapshot: VpcSnapshot, name: str, **changes: Any) -> VpcSnapshot:
+    return replace(snapshot, subnets={**snapshot.subnets, name: replace(snapshot.subnets[name], **changes)})
 
 
-def seen(world: VpcSnapshot, connection: Connection) -> list[tuple[str, str, bool]]:
+def seen(snapshot: VpcSnapshot, connection: Connection) -> list[tuple[str, str, bool]]:
     """Which interface saw what of it: request or reply, and whether it was let through."""
-    return [(hop.interface, "reply" if hop.reply else "request", hop.accepted) for hop in judge(world, connection).hops]
+    return [
+        (hop.interface, "reply" if hop.reply else "request", hop.accepted) for hop in judge(snapshot, connection).hops
+    ]
 
 
 def test_both_ends_let_the_query_through_and_both_see_both_directions() -> None:
@@ -142,7 +145,7 @@ def test_the_way_outside_leads_through_the_nat_gateway_which_sees_it_twice_each_
 
 
 @pytest.mark.parametrize(
-    ("world", "reason"),
+    ("snapshot", "reason"),
     [
         (with_subnet(WORLD, "app", routes=(LOCAL,)), "no route to 203.0.113.10"),
         (with_subnet(WORLD, "app", routes=(LOCAL, Route(ALL, "igw-1"))), "has no public address"),
@@ -153,8 +156,8 @@ def test_the_way_outside_leads_through_the_nat_gateway_which_sees_it_twice_each_
         (with_group(WORLD, Group("sg-task")), "no outbound rule"),
     ],
 )
-def test_whatever_is_missing_on_the_way_outside_blocks_it_and_is_named(world: VpcSnapshot, reason: str) -> None:
-    verdict = judge(world, DOWNLOAD)
+def test_whatever_is_missing_on_the_way_outside_blocks_it_and_is_named(snapshot: VpcSnapshot, reason: str) -> None:
+    verdict = judge(snapshot, DOWNLOAD)
     assert not verdict.allowed
     assert reason in verdict.reason
 
@@ -199,8 +202,8 @@ def test_a_rule_more_in_a_group_never_blocks_what_passed(rules: tuple[Rule, ...]
 def test_a_connection_is_allowed_exactly_if_no_interface_rejected_any_of_it(
     rules: tuple[Rule, ...], entries: tuple[Entry, ...]
 ) -> None:
-    world = with_subnet(with_group(WORLD, Group("sg-database", inbound=rules)), "data", entries=entries)
-    verdict = judge(world, QUERY)
+    snapshot = with_subnet(with_group(WORLD, Group("sg-database", inbound=rules)), "data", entries=entries)
+    verdict = judge(snapshot, QUERY)
     assert verdict.allowed is all(hop.accepted for hop in verdict.hops)
     assert bool(verdict.reason) is not verdict.allowed
     assert all(hop.accepted for hop in verdict.hops[:-1])  # nothing happens after a rejection

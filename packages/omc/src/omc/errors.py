@@ -44,7 +44,7 @@ class Refused(OmcError):
 
 
 class Altered(Refused):
-    """What omc's own record holds isn't what omc wrote there. Nothing is done on its word."""
+    """What omc's own record holds isn't what omc wrote there. Nothing is done because of it."""
 
 
 class NothingToDo(Refused):
@@ -89,8 +89,9 @@ def contained(what: str, error: Exception) -> Mistake:
     if os.environ.get("OMC_DEBUG"):
         raise error
     mistake = Mistake(
-        f"A mistake in omc ended {what}: {type(error).__name__}: {error}. It is not known; what else is shown stands. "
-        "OMC_DEBUG=1 shows how it came; please report it."
+        f"A mistake in omc ended {what}: {type(error).__name__}: {error}. Its result is unknown; everything "
+        "else shown is valid. "
+        "OMC_DEBUG=1 shows the stack trace; please report it."
     )
     mistake.__cause__ = error
     return mistake

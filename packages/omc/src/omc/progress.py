@@ -20,7 +20,7 @@ QUIET_INTERVAL = 10.0
 
 
 SILENT = 2.0
-"""Seconds that a wait takes without a word."""
+"""Seconds for which a wait stays silent."""
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def note_if_slow(
 ) -> Iterator[None]:
     """Say what is waited for in the block, once it has taken longer than ``SILENT``, and again every ten seconds.
 
-    For what blocks: a lock, a server that starts. It is said by a thread of its own, and not ``unless`` by others.
+    For what blocks: a lock, a server that starts. A thread of its own says it, except while ``unless`` is true.
     """
     over = threading.Event()
 
@@ -37,7 +37,7 @@ def note_if_slow(
         wait = SILENT
         while not over.wait(wait):
             if not unless():
-                print(f"omc waits: {what} …", file=stream or sys.stderr, flush=True)
+                print(f"omc waits for {what} …", file=stream or sys.stderr, flush=True)
             wait = QUIET_INTERVAL
 
     thread = threading.Thread(target=speak, name="waits", daemon=True)

@@ -1,7 +1,7 @@
 """Finding Terraform and running it: the one place that shells out to it.
 
-The provider may not be to be had from its registry (a laptop on a train, a build machine without internet), so a
-local mirror is looked for first: where Terraform itself looks, then once under the usual roots for optional software.
+The provider may not be available from its registry (a laptop on a train, a build machine without internet), so omc
+looks for a local mirror first: where Terraform itself looks, then once under the usual roots for optional software.
 What was found is remembered by the caller. What a plan means is not judged here.
 """
 
@@ -75,7 +75,7 @@ class Lock:
 
     @property
     def words(self) -> str:
-        """``alice@laptop holds since 09:00:00 UTC``, for behind "the lock, which"."""
+        """``alice@laptop holds since 09:00:00 UTC``, to follow "the lock, which"."""
         since = f" since {self.created:%Y-%m-%d %H:%M:%S} UTC" if self.created else ""
         return f"{self.who or 'somebody'} holds{since}" if self.id else "somebody holds or has just let go"
 
@@ -95,7 +95,7 @@ class StateLocked(TerraformError):
             "Wait for them, or ask them; a lock whose holder is known to be dead is released by "
             f"`terraform force-unlock {lock.id}`."
             if lock.id
-            else "The state was locked by somebody else, and who could not be read: they may have just let go. "
+            else "The state was locked by somebody else, and who could not be read: they may have just released it. "
             "Try again, or wait for it: --lock-wait SECONDS."
         )
         self.lock = lock
@@ -131,7 +131,7 @@ def find_terraform(remembered: Mapping[str, str] | None = None) -> Terraform:
         socket.create_connection((host, 443), timeout=REGISTRY_TIMEOUT).close()
     except OSError as error:
         raise TerraformError(
-            f"The AWS provider {PROVIDER_VERSION} for Terraform is not to be had: the registry {host} can't be reached "
+            f"The AWS provider {PROVIDER_VERSION} for Terraform is not available: the registry {host} can't be reached "
             "and no mirror was found. Set OMC_TERRAFORM_MIRROR to a folder that holds "
             f"{host}/{PROVIDER}/{PROVIDER_VERSION}."
         ) from error
@@ -173,7 +173,7 @@ def run(
     is asked about once a second; at its first yes Terraform is interrupted, and takes as long as it needs to finish
     what is under way. An interrupt of this process is passed on too, and is raised once Terraform has written its
     state. It is never interrupted twice, which would make it give up at once: it runs in a session of its own, where
-    the terminal's Ctrl-C doesn't reach it. Dies this process, it is interrupted as well. Raises ``TerraformError``
+    the terminal's Ctrl-C doesn't reach it. If this process dies, it is interrupted as well. Raises ``TerraformError``
     with Terraform's own first error.
     """
     verb, *rest = arguments

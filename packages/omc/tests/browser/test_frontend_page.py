@@ -103,7 +103,7 @@ def test_prices_and_the_chart_are_drawn(tmp_path: Path) -> None:
     assert re.search(r"<figcaption .*>[\d:]{8} to [\d:]{8}, between 100 and 140</figcaption>", document)
 
 
-def test_an_api_that_fails_is_said_on_the_page(tmp_path: Path) -> None:
+def test_an_api_that_fails_is_reported_on_the_page(tmp_path: Path) -> None:
     with serving(Route("/api/v1/{path:path}", unavailable)) as url:
         document = browse(url, tmp_path, "--dump-dom")
     assert re.search(r'class="bad">Prices can\'t be refreshed: the API answered 503</p>', document)

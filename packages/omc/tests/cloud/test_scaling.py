@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 
-from ecs_world import SERVER, World, build, cloud_at, until
 from localcloud.core.addresses import release
 from localcloud.core.cloud import Cloud
 from localcloud.front.faults import Faults, fault
@@ -25,6 +24,8 @@ from omc.facts.quotas import read_quotas
 from omc.facts.scaling import ScalableTarget, Scaling, read_scaling
 from omc.facts.services import read_services
 from omc.model.arguments.scaling import SetCapacity
+from support.ecs_cluster import SERVER, EcsCluster, cloud_at, create_cluster
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -48,8 +49,10 @@ def shared_aws(shared_cloud: Cloud) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="module")
-def world(shared_cloud: Cloud, shared_aws: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> World:
-    built = build(shared_cloud, shared_aws, tmp_path_factory.mktemp("apps"))
+def cluster(
+    shared_cloud: Cloud, shared_aws: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> EcsCluster:
+    built = create_cluster(shared_cloud, shared_aws, tmp_path_factory.mktemp("apps"))
     image = built.push("server", SERVER)
     built.create_service("backend", built.register("ohmycoins-backend", image), desired=1)
     built.create_service("frontend", built.register("ohmycoins-frontend", image, cpu="512", memory="1024"), desired=0)
@@ -99,13 +102,12 @@ def carried_out(gateway: Gateway, name: str, arguments: SetCapacity) -> Outcome:
     action, context = action_named(name), context_of(gateway)
     if not action.is_applied(context, arguments):
         context.checkpoint(action.apply(context, arguments))
-    outcome = until(lambda: action.poll(context, arguments), 120)
-    assert outcome is not None
+    outcome = eventually("the action has an outcome", lambda: action.poll(context, arguments), 120)
     assert action.is_applied(context, arguments), "the effect is there"
     return outcome
 
 
-def test_limits_and_the_quota_are_read(world: World, environment: Environment, gateway: Gateway) -> None:
+def test_limits_and_the_quota_are_read(cluster: EcsCluster, environment: Environment, gateway: Gateway) -> None:
     scaling = read_scaling(gateway, environment)
     assert scaling.of("backend") == ScalableTarget("backend", 1, 3, suspended=False, policies=())
     assert scaling.of("frontend") is None
@@ -121,7 +123,7 @@ def wish(count: int, minimum: int | None = None, maximum: int | None = None, **m
     return SetCapacity(**wanted | more)
 
 
-def test_limits_then_the_count_and_it_stays(world: World, environment: Environment, gateway: Gateway) -> None:
+def test_limits_then_the_count_and_it_stays(cluster: EcsCluster, environment: Environment, gateway: Gateway) -> None:
     two = wish(2, 2, 3, service="backend", settle_seconds=3)
     done = carried_out(gateway, "scaling.set", two)
     assert (done.verdict, done.sentence) == (Verdict.SUCCEEDED, "backend: 2 tasks run and are healthy.")
@@ -133,19 +135,19 @@ def test_limits_then_the_count_and_it_stays(world: World, environment: Environme
     assert (overruled.verdict, "between 1 and 3" in overruled.sentence) == (Verdict.SUPERSEDED, True)
 
 
-def test_within_limits_a_count_is_left_alone(world: World, gateway: Gateway) -> None:
-    desired = world.service("backend")["desiredCount"]
+def test_within_limits_a_count_is_left_alone(cluster: EcsCluster, gateway: Gateway) -> None:
+    desired = cluster.service("backend")["desiredCount"]
     done = carried_out(gateway, "scaling.set", wish(0, 1, 4, service="backend", at_most=3))
     assert done.verdict is Verdict.SUCCEEDED
-    assert world.service("backend")["desiredCount"] == desired
+    assert cluster.service("backend")["desiredCount"] == desired
 
 
-def test_a_count_that_somebody_else_lowers_meanwhile_is_not_ours(world: World, gateway: Gateway) -> None:
+def test_a_count_that_somebody_else_lowers_meanwhile_is_not_ours(cluster: EcsCluster, gateway: Gateway) -> None:
     action, context = action_named("scaling.set"), context_of(gateway)
     arguments = wish(2)
     assert not action.is_applied(context, arguments)
     context.checkpoint(action.apply(context, arguments))
-    world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0)
+    cluster.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0)
     outcome = action.poll(context, arguments)
     assert outcome is not None
     assert outcome.verdict is Verdict.SUPERSEDED
@@ -153,24 +155,23 @@ def test_a_count_that_somebody_else_lowers_meanwhile_is_not_ours(world: World, g
 
 
 @pytest.mark.parametrize("seconds", [0, 2])
-def test_new_tasks_that_fail_are_told_with_their_cause(world: World, gateway: Gateway, seconds: int) -> None:
+def test_new_tasks_that_fail_are_reported_with_their_cause(cluster: EcsCluster, gateway: Gateway, seconds: int) -> None:
     """However long they run, and however slow whoever looks: they never stay for the settle time."""
     source = f"import time\n\ntime.sleep({seconds})\nraise SystemExit(3)\n"
-    broken = world.register("ohmycoins-frontend", world.push(f"broken-{seconds}", source))
-    world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0, taskDefinition=broken)
+    broken = cluster.register("ohmycoins-frontend", cluster.push(f"broken-{seconds}", source))
+    cluster.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0, taskDefinition=broken)
     action, context = action_named("scaling.set"), context_of(gateway)
     arguments = wish(2, settle_seconds=60)
     assert not action.is_applied(context, arguments)
     context.checkpoint(action.apply(context, arguments))
-    outcome = until(lambda: action.poll(context, arguments), 120)
-    assert outcome is not None
+    outcome = eventually("the action has an outcome", lambda: action.poll(context, arguments), 120)
     assert outcome.verdict is Verdict.FAILED
     assert "app exited with 3" in outcome.sentence
-    world.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0)
+    cluster.ecs.update_service(cluster="rehearsal", service="frontend", desiredCount=0)
 
 
 def test_a_call_whose_answer_was_lost_is_not_made_again_by_itself(
-    shared_cloud: Cloud, shared_aws: Callable[..., Any], world: World, gateway: Gateway
+    shared_cloud: Cloud, shared_aws: Callable[..., Any], cluster: EcsCluster, gateway: Gateway
 ) -> None:
     """It may have been obeyed: somebody has to look first."""
     rule = {"operation": "UpdateService", "kind": "lost", "containing": "frontend", "count": 1, "seconds": 0.1}

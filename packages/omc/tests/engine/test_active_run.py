@@ -41,7 +41,7 @@ def test_a_run_is_not_in_its_own_way_nor_in_that_of_another_environment(store: S
     assert read_active_run(store, staging, OwnRun()).conflict == ""
 
 
-def test_one_whose_worker_has_died_is_told_from_one_that_goes_on(store: Store, run: str) -> None:
+def test_one_whose_worker_has_died_is_told_apart_from_one_that_goes_on(store: Store, run: str) -> None:
     assert f"Nobody has started it. Start it: omc runs resume {run}" in in_the_way(store)
     lease = journal.claim(store, run, "local:alice")
     assert lease is not None

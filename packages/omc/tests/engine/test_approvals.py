@@ -29,7 +29,9 @@ from omc.store import incidents
 from omc.store.location import StoreLocation
 from omc.store.models import AuditEvent
 from omc.store.opened import Store
-from support.engine_world import World, opened_at, until
+from support.commands import CommandResult
+from support.engine_world import World, opened_at
+from support.waiting import eventually
 
 ALICE, BOB, CAROL = Actor("alice"), Actor("bob"), Actor("carol")
 ENVIRONMENTS = load(Path(__file__).parents[4] / "omc.toml").environments
@@ -220,43 +222,43 @@ def test_a_person_is_the_same_at_each_login(arn: str, person: str) -> None:
 def test_the_command_that_waits_goes_on_when_it_is_approved(world: World) -> None:
     arguments = ("fake", "--env", "production", "one=1", "--risk", "high", "--yes", "--confirm", "production")
     waiting = world.start(*arguments)
-    run = until(lambda: [each["run"] for each in world.runs()])[0]
+    run = eventually("the run is in the store", lambda: [each["run"] for each in world.runs()])[0]
     own = world.omc("approve", run)
-    assert (own.code, own.err.count("\n")) == (1, 1)
+    assert (own.returncode, own.stderr.count("\n")) == (1, 1)
     approved = world.omc("approve", run, who="bob")
-    assert approved.code == 0, approved.err
+    assert approved.returncode == 0, approved.stderr
     done = waiting.done()
-    assert done.code == 0, done.err
-    assert "GitHub user bob, confirmed" in world.omc("runs", "show", run).out
-    assert world.proof().code == 0
+    assert done.returncode == 0, done.stderr
+    assert "GitHub user bob, confirmed" in world.omc("runs", "show", run).stdout
+    assert world.proof().returncode == 0
 
 
 def test_without_waiting_it_says_what_to_type_and_a_worker_performs_it(world: World) -> None:
     arguments = ("fake", "--env", "production", "one=1", "--risk", "high", "--yes", "--confirm", "production")
     done = world.omc(*arguments, "--no-wait", "--output", "json")
     run = done.json["run"]["run"]
-    assert (done.code, done.json["exit_code"]) == (6, 6)
-    assert f"omc approve {run}" in done.err
+    assert (done.returncode, done.json["exit_code"]) == (6, 6)
+    assert f"omc approve {run}" in done.stderr
     glass = ("--break-glass", "users can't log in", "--incident", "1")
-    assert world.omc("approve", run, *glass[:2]).code == 2
+    assert world.omc("approve", run, *glass[:2]).returncode == 2
     refused = world.omc("approve", run, *glass)
-    assert (refused.code, refused.err.count("\n")) == (1, 1)
-    assert "omc incident open --env production --severity 1" in refused.err
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "omc incident open --env production --severity 1" in refused.stderr
     opened = world.omc("incident", "open", "--env", "production", "--severity", "1", "Users can't log in")
-    assert opened.out == "Incident 1 of production is open: SEV-1, Users can't log in\n"
+    assert opened.stdout == "Incident 1 of production is open: SEV-1, Users can't log in\n"
     broken = world.omc("approve", run, *glass)
-    assert broken.code == 0, broken.err
+    assert broken.returncode == 0, broken.stderr
     assert (
         f"BREAK-GLASS: GitHub user alice, confirmed let {run} go ahead without its 1 approvals in incident 1."
-        in broken.err
+        in broken.stderr
     )
     worked = world.omc("worker", "--env", "production", "--once")
-    assert worked.code == 0, worked.err
+    assert worked.returncode == 0, worked.stderr
     shown: Any = world.omc("runs", "show", run, "--output", "json").json
     assert shown["verdict"] == "succeeded"
     assert shown["approvals"][0]["incident"] == "1"
-    assert "BREAK-GLASS by GitHub user alice, confirmed" in world.omc("runs", "show", run).out
-    assert world.proof().code == 0
+    assert "BREAK-GLASS by GitHub user alice, confirmed" in world.omc("runs", "show", run).stdout
+    assert world.proof().returncode == 0
 
 
 def by(name: str, person: str = "") -> Actor:
@@ -306,26 +308,26 @@ def test_who_cannot_be_told_for_certain_approves_nothing(store: Store) -> None:
 
 
 def test_in_a_job_nothing_changes_without_a_review_or_a_shared_record(world: World) -> None:
-    def change(**env: str) -> Any:
+    def change(**env: str) -> CommandResult:
         return world.omc("fake", "--env", "staging", "one=1", "--yes", "--confirm", "staging", **env)
 
     file = world.stack.file
     requested = file.read_text()
     file.write_text(requested.replace("github_review = false", "github_review = true"))
     refused = change()
-    assert (refused.code, refused.err.count("\n")) == (1, 1)
-    assert "Nobody other than alice approved this job's deployment to staging on GitHub" in refused.err
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "Nobody other than alice approved this job's deployment to staging on GitHub" in refused.stderr
     unknown = change(GITHUB_TOKEN="")
-    assert (unknown.code, unknown.err.count("\n")) == (3, 1)
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (3, 1)
     file.write_text(requested)
     fleeting = change(OMC_STORE_URL="")
-    assert (fleeting.code, fleeting.err.count("\n")) == (1, 1)
-    assert "gone with this job" in fleeting.err
+    assert (fleeting.returncode, fleeting.stderr.count("\n")) == (1, 1)
+    assert "gone with this job" in fleeting.stderr
     for wrong in (
         world.omc("incident", "open", "--env", "staging", "--severity", "1", "Users can't log in", OMC_STORE_URL=""),
         world.omc("worker", "--env", "staging", "--once", OMC_STORE_URL=""),
     ):
-        assert (wrong.code, wrong.err.count("\n")) == (1, 1)
+        assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)
     assert world.effects() == []
     assert world.runs() == []
-    assert change().code == 0
+    assert change().returncode == 0

@@ -26,7 +26,8 @@ from omc.store.eventlog import Conflict, append, read_after, read_stream, read_s
 from omc.store.location import StoreLocation
 from omc.store.models import WorkerRow
 from omc.store.opened import Store, Transaction
-from support.engine_world import opened_at, until
+from support.engine_world import opened_at
+from support.waiting import eventually
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,11 +300,14 @@ def test_killed_between_an_append_and_its_commit_nothing_was_appended(
         path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
         child = subprocess.Popen([sys.executable, "-c", CHILD, place.url or ""], env={**os.environ, "PYTHONPATH": path})
         waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 777 AND NOT granted"
-        until(lambda: holder.execute(waits).fetchone() is not None, why=lambda: f"it ended: {child.poll()}")
+        eventually(
+            lambda: f"the process waits for the lock, or ended with {child.poll()}",
+            lambda: holder.execute(waits).fetchone() is not None,
+        )
         os.kill(child.pid, signal.SIGKILL)
         assert child.wait(60) == -signal.SIGKILL
         holder.execute("SELECT pg_advisory_unlock(777)")
-        until(lambda: holder.execute(waits).fetchone() is None)
+        eventually("nobody waits for the lock", lambda: holder.execute(waits).fetchone() is None)
         holder.execute(f"DROP TRIGGER gate ON {table}".encode())
     assert (payloads(store, ONE), payloads(store, TWO)) == ([Counted("ann", 0)], [])
     in_one_go(store, [ONE, TWO], "bob")

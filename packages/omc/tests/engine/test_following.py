@@ -156,7 +156,7 @@ def test_a_run_in_other_hands_is_followed_and_taken_when_it_is_let_go(
     assert world.effects() == ["one one=1"]
 
 
-def test_what_another_process_does_is_said_once_each(
+def test_what_another_process_does_is_reported_once_each(
     world: World, site: planning.RunContext, observer: Observer
 ) -> None:
     run = begun(site, observer)

@@ -30,9 +30,10 @@ from omc.store.eventlog import append
 from omc.store.incidents import add, incident_of, incidents_of, open_incident
 from omc.store.location import StoreLocation
 from omc.store.opened import Store
-from support import release_world
-from support.engine_world import World, opened_at, until
-from support.stack import ROOT, clean_env, run
+from support import release_facts
+from support.commands import ROOT, CommandResult, clean_env, run
+from support.engine_world import World, opened_at
+from support.waiting import eventually
 
 
 def numbers(store: Store, environment: str = "staging") -> list[int]:
@@ -84,9 +85,9 @@ def test_who_opens_one_while_another_is_being_opened_gets_the_next_number(place:
     ):
         holder.execute("SELECT pg_advisory_lock(%s)", [audit.CHAIN_LOCK])  # so that neither can come to its end
         first = pool.submit(open_incident, store, "staging", 1, "one", "ann")
-        until(lambda: waiting(holder) == 1, why=lambda: "the first doesn't come to the record")
+        eventually("the first waits for the record", lambda: waiting(holder) == 1)
         second = pool.submit(open_incident, other, "staging", 1, "two", "bob")
-        until(lambda: waiting(holder) == 2, why=lambda: "the second doesn't wait for the first")
+        eventually("the second waits for the first", lambda: waiting(holder) == 2)
         holder.execute("SELECT pg_advisory_unlock(%s)", [audit.CHAIN_LOCK])
         assert [each.result(30).number for each in (first, second)] == [1, 2]
 
@@ -170,7 +171,7 @@ def test_whoever_edits_an_incident_behind_its_back_is_found_out(store: Store, st
 
 
 def test_the_fact_is_what_is_open_here_the_worst_first(store: Store) -> None:
-    environment = release_world.environment()
+    environment = release_facts.environment()
     for severity, summary in ((3, "slow"), (1, "down"), (1, "over"), (2, "odd")):
         open_incident(store, environment.name, severity, summary, "ann")
     open_incident(store, "production", 1, "elsewhere", "ann")
@@ -195,33 +196,33 @@ def test_no_secret_of_a_note_is_kept(store: Store) -> None:
 
 
 def test_an_incident_from_the_command_line(world: World) -> None:
-    def omc(verb: str, *words: str, **how: Any) -> Any:
+    def omc(verb: str, *words: str, **how: Any) -> CommandResult:
         return world.omc("incident", verb, *words, "--env", "production", **how)
 
-    assert omc("list").out == "No incident is open in production.\n"
-    assert omc("list", "--all").out == "There was no incident in production yet.\n"
-    assert omc("show", "1").code == 2
-    assert omc("open", "Users can't log in").code == 2  # how bad?
-    assert omc("open", "--severity", "4", "Users can't log in").code == 2
-    assert omc("open", "--severity", "1", " ").code == 2
-    assert omc("open", "--severity", "1", "Users can't log in").out == (
+    assert omc("list").stdout == "No incident is open in production.\n"
+    assert omc("list", "--all").stdout == "There was no incident in production yet.\n"
+    assert omc("show", "1").returncode == 2
+    assert omc("open", "Users can't log in").returncode == 2  # how bad?
+    assert omc("open", "--severity", "4", "Users can't log in").returncode == 2
+    assert omc("open", "--severity", "1", " ").returncode == 2
+    assert omc("open", "--severity", "1", "Users can't log in").stdout == (
         "Incident 1 of production is open: SEV-1, Users can't log in\n"
     )
-    assert omc("open", "--severity", "3", "Prices | are late").code == 0
-    assert omc("note", "1", "scaled the backend to 6", who="bob").out == "Noted in incident 1 of production.\n"
-    assert omc("severity", "1", "2").out == "Incident 1 of production is a SEV-2 now.\n"
-    assert omc("resolve", "1", "rolled back").out.startswith("Incident 1 of production is resolved, after ")
+    assert omc("open", "--severity", "3", "Prices | are late").returncode == 0
+    assert omc("note", "1", "scaled the backend to 6", who="bob").stdout == "Noted in incident 1 of production.\n"
+    assert omc("severity", "1", "2").stdout == "Incident 1 of production is a SEV-2 now.\n"
+    assert omc("resolve", "1", "rolled back").stdout.startswith("Incident 1 of production is resolved, after ")
     again = omc("resolve", "1", "rolled back")
-    assert (again.code, again.err.count("\n")) == (1, 1)
-    assert "github:alice" in again.err
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    assert "github:alice" in again.stderr
 
     listed = omc("list", "--output", "json").json
     assert [(each["number"], each["severity"], each["state"]) for each in listed["incidents"]] == [(2, 3, "open")]
     every = omc("list", "--all", "--output", "json").json["incidents"]
     assert [each["number"] for each in every] == [2, 1]
-    assert "Users can't log in" in omc("list", "--all").out
-    assert "Users can't log in" not in omc("list").out
-    assert "Prices \\| are late" in omc("list", "--output", "markdown").out
+    assert "Users can't log in" in omc("list", "--all").stdout
+    assert "Users can't log in" not in omc("list").stdout
+    assert "Prices \\| are late" in omc("list", "--output", "markdown").stdout
 
     payload = omc("show", "1", "--output", "json").json
     assert (payload["state"], payload["resolution"], payload["opened_by"]) == (
@@ -237,14 +238,14 @@ def test_an_incident_from_the_command_line(world: World) -> None:
     ]
     assert datetime.fromisoformat(payload["resolved_at"]) >= datetime.fromisoformat(payload["opened_at"])
     for output in ("table", "markdown"):
-        shown = omc("show", "1", "--output", output).out
+        shown = omc("show", "1", "--output", output).stdout
         assert "scaled the backend to 6" in shown
         assert "resolved: rolled back" in shown
-    recorded = json.loads(world.omc("audit", "show", "--env", "production", "--output", "json").out)
+    recorded = json.loads(world.omc("audit", "show", "--env", "production", "--output", "json").stdout)
     assert [event["kind"] for event in recorded] == [
         *("incident opened", "incident opened", "incident noted", "incident severity changed", "incident resolved")
     ]
-    assert world.proof().code == 0
+    assert world.proof().returncode == 0
 
 
 def test_an_incident_is_recorded_also_where_aws_cannot_say_who_does_it(tmp_path: Path) -> None:
@@ -253,10 +254,10 @@ def test_an_incident_is_recorded_also_where_aws_cannot_say_who_does_it(tmp_path:
     env = clean_env(HOME=str(tmp_path))
     command = [sys.executable, "-m", "omc", "incident"]
     opened = run([*command, "open", "--env", "staging", "--severity", "1", "Users can't log in"], env, 120, tmp_path)
-    assert opened.code == 0, opened.err
+    assert opened.returncode == 0, opened.stderr
     who = f"{getpass.getuser()}@{socket.gethostname()}"
-    assert "There are no AWS credentials for staging." in opened.err
-    assert f"So the record names you {who}." in opened.err
+    assert "There are no AWS credentials for staging." in opened.stderr
+    assert f"So the record names you {who}." in opened.stderr
     shown = run([*command, "show", "1", "--env", "staging", "--output", "json"], env, 120, tmp_path)
     assert (shown.json["opened_by"], shown.json["summary"]) == (who, "Users can't log in")
 
@@ -272,8 +273,8 @@ def test_an_event_of_a_newer_omc_is_shown_as_unknown_and_the_incident_goes_on(wo
     with opened_at(world.place) as store, store.transaction("zoe") as transaction:
         append(transaction, newer, stream_of("production", 1), Paged("bob"), seen=1)
     shown = world.omc("incident", "show", "1", "--env", "production")
-    assert (shown.code, 'unknown: "paged" is an event of a newer omc' in shown.out) == (0, True)
+    assert (shown.returncode, 'unknown: "paged" is an event of a newer omc' in shown.stdout) == (0, True)
     payload = world.omc("incident", "show", "1", "--env", "production", "--output", "json").json
     assert payload["events"][1]["kind"] == "paged"
-    assert world.omc("incident", "resolve", "1", "rolled back", "--env", "production").code == 0
-    assert world.proof().code == 0
+    assert world.omc("incident", "resolve", "1", "rolled back", "--env", "production").returncode == 0
+    assert world.proof().returncode == 0

@@ -101,10 +101,10 @@ def test_a_run_that_was_changed_is_refused_before_its_first_step(world: World, s
         run = planned(site_of(world, store))
     assert write(world, statement) > 0
     refused = world.omc("runs", "resume", run.id)
-    assert (refused.code, refused.err.count("\n"), world.effects()) == (1, 1, []), refused.err
-    assert "changed" in refused.err
-    assert "Traceback" not in refused.err
-    assert world.proof().code == 1
+    assert (refused.returncode, refused.stderr.count("\n"), world.effects()) == (1, 1, []), refused.stderr
+    assert "changed" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert world.proof().returncode == 1
 
 
 def test_a_run_that_waits_cannot_be_let_go_by_its_row(world: World) -> None:
@@ -132,11 +132,11 @@ def test_a_run_that_was_changed_half_way_is_not_gone_on_with(world: World) -> No
     run = world.last_run()
     write(world, 'UPDATE runs SET plan = replace(plan, \'"value":"2"\', \'"value":"9"\')')
     refused = world.omc("runs", "resume", run)
-    assert (refused.code, refused.err.count("changed behind omc's back")) == (1, 1), refused.err
+    assert (refused.returncode, refused.stderr.count("changed behind omc's back")) == (1, 1), refused.stderr
     assert world.effects() == ["one one=1"]
     [row] = world.runs()
     assert (row["state"], row["verdict"]) == ("ended", "unknown")  # what it had done can't be told from its rows
-    assert world.set("three=3", env="production").code == 0  # the environment can be changed again
+    assert world.set("three=3", env="production").returncode == 0  # the environment can be changed again
 
 
 def test_an_undo_rests_on_what_was_done_and_not_on_what_a_row_says(world: World) -> None:
@@ -144,7 +144,7 @@ def test_an_undo_rests_on_what_was_done_and_not_on_what_a_row_says(world: World)
     run = world.last_run()
     write(world, "UPDATE steps SET checkpoint = '{\"before\": 9}' WHERE number = 1")
     refused = world.omc("runs", "undo", run, "--yes", "--confirm", "production")
-    assert (refused.code, refused.err.count("\n")) == (1, 1), refused.err
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
     assert world.effects() == ["one one=1", "two two=2"]
 
 

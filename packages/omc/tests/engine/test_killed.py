@@ -14,7 +14,8 @@ import pytest
 from omc.engine import worker
 from omc.store import embedded
 from omc.store.runs import LEASE
-from support.engine_world import World, until
+from support.engine_world import World
+from support.waiting import eventually
 
 
 def finish(world: World, *, before: int) -> dict[str, Any]:
@@ -40,8 +41,8 @@ def test_killed_at_every_moment_each_effect_happens_once(world: World, fails: bo
         killed = world.start(
             "fake", "--env", "local", "one=1", "two=2", "--yes", FAKE_POINTS="1", FAKE_DIE_AT=str(moment)
         ).done()
-        if killed.code != -signal.SIGKILL:
-            assert killed.code == (4 if fails else 0), killed.err
+        if killed.returncode != -signal.SIGKILL:
+            assert killed.returncode == (4 if fails else 0), killed.stderr
             break  # it came to its end before that moment: every moment was tried
         run = finish(world, before=before)
         if not run:
@@ -51,7 +52,7 @@ def test_killed_at_every_moment_each_effect_happens_once(world: World, fails: bo
         assert (world.effects(), run["verdict"]) == (expected, "rolled back" if fails else "succeeded"), moment
     assert moment > 30
     proof = world.proof()
-    assert proof.code == 0, proof.out
+    assert proof.returncode == 0, proof.stdout
 
 
 def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
@@ -59,13 +60,13 @@ def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
     assert LEASE + worker.POLL_INTERVAL < 10
     (world.folder / "hold two").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: world.is_held("two"))
+    eventually("the second step is watched", lambda: world.is_held("two"))
     process = world.start("worker", "--env", "local", who="worker")
-    until(lambda: "works for local" in process.err.read_text())
+    eventually("the worker works", lambda: "works for local" in process.err.read_text())
     holder = world.runs()[0]["holder"]
     first.send(signal.SIGKILL)
     (world.folder / "hold two").unlink()
-    until(lambda: world.runs()[0]["state"] == "ended")
+    eventually("the run has ended", lambda: world.runs()[0]["state"] == "ended")
     assert world.runs()[0]["verdict"] == "succeeded"
     assert [event["details"].get("over_from") for event in _events(world) if event["kind"] == "run.taken"] == [
         None,
@@ -75,7 +76,7 @@ def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
     listed = world.omc("runs", "list", "--output", "json").json
     assert listed["workers"] == 1
     process.send(signal.SIGTERM)
-    assert process.done().code == 0
+    assert process.done().returncode == 0
     assert world.omc("runs", "list", "--output", "json").json["workers"] == 0
 
 
@@ -83,19 +84,19 @@ def test_a_worker_takes_over_within_ten_seconds_of_a_kill(world: World) -> None:
 def test_a_paused_runner_that_wakes_up_neither_writes_nor_performs(world: World, moment: str) -> None:
     world.trouble(moment, "stop")
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: (world.folder / "stopped").exists() and _state(first.pid) == "T")
+    eventually("the runner is paused", lambda: (world.folder / "stopped").exists() and _state(first.pid) == "T")
     lapses = world.runs()[0]["lease_until"]
     second = world.omc("runs", "resume", world.last_run(), who="bob")
-    assert second.code == 0, second.err
+    assert second.returncode == 0, second.stderr
     assert datetime.now(UTC) > lapses, "it was taken over before the lease had run out"
     effects, events = world.effects(), _events(world)
     first.send(signal.SIGCONT)
     done = first.done()
-    assert "taken over" in done.err
-    assert done.code == 0  # it says how the run ended in the other's hands
+    assert "taken over" in done.stderr
+    assert done.returncode == 0  # it says how the run ended in the other's hands
     assert effects == world.effects() == ["one one=1", "two two=2"]
     assert events == _events(world)
-    assert world.proof().code == 0
+    assert world.proof().returncode == 0
 
 
 def _state(pid: int) -> str:
@@ -110,28 +111,28 @@ def _events(world: World) -> list[dict[str, Any]]:
 def test_a_runner_starts_its_database_again_when_somebody_kills_it(world: World) -> None:
     (world.folder / "hold one").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes", OMC_STORE_URL="")
-    until(world.effects)
+    eventually("the first step has its effect", world.effects)
     server = embedded._living(world.folder / "state" / "omc" / "data")
     assert server is not None
     os.kill(server, signal.SIGKILL)
     (world.folder / "hold one").unlink()
     done = first.done()
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     assert world.effects() == ["one one=1", "two two=2"]
     proof = world.omc("audit", "verify", OMC_STORE_URL="")
-    assert proof.code == 0, proof.out
+    assert proof.returncode == 0, proof.stdout
     assert embedded._living(world.folder / "state" / "omc" / "data") is None
 
 
 def test_a_runner_survives_the_loss_of_its_connections(world: World, server: Any) -> None:
     (world.folder / "hold one").touch()
     first = world.start("fake", "--env", "local", "one=1", "two=2", "--yes")
-    until(lambda: world.effects())
+    eventually("the first step has its effect", lambda: world.effects())
     for _ in range(3):
         with embedded.connect(server.data) as connection:
             connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'omc'")
         time.sleep(0.2)
     (world.folder / "hold one").unlink()
     done = first.done()
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     assert world.effects() == ["one one=1", "two two=2"]

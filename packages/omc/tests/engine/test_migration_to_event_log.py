@@ -139,10 +139,10 @@ ROW = "events incident staging 1 2"
         ),
         (
             "UPDATE events SET body = replace(body, 'scaled', 'ruined') WHERE number = 3",
-            "Event 3 (incident noted) was changed: its hash is another.",
+            "Event 3 (incident noted) was changed: its hash differs.",
         ),
-        ("UPDATE events SET body = '{' WHERE number = 3", "Event 3 (incident noted) was changed: its hash is another."),
-        ("DELETE FROM events WHERE number = 3", "Event 3 is missing; the next there is 4."),
+        ("UPDATE events SET body = '{' WHERE number = 3", "Event 3 (incident noted) was changed: its hash differs."),
+        ("DELETE FROM events WHERE number = 3", "Event 3 is missing; the next one is 4."),
     ],
 )
 def test_what_was_changed_before_the_move_is_found_out_after_it(

@@ -43,11 +43,11 @@ def _database(world: World) -> str:
 )
 def test_whoever_touches_the_record_is_found_out(world: World, server: Any, statement: str, expected: str) -> None:
     world.set("one=1")
-    assert world.proof().code == 0
+    assert world.proof().returncode == 0
     tamper(world, server, statement)
     proof = world.proof()
-    assert proof.code == 1
-    assert expected in proof.out
+    assert proof.returncode == 1
+    assert expected in proof.stdout
 
 
 def test_a_tail_cut_off_with_its_rows_is_found_by_the_head_that_was_kept(world: World, server: Any) -> None:
@@ -55,7 +55,7 @@ def test_a_tail_cut_off_with_its_rows_is_found_by_the_head_that_was_kept(world: 
     world.set("two=2")
     head = world.omc("audit", "verify", "--output", "json").json["stores"][0]["head"]
     last = world.last_run()
-    assert world.omc("audit", "verify", "--env", "local", "--expect", head).code == 0
+    assert world.omc("audit", "verify", "--env", "local", "--expect", head).returncode == 0
     tamper(
         world,
         server,
@@ -63,10 +63,10 @@ def test_a_tail_cut_off_with_its_rows_is_found_by_the_head_that_was_kept(world: 
         f"DELETE FROM steps WHERE run = '{last}'",
         f"DELETE FROM runs WHERE id = '{last}'",
     )
-    assert world.proof().code == 0  # nothing in the database tells any more
+    assert world.proof().returncode == 0  # nothing in the database tells any more
     proof = world.omc("audit", "verify", "--env", "local", "--expect", head)
-    assert proof.code == 1
-    assert "cut off" in proof.out
+    assert proof.returncode == 1
+    assert "cut off" in proof.stdout
 
 
 def test_the_database_itself_refuses_to_change_the_record(world: World, server: Any) -> None:
@@ -81,14 +81,14 @@ def test_the_database_itself_refuses_to_change_the_record(world: World, server: 
 
 def test_no_secret_gets_into_the_record_or_onto_the_screen(world: World, server: Any) -> None:
     done = world.set("one=1")
-    assert done.code == 0
+    assert done.returncode == 0
     with embedded.connect(server.data, _database(world)) as connection:
         events = connection.execute("SELECT body FROM audit_log").fetchall()
     assert events
     assert not [body for (body,) in events if "hunter2" in body]
-    shown = world.omc("runs", "show", world.last_run(), "--output", "json").out
-    assert "hunter2" not in done.out + done.err + shown
-    assert world.proof().code == 0
+    shown = world.omc("runs", "show", world.last_run(), "--output", "json").stdout
+    assert "hunter2" not in done.stdout + done.stderr + shown
+    assert world.proof().returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ from omc.model.releases import ReleasedService
 from omc.store import audit
 from omc.store.opened import Store
 from omc.store.releases import record, release_of_run, releases_of
-from support import release_world as world
+from support import release_facts as example
 
 
 def services(backend: int) -> dict[str, ReleasedService]:
-    definition = world.definition("backend", backend, "a")
+    definition = example.definition("backend", backend, "a")
     return {"backend": ReleasedService(definition.name, dict(definition.images), dict(definition.body), "1a2b3c4")}
 
 
@@ -27,7 +27,7 @@ def test_a_release_ends_the_one_before_and_keeps_all_that_is_needed_to_go_back(s
     assert (newest.number, newest.ended, newest.schema) == (2, None, 4)
     assert before.ended == newest.verified
     assert newest.verified - before.verified >= timedelta(0)
-    assert before.services["backend"].definition == world.definition("backend", 7, "a").body
+    assert before.services["backend"].definition == example.definition("backend", 7, "a").body
     assert before.services["backend"].commit == "1a2b3c4"
     assert before.proof == {"seconds": 120, "p95_seconds": None}
 

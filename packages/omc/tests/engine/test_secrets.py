@@ -105,9 +105,9 @@ def test_a_canary_in_each_text_of_omc_toml_is_shown_and_kept_nowhere(world: Worl
             value = [text] if isinstance(before, list) or key[-1] in ("migrate", "business_hours") else text
             file = written("one.toml", with_value(table, key, value))
             done = world.omc("stack", "show", *(("--output", "json") if number % 2 else ()), OMC_STACK=file)
-            assert CANARY not in done.out + done.err, (key, done)
-            assert done.code in (0, 2), (key, done)
-            if done.code == 0:
+            assert CANARY not in done.stdout + done.stderr, (key, done)
+            assert done.returncode in (0, 2), (key, done)
+            if done.returncode == 0:
                 taken = with_value(taken, key, value)
         all_at_once = written("all.toml", taken)
         assert CANARY in Path(all_at_once).read_text()
@@ -117,8 +117,8 @@ def test_a_canary_in_each_text_of_omc_toml_is_shown_and_kept_nowhere(world: Worl
             ("fake", "--env", "local", "a=1", "--yes"),
         ):
             done = world.omc(*words, OMC_STACK=all_at_once)
-            assert done.code == 0, done
-            assert CANARY not in done.out + done.err, done
+            assert done.returncode == 0, done
+            assert CANARY not in done.stdout + done.stderr, done
     assert taken["on_call"]["chain"][0]["name"] != table["on_call"]["chain"][0]["name"]
     assert CANARY not in dumped(world)
     assert not [words for words in listed if CANARY in words]
@@ -130,14 +130,14 @@ def test_a_canary_in_an_override_and_in_tags_is_shown_and_kept_nowhere(world: Wo
         words = (f"o{number}=broken", "--override", f"{text} {HOSTILE}", "--tag", f"api-token={CANARY}")
         for output in ("table", "json", "markdown"):
             dry = world.omc("fake", "--env", "local", *words, "--tag", f"Owner={text}", "--dry-run", "--output", output)
-            assert "Overridden" in dry.out
+            assert "Overridden" in dry.stdout
             seen.append(dry)
         done = world.set(*words, more=("--tag", f"Owner={text}"))
-        assert done.code == 0
+        assert done.returncode == 0
         seen += [done, world.omc("runs", "show", world.last_run()), world.omc("audit", "show", "--output", "json")]
     for done in seen:
-        assert CANARY not in done.out + done.err, done
-        assert "\x1b]" not in done.out + done.err
+        assert CANARY not in done.stdout + done.stderr, done
+        assert "\x1b]" not in done.stdout + done.stderr
     assert CANARY not in dumped(world)
 
 
@@ -167,20 +167,20 @@ def test_a_canary_in_every_input_is_found_nowhere(world: World) -> None:
         ]
     proof = world.proof()
     for done in [*seen, proof]:
-        printed = done.out + done.err
+        printed = done.stdout + done.stderr
         assert CANARY not in printed, printed
         assert not any(line.startswith("omc: approved") for line in printed.splitlines())
         for raw in ("\x1b", "\x07", "\u202e"):
             assert raw not in printed
-    assert proof.code == 0
+    assert proof.returncode == 0
     assert CANARY not in dumped(world)
 
 
 def test_a_step_that_would_be_given_a_secret_is_refused_before_anything_is_written(world: World) -> None:
     done = world.set("one=1", more=("--secret", CANARY))
-    assert done.code == 1
-    assert "Secrets Manager" in done.err
-    assert CANARY not in done.out + done.err + dumped(world)
+    assert done.returncode == 1
+    assert "Secrets Manager" in done.stderr
+    assert CANARY not in done.stdout + done.stderr + dumped(world)
     assert world.effects() == []
 
 
@@ -194,8 +194,8 @@ def test_a_stores_password_is_in_no_error_and_in_no_list_of_processes(world: Wor
         ):
             for command in (("runs", "list"), ("stack", "show"), ("audit", "verify")):
                 done = world.omc(*command, OMC_STORE_URL=place)
-                assert CANARY not in done.out + done.err
-                assert "bug" not in done.err
+                assert CANARY not in done.stdout + done.stderr
+                assert "bug" not in done.stderr
     assert listed
     assert not [words for words in listed if CANARY in words]
 
@@ -205,6 +205,6 @@ def test_what_is_printed_in_a_job_of_githubs_is_no_command_to_its_runner(world: 
     world.omc("incident", "open", "--env", "local", "--severity", "2", message)
     for output in ("table", "json", "markdown"):
         done = world.omc("incident", "list", "--env", "local", "--output", output, GITHUB_ACTIONS="true")
-        lines = (done.out + done.err).splitlines()
-        assert "forged" in done.out
+        lines = (done.stdout + done.stderr).splitlines()
+        assert "forged" in done.stdout
         assert not any(line.strip().startswith("::") or "##[" in line for line in lines)

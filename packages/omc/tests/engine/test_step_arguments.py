@@ -75,16 +75,16 @@ def test_a_run_with_a_step_of_another_version_ends_before_anything_is_done(
     with opened_at(world.place) as store:
         run = begun(world, store, (FIRST, step))
     refused = world.omc("runs", "resume", run.id)
-    assert (refused.code, refused.err.count("\n")) == (1, 1), refused.err
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
     for part in (f"the run {run.id} (fake)", expected, f"omc runs show {run.id}", "make the plan again"):
-        assert part in refused.err
+        assert part in refused.stderr
     assert world.effects() == []
     assert [(row["state"], row["verdict"]) for row in world.runs()] == [("ended", "unknown")]
     shown = world.omc("runs", "show", run.id)
-    assert shown.code == 0, shown.err
-    assert "Set one" in shown.out
-    assert world.proof().code == 0
-    assert world.set("three=3").code == 0
+    assert shown.returncode == 0, shown.stderr
+    assert "Set one" in shown.stdout
+    assert world.proof().returncode == 0
+    assert world.set("three=3").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_what_only_turns_out_at_a_step_fails_it_and_the_steps_before_are_undone(
     with opened_at(world.place) as store:
         run = begun(world, store, (FIRST, step))
     done = world.omc("runs", "resume", run.id)
-    assert done.code != 0
-    assert expected in done.out + done.err
-    assert "Traceback" not in done.err
+    assert done.returncode != 0
+    assert expected in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
     assert world.values().get("one") is None
-    assert world.proof().code == 0
+    assert world.proof().returncode == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,5 +151,5 @@ def test_a_run_of_an_older_omc_can_be_read_and_is_not_undone_by_what_does_not_kn
         f"FakeSet has no such field. Nothing was changed. Undo it with that version, or by hand: omc runs show {run.id}"
     )
     refused = world.omc("runs", "undo", run.id, "--yes")
-    assert (refused.code, refused.err.count("\n")) == (1, 1), refused.err
-    assert world.omc("runs", "show", run.id).code == 0
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
+    assert world.omc("runs", "show", run.id).returncode == 0

@@ -30,7 +30,7 @@ from omc.store.database import open_store
 from omc.store.location import StoreLocation, locate_store
 from omc.store.models import Base
 from omc.store.opened import Store
-from support.engine_world import until
+from support.waiting import eventually
 
 ROOT = Path(__file__).parents[4]
 USER = """
@@ -99,7 +99,7 @@ def test_a_killed_server_and_a_strangers_id_in_its_lock_file_are_no_obstacle(fol
     os.kill(server, signal.SIGKILL)
     killed.kill()
     killed.communicate()
-    until(lambda: running(folder) is None)
+    eventually("the server has ended", lambda: running(folder) is None)
     lock = folder / "data" / "postmaster.pid"
     lines = lock.read_text().splitlines()
     lock.write_text("\n".join([str(os.getppid()), *lines[1:]]) + "\n")  # the id lives, and is somebody else's
@@ -139,8 +139,8 @@ def test_a_transaction_that_stood_still_too_long_says_that_the_database_is_gone(
     ("url", "expected"),
     [
         ("postgresql://nobody@127.0.0.1:9/omc", "does not answer"),
-        ("mysql://host/omc", "is a PostgreSQL"),
-        ("nonsense", "is not one"),
+        ("mysql://host/omc", "must be a PostgreSQL"),
+        ("nonsense", "is not valid"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_one_sentence(url: str, expected: str) -> None:
@@ -222,7 +222,7 @@ def test_a_broken_folder_is_one_sentence(tmp_path: Path, broken: str, monkeypatc
     assert str(place.folder) in error.value.message
 
 
-def test_what_it_waits_for_is_said(
+def test_what_it_waits_for_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(progress, "SILENT", 0.05)
@@ -234,7 +234,10 @@ def test_what_it_waits_for_is_said(
         fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
         waiting = threading.Thread(target=lambda: embedded.end(place.folder or tmp_path), daemon=True)
         waiting.start()
-        until(lambda: f"omc waits: omc's database in {place.folder} is stopping" in capfd.readouterr().err)
+        eventually(
+            "it says what it waits for",
+            lambda: f"omc waits for omc's database in {place.folder} to stop" in capfd.readouterr().err,
+        )
     waiting.join(60)
     assert not waiting.is_alive()
 
@@ -257,7 +260,7 @@ def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert locate_store(stack, local).url == "postgresql://omc:x@other/omc"
     assert ":x@" not in str(locate_store(stack, local))
     file.write_text(text_of_file + '\n[store]\nurl = "postgresql://omc:secret@db/omc"\n')
-    with pytest.raises(StackError, match="holds a password"):
+    with pytest.raises(StackError, match="contains a password"):
         load(file)
     file.write_text(text_of_file.replace("[approvals.production]", "[approvals.prodution]"))
     with pytest.raises(StackError, match="Did you mean"):

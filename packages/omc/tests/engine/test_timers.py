@@ -61,7 +61,7 @@ def test_a_timer_becomes_a_run_when_it_is_due_and_needs_no_new_approval(world: W
     assert world.effects() == ["one one=1"]
     run = world.runs()[0]
     assert (run["verdict"], run["actor"]) == ("succeeded", "alice")
-    assert world.proof().code == 0
+    assert world.proof().returncode == 0
 
 
 def test_two_workers_do_each_timer_once(world: World) -> None:
@@ -83,16 +83,16 @@ def test_a_timer_is_listed_and_cancelled(world: World) -> None:
     with opened_at(world.place, lambda: NOON) as store:
         timer = set_one(store)
     listed = world.omc("runs", "list")
-    assert timer in listed.out
-    assert "omc worker" in listed.out
+    assert timer in listed.stdout
+    assert "omc worker" in listed.stdout
     cancelled = world.omc("runs", "cancel", timer, "--env", "production")
-    assert cancelled.code == 0, cancelled.err
+    assert cancelled.returncode == 0, cancelled.stderr
     assert world.omc("runs", "list", "--output", "json").json["timers"] == []
     with opened_at(world.place, lambda: NOON + timedelta(days=1)) as store:
         all_done(worker(world, store))
     assert world.effects() == []
-    assert world.omc("runs", "cancel", timer, "--env", "production").code == 2
-    assert world.proof().code == 0
+    assert world.omc("runs", "cancel", timer, "--env", "production").returncode == 2
+    assert world.proof().returncode == 0
 
 
 def test_one_that_is_refused_ends_and_one_whose_facts_are_missing_is_tried_later(world: World) -> None:

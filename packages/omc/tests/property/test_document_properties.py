@@ -212,9 +212,9 @@ def check_slack(given: Document) -> None:
             assert each["text"]
             assert len(each["text"]) <= (150 if each["type"] == "plain_text" else 3_000)
             assert not CONTROL.search(each["text"])
-    said = slack.fallback(given)
-    assert len(said) <= 4_000
-    assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)|[*_~`@](?!\u2060)|://", said)
+    text = slack.fallback(given)
+    assert len(text) <= 4_000
+    assert not re.search(r"[<>]|&(?!amp;|lt;|gt;)|[*_~`@](?!\u2060)|://", text)
     json.dumps(blocks).encode()
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.engine.default import DefaultDialect
 
 from omc.actions.action import Verdict
 from omc.engine.transitions import End, Phase, RollBack, RunStep, State, StepState, StepStatus, decide, to_roll_back
@@ -40,13 +41,16 @@ plans = st.builds(
 )
 
 
+DIALECT = DefaultDialect()
+
+
 def stored(plan: Plan) -> Plan:
     """As it comes back from a column of the store."""
     column = Document()
-    text = column.process_bind_param(to_json(plan), None)  # type: ignore[arg-type]
+    text = column.process_bind_param(to_json(plan), DIALECT)
     assert text is not None
     text.encode()  # whatever is in it, it can be sent
-    return from_json(column.process_result_value(text, None))  # type: ignore[arg-type]
+    return from_json(column.process_result_value(text, DIALECT))
 
 
 @given(plans)

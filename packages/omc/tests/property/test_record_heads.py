@@ -36,7 +36,7 @@ def test_a_record_that_only_grew_agrees_with_all_its_heads(texts: list[str], dat
 
 
 @given(bodies, st.data())
-def test_a_tail_that_was_cut_off_is_told(texts: list[str], data: st.DataObject) -> None:
+def test_a_tail_that_was_cut_off_is_reported(texts: list[str], data: st.DataObject) -> None:
     found = chain("", texts)
     left = data.draw(st.integers(1, len(texts)))
     problems = list(compare([head(found, len(texts))], {n: h for n, h in found.items() if n <= left}, PLACE))
@@ -45,7 +45,7 @@ def test_a_tail_that_was_cut_off_is_told(texts: list[str], data: st.DataObject) 
 
 
 @given(bodies, st.data())
-def test_a_record_written_anew_is_told(texts: list[str], data: st.DataObject) -> None:
+def test_a_record_written_anew_is_reported(texts: list[str], data: st.DataObject) -> None:
     found = chain("", texts)
     since = data.draw(st.integers(1, len(texts)))
     forged = dict(found)
@@ -54,15 +54,15 @@ def test_a_record_written_anew_is_told(texts: list[str], data: st.DataObject) ->
         previous = forged[number] = hash_of(previous, f"forged {number}")
     [problem] = compare([head(found, len(texts))], forged, PLACE)
     assert ("from the beginning" in problem) is (since == 1)
-    assert since == 1 or "it was written anew" in problem
+    assert since == 1 or "the record was rewritten" in problem
 
 
 @given(bodies)
-def test_a_wiped_store_is_told(texts: list[str]) -> None:
+def test_a_wiped_store_is_reported(texts: list[str]) -> None:
     [problem] = compare([head(chain("", texts), len(texts))], {}, PLACE)
     assert "this record is empty: the store was wiped" in problem
     [problem] = compare([head(chain("", texts), 1)], chain("a new one", texts), PLACE)
-    assert "begins otherwise" in problem
+    assert "begins differently" in problem
 
 
 @given(bodies, st.data())

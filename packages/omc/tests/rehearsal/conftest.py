@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from support.grouping import group_of
-from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
+from support.stack import CLUSTER, Stack, wait_until_healthy
+from support.waiting import eventually
 from support.workflow import Repository
 from support.workflow import repository as repository_of
 
@@ -40,13 +41,13 @@ class Stacks:
         if self.shared is not None:
             copy_of(applied_once(self.shared), stack)
         done = stack.omc("local", "up", timeout=900)
-        assert done.code == 0, done.err + stack.localcloud("logs", "--lines", "80").out
+        assert done.returncode == 0, done.stderr + stack.localcloud("logs", "--lines", "80").stdout
 
     def end(self) -> None:
         if self.current is not None:
             ended = self.current.localcloud("reset", "--force")
             self.current = None
-            assert ended.code == 0, ended.err
+            assert ended.returncode == 0, ended.stderr
 
 
 @pytest.fixture(scope="session")
@@ -80,16 +81,16 @@ def applied_once(folder: Path) -> Stack:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
             up = source.omc("local", "up", timeout=900)
-            assert up.code == 0, up.err + source.localcloud("logs", "--lines", "80").out
+            assert up.returncode == 0, up.stderr + source.localcloud("logs", "--lines", "80").stdout
             down = source.omc("local", "down")
-            assert down.code == 0, down.err
+            assert down.returncode == 0, down.stderr
             done.touch()
     return source
 
 
 def copy_of(source: Stack, stack: Stack) -> None:
     copied = source.localcloud("copy", str(stack.state))
-    assert copied.code == 0, copied.err
+    assert copied.returncode == 0, copied.stderr
 
 
 @pytest.fixture

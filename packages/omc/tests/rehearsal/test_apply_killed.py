@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from support.stack import ROOT, Stack, clean_env, eventually, processes_below
+from support.commands import ROOT, clean_env
+from support.stack import Stack, processes_below
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -68,5 +70,5 @@ def test_an_apply_that_was_killed_is_started_over(tmp_path: Path) -> None:
         assert json.loads(record.read_text())["phase"] == "interrupted"
     finally:
         first.kill()
-        assert stack.localcloud("reset", "--force").code == 0
+        assert stack.localcloud("reset", "--force").returncode == 0
     eventually("no process is left", lambda: processes_below(state) == [], within=60)

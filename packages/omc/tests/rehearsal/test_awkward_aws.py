@@ -13,7 +13,9 @@ import pytest
 
 from localcloud.faults.metrics import NAMESPACES
 from support import variants
-from support.stack import CLUSTER, ROOT, Stack, eventually
+from support.commands import ROOT
+from support.stack import CLUSTER, Stack
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
 
@@ -51,7 +53,7 @@ def impatient(tmp_path: Path) -> Path:
 def test_nobody_watched_the_release_and_nobody_says_so(healthy: Stack, impatient: Path, fault: tuple[str, ...]) -> None:
     before, image = running(healthy), variants.push(healthy, "good")
     started = healthy.omc("local", "fault", "start", *fault)
-    assert started.code == 0, started.err
+    assert started.returncode == 0, started.stderr
     try:
         # Of what was measured before, nothing is fresh any more.
         eventually(
@@ -62,23 +64,23 @@ def test_nobody_watched_the_release_and_nobody_says_so(healthy: Stack, impatient
         words = ("--env", "local", "--yes", "--output", "json", "--override", "a rehearsal")
         # Longer than omc looks back for figures in a local cloud: none of those from before the fault is among them.
         deployed = healthy.omc("deploy", "--image", f"backend={image}", "--watch", "40s", *words, timeout=900)
-        assert deployed.code == 0, deployed.out + deployed.err
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         assert running(healthy) != before
         watch = _step(deployed.json, "watch")
         assert watch["evidence"]["watched"] is False
-        assert "Unwatched: no alarm fired and no task failed" in deployed.err
-        assert "runs, unwatched" in deployed.err
+        assert "Unwatched: no alarm fired and no task failed" in deployed.stderr
+        assert "runs, unwatched" in deployed.stderr
         listed = healthy.omc("deployments", "--env", "local", "--output", "json").json["deployments"]
         assert listed[0]["state"] == "serving"
         assert listed[0]["proof"].startswith("unwatched")
 
         back = healthy.omc("rollback", "--env", "local", "--yes", "--output", "json", timeout=900)
-        assert back.code == 0, back.out + back.err
+        assert back.returncode == 0, back.stdout + back.stderr
         assert running(healthy) == before
         assert set(freshness(healthy, impatient).values()) == {"unknown"}
     finally:
         stopped = healthy.omc("local", "fault", "stop", fault[0])
-        assert stopped.code == 0, stopped.err
+        assert stopped.returncode == 0, stopped.stderr
     eventually("the metrics are fresh", lambda: freshness(healthy, impatient) == {"CloudWatch": "ok"}, within=180)
 
 
@@ -88,16 +90,16 @@ def test_reads_that_lag_behind_and_documented_rates_cost_no_release(healthy: Sta
     faults = ("stale-reads", "--set", "seconds=5"), ("rate-limits",)
     for fault in faults:
         started = healthy.omc("local", "fault", "start", *fault)
-        assert started.code == 0, started.err
+        assert started.returncode == 0, started.stderr
     try:
         words = ("--env", "local", "--yes", "--output", "json", "--override", "a rehearsal")
         deployed = healthy.omc("deploy", "--image", f"backend={image}", "--watch", "2s", *words, timeout=900)
-        assert deployed.code == 0, deployed.out + deployed.err
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
         back = healthy.omc("rollback", "--env", "local", "--yes", "--output", "json", timeout=900)
-        assert back.code == 0, back.out + back.err
+        assert back.returncode == 0, back.stdout + back.stderr
     finally:
         for fault in faults:
-            assert healthy.omc("local", "fault", "stop", fault[0]).code == 0
+            assert healthy.omc("local", "fault", "stop", fault[0]).returncode == 0
     assert running(healthy) == before
 
 

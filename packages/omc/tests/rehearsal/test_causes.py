@@ -22,7 +22,8 @@ from omc.facts.followup.rejects import Rejects
 from omc.facts.image_labels import exit_codes
 from omc.facts.scope import Scope
 from omc.facts.services import Services
-from support.stack import Stack, eventually
+from support.stack import Stack
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 

@@ -58,16 +58,16 @@ def test_whoever_one_is_by_this_source_can_look_and_plan(
     env = {"AWS_EC2_METADATA_DISABLED": ""} | place | person.environment()
 
     check = stack.omc("check", "morning", "--env", "local", "--output", "json", env=env)
-    assert check.code in (0, 1), check.out + check.err
-    assert not [each for each in check.json["findings"] if each["level"] == "unknown"], check.out
+    assert check.returncode in (0, 1), check.stdout + check.stderr
+    assert not [each for each in check.json["findings"] if each["level"] == "unknown"], check.stdout
 
     plan = stack.omc(
         *("deploy", "--env", "local", "--image", f"backend={digest}", "--dry-run", "--output", "json"),
         *("--override", "a rehearsal"),
         env=env,
     )
-    assert plan.code == 0, plan.out + plan.err
+    assert plan.returncode == 0, plan.stdout + plan.stderr
     if source in WITH_TERRAFORM:
         terraform = stack.omc("infra", "plan", "--env", "local", env=env, timeout=600)
         # What it plans is another rehearsal's matter (it may be refused for what a test before has changed).
-        assert "Planning the infrastructure of local: done" in terraform.err, terraform.out + terraform.err
+        assert "Planning the infrastructure of local: done" in terraform.stderr, terraform.stdout + terraform.stderr

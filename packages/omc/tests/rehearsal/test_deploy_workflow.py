@@ -9,7 +9,9 @@ import pytest
 
 from omc.config import load
 from omc.local.lifecycle import push_image, site_of
-from support.stack import ROOT, Stack, eventually
+from support.commands import ROOT
+from support.stack import Stack
+from support.waiting import eventually
 from support.workflow import NOT_RUN, PRODUCTION, WORKFLOW, Repository, StepFailed, plan_of
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
@@ -103,7 +105,7 @@ def test_a_push_to_main_is_planned_applied_deployed_verified_and_taken_back(
 
     A stack as young as this one may have alarms that still wait for their first readings: they would fail "Verify".
     """
-    eventually("the morning check is all ok", lambda: healthy.check().code == 0, within=300)
+    eventually("the morning check is all ok", lambda: healthy.check().returncode == 0, within=300)
     before = image_of(healthy, "backend")
     try:
         through_an_incident_and_run_again(healthy, repository)

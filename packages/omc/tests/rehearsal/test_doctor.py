@@ -24,8 +24,8 @@ HOLDS = frozenset(
 def examined(stack: Stack, **env: str) -> dict[tuple[str, str], dict[str, Any]]:
     """The findings by check and subject."""
     done = stack.omc("doctor", "--env", "local", "--output", "json", env=env)
-    assert done.out, done.err
-    assert done.json["exit_code"] == done.code
+    assert done.stdout, done.stderr
+    assert done.json["exit_code"] == done.returncode
     return {(finding["check"], finding["subject"]): finding for finding in done.json["findings"]}
 
 
@@ -33,7 +33,7 @@ def levels(found: dict[tuple[str, str], dict[str, Any]], check: str) -> set[str]
     return {finding["level"] for (name, _), finding in found.items() if name == check}
 
 
-def test_what_holds_in_a_healthy_stack_is_ok_and_what_does_not_is_told(healthy: Stack) -> None:
+def test_what_holds_in_a_healthy_stack_is_ok_and_what_does_not_is_reported(healthy: Stack) -> None:
     found = examined(healthy)
     assert {check: levels(found, check) for check in HOLDS} == {check: {"ok"} for check in HOLDS}
     assert all(finding["evidence"] for finding in found.values())
@@ -42,7 +42,7 @@ def test_what_holds_in_a_healthy_stack_is_ok_and_what_does_not_is_told(healthy: 
     assert not [finding for finding in found.values() if "mistake in omc" in finding["sentence"]]
 
 
-def test_a_user_s_missing_rights_are_told_by_the_command_that_needs_them(healthy: Stack) -> None:
+def test_a_user_s_missing_rights_are_reported_by_the_command_that_needs_them(healthy: Stack) -> None:
     iam = healthy.client("iam")
     iam.create_user(UserName="examined")
     held = [
@@ -67,7 +67,7 @@ def test_a_user_s_missing_rights_are_told_by_the_command_that_needs_them(healthy
     assert lacking == {"omc deploy": "ecr:PutImage", "omc rollback": "ecs:StopServiceDeployment"}
 
 
-def test_an_alarm_without_action_an_unconfirmed_subscription_and_a_lost_log_group_are_told(healthy: Stack) -> None:
+def test_an_alarm_without_action_an_unconfirmed_subscription_and_a_lost_log_group_are_reported(healthy: Stack) -> None:
     cloudwatch, sns, logs = healthy.client("cloudwatch"), healthy.client("sns"), healthy.client("logs")
     name, group = f"{CLUSTER}-backend-unhealthy", f"/ecs/{CLUSTER}/exec"
     [alarm] = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
@@ -85,9 +85,9 @@ def test_an_alarm_without_action_an_unconfirmed_subscription_and_a_lost_log_grou
         logs.create_log_group(logGroupName=group, kmsKeyId=was["kmsKeyId"], tags=tags)
         logs.put_retention_policy(logGroupName=group, retentionInDays=was["retentionInDays"])
     assert found["alarm-actions", name]["level"] == "fail"
-    heard = found["alarm-reaches-a-person", f"topic {topic.rpartition(':')[2]}"]
-    assert heard["level"] == "fail"
-    assert "confirmed" in heard["sentence"]
-    assert "jo@example.com" not in json.dumps(heard)
+    finding = found["alarm-reaches-a-person", f"topic {topic.rpartition(':')[2]}"]
+    assert finding["level"] == "fail"
+    assert "confirmed" in finding["sentence"]
+    assert "jo@example.com" not in json.dumps(finding)
     assert found["log-groups", group]["level"] == "fail"
     assert levels(examined(healthy), "log-groups") == {"ok"}

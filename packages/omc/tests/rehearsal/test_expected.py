@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from support.stack import CLUSTER, Stack, eventually
+from support.stack import CLUSTER, Stack
+from support.waiting import eventually
 
 TARGET = {
     "ServiceNamespace": "ecs",
@@ -58,10 +59,10 @@ def healed(healthy: Stack) -> Iterator[Callable[[], None]]:
         heal()
 
 
-def test_what_is_deleted_or_changed_by_hand_is_said_until_it_is_healed(
+def test_what_is_deleted_or_changed_by_hand_is_reported_until_it_is_healed(
     healthy: Stack, healed: Callable[[], None]
 ) -> None:
-    assert not told(healthy)
+    assert not deviations(healthy)
 
     cloudwatch = healthy.client("cloudwatch")
     limit = next(iter(cloudwatch.describe_alarms(AlarmNames=[f"{CLUSTER}-alb-elb-5xx"])["MetricAlarms"]))
@@ -79,18 +80,18 @@ def test_what_is_deleted_or_changed_by_hand_is_said_until_it_is_healed(
     healthy.client("cloudtrail").stop_logging(Name=CLUSTER)
 
     checked = healthy.check("--output", "json")
-    assert checked.code == 1, checked.out
-    found = told(healthy)
+    assert checked.returncode == 1, checked.stdout
+    found = deviations(healthy)
     for words, level in SAID.items():
         assert [one["level"] for one in found if words in one["sentence"]] == [level], (words, found)
     assert len(found) == len(SAID), found
     assert all("(Terraform's state of " in one["sentence"] for one in found)
 
     healed()
-    eventually("nothing is said any more", lambda: not told(healthy), within=120)
+    eventually("nothing is said any more", lambda: not deviations(healthy), within=120)
 
 
-def told(stack: Stack) -> list[Mapping[str, Any]]:
+def deviations(stack: Stack) -> list[Mapping[str, Any]]:
     """What isn't as it should be."""
     report = stack.check("--output", "json").json
     every = [*report["findings"], *(inner for one in report["findings"] for inner in one.get("explains") or ())]

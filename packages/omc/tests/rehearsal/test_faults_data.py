@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.stack import Stack, eventually
+from support.stack import Stack
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 WATCHED = {"rds-connections-high", "rds-storage-low", "redis-evictions-high", "redis-hit-rate-low"}
@@ -18,7 +19,7 @@ WATCHED = {"rds-connections-high", "rds-storage-low", "redis-evictions-high", "r
 def stack_to_break(healthy: Stack) -> Iterator[Stack]:
     """The healthy stack; whatever fault a test leaves in force is stopped."""
     yield healthy
-    assert healthy.omc("local", "fault", "stop", "--all").code == 0
+    assert healthy.omc("local", "fault", "stop", "--all").returncode == 0
 
 
 def in_alarm(stack: Stack) -> set[str]:
@@ -35,7 +36,7 @@ def logged(stack: Stack, group: str, words: str) -> bool:
 
 def start(stack: Stack, name: str) -> None:
     done = stack.omc("local", "fault", "start", name)
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
 
 
 def test_each_alarm_of_the_data_layer_sees_its_fault_and_its_end(stack_to_break: Stack) -> None:
@@ -46,7 +47,7 @@ def test_each_alarm_of_the_data_layer_sees_its_fault_and_its_end(stack_to_break:
     group, words = "/aws/rds/instance/ohmycoins-staging/postgresql", "connection slots are reserved"
     eventually("PostgreSQL's log says it", lambda: logged(stack, group, words), within=120)
     ended = stack.omc("local", "fault", "stop", "--all")
-    assert ended.code == 0, ended.err
+    assert ended.returncode == 0, ended.stderr
     eventually("all four alarms are OK again", lambda: not in_alarm(stack) & WATCHED, within=360)
 
 
@@ -64,5 +65,5 @@ def test_the_site_answers_without_its_cache(stack_to_break: Stack) -> None:
         assert answer.status == 200
     group = "/ecs/ohmycoins-staging/backend"
     eventually("its log says it", lambda: logged(stack, group, "cache unavailable"), within=120)
-    assert stack.omc("local", "fault", "stop", "cache-stopped").code == 0
+    assert stack.omc("local", "fault", "stop", "cache-stopped").returncode == 0
     eventually("the application has its cache again", lambda: cache() == "available", within=120)

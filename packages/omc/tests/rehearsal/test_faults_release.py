@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from support.stack import CLUSTER, Stack, all_tasks, eventually, wait_until_healthy
+from support.stack import CLUSTER, Stack, all_tasks, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -83,13 +84,13 @@ def fault(stack: Stack, name: str, **settings: str) -> Iterator[datetime]:
     before = service(stack)["taskDefinition"]
     began = datetime.now(UTC)
     started = stack.omc("local", "fault", "start", name, *(f"--set={key}={value}" for key, value in settings.items()))
-    assert started.code == 0, started.err
+    assert started.returncode == 0, started.stderr
     try:
         assert name in in_force(stack)
         yield began
     finally:
         ended = stack.omc("local", "fault", "stop", name)
-    assert ended.code == 0, ended.err
+    assert ended.returncode == 0, ended.stderr
     assert name not in in_force(stack)
     wait_until_healthy(stack)
 
@@ -211,17 +212,17 @@ def test_a_release_with_errors_shows_in_the_load_balancers_count_and_in_the_log(
 
 def test_an_unknown_fault_or_setting_is_wrong_use(healthy: Stack) -> None:
     done = healthy.omc("local", "fault", "start", "crash-at-start")
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert 'Did you mean "crash-on-start"?' in done.err
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert 'Did you mean "crash-on-start"?' in done.stderr
     done = healthy.omc("local", "fault", "start", "slow-start", "--set", "second=3")
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert 'Did you mean "seconds"?' in done.err
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert 'Did you mean "seconds"?' in done.stderr
     for value in ("much", "-1", "nan"):
         done = healthy.omc("local", "fault", "start", "slow-start", "--set", f"seconds={value}")
-        assert (done.code, done.err.count("\n")) == (2, 1)
-        assert "from 1 to 3600" in done.err
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "from 1 to 3600" in done.stderr
     done = healthy.omc("local", "fault", "start", "slow-start", "--set", "service=backends")
-    assert done.code == 2
-    assert "There are backend, frontend" in done.err
+    assert done.returncode == 2
+    assert "There are backend, frontend" in done.stderr
     assert in_force(healthy) == set()
-    assert healthy.omc("local", "fault", "stop", "--all").out == "No fault is in force.\n"
+    assert healthy.omc("local", "fault", "stop", "--all").stdout == "No fault is in force.\n"

@@ -21,7 +21,9 @@ from typing import Any
 import psutil
 import pytest
 
-from support.stack import ROOT, Done, Stack, clean_env, eventually, state_bucket
+from support.commands import ROOT, CommandResult, clean_env
+from support.stack import Stack, state_bucket
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
 
@@ -50,10 +52,10 @@ class Checkout:
         command = ["git", *settings, *arguments]
         return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
-    def omc(self, *arguments: str, env: dict[str, str] | None = None) -> Done:
+    def omc(self, *arguments: str, env: dict[str, str] | None = None) -> CommandResult:
         return self.stack.omc("--stack", str(self.folder / "omc.toml"), *arguments, env=env, timeout=600)
 
-    def infra(self, verb: str, *arguments: str) -> Done:
+    def infra(self, verb: str, *arguments: str) -> CommandResult:
         return self.omc("infra", verb, "--env", "local", *arguments)
 
 
@@ -88,19 +90,19 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
     reviewed = checkout.folder / "reviewed.tfplan"
     summary = checkout.folder / "summary.json"
     planned = checkout.infra("plan", "--out", str(reviewed), "--summary", str(summary))
-    assert planned.code == 0, planned.err
-    assert "    threshold: 90 → 85" in planned.out.splitlines()
+    assert planned.returncode == 0, planned.stderr
+    assert "    threshold: 90 → 85" in planned.stdout.splitlines()
     assert json.loads(summary.read_text())["counts"] == "0 added, 1 changed, 0 replaced, 0 destroyed"
     assert threshold(stack) == 90
 
     applied = checkout.infra("apply", "--plan", str(reviewed), "--yes", "--output", "json")
-    assert applied.code == 0, applied.out + applied.err
+    assert applied.returncode == 0, applied.stdout + applied.stderr
     assert threshold(stack) == 85
     assert applied.json["run"]["verdict"] == "succeeded"
 
     again = checkout.infra("apply", "--plan", str(reviewed), "--yes")
-    assert again.code == 1
-    assert "so the plan is stale" in again.out
+    assert again.returncode == 1
+    assert "so the plan is stale" in again.stdout
 
     cloudwatch = stack.client("cloudwatch")
     [alarm] = cloudwatch.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
@@ -108,7 +110,7 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
     kept += ["MetricName", "Namespace", "Dimensions", "Period", "Statistic", "TreatMissingData", "AlarmDescription"]
     cloudwatch.put_metric_alarm(**{name: alarm[name] for name in kept if name in alarm}, Threshold=99)
     drifted = checkout.infra("drift", "--output", "json")
-    assert drifted.code == 1, drifted.out + drifted.err
+    assert drifted.returncode == 1, drifted.stdout + drifted.stderr
     [found] = drifted.json["outside"]
     assert found["address"].endswith('aws_cloudwatch_metric_alarm.this["rds-cpu-high"]')
     assert "threshold: 85 → 99" in found["values"]
@@ -116,20 +118,20 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
 
     before = checkout.git("rev-parse", "HEAD")
     back = checkout.infra("rollback", "--yes")
-    assert back.code == 0, back.out + back.err
+    assert back.returncode == 0, back.stdout + back.stderr
     assert threshold(stack) == 90
-    assert "taken back: " in back.err
-    assert "main still says what no longer stands" in back.err
+    assert "reverted: " in back.stderr
+    assert "main still describes what is no longer there" in back.stderr
     assert checkout.git("rev-parse", "HEAD") == before
     [branch] = checkout.git("branch", "--list", "revert-infrastructure-*").split()
     assert checkout.git("log", "-1", "--format=%s", branch).strip() == 'Revert "The database\'s CPU rings earlier"'
 
     settled = checkout.stack.omc("infra", "plan", "--env", "local")
-    assert settled.code == 0, settled.out + settled.err
-    assert settled.out.splitlines()[-1] == "Nothing is to be changed: local is what the code says."
+    assert settled.returncode == 0, settled.stdout + settled.stderr
+    assert settled.stdout.splitlines()[-1] == "Nothing is to be changed: local is what the code says."
 
 
-def test_what_terraform_does_not_see_is_told_by_drift(stack: Stack) -> None:
+def test_what_terraform_does_not_see_is_reported_by_drift(stack: Stack) -> None:
     """A rule and a policy added by hand, an autoscaler that somebody suspended, a class that waits for its window, and
     limits that omc itself set for a while; each with its arrow from what was to what comes, and who did it."""
     ec2, iam, rds = stack.client("ec2"), stack.client("iam"), stack.client("rds")
@@ -146,7 +148,7 @@ def test_what_terraform_does_not_see_is_told_by_drift(stack: Stack) -> None:
     rule = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "203.0.113.0/24"}]}
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     scaled = stack.omc("scale", "frontend", "--env", "local", "--min", "3", "--for", "4h", "--yes", timeout=300)
-    assert scaled.code == 0, scaled.out + scaled.err
+    assert scaled.returncode == 0, scaled.stdout + scaled.stderr
     try:
         ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
         iam.put_role_policy(RoleName=role, PolicyName="debug", PolicyDocument=json.dumps(document))
@@ -164,7 +166,7 @@ def test_what_terraform_does_not_see_is_told_by_drift(stack: Stack) -> None:
         ]
         stack.omc("runs", "cancel", timer, "--env", "local")
         stack.omc("scale", "frontend", "--env", "local", "--min", "2", "--yes", timeout=300)
-    assert drifted.code == 1, drifted.out + drifted.err
+    assert drifted.returncode == 1, drifted.stdout + drifted.stderr
     assert [drifted.json[key] for key in ("outside", "not_applied", "unknown")] == [[], [], []]
     record = {one["says"].partition(" (")[0]: one for one in drifted.json["beside"]}
     assert {
@@ -191,18 +193,20 @@ def test_what_must_not_be_applied_is_refused_in_a_sentence(checkout: Checkout) -
     )
     plan = checkout.folder / "replaces.tfplan"
     planned = checkout.infra("plan", "--out", str(plan))
-    assert planned.code == 1
-    assert f"DATA LOSS: {DATABASE} would be replaced, since storage_encrypted can't be changed in place" in planned.out
+    assert planned.returncode == 1
+    assert (
+        f"DATA LOSS: {DATABASE} would be replaced, since storage_encrypted can't be changed in place" in planned.stdout
+    )
     refused = checkout.infra("apply", "--plan", str(plan), "--yes")
-    assert refused.code == 1
-    assert f"--allow-replace '{DATABASE}'" in refused.out
-    assert "Refused: nothing was changed." in refused.out
+    assert refused.returncode == 1
+    assert f"--allow-replace '{DATABASE}'" in refused.stdout
+    assert "Refused: nothing was changed." in refused.stdout
 
     elsewhere = checkout.omc(
         *("infra", "apply", "--env", "production", "--plan", str(plan), "--yes", "--confirm", "production"),
         env=checkout.stack.reach(),
     )
-    assert (elsewhere.code, elsewhere.err.strip()) == (
+    assert (elsewhere.returncode, elsewhere.stderr.strip()) == (
         2,
         f"omc: The plan file {plan} was made for staging, not for production. "
         "Make one: omc infra plan --env production",
@@ -210,9 +214,10 @@ def test_what_must_not_be_applied_is_refused_in_a_sentence(checkout: Checkout) -
 
     checkout.edit(TFVARS, "log_retention_days = 365", "log_retention_dayz = 365")
     undeclared = checkout.infra("plan")
-    assert undeclared.code == 2
+    assert undeclared.returncode == 2
     assert (
-        "terraform.tfvars sets log_retention_dayz, which no variable of environments/staging declares" in undeclared.err
+        "terraform.tfvars sets log_retention_dayz, but environments/staging declares no such variable"
+        in undeclared.stderr
     )
 
 
@@ -228,10 +233,10 @@ def test_somebody_elses_lock_is_named_and_left_alone(checkout: Checkout) -> None
         assert json.loads(s3.get_object(Bucket=bucket, Key=LOCK)["Body"].read())["ID"] == "1b2c"
     finally:
         s3.delete_object(Bucket=bucket, Key=LOCK)
-    assert refused.code == 1
-    assert "The state is locked by alice@laptop since 2026-11-23 14:00:00 UTC (apply, lock 1b2c)" in refused.err
-    assert drift.code == 3
-    assert "It is not known whether local has drifted. The state is locked by alice@laptop" in drift.err
+    assert refused.returncode == 1
+    assert "The state is locked by alice@laptop since 2026-11-23 14:00:00 UTC (apply, lock 1b2c)" in refused.stderr
+    assert drift.returncode == 3
+    assert "It is not known whether local has drifted. The state is locked by alice@laptop" in drift.stderr
 
 
 def test_an_apply_that_was_killed_is_resumed(checkout: Checkout) -> None:
@@ -249,7 +254,7 @@ def test_an_apply_that_was_killed_is_resumed(checkout: Checkout) -> None:
         finally:
             faults(stack, [])
         resumed = checkout.omc("runs", "resume", run, "--env", "local", "--output", "json")
-        assert resumed.code == 0, resumed.out + resumed.err
+        assert resumed.returncode == 0, resumed.stdout + resumed.stderr
         assert resumed.json["run"]["verdict"] == "succeeded"
         assert retention(stack) == {value}
         assert "Contents" not in stack.client("s3").list_objects_v2(Bucket=state_bucket(stack), Prefix=LOCK)

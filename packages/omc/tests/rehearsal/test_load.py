@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from support.stack import Done, Stack, eventually, wait_until_healthy
+from support.commands import CommandResult
+from support.stack import Stack, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -48,7 +50,7 @@ def test_what_load_says_it_sent_is_what_cloudwatch_counts(healthy: Stack) -> Non
 
     eventually("the load balancer is idle", quiet, within=180)
     done = healthy.omc("local", "load", "--rate", "25", "--duration", "12", "--shape", "diurnal", "--output", "json")
-    assert done.code == 0, done.err + done.out
+    assert done.returncode == 0, done.stderr + done.stdout
     payload = done.json
     assert payload["sent"] == payload["requests"] == payload["good"] > 150
     assert {each["journey"] for each in payload["journeys"] if each["requests"]} >= {"front-page", "prices", "history"}
@@ -74,19 +76,19 @@ def test_where_no_task_is_left_the_load_balancer_answers_and_the_report_says_so(
                     os.kill(pid, signal.SIGKILL)
 
     words = ("local", "load", "--rate", "20", "--duration", "2", "--journey", "history=1", "--output", "json")
-    seen: list[Done] = []
+    seen: list[CommandResult] = []
 
     def finds_nobody() -> bool:
         """ECS has new tasks within seconds, which may serve a whole load before they are killed."""
         seen.append(healthy.omc(*words))
-        return seen[-1].code != 0
+        return seen[-1].returncode != 0
 
     killer = threading.Thread(target=kill)
     killer.start()
     try:
         eventually("a load finds nobody", finds_nobody, within=180)
         done = seen[-1]
-        assert done.code == 1, done.err
+        assert done.returncode == 1, done.stderr
         payload = done.json
         assert payload["outcomes"]["load balancer error"] > 0
         assert payload["outcomes"]["application error"] == 0

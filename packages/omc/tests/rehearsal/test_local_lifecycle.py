@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from support.stack import ROOT, Stack, clean_env, eventually, processes_below, state_bucket, wait_until_healthy
+from support.commands import ROOT, clean_env
+from support.stack import Stack, processes_below, state_bucket, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -33,11 +35,11 @@ def state_of(stack: Stack) -> str:
 def test_down_leaves_no_process_and_up_needs_no_new_apply(healthy: Stack) -> None:
     before, state = prices(healthy), state_of(healthy)
     assert before > 0
-    assert healthy.omc("local", "down").code == 0
+    assert healthy.omc("local", "down").returncode == 0
     assert processes_below(healthy.state) == []
     done = healthy.omc("local", "up")
-    assert done.code == 0, done.err
-    assert "Applying" not in done.err
+    assert done.returncode == 0, done.stderr
+    assert "Applying" not in done.stderr
     assert state_of(healthy) == state
     wait_until_healthy(healthy)
     assert prices(healthy) >= before
@@ -46,7 +48,7 @@ def test_down_leaves_no_process_and_up_needs_no_new_apply(healthy: Stack) -> Non
 def test_killed_with_9_the_next_up_recovers(healthy: Stack) -> None:
     os.kill(int(healthy.status()["pid"]), signal.SIGKILL)
     done = healthy.omc("local", "up")
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     wait_until_healthy(healthy)
     assert prices(healthy) > 0
     assert len(healthy.task_pids("backend")) == 2
@@ -54,9 +56,9 @@ def test_killed_with_9_the_next_up_recovers(healthy: Stack) -> None:
 
 def test_killed_with_9_down_ends_what_was_left(healthy: Stack) -> None:
     os.kill(int(healthy.status()["pid"]), signal.SIGKILL)
-    assert healthy.omc("local", "down").code == 0
+    assert healthy.omc("local", "down").returncode == 0
     eventually("no process is left", lambda: processes_below(healthy.state) == [], within=60)
-    assert healthy.omc("local", "up").code == 0
+    assert healthy.omc("local", "up").returncode == 0
     wait_until_healthy(healthy)
 
 
@@ -80,7 +82,7 @@ def test_terraform_sees_no_change_after_all_of_this(healthy: Stack) -> None:
 
 
 def test_no_operation_was_asked_that_the_cloud_does_not_know(stack: Stack) -> None:
-    printed = stack.localcloud("logs", "--lines", "100000").out
+    printed = stack.localcloud("logs", "--lines", "100000").stdout
     assert "unsupported operation" not in printed
 
 
@@ -88,30 +90,30 @@ def test_two_clouds_stand_side_by_side(stack: Stack, tmp_path: Path) -> None:
     other = Stack(tmp_path / "other")
     try:
         done = other.localcloud("up")
-        assert done.code == 0, done.err
+        assert done.returncode == 0, done.stderr
         assert other.reach()["AWS_ENDPOINT_URL"] != stack.reach()["AWS_ENDPOINT_URL"]
         assert other.client("ecs").list_clusters()["clusterArns"] == []
         assert len(stack.client("ecs").list_clusters()["clusterArns"]) == 1
     finally:
-        assert other.localcloud("reset", "--force").code == 0
+        assert other.localcloud("reset", "--force").returncode == 0
     assert stack.status()["running"]
 
 
 def test_a_second_up_on_a_running_cloud_is_harmless(healthy: Stack) -> None:
     pid = healthy.status()["pid"]
-    assert healthy.omc("local", "up").code == 0
+    assert healthy.omc("local", "up").returncode == 0
     assert healthy.status()["pid"] == pid
 
 
 def test_a_taken_port_is_named(tmp_path: Path) -> None:
     state = tmp_path / "cloud"
     stack = Stack(state)
-    assert stack.localcloud("up").code == 0
+    assert stack.localcloud("up").returncode == 0
     address = stack.reach()["AWS_ENDPOINT_URL"].removeprefix("http://").split(":")
-    assert stack.localcloud("down").code == 0
+    assert stack.localcloud("down").returncode == 0
     with socket.create_server((address[0], int(address[1]))):
         done = stack.localcloud("up")
-        assert done.code != 0
-        assert address[1] in done.err
-        assert "Traceback" not in done.err
-    assert stack.localcloud("reset", "--force").code == 0
+        assert done.returncode != 0
+        assert address[1] in done.stderr
+        assert "Traceback" not in done.stderr
+    assert stack.localcloud("reset", "--force").returncode == 0

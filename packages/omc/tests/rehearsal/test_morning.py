@@ -8,7 +8,9 @@ from contextlib import suppress
 
 import pytest
 
-from support.stack import CLUSTER, Done, Stack, eventually, wait_until_healthy
+from support.commands import CommandResult
+from support.stack import CLUSTER, Stack, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -28,11 +30,11 @@ def test_a_healthy_stack_passes_once_every_reading_is_in(healthy: Stack) -> None
     seen = load_report.report(traffic.send(traffic.Plan(healthy.url, rate=20, duration=5))).total
     assert seen.requests > 0
     assert seen.errors == 0
-    records: list[Done] = []
+    records: list[CommandResult] = []
 
     def passes() -> bool:
         records.append(healthy.check("--output", "json"))
-        return records[-1].code == 0
+        return records[-1].returncode == 0
 
     eventually("the morning check is all ok", passes, within=300)
     findings = records[-1].json["findings"]
@@ -41,7 +43,7 @@ def test_a_healthy_stack_passes_once_every_reading_is_in(healthy: Stack) -> None
 
 
 def test_killed_processes_are_seen_with_their_cause(healthy: Stack) -> None:
-    records: list[Done] = []
+    records: list[CommandResult] = []
 
     def fails() -> bool:
         """ECS has new tasks within seconds, so that a check that is late finds them at work: then those are killed. One
@@ -50,10 +52,10 @@ def test_killed_processes_are_seen_with_their_cause(healthy: Stack) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         records.append(healthy.check())
-        return records[-1].code == 1 and "137" in records[-1].out
+        return records[-1].returncode == 1 and "137" in records[-1].stdout
 
     eventually("the check fails and says with which exit code they ended", fails, within=180)
-    assert "backend" in records[-1].out
+    assert "backend" in records[-1].stdout
     wait_until_healthy(healthy)
 
 
@@ -64,11 +66,11 @@ def test_each_finding_that_is_not_ok_names_the_procedure_that_answers_it(healthy
 
 
 def test_markdown_can_be_pasted_into_a_ticket(healthy: Stack) -> None:
-    assert healthy.check("--output", "markdown").out.startswith("#")
+    assert healthy.check("--output", "markdown").stdout.startswith("#")
 
 
 def test_explain_prints_commands_without_blanks(healthy: Stack) -> None:
-    printed = healthy.check("--explain").out
+    printed = healthy.check("--explain").stdout
     assert f"aws ecs describe-services --cluster {CLUSTER} --services backend frontend" in printed
     assert "aws elbv2 describe-target-health --target-group-arn arn:aws:elasticloadbalancing:" in printed
     assert "<" not in "".join(line for line in printed.splitlines() if line.lstrip().startswith("aws "))
@@ -90,18 +92,18 @@ def test_a_missing_permission_is_unknown_and_names_the_iam_action(healthy: Stack
         env=healthy.reach()
         | {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]},
     )
-    assert "elasticloadbalancing:DescribeTargetHealth" in done.out
-    assert done.code in {1, 3}
-    assert "unknown" in done.out
-    assert "Traceback" not in done.err
+    assert "elasticloadbalancing:DescribeTargetHealth" in done.stdout
+    assert done.returncode in {1, 3}
+    assert "unknown" in done.stdout
+    assert "Traceback" not in done.stderr
 
 
 def test_a_stopped_cloud_is_unknown_never_ok(stack: Stack) -> None:
-    assert stack.localcloud("down").code == 0
+    assert stack.localcloud("down").returncode == 0
     try:
         done = stack.check()
-        assert done.code == 3
-        assert "omc local up" in " ".join((done.out + done.err).split())
+        assert done.returncode == 3
+        assert "omc local up" in " ".join((done.stdout + done.stderr).split())
     finally:
-        assert stack.omc("local", "up").code == 0
+        assert stack.omc("local", "up").returncode == 0
         wait_until_healthy(stack)

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from support.session_client import SessionClient
-from support.stack import CLUSTER, Stack, eventually, wait_until_healthy
+from support.stack import CLUSTER, Stack, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -35,12 +36,12 @@ except psycopg.Error as problem:
 def fault(stack: Stack, name: str, **settings: str) -> Iterator[None]:
     chosen = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     done = stack.omc("local", "fault", "start", name, *chosen)
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     try:
         yield
     finally:
         done = stack.omc("local", "fault", "stop", name)
-        assert done.code == 0, done.err
+        assert done.returncode == 0, done.stderr
 
 
 def flows(stack: Stack, since: float, action: str) -> list[list[str]]:

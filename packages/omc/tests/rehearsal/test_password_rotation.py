@@ -17,19 +17,19 @@ def test_a_rotation_a_restart_and_a_deployment_cost_no_request(healthy: Stack) -
     before = secrets.get_secret_value(SecretId=arn)["VersionId"]
     with users(healthy) as answers:
         started = healthy.omc("local", "fault", "start", "password-rotation")
-        assert started.code == 0, started.err
+        assert started.returncode == 0, started.stderr
         assert secrets.get_secret_value(SecretId=arn)["VersionId"] != before
 
         # New tasks open nothing but new connections.
         restarted = healthy.omc("restart", "--env", "local", "backend", "--yes", timeout=600)
-        assert restarted.code == 0, restarted.out + restarted.err
+        assert restarted.returncode == 0, restarted.stdout + restarted.stderr
 
         # The migration is who logs in as the master user, with what is valid as it starts.
         image = variants.push(healthy, "good")
         words = ("deploy", "--env", "local", "--image", f"backend={image}", "--watch", "15s", "--yes")
         deployed = healthy.omc(*words, timeout=900)
-        assert deployed.code == 0, deployed.out + deployed.err
-        assert "migrate" in deployed.out
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        assert "migrate" in deployed.stdout
     healthy.omc("local", "fault", "stop", "password-rotation")
     assert set(answers) == {"200", "201"}, answers
     assert min(answers.values()) > 20

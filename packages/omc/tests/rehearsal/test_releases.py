@@ -18,7 +18,9 @@ import pytest
 from omc.local import traffic
 from omc.store.embedded import Server
 from support import variants
-from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, eventually, run, wait_until_healthy
+from support.commands import ROOT, CommandResult, clean_env, run
+from support.stack import CLUSTER, Stack, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]
 
@@ -37,13 +39,13 @@ def record_kept_open(stack: Stack) -> Iterator[None]:
         server.leave()
 
 
-def deploy(stack: Stack, image: str, *arguments: str) -> Done:
+def deploy(stack: Stack, image: str, *arguments: str) -> CommandResult:
     words = ("deploy", "--env", "local", "--image", f"backend={image}", "--yes", "--watch", "2s", "--output", "json")
     # What an earlier story broke may still be in an alarm: that it would be refused has a story of its own.
     return stack.omc(*words, "--override", "a rehearsal", *arguments)
 
 
-def rollback(stack: Stack, *arguments: str) -> Done:
+def rollback(stack: Stack, *arguments: str) -> CommandResult:
     return stack.omc("rollback", "--env", "local", "--yes", "--output", "json", *arguments)
 
 
@@ -64,12 +66,12 @@ def digests(stack: Stack) -> set[str]:
     return {container["imageDigest"] for task in response for container in task["containers"]}
 
 
-def ended(done: Done) -> dict[str, Any]:
+def ended(done: CommandResult) -> dict[str, Any]:
     """The run as the command showed it."""
     return dict(done.json["run"])
 
 
-def step(done: Done, name: str) -> dict[str, Any]:
+def step(done: CommandResult, name: str) -> dict[str, Any]:
     return next(step for step in ended(done)["steps"] if step["name"] == name and step["phase"] == "perform")
 
 
@@ -104,7 +106,7 @@ def is_deploying(stack: Stack, digest: str) -> bool:
 def test_a_good_release_is_verified_recorded_and_gone_back_from(healthy: Stack) -> None:
     before, digest = running(healthy), variants.push(healthy, "good")
     done = deploy(healthy, digest)
-    assert done.code == SUCCEEDED, done.out + done.err
+    assert done.returncode == SUCCEEDED, done.stdout + done.stderr
     assert digests(healthy) == {digest}
     after = running(healthy)
     assert step(done, "roll-backend")["verdict"] == "succeeded"
@@ -122,19 +124,19 @@ def test_a_good_release_is_verified_recorded_and_gone_back_from(healthy: Stack) 
     assert any(line["source"] == "ecs" for line in listed), "ECS's own history fills what the ledger lacks"
 
     again = deploy(healthy, digest)
-    assert again.code == FAILED
-    assert "Nothing to deploy" in again.err
+    assert again.returncode == FAILED
+    assert "Nothing to deploy" in again.stderr
 
-    shown = healthy.omc("rollback", "--env", "local", "--dry-run").out
+    shown = healthy.omc("rollback", "--env", "local", "--dry-run").stdout
     assert f"→ candidate {before}: " in shown
     assert "ACTIVE, image in the registry" in shown
     assert running(healthy) == after
 
     back = rollback(healthy)
-    assert back.code == SUCCEEDED, back.out + back.err
+    assert back.returncode == SUCCEEDED, back.stdout + back.stderr
     assert running(healthy) == before
     assert step(back, "roll-backend")["evidence"]["healthy_seconds"] > 0
-    assert "every target is healthy" in back.err
+    assert "every target is healthy" in back.stderr
 
 
 def test_new_tasks_without_a_change(healthy: Stack) -> None:
@@ -144,7 +146,7 @@ def test_new_tasks_without_a_change(healthy: Stack) -> None:
         *("--yes", "--watch", "0", "--override", "-"),
         *("--output", "json"),
     )
-    assert done.code == SUCCEEDED, done.out + done.err
+    assert done.returncode == SUCCEEDED, done.stdout + done.stderr
     assert running(healthy) == revision
     assert not before & tasks(healthy)
     assert step(done, "roll-backend")["evidence"]["healthy_seconds"] > 1  # of the new tasks, not the old
@@ -187,11 +189,11 @@ def test_the_lie_that_peers_tell(healthy: Stack) -> None:
         command = [AWS, "ecs", "wait", "services-stable", "--cluster", CLUSTER, "--services", "backend"]
         waiter = run(command, clean_env(**healthy.reach()), timeout=660)
         out, err = omc.communicate(timeout=600)
-    assert waiter.code == 0, "the waiter no longer lies"
+    assert waiter.returncode == 0, "the waiter no longer lies"
     assert running(healthy) == before, "what the waiter calls stable is the old revision"
 
-    response = Done(omc.returncode, out, err)
-    assert response.code == ROLLED_BACK, out + err
+    response = CommandResult(omc.returncode, out, err)
+    assert response.returncode == ROLLED_BACK, out + err
     sentence = ended(response)["sentence"]
     assert f"rolled backend back to {before}" in sentence
     assert "circuit breaker" in sentence
@@ -205,23 +207,23 @@ def test_the_lie_that_peers_tell(healthy: Stack) -> None:
     repository = definition(healthy, before)["containerDefinitions"][0]["image"].partition("@")[0]
     command = [ECS_DEPLOY, "deploy", CLUSTER, "backend", "--image", "backend", f"{repository}@{digest}"]
     peer = run([*command, "--timeout", "600"], clean_env(**healthy.reach()), timeout=660)
-    assert peer.code == 0, "ecs-deploy no longer lies"
-    assert "Deployment successful" in peer.out
-    assert f"Successfully deregistered revision: {before.partition(':')[2]}" in peer.out
+    assert peer.returncode == 0, "ecs-deploy no longer lies"
+    assert "Deployment successful" in peer.stdout
+    assert f"Successfully deregistered revision: {before.partition(':')[2]}" in peer.stdout
     assert running(healthy) == before, "what ecs-deploy calls successful is the old revision"
     assert definition(healthy, before)["status"] == "INACTIVE"
     assert digest not in digests(healthy)
 
     # ECS deploys the running revision no more. omc says so, and registers it anew.
     refused = healthy.omc("restart", "--env", "local", "backend", "--yes")
-    assert refused.code == FAILED
-    assert f"{before} of backend is INACTIVE" in refused.out
+    assert refused.returncode == FAILED
+    assert f"{before} of backend is INACTIVE" in refused.stdout
     words = ("deploy", "--env", "local", "--force-new", "backend", "--keep-definition", "--watch", "0")
-    shown = healthy.omc(*words, "--dry-run").out
+    shown = healthy.omc(*words, "--dry-run").stdout
     assert f"{before}, which runs, is INACTIVE" in shown
     assert f"Register {before} again" in shown
     done = healthy.omc(*words, "--yes", "--override", "a rehearsal", "--output", "json")
-    assert done.code == SUCCEEDED, done.out + done.err
+    assert done.returncode == SUCCEEDED, done.stdout + done.stderr
     old, anew = definition(healthy, before), definition(healthy, running(healthy))
     assert anew["status"] == "ACTIVE"
     assert anew["containerDefinitions"] == old["containerDefinitions"]
@@ -230,24 +232,24 @@ def test_the_lie_that_peers_tell(healthy: Stack) -> None:
 
 def test_in_an_incident_nothing_is_deployed_but_its_fix(healthy: Stack) -> None:
     words = ("deploy", "--env", "local", "--force-new", "backend", "--dry-run", "--output", "json")
-    assert healthy.omc("incident", "open", "--env", "local", "--severity", "2", "It is slow").code == SUCCEEDED
+    assert healthy.omc("incident", "open", "--env", "local", "--severity", "2", "It is slow").returncode == SUCCEEDED
     [incident] = healthy.omc("incident", "list", "--env", "local", "--output", "json").json["incidents"]
     number = str(incident["number"])
     try:
         refused = healthy.omc(*words)
         message = f"Incident {number} (SEV-2: It is slow) is open"
-        assert refused.code == FAILED
+        assert refused.returncode == FAILED
         assert any(sentence.startswith(message) for sentence in refused.json["plan"]["refusals"])
         fix = healthy.omc(*words, "--override", "the fix")
-        assert fix.code == SUCCEEDED, fix.out + fix.err
+        assert fix.returncode == SUCCEEDED, fix.stdout + fix.stderr
         assert any(f"Overridden (the fix): {message}" in note for note in fix.json["plan"]["notes"])
         for hand in (("restart", "backend"), ("scale", "backend", "3")):  # what one does in an incident
             response = healthy.omc(*hand, "--env", "local", "--dry-run", "--output", "json")
-            assert response.code == SUCCEEDED, response.out + response.err
+            assert response.returncode == SUCCEEDED, response.stdout + response.stderr
             assert any(note.startswith(message) for note in response.json["plan"]["notes"])
     finally:
         ended = healthy.omc("incident", "resolve", number, "a rehearsal", "--env", "local")
-    assert ended.code == SUCCEEDED, ended.err
+    assert ended.returncode == SUCCEEDED, ended.stderr
     assert not any("Incident" in sentence for sentence in healthy.omc(*words).json["plan"]["refusals"])
 
 
@@ -258,11 +260,11 @@ def test_no_command_starts_tasks_that_could_not_start(healthy: Stack) -> None:
     try:
         for words in (("deploy", "--force-new", "backend"), ("restart", "all"), ("scale", "backend", "5")):
             done = healthy.omc(*words, "--env", "local", "--yes", "--output", "json")
-            assert done.code == FAILED, words
+            assert done.returncode == FAILED, words
             [refusal] = [each for each in done.json["plan"]["refusals"] if name in each]
             assert "is scheduled for deletion. ohmycoins-backend" in refusal
         fewer = healthy.omc("scale", "backend", "2", "--env", "local", "--dry-run", "--output", "json")
-        assert fewer.code == SUCCEEDED, "what starts nothing only says it"
+        assert fewer.returncode == SUCCEEDED, "what starts nothing only says it"
         assert any(name in note for note in fewer.json["plan"]["notes"])
     finally:
         keeper.restore_secret(SecretId=name)
@@ -272,7 +274,7 @@ def test_a_release_of_two_services_goes_back_as_one(healthy: Stack) -> None:
     """The backend is good; the frontend needs a secret that its task definition doesn't give it."""
     before, image = running(healthy), variants.push(healthy, "without its secret", "frontend")
     done = deploy(healthy, f"{variants.push(healthy, 'good')},frontend={image}", "--no-migrate")
-    assert done.code == ROLLED_BACK, done.out + done.err
+    assert done.returncode == ROLLED_BACK, done.stdout + done.stderr
     assert step(done, "roll-backend")["verdict"] == "succeeded"
     assert step(done, "roll-frontend")["verdict"] == "rolled back"
     sentence = ended(done)["sentence"]
@@ -286,7 +288,7 @@ def test_a_release_of_two_services_goes_back_as_one(healthy: Stack) -> None:
 def test_a_release_that_never_gets_healthy_is_rolled_back_with_its_cause(healthy: Stack) -> None:
     before = running(healthy)
     done = deploy(healthy, variants.push(healthy, "unhealthy"), "--no-migrate")
-    assert done.code == ROLLED_BACK, done.out + done.err
+    assert done.returncode == ROLLED_BACK, done.stdout + done.stderr
     assert "health check" in ended(done)["sentence"]
     assert running(healthy) == before
     wait_until_healthy(healthy)
@@ -295,7 +297,7 @@ def test_a_release_that_never_gets_healthy_is_rolled_back_with_its_cause(healthy
 def test_a_failing_migration_stops_the_release_before_anything_is_rolled(healthy: Stack) -> None:
     before = running(healthy)
     done = deploy(healthy, variants.push(healthy, "with a failing migration"))
-    assert done.code == FAILED, done.out + done.err
+    assert done.returncode == FAILED, done.stdout + done.stderr
     assert "the migration of backend failed" in ended(done)["sentence"]
     assert "nonsense" in ended(done)["sentence"]
     assert step(done, "migrate-backend")["evidence"]["exit_code"] == 1
@@ -309,7 +311,7 @@ def test_a_deployment_in_flight_is_stopped_and_taken_back(healthy: Stack) -> Non
     update(healthy, digest)
     eventually("the deployment begins", lambda: is_deploying(healthy, digest), within=240)
     done = rollback(healthy, "backend")
-    assert done.code == SUCCEEDED, done.out + done.err
+    assert done.returncode == SUCCEEDED, done.stdout + done.stderr
     assert step(done, "stop-backend")["verdict"] == "succeeded"
     assert running(healthy) == before
     newest = ecs.list_service_deployments(cluster=CLUSTER, service="backend")["serviceDeployments"][0]
@@ -328,8 +330,8 @@ def test_a_competing_deployment_supersedes_ours_and_is_left_alone(healthy: Stack
         eventually("our deployment begins", lambda: is_deploying(healthy, ours), within=240)
         their_revision = update(healthy, theirs)
         out, err = omc.communicate(timeout=600)
-    response = Done(omc.returncode, out, err)
-    assert response.code == SUPERSEDED, out + err
+    response = CommandResult(omc.returncode, out, err)
+    assert response.returncode == SUPERSEDED, out + err
     assert f"another deployment, of {their_revision}, took its place" in ended(response)["sentence"]
     assert running(healthy) == their_revision
     wait_until_healthy(healthy)
@@ -337,7 +339,7 @@ def test_a_competing_deployment_supersedes_ours_and_is_left_alone(healthy: Stack
     # Back, to a revision that somebody has deregistered meanwhile: it is registered anew.
     ecs.deregister_task_definition(taskDefinition=before)
     done = rollback(healthy, "backend", "--to", before)
-    assert done.code == SUCCEEDED, done.out + done.err
+    assert done.returncode == SUCCEEDED, done.stdout + done.stderr
     anew = ecs.describe_task_definition(taskDefinition=running(healthy))["taskDefinition"]
     old = ecs.describe_task_definition(taskDefinition=before)["taskDefinition"]
     assert anew["status"] == "ACTIVE"
@@ -347,7 +349,7 @@ def test_a_competing_deployment_supersedes_ours_and_is_left_alone(healthy: Stack
 def test_prune_keeps_what_runs_and_what_could_be_gone_back_to(healthy: Stack) -> None:
     ecs, revision = healthy.client("ecs"), running(healthy)
     done = healthy.omc("releases", "prune", "--env", "local", "--keep", "1", "--yes", "--output", "json")
-    assert done.code == SUCCEEDED, done.out + done.err
+    assert done.returncode == SUCCEEDED, done.stdout + done.stderr
     active = [
         arn.rpartition("/")[2]
         for arn in ecs.list_task_definitions(familyPrefix="ohmycoins-backend")["taskDefinitionArns"]
@@ -356,15 +358,15 @@ def test_prune_keeps_what_runs_and_what_could_be_gone_back_to(healthy: Stack) ->
     assert len(active) <= 4, "what runs, Terraform's newest, the last that was good and the last that was watched"
     wait_until_healthy(healthy)
     nothing = healthy.omc("releases", "prune", "--env", "local", "--keep", "1", "--yes")
-    assert nothing.code == SUCCEEDED
-    assert "Nothing to prune" in nothing.out
+    assert nothing.returncode == SUCCEEDED
+    assert "Nothing to prune" in nothing.stdout
 
 
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [
         (("deploy", "--image", "backend=build-0000000"), FAILED, "no image with the tag build-0000000"),
-        (("deploy", "--image", f"backend=ohmycoins/frontend@sha256:{'0' * 64}"), FAILED, "of the repository"),
+        (("deploy", "--image", f"backend=ohmycoins/frontend@sha256:{'0' * 64}"), FAILED, "to the repository"),
         (("rollback", "backend", "--to", "ohmycoins-frontend:1"), WRONG_USE, "revision of another family"),
         (("rollback", "backend", "--to", "9999"), FAILED, "ohmycoins-backend:9999 doesn't exist"),
     ],
@@ -374,9 +376,9 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
 ) -> None:
     before = running(healthy)
     done = healthy.omc(*words, "--env", "local", "--yes")
-    assert done.code == code, done.out + done.err
-    assert expected in done.err
-    assert "Traceback" not in done.err
+    assert done.returncode == code, done.stdout + done.stderr
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
     assert running(healthy) == before
 
 
@@ -385,7 +387,7 @@ def newest_run(stack: Stack) -> str:
     return str(listed[0]["run"]) if listed else ""
 
 
-def deploy_and_cue(stack: Stack, image: str, cue: Path, *arguments: str) -> Done:
+def deploy_and_cue(stack: Stack, image: str, cue: Path, *arguments: str) -> CommandResult:
     """Deploy an image that goes wrong on cue, and give the cue when all of it runs and is being watched."""
     words = ("deploy", "--env", "local", "--image", f"backend={image}", "--yes", "--no-migrate", "--output", "json")
     known = newest_run(stack)
@@ -402,7 +404,7 @@ def deploy_and_cue(stack: Stack, image: str, cue: Path, *arguments: str) -> Done
         eventually("the release is watched", is_watched, within=300)
         cue.touch()
         out, err = omc.communicate(timeout=600)
-    return Done(omc.returncode, out, err)
+    return CommandResult(omc.returncode, out, err)
 
 
 def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack, tmp_path: Path) -> None:
@@ -422,7 +424,7 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack, tmp_path: Pa
     finally:
         gone.set()
         thread.join(60)
-    assert done.code == ROLLED_BACK, done.out + done.err
+    assert done.returncode == ROLLED_BACK, done.stdout + done.stderr
     assert step(done, "roll-backend")["verdict"] == "succeeded"
     assert step(done, "watch")["verdict"] == "failed"
     assert "The release is worse than the one before" in ended(done)["sentence"]
@@ -435,7 +437,7 @@ def test_a_release_that_answers_5xx_later_is_undone(healthy: Stack, tmp_path: Pa
 
     # ECS calls that deployment successful. It is not good all the same, and never gone back to by itself.
     again = rollback(healthy, "--dry-run")
-    assert "was rolled back from" in again.out + again.err
+    assert "was rolled back from" in again.stdout + again.stderr
 
     def is_quiet() -> bool:
         alarms = healthy.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
@@ -449,9 +451,9 @@ def test_a_release_that_leaks_until_it_is_killed_is_undone_with_the_cause(health
     before, digest = running(healthy), variants.push(healthy, "leaking on cue", cue=cue)
     done = deploy_and_cue(healthy, digest, cue, "--watch", "300s")
     assert step(done, "roll-backend")["verdict"] == "succeeded"
-    assert done.code == ROLLED_BACK, done.out + done.err
+    assert done.returncode == ROLLED_BACK, done.stdout + done.stderr
     assert step(done, "watch")["verdict"] == "failed"
-    assert "OutOfMemory" in done.out
+    assert "OutOfMemory" in done.stdout
     assert running(healthy) == before
     wait_until_healthy(healthy)
 

@@ -28,7 +28,7 @@ def taken_on(stack: Stack, role: str) -> dict[str, str]:
 
 
 def client(environment: dict[str, str], service: str) -> Any:
-    return boto3.client(  # type: ignore[call-overload]
+    return boto3.client(  # type: ignore[call-overload]  # the stub wants a literal name
         service,
         endpoint_url=environment["AWS_ENDPOINT_URL"],
         region_name=environment["AWS_REGION"],
@@ -90,7 +90,7 @@ def test_who_deploys_may_read_all_that_a_deployment_is_planned_from(healthy: Sta
         *("--override", "a rehearsal"),
         env=taken_on(healthy, "github-apply"),
     )
-    assert plan.code == 0, plan.out + plan.err
+    assert plan.returncode == 0, plan.stdout + plan.stderr
     notes = "\n".join(plan.json["plan"]["notes"])
     assert "not allowed" not in notes
     assert "doesn't say which processor" not in notes

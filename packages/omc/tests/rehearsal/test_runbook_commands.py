@@ -31,9 +31,11 @@ import psycopg
 import pytest
 
 from support import variants
+from support.commands import CommandResult
 from support.runbook import VERSION_2, Block, blocks, shell
 from support.session_client import SessionClient
-from support.stack import CLUSTER, Done, Stack, eventually, wait_until_healthy
+from support.stack import CLUSTER, Stack, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -53,9 +55,9 @@ CLIENTS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client ba
 TYPED = {"appendix#shell-in-an-ecs-task-1": "echo I am in $PWD; exit\n"}
 
 
-def pasted(stack: Stack, folder: Path, text: str, *, typed: str = "") -> Done:
+def pasted(stack: Stack, folder: Path, text: str, *, typed: str = "") -> CommandResult:
     done = shell(stack, text, folder, typed=typed)
-    assert done.code == 0, done.err + done.out
+    assert done.returncode == 0, done.stderr + done.stdout
     return done
 
 
@@ -93,11 +95,11 @@ def test_no_block_is_forgotten() -> None:
 def test_a_block_that_reads_runs_as_it_stands(healthy: Stack, tmp_path: Path, block: Block) -> None:
     done = pasted(healthy, tmp_path, block.commands, typed=TYPED.get(block.name, ""))
     # No alarm is no line; nor is a service that was never scaled.
-    assert done.out.strip() or re.search("--state-value ALARM|describe-scaling-activities", block.text)
+    assert done.stdout.strip() or re.search("--state-value ALARM|describe-scaling-activities", block.text)
     if block.name in TYPED:
-        assert "I am in " in done.out
+        assert "I am in " in done.stdout
     if "get-query-results" in block.text:
-        assert set(re.findall(r'^\[\n    "(\w+)",\n', done.out, re.MULTILINE)) == {"Complete"}
+        assert set(re.findall(r'^\[\n    "(\w+)",\n', done.stdout, re.MULTILINE)) == {"Complete"}
 
 
 def test_a_deployment_by_hand_and_its_rollback(healthy: Stack, tmp_path: Path) -> None:
@@ -110,13 +112,13 @@ def test_a_deployment_by_hand_and_its_rollback(healthy: Stack, tmp_path: Path) -
 
     before, old = running(), healthy.task_pids("backend")
     done = pasted(healthy, tmp_path, "".join(BLOCKS[name].commands for name in DEPLOY))
-    assert done.out.splitlines()[0] == "0"  # the migration's exit code
+    assert done.stdout.splitlines()[0] == "0"  # the migration's exit code
     wait_until_healthy(healthy)  # a service is stable while old tasks are still drained
     [new] = running()
     assert {new} != before
     assert not [pid for pid in old if Path(f"/proc/{pid}").exists()]
     done = pasted(healthy, tmp_path, "".join(BLOCKS[name].commands for name in ROLL_BACK))
-    assert f"{new} -> " in done.out
+    assert f"{new} -> " in done.stdout
     wait_until_healthy(healthy)
     assert running() == before
 
@@ -139,7 +141,7 @@ def test_scaling_by_hand(healthy: Stack, tmp_path: Path) -> None:
         for service in ("backend", "frontend"):
             eventually(f"four tasks of {service} run", partial(are_four, service), within=180)
         done = pasted(healthy, tmp_path, BLOCKS[SCALE].commands)
-        assert "arn:aws:application-autoscaling" in done.out
+        assert "arn:aws:application-autoscaling" in done.stdout
         [target] = healthy.client("application-autoscaling").describe_scalable_targets(
             ServiceNamespace="ecs", ResourceIds=[f"service/{CLUSTER}/backend"]
         )["ScalableTargets"]
@@ -160,7 +162,7 @@ def test_scaling_by_hand(healthy: Stack, tmp_path: Path) -> None:
 
 def test_a_task_that_misbehaves_is_stopped_and_replaced(healthy: Stack, tmp_path: Path) -> None:
     before = set(healthy.task_pids("backend"))
-    payload = json.loads(pasted(healthy, tmp_path, BLOCKS[STOP_TASK].commands).out)["task"]
+    payload = json.loads(pasted(healthy, tmp_path, BLOCKS[STOP_TASK].commands).stdout)["task"]
     assert payload["stoppedReason"] == "misbehaves, see the incident"
 
     def replaced() -> bool:
@@ -184,7 +186,7 @@ def test_a_forced_deployment_replaces_every_process(healthy: Stack, tmp_path: Pa
 
 
 def test_a_snapshot_before_maintenance_is_there_and_holds_data(healthy: Stack, tmp_path: Path) -> None:
-    message = pasted(healthy, tmp_path, BLOCKS[SNAPSHOT].commands).out
+    message = pasted(healthy, tmp_path, BLOCKS[SNAPSHOT].commands).stdout
     name, status, _, size = json.loads(message[message.rindex("[") :])
     assert name.startswith(f"{CLUSTER}-before-maintenance-")
     assert (status, size) == ("available", 20)
@@ -248,7 +250,7 @@ ORIGINAL = {
 
 def aws(stack: Stack, folder: Path, command: str, **filled: str) -> Any:
     """What a command answers, as JSON."""
-    return json.loads(pasted(stack, folder, fill(command, **filled)).out)
+    return json.loads(pasted(stack, folder, fill(command, **filled)).stdout)
 
 
 def fill(command: str, **filled: str) -> str:
@@ -327,8 +329,8 @@ def test_performance_insights_shows_a_query_that_really_runs(healthy: Stack, tmp
     (tmp_path / "query.json").write_text(json.dumps(query))
     command = ORIGINAL["slow queries"].replace("db-XXXXX", healthy.output("database")["resource_id"])
     done = shell(healthy, command, tmp_path)
-    assert done.code == 2
-    assert "--start-time" in done.err
+    assert done.returncode == 2
+    assert "--start-time" in done.stderr
     marker = f"rehearsal_{uuid.uuid4().hex[:8]}"
     thread = threading.Thread(target=sleep_in_database, args=(healthy, f"SELECT pg_sleep(8) AS {marker}"))
     thread.start()
@@ -372,8 +374,8 @@ def sleep_in_database(stack: Stack, statement: str) -> None:
 def test_tailing_a_group_shows_what_the_application_just_wrote(healthy: Stack, tmp_path: Path) -> None:
     """Version 1 has no `logs tail`; Live Tail, which version 2 has as `start-live-tail`, and the log itself have."""
     done = shell(healthy, ORIGINAL["tail"], tmp_path)
-    assert done.code == 2
-    assert "invalid choice" in done.err.lower()
+    assert done.returncode == 2
+    assert "invalid choice" in done.stderr.lower()
     assert [name for name, block in BLOCKS.items() if VERSION_2.search(block.text)]
     from botocore.config import Config
 
@@ -417,15 +419,15 @@ def test_the_database_lets_in_whom_its_security_group_names(healthy: Stack, tmp_
     tasks = {task["address"].split(".", 2)[2] for task in backends(healthy)}
     assert tasks <= {each["PrivateIpAddress"].split(".", 2)[2] for each in interfaces}
     command = fill(ORIGINAL["connectivity"], task_id=task_of(healthy)["id"], rds_endpoint=database["address"])
-    printed = pasted(healthy, tmp_path, command).out
+    printed = pasted(healthy, tmp_path, command).stdout
     assert f"Connection to {database['address']} 5432 port [tcp/" in printed
     assert "succeeded!" in printed
 
 
 def test_the_id_of_a_replication_group_is_no_cache_cluster_and_its_member_is(healthy: Stack, tmp_path: Path) -> None:
     done = shell(healthy, ORIGINAL["cache cluster"], tmp_path)
-    assert done.code != 0
-    assert "CacheClusterNotFound" in done.err
+    assert done.returncode != 0
+    assert "CacheClusterNotFound" in done.stderr
     member = ORIGINAL["cache cluster"].replace("staging-redis", "staging-redis-001")
     [cluster] = aws(healthy, tmp_path, member)["CacheClusters"]
     assert cluster["CacheClusterStatus"] == "available"
@@ -467,7 +469,7 @@ def test_in_a_tasks_shell_the_database_and_the_cache_are_reached_as_written(heal
 
 def test_one_task_of_a_service_is_named(healthy: Stack, tmp_path: Path) -> None:
     """ "View recent deployments" of the original, which shows a task and no deployment."""
-    arn = pasted(healthy, tmp_path, ORIGINAL["deployments"]).out.strip()
+    arn = pasted(healthy, tmp_path, ORIGINAL["deployments"]).stdout.strip()
     assert arn.rpartition("/")[2] in {task["id"] for task in backends(healthy)}
 
 

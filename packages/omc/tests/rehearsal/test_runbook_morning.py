@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from support.stack import ROOT, Stack, clean_env, put_silent_alarm, run
+from support.commands import ROOT, clean_env, run
+from support.stack import Stack, put_silent_alarm
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(600)]
 
@@ -26,7 +27,7 @@ def aws(stack: Stack, command: str) -> Any:
     words = shlex.split(command.replace("\\\n", " "))
     assert words[0] == "aws"
     done = run([str(AWS), *words[1:], "--output", "json"], clean_env() | stack.reach(), timeout=180)
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     return done.json
 
 

@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
-from support.stack import CLUSTER, ROOT, Done, Stack, clean_env, eventually, wait_until_healthy
+from support.commands import ROOT, CommandResult, clean_env
+from support.stack import CLUSTER, Stack, wait_until_healthy
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1200)]
 
@@ -38,7 +40,7 @@ def tasks(stack: Stack) -> set[str]:
     return set(stack.client("ecs").list_tasks(cluster=CLUSTER, serviceName="backend")["taskArns"])
 
 
-def scale(stack: Stack, *arguments: str) -> Done:
+def scale(stack: Stack, *arguments: str) -> CommandResult:
     return stack.omc("scale", "--env", "local", "backend", *arguments, "--yes", "--output", "json")
 
 
@@ -59,23 +61,23 @@ def as_found(healthy: Stack) -> Iterator[Stack]:
 
 def test_scaling_within_the_limits_holds_against_the_autoscaler(as_found: Stack) -> None:
     done = scale(as_found, "3")
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     assert done.json["run"]["sentence"] == "backend: 3 tasks run and are healthy."
     assert limits(as_found) == (3, 10)
     assert (backend(as_found)["desiredCount"], backend(as_found)["runningCount"]) == (3, 3)
     undone = as_found.omc("runs", "undo", done.json["run"]["run"], "--yes", "--output", "json")
-    assert undone.code == 0, undone.err
+    assert undone.returncode == 0, undone.stderr
     assert limits(as_found) == (2, 10)
     assert backend(as_found)["desiredCount"] == 2
 
 
 def test_more_than_the_database_can_bear_is_refused_with_the_sum_and_nothing_changes(as_found: Stack) -> None:
     refused = scale(as_found, "12")
-    assert refused.code == 1
-    assert "12 tasks of backend may open 72 database connections (12 backend at 6 each)" in refused.out
+    assert refused.returncode == 1
+    assert "12 tasks of backend may open 72 database connections (12 backend at 6 each)" in refused.stdout
     assert (limits(as_found), backend(as_found)["desiredCount"]) == ((2, 10), 2)
     beyond = scale(as_found, "12", "--override", "the sale starts", "--dry-run")
-    assert beyond.code == 0, beyond.err
+    assert beyond.returncode == 0, beyond.stderr
     assert beyond.json["plan"]["risk"] == "high"
     assert any("Overridden (the sale starts)" in note for note in beyond.json["plan"]["notes"])
     assert (limits(as_found), backend(as_found)["desiredCount"]) == ((2, 10), 2)
@@ -92,7 +94,7 @@ def test_killed_half_way_a_worker_goes_on_and_the_time_is_over_when_it_was_to_be
             os.kill(process.pid, signal.SIGKILL)
             break
     process.communicate(timeout=60)
-    assert as_found.omc("worker", "--once", "--env", "local").code == 0
+    assert as_found.omc("worker", "--once", "--env", "local").returncode == 0
     runs = as_found.omc("runs", "list", "--env", "local", "--output", "json").json
     assert (runs["runs"][0]["procedure"], runs["runs"][0]["verdict"]) == ("scale", "succeeded")
     assert [timer["why"] for timer in runs["timers"]] == ["backend was scaled for 2m: back to 2-10 tasks"]
@@ -100,7 +102,7 @@ def test_killed_half_way_a_worker_goes_on_and_the_time_is_over_when_it_was_to_be
     wait_until_healthy(as_found)
 
     def given_back() -> bool:
-        assert as_found.omc("worker", "--once", "--env", "local").code == 0
+        assert as_found.omc("worker", "--once", "--env", "local").returncode == 0
         return limits(as_found) == (2, 10)
 
     eventually("the limits are given back", given_back, within=300)
@@ -132,7 +134,7 @@ def test_a_restart_brings_new_tasks_of_the_same_revision_which_read_the_rotated_
         assert token_works(stack, token), "a rotation alone reaches nobody"
         old, revision = tasks(stack), backend(stack)["taskDefinition"]
         done = stack.omc("restart", "--env", "local", "backend", "--yes", "--output", "json")
-        assert done.code == 0, done.err
+        assert done.returncode == 0, done.stderr
         assert done.json["run"]["verdict"] == "succeeded"
         assert backend(stack)["taskDefinition"] == revision
         assert len(tasks(stack)) == 2
@@ -145,16 +147,16 @@ def test_a_restart_brings_new_tasks_of_the_same_revision_which_read_the_rotated_
     # What an earlier story broke may still be in an alarm, and an alarm that fires refuses a deployment.
     words = ("deploy", "--env", "local", "--force-new", "backend", "--watch", "1s", "--override", "a rehearsal")
     done = stack.omc(*words, "--yes")
-    assert done.code == 0, done.out + done.err
+    assert done.returncode == 0, done.stdout + done.stderr
     assert token_works(stack, token), "so does a deployment that forces new tasks"
 
 
 def test_the_records_head_is_kept_where_its_owner_cannot_rewrite_it(as_found: Stack, tmp_path: Path) -> None:
     """A record that was wiped is told by what lies under lock in the audit bucket and in a log group."""
     done = as_found.omc("restart", "--env", "local", "backend", "--yes", "--output", "json")
-    assert done.code == 0, done.err
+    assert done.returncode == 0, done.stderr
     proof = as_found.omc("audit", "verify", "--env", "local", "--output", "json")
-    assert proof.code == 0, proof.out
+    assert proof.returncode == 0, proof.stdout
     [record] = proof.json["stores"]
     assert record["heads_outside"] >= 2, "one in the bucket and one in the log group, at least"
 
@@ -175,17 +177,17 @@ def test_the_records_head_is_kept_where_its_owner_cannot_rewrite_it(as_found: St
     finally:
         shutil.rmtree(as_found.state / "omc", ignore_errors=True)
         shutil.move(tmp_path / "omc", as_found.state / "omc")
-    assert wiped.code == 1, wiped.out
-    assert "the store was wiped" in wiped.out
-    assert as_found.omc("audit", "verify", "--env", "local").code == 0
+    assert wiped.returncode == 1, wiped.stdout
+    assert "the store was wiped" in wiped.stdout
+    assert as_found.omc("audit", "verify", "--env", "local").returncode == 0
 
 
-def test_heads_that_cannot_be_read_are_said_and_the_rest_stands(as_found: Stack) -> None:
+def test_heads_that_cannot_be_read_are_reported_and_the_rest_stands(as_found: Stack) -> None:
     nobody = {"AWS_ENDPOINT_URL": as_found.reach()["AWS_ENDPOINT_URL"], "AWS_ACCESS_KEY_ID": "AKIANOBODY00000000"}
     shell = nobody | {"AWS_SECRET_ACCESS_KEY": "x"}
     proof = as_found.omc("audit", "verify", "--env", "local", "--output", "json", env=shell)
-    assert proof.code == 3, proof.out + proof.err
+    assert proof.returncode == 3, proof.stdout + proof.stderr
     [record] = proof.json["stores"]
     assert not record["problems"]
     assert len(record["unread"]) == 2, "the bucket and the log group"
-    assert as_found.omc("audit", "verify", "--env", "local", "--inside").code == 0
+    assert as_found.omc("audit", "verify", "--env", "local", "--inside").returncode == 0

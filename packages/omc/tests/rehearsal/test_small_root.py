@@ -17,8 +17,9 @@ from omc.store.database import open_store
 from omc.store.location import locate_store
 from omc.terraform import find_terraform
 from support.canary import CANARY, FORMS, dump, listing_processes
-from support.small import Lane, add_fault, faults_of, small_world, until
-from support.stack import Done, clean_env, run
+from support.commands import CommandResult, clean_env, run
+from support.small import SmallEnvironment, add_fault, faults_of, small_cloud
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     import psycopg
@@ -45,33 +46,33 @@ resource "terraform_data" "last" {{
 
 
 @pytest.fixture(scope="module")
-def lane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lane]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallEnvironment]:
     folder = tmp_path_factory.mktemp("small")
-    with small_world(folder, 1) as lanes:
-        write(lanes[0], LONG.format(folder=folder))
-        yield lanes[0]
+    with small_cloud(folder, 1) as environments:
+        write(environments[0], LONG.format(folder=folder))
+        yield environments[0]
 
 
-def root_of(lane: Lane) -> Path:
-    return lane.file.parent / "infrastructure/terraform/environments/staging"
+def root_of(environment: SmallEnvironment) -> Path:
+    return environment.file.parent / "infrastructure/terraform/environments/staging"
 
 
-def write(lane: Lane, resources: str) -> None:
+def write(environment: SmallEnvironment, resources: str) -> None:
     """Have the root be these resources."""
-    main = root_of(lane) / "main.tf"
+    main = root_of(environment) / "main.tf"
     main.write_text(main.read_text().partition("# ---")[0].partition("resource ")[0] + "# ---\n" + resources)
 
 
-def apply(lane: Lane, note: str) -> list[str]:
-    return ["infra", "apply", "--env", lane.name, "--yes", "--var", f"note={note}", "--output", "json"]
+def apply(environment: SmallEnvironment, note: str) -> list[str]:
+    return ["infra", "apply", "--env", environment.name, "--yes", "--var", f"note={note}", "--output", "json"]
 
 
-def begin(lane: Lane, folder: Path, note: str) -> tuple[subprocess.Popen[str], str]:
+def begin(environment: SmallEnvironment, folder: Path, note: str) -> tuple[subprocess.Popen[str], str]:
     """An apply that is in the middle of its second resource, and its run."""
     for name in ("begun", "go"):
         (folder / name).unlink(missing_ok=True)
     process = subprocess.Popen(
-        lane.command(*apply(lane, note)),
+        environment.command(*apply(environment, note)),
         env=clean_env(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -83,35 +84,39 @@ def begin(lane: Lane, folder: Path, note: str) -> tuple[subprocess.Popen[str], s
         assert process.poll() is None, process.communicate()
         return (folder / "begun").exists()
 
-    until("Terraform is in the middle", started, 400)
-    runs = lane.omc("runs", "list", "--env", lane.name, "--output", "json").json["runs"]
+    eventually("Terraform is in the middle", started, 400, every=0.02)
+    runs = environment.omc("runs", "list", "--env", environment.name, "--output", "json").json["runs"]
     return process, str(runs[0]["run"])
 
 
-def bucket_of(lane: Lane) -> str:
-    account = json.loads((lane.world.state / "cloud.json").read_text())["account"]
-    return f"{lane.name}-staging-tfstate-{account}"
+def bucket_of(environment: SmallEnvironment) -> str:
+    account = json.loads((environment.stack.state / "cloud.json").read_text())["account"]
+    return f"{environment.name}-staging-tfstate-{account}"
 
 
-def unlocked(lane: Lane) -> bool:
-    return "Contents" not in lane.world.client("s3").list_objects_v2(
-        Bucket=bucket_of(lane), Prefix="staging/terraform.tfstate.tfl"
+def unlocked(environment: SmallEnvironment) -> bool:
+    return "Contents" not in environment.stack.client("s3").list_objects_v2(
+        Bucket=bucket_of(environment), Prefix="staging/terraform.tfstate.tfl"
     )
 
 
-def managed(lane: Lane) -> dict[str, str]:
+def managed(environment: SmallEnvironment) -> dict[str, str]:
     """What the state holds now: ids by address."""
-    body = lane.world.client("s3").get_object(Bucket=bucket_of(lane), Key="staging/terraform.tfstate")["Body"].read()
+    body = (
+        environment.stack.client("s3")
+        .get_object(Bucket=bucket_of(environment), Key="staging/terraform.tfstate")["Body"]
+        .read()
+    )
     held = [one for one in json.loads(body)["resources"] if one["mode"] == "managed"]
     return {f"{one['type']}.{one['name']}": one["instances"][0]["attributes"]["id"] for one in held}
 
 
-def test_an_apply_is_cancelled_and_what_is_left_applied_later(lane: Lane) -> None:
-    folder = lane.file.parents[1]
-    process, run = begin(lane, folder, "one")
-    cancelled = lane.omc("runs", "cancel", run, "--env", lane.name)
+def test_an_apply_is_cancelled_and_what_is_left_applied_later(environment: SmallEnvironment) -> None:
+    folder = environment.file.parents[1]
+    process, run = begin(environment, folder, "one")
+    cancelled = environment.omc("runs", "cancel", run, "--env", environment.name)
     out, err = process.communicate(timeout=300)
-    assert (cancelled.code, process.returncode) == (0, 7), cancelled.err + err
+    assert (cancelled.returncode, process.returncode) == (0, 7), cancelled.stderr + err
     payload = json.loads(out)["run"]
     assert payload["verdict"] == "cancelled"
     assert (
@@ -120,31 +125,39 @@ def test_an_apply_is_cancelled_and_what_is_left_applied_later(lane: Lane) -> Non
     )
     assert "Not finished: terraform_data.long" in payload["sentence"]
     assert "Nothing was changed" not in payload["sentence"]
-    assert unlocked(lane)
+    assert unlocked(environment)
     (folder / "go").touch()
-    rest = lane.omc(*apply(lane, "one"))
-    assert rest.code == 0, rest.out + rest.err
+    rest = environment.omc(*apply(environment, "one"))
+    assert rest.returncode == 0, rest.stdout + rest.stderr
     assert "2 added" in rest.json["run"]["sentence"]
 
 
-def test_a_runner_that_is_killed_after_a_cancel_leaves_a_run_that_ends_cancelled(lane: Lane) -> None:
+def test_a_runner_that_is_killed_after_a_cancel_leaves_a_run_that_ends_cancelled(environment: SmallEnvironment) -> None:
     """Terraform, told to stop, is long about writing its state: its runner can't have ended before it is killed."""
-    folder = lane.file.parents[1]
-    process, run = begin(lane, folder, "two")
-    add_fault(lane.world, service="s3", operation="PutObject", kind="slow", seconds=20.0, count=1, containing=lane.name)
-    assert lane.omc("runs", "cancel", run, "--env", lane.name, "--no-wait").code == 0
+    folder = environment.file.parents[1]
+    process, run = begin(environment, folder, "two")
+    add_fault(
+        environment.stack,
+        service="s3",
+        operation="PutObject",
+        kind="slow",
+        seconds=20.0,
+        count=1,
+        containing=environment.name,
+    )
+    assert environment.omc("runs", "cancel", run, "--env", environment.name, "--no-wait").returncode == 0
     process.kill()
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    resumed = lane.omc("runs", "resume", run, "--env", lane.name, "--output", "json")
-    assert resumed.code == 7, resumed.out + resumed.err
+    resumed = environment.omc("runs", "resume", run, "--env", environment.name, "--output", "json")
+    assert resumed.returncode == 7, resumed.stdout + resumed.stderr
     assert "The apply was cut off: of 3 resources 2 are still to be changed." in resumed.json["run"]["sentence"]
-    assert unlocked(lane)
+    assert unlocked(environment)
     assert not (folder / "go").exists()
-    assert not faults_of(lane.world, lane.name)
+    assert not faults_of(environment.stack, environment.name)
 
 
-NOTHING = "Nothing is to be changed: lane1 is what the code says."
+NOTHING = "Nothing is to be changed: small1 is what the code says."
 DASHBOARD = """
 resource "terraform_data" "{name}" {{
   input = "{title}"
@@ -175,12 +188,12 @@ removed {
 """
 
 
-def test_what_is_only_moved_imported_or_forgotten_is_a_change_that_is_applied(lane: Lane) -> None:
+def test_what_is_only_moved_imported_or_forgotten_is_a_change_that_is_applied(environment: SmallEnvironment) -> None:
     """Each is told in the plan, applied, and over: with its block taken out, nothing is destroyed and made anew."""
     app = DASHBOARD.format(name="app", title="a title")
-    write(lane, DASHBOARD.format(name="application", title="a title"))
-    assert lane.omc(*apply(lane, "moved")).code == 0
-    own = managed(lane)["terraform_data.application"]
+    write(environment, DASHBOARD.format(name="application", title="a title"))
+    assert environment.omc(*apply(environment, "moved")).returncode == 0
+    own = managed(environment)["terraform_data.application"]
     records = [
         (app + MOVED, app, "1 moved", {"terraform_data.app": own}),
         (app + IMPORTED, app + IMPORTED[IMPORTED.index("resource") :], "1 imported",
@@ -189,43 +202,47 @@ def test_what_is_only_moved_imported_or_forgotten_is_a_change_that_is_applied(la
             {"terraform_data.found": "made-by-hand"}),
     ]  # fmt: skip
     for with_block, without_block, counted, left in records:
-        write(lane, with_block)
-        planned = lane.omc("infra", "plan", "--env", lane.name)
-        assert planned.code == 0, planned.out + planned.err
-        assert counted in planned.out
-        assert NOTHING not in planned.out
-        done = lane.omc(*apply(lane, "moved"))
-        assert done.code == 0, done.out + done.err
+        write(environment, with_block)
+        planned = environment.omc("infra", "plan", "--env", environment.name)
+        assert planned.returncode == 0, planned.stdout + planned.stderr
+        assert counted in planned.stdout
+        assert NOTHING not in planned.stdout
+        done = environment.omc(*apply(environment, "moved"))
+        assert done.returncode == 0, done.stdout + done.stderr
         assert counted in done.json["run"]["sentence"]
-        assert managed(lane) == left
-        write(lane, without_block)
-        after = lane.omc("infra", "plan", "--env", lane.name)
-        assert after.out.splitlines()[-1] == NOTHING, after.out + after.err
-        assert managed(lane) == left
+        assert managed(environment) == left
+        write(environment, without_block)
+        after = environment.omc("infra", "plan", "--env", environment.name)
+        assert after.stdout.splitlines()[-1] == NOTHING, after.stdout + after.stderr
+        assert managed(environment) == left
 
 
-def test_a_plan_of_a_part_says_so_before_and_after_it_is_applied(lane: Lane, tmp_path: Path) -> None:
+def test_a_plan_of_a_part_says_so_before_and_after_it_is_applied(environment: SmallEnvironment, tmp_path: Path) -> None:
     """Two titles were changed, and a plan that somebody made with -target has one of them."""
-    write(lane, DASHBOARD.format(name="one", title="old") + DASHBOARD.format(name="two", title="old"))
-    assert lane.omc(*apply(lane, "part")).code == 0
-    write(lane, DASHBOARD.format(name="one", title="new") + DASHBOARD.format(name="two", title="new"))
-    whole = lane.omc("infra", "plan", "--env", lane.name)
-    assert "0 added, 2 changed" in whole.out, whole.out + whole.err
-    assert "ONLY A PART" not in whole.out
+    write(environment, DASHBOARD.format(name="one", title="old") + DASHBOARD.format(name="two", title="old"))
+    assert environment.omc(*apply(environment, "part")).returncode == 0
+    write(environment, DASHBOARD.format(name="one", title="new") + DASHBOARD.format(name="two", title="new"))
+    whole = environment.omc("infra", "plan", "--env", environment.name)
+    assert "0 added, 2 changed" in whole.stdout, whole.stdout + whole.stderr
+    assert "ONLY A PART" not in whole.stdout
     file = tmp_path / "target.tfplan"
     command = [str(find_terraform().executable), "plan", "-input=false", "-target=terraform_data.one", f"-out={file}"]
-    copy = lane.world.state / "infrastructure/terraform/environments/staging"
-    made = run(command, clean_env(**lane.world.reach()), 120, cwd=copy)
-    assert made.code == 0, made.out + made.err
+    copy = environment.stack.state / "infrastructure/terraform/environments/staging"
+    made = run(command, clean_env(**environment.stack.reach()), 120, cwd=copy)
+    assert made.returncode == 0, made.stdout + made.stderr
     for output in ("table", "markdown", "json"):
-        shown = lane.omc("infra", "apply", "--env", lane.name, "--plan", str(file), "--dry-run", "--output", output)
-        assert "ONLY A PART" in shown.out, shown.out + shown.err
-        assert "0 added, 1 changed" in shown.out
-    done = lane.omc("infra", "apply", "--env", lane.name, "--plan", str(file), "--yes", "--output", "json")
-    assert done.code == 0, done.out + done.err
+        shown = environment.omc(
+            "infra", "apply", "--env", environment.name, "--plan", str(file), "--dry-run", "--output", output
+        )
+        assert "ONLY A PART" in shown.stdout, shown.stdout + shown.stderr
+        assert "0 added, 1 changed" in shown.stdout
+    done = environment.omc(
+        "infra", "apply", "--env", environment.name, "--plan", str(file), "--yes", "--output", "json"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "part" in done.json["run"]["sentence"].lower()
-    rest = lane.omc("infra", "plan", "--env", lane.name)
-    assert "0 added, 1 changed" in rest.out, rest.out + rest.err
+    rest = environment.omc("infra", "plan", "--env", environment.name)
+    assert "0 added, 1 changed" in rest.stdout, rest.stdout + rest.stderr
 
 
 SECRETS = """
@@ -251,7 +268,7 @@ resource "aws_sqs_queue" "jobs" {
 }
 
 resource "aws_ssm_parameter" "url" {
-  name        = "/lane1/url"
+  name        = "/small1/url"
   description = var.words[1]
   type        = "String"
   value       = var.quotes_url
@@ -287,7 +304,9 @@ resource "terraform_data" "refused" {
 """
 
 
-def test_a_secret_in_tfvars_and_in_tags_of_aws_is_shown_and_kept_nowhere(lane: Lane, tmp_path: Path) -> None:
+def test_a_secret_in_tfvars_and_in_tags_of_aws_is_shown_and_kept_nowhere(
+    environment: SmallEnvironment, tmp_path: Path
+) -> None:
     """A canary in every variable of a file, and in tags that somebody set by hand: no text, JSON, Markdown, summary,
     error, log, record or list of processes has it. Terraform's own files do, which only their user may read."""
     values = {
@@ -296,58 +315,58 @@ def test_a_secret_in_tfvars_and_in_tags_of_aws_is_shown_and_kept_nowhere(lane: L
         "settings": {"db_password": CANARY, "url": f"postgresql://app:{CANARY}@db/app", "json": FORMS[1], "plain": "1"},
         "words": list(FORMS),
     }
-    tfvars = root_of(lane) / "terraform.tfvars.json"
+    tfvars = root_of(environment) / "terraform.tfvars.json"
     tfvars.write_text(json.dumps(values))
-    seen: list[Done] = []
+    seen: list[CommandResult] = []
     summaries: list[Path] = []
-    env, file = ("--env", lane.name), tmp_path / "reviewed.tfplan"
-    sqs = lane.world.client("sqs")
+    env, file = ("--env", environment.name), tmp_path / "reviewed.tfplan"
+    sqs = environment.stack.client("sqs")
 
-    def say(*words: str) -> Done:
-        seen.append(lane.omc("infra", *words, *env))
+    def run_omc(*words: str) -> CommandResult:
+        seen.append(environment.omc("infra", *words, *env))
         return seen[-1]
 
     def shown_in_all_ways() -> None:
         summaries.append(tmp_path / f"summary-{len(summaries)}.json")
-        planned = say("plan", "--full", "--out", str(file), "--summary", str(summaries[-1]))
-        assert planned.code == 0, planned.out + planned.err
+        planned = run_omc("plan", "--full", "--out", str(file), "--summary", str(summaries[-1]))
+        assert planned.returncode == 0, planned.stdout + planned.stderr
         for output in ("table", "json", "markdown"):
-            assert say("apply", "--plan", str(file), "--dry-run", "--output", output).code == 0
-        assert say("plan", "--output", "markdown").code == 0
-        assert say("drift", "--all", "--full").code in (0, 1)
+            assert run_omc("apply", "--plan", str(file), "--dry-run", "--output", output).returncode == 0
+        assert run_omc("plan", "--output", "markdown").returncode == 0
+        assert run_omc("drift", "--all", "--full").returncode in (0, 1)
 
     try:
         with listing_processes() as listed:
-            write(lane, SECRETS.replace("TITLE", "old"))
+            write(environment, SECRETS.replace("TITLE", "old"))
             shown_in_all_ways()
-            assert say("apply", "--yes").code == 0
+            assert run_omc("apply", "--yes").returncode == 0
             queue = sqs.get_queue_url(QueueName="jobs")["QueueUrl"]
             sqs.tag_queue(QueueUrl=queue, Tags={"api-token": CANARY, "Note": FORMS[0], "Reach": FORMS[2]})
-            write(lane, SECRETS.replace("TITLE", "new"))
+            write(environment, SECRETS.replace("TITLE", "new"))
             shown_in_all_ways()
-            assert say("apply", "--yes", "--output", "json").code == 0
+            assert run_omc("apply", "--yes", "--output", "json").returncode == 0
             assert set(sqs.list_queue_tags(QueueUrl=queue)["Tags"]) == {"Name", "Contact"}
-            write(lane, SECRETS.replace("TITLE", "new") + REFUSING)
-            assert say("plan").code == 1
-            assert say("apply", "--yes").code == 1
-            write(lane, SECRETS.replace("TITLE", "new"))
-            assert say("destroy", "--dry-run").code == 0
-        runs = [str(one["run"]) for one in lane.omc("runs", "list", *env, "--output", "json").json["runs"][:2]]
+            write(environment, SECRETS.replace("TITLE", "new") + REFUSING)
+            assert run_omc("plan").returncode == 1
+            assert run_omc("apply", "--yes").returncode == 1
+            write(environment, SECRETS.replace("TITLE", "new"))
+            assert run_omc("destroy", "--dry-run").returncode == 0
+        runs = [str(one["run"]) for one in environment.omc("runs", "list", *env, "--output", "json").json["runs"][:2]]
         for output in ("table", "json", "markdown"):
-            seen += [lane.omc("runs", "show", run, "--output", output) for run in runs]
-            seen.append(lane.omc("audit", "show", *env, "--output", output))
-        assert "aws_sqs_queue.jobs" in seen[0].out
+            seen += [environment.omc("runs", "show", run, "--output", output) for run in runs]
+            seen.append(environment.omc("audit", "show", *env, "--output", output))
+        assert "aws_sqs_queue.jobs" in seen[0].stdout
         for done in seen:
-            assert CANARY not in done.out + done.err, done
+            assert CANARY not in done.stdout + done.stderr, done
         assert all(CANARY not in file.read_text() for file in summaries)
         assert not [words for words in listed if CANARY in words]
-        place = locate_store(load(lane.file), load(lane.file).environments[lane.name])
+        place = locate_store(load(environment.file), load(environment.file).environments[environment.name])
         with open_store(place) as store, store.reading() as session:
             connection = session.connection().connection.driver_connection
             rows = dump(cast("psycopg.Connection", connection))
         assert runs[0] in rows
         assert CANARY not in rows
-        logs = [*lane.world.state.glob("*.log"), *lane.file.parent.rglob("*.log")]
+        logs = [*environment.stack.state.glob("*.log"), *environment.file.parent.rglob("*.log")]
         assert not [log for log in logs if CANARY in log.read_text(errors="replace")]
     finally:
         tfvars.unlink()

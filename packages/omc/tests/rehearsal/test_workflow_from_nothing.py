@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from support.stack import CLUSTER, Stack, eventually, state_bucket
+from support.stack import CLUSTER, Stack, state_bucket
 from support.users import users
+from support.waiting import eventually
 from support.workflow import DESTROY, Repository, StepFailed
 
 pytestmark = [pytest.mark.cloud, pytest.mark.terraform, pytest.mark.timeout(1800)]

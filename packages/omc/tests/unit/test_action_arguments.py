@@ -91,7 +91,7 @@ EXAMPLES: tuple[Arguments, ...] = (
     SetTimer(seconds=3600, procedure="scale", request={"service": "backend", "count": 2}, why="it was scaled"),
     CancelTimer(timer=output_of("give-back-backend", "timer")),
 )
-FIELDS = [(example, each.name) for example in EXAMPLES for each in fields(example)]  # type: ignore[arg-type]
+FIELDS = [(example, each.name) for example in EXAMPLES for each in fields(example)]  # type: ignore[arg-type]  # all are dataclasses
 NAMED = pytest.mark.parametrize(("example", "field"), FIELDS, ids=[f"{one.ACTION}.{name}" for one, name in FIELDS])
 
 
@@ -167,7 +167,7 @@ def test_a_missing_field_is_refused_unless_it_has_a_default(example: Arguments, 
     except Misfit:
         assert f"{field} is missing" in refusal(example.ACTION, record)
         return
-    without = replace(example, **{field: getattr(read, field)})  # type: ignore[type-var]
+    without = replace(example, **{field: getattr(read, field)})  # type: ignore[type-var]  # all are dataclasses
     assert field not in stored(without), "a plan leaves out what has its default, so it says the same"
 
 
@@ -186,7 +186,7 @@ def test_a_field_of_another_type_is_refused(example: Arguments, field: str) -> N
 
 def late_fields() -> Iterator[tuple[str, str]]:
     for example in EXAMPLES:
-        for each in fields(example):  # type: ignore[arg-type]
+        for each in fields(example):  # type: ignore[arg-type]  # all are dataclasses
             if "Late" in str(each.type):
                 yield example.ACTION, each.name
 
@@ -227,7 +227,7 @@ def test_what_has_its_default_is_left_out_of_a_plan() -> None:
     assert stored(SetCapacity(service="b", minimum=None, maximum=None, at_least=1, at_most=1))["minimum"] is None
 
 
-def test_an_action_that_this_omc_lacks_is_said_when_a_plan_is_made_and_left_to_its_step_when_it_runs() -> None:
+def test_an_action_that_this_omc_lacks_is_reported_when_a_plan_is_made_and_left_to_its_step_when_it_runs() -> None:
     for name in ("ecs.polish", "nowhere.polish"):
         plan = Plan("p", "local", {}, "A plan", Risk.LOW, (Step("odd", name, {}, "Odd"),))
         assert misfit_of(plan, also_unknown=True) == f'step "odd": this omc has no action {name}'

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from canned_aws import ACCOUNT, CannedAws, canned_aws, healthy
 from localcloud.core.registry import AwsError
 from omc.aws.batches import batches
 from omc.aws.calls import Call, parallel_map, recording
@@ -23,6 +22,7 @@ from omc.aws.permissions import ACTIONS, action_for
 from omc.aws.reads import is_read
 from omc.config import Environment, load
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, NotFound, Throttled, Unreachable, WriteRefused
+from support.canned_aws import ACCOUNT, CannedAws, canned_aws, healthy
 from support.shell import words_of
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
@@ -90,7 +90,7 @@ def test_every_call_is_recorded_also_those_of_threads() -> None:
     assert all(call.requests == 1 and call.seconds > 0 and call.error is None for call in calls)
 
 
-def test_throttling_is_tried_again_and_then_told() -> None:
+def test_throttling_is_tried_again_and_then_reported() -> None:
     answers = healthy()
     answers["ecs", "ListTasks"] = AwsError("ThrottlingException", "Rate exceeded")
     with canned_aws(answers) as aws, recording() as calls, pytest.raises(Throttled, match="too many requests"):
@@ -107,7 +107,7 @@ def test_a_denial_names_the_action_that_aws_names() -> None:
         gateway(aws).client("ecs").list_tasks(cluster="c")
     assert raised.value.action == "ecs:ListTasks"
     assert raised.value.message == (
-        "ecs ListTasks is not allowed: the credentials lack ecs:ListTasks. Add it to the role, or use another."
+        "ecs ListTasks is not allowed: the credentials lack ecs:ListTasks. Add it to the role, or use another role."
     )
 
 
@@ -124,9 +124,9 @@ def test_not_found_is_told_apart_from_other_refusals() -> None:
     assert not isinstance(raised.value, NotFound)
 
 
-def test_wrong_parameters_are_told_without_a_call() -> None:
+def test_wrong_parameters_are_reported_without_a_call() -> None:
     with canned_aws(healthy()) as aws, pytest.raises(AwsRefused, match="Missing required parameter"):
-        gateway(aws).client("ecs").describe_services(cluster="c")  # type: ignore[call-arg]
+        gateway(aws).client("ecs").describe_services(cluster="c")  # type: ignore[call-arg]  # AWS wants services
     assert aws.requests == []
 
 
@@ -261,8 +261,8 @@ def test_the_account_is_asked_once_for_all_clients() -> None:
     from dataclasses import replace
 
     with canned_aws(healthy()) as aws:
-        ours = gateway(aws, replace(STAGING, account=ACCOUNT))
-        parallel_map(lambda service: ours.client(service).meta, ["ecs", "elbv2", "logs", "cloudwatch"])  # type: ignore[call-overload]
+        ours: Any = gateway(aws, replace(STAGING, account=ACCOUNT))
+        parallel_map(lambda service: ours.client(service).meta, ["ecs", "elbv2", "logs", "cloudwatch"])
     assert aws.operations() == ["GetCallerIdentity"]
 
 

@@ -26,7 +26,7 @@ from omc.aws.gateway import Gateway, access_to
 from omc.config import load
 from omc.errors import OmcError, Unknown, WriteRefused
 from support.credential_sources import NAMED, PAST, ROLE, SOURCES, Giver, Person, giver
-from support.data_layer import until
+from support.waiting import eventually
 
 REPOSITORY = Path(__file__).parents[4]
 STAGING = load(REPOSITORY / "omc.toml").environments["staging"]
@@ -79,7 +79,9 @@ def test_a_program_that_takes_long_is_waited_for_aloud(
 
     request = threading.Thread(target=ask, daemon=True)
     request.start()
-    until(lambda: "omc waits: the AWS credentials for staging …" in capfd.readouterr().err)
+    eventually(
+        "it says what it waits for", lambda: "omc waits for the AWS credentials for staging …" in capfd.readouterr().err
+    )
     response.touch()
     request.join(60)
     assert "over" in failures[0].message
@@ -155,9 +157,9 @@ def test_a_person_is_asked_for_a_code_once_and_the_aws_cli_knows_the_session(
     monkeypatch.setattr(credentials, "_cache", lambda: credentials._CliCache(str(person.home / ".aws/cli/cache")))
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", person.gives.endpoint)
     for _ in range(2):
-        gateway = Gateway(STAGING, access_to(STAGING))
+        gateway: Any = Gateway(STAGING, access_to(STAGING))
         gateway.log_in()
-        parallel_map(lambda service: gateway.client(service).meta, ["ecs", "logs", "rds", "elbv2"])  # type: ignore[call-overload]  # noqa: B023
+        parallel_map(lambda service: gateway.client(service).meta, ["ecs", "logs", "rds", "elbv2"])  # noqa: B023
         credentials._SHARED.clear()  # the next command
     assert requested == ["Enter MFA code for arn:aws:iam::1:mfa/jo: "]
     kept = list((person.home / ".aws/cli/cache").iterdir())
@@ -321,11 +323,11 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
     ),
     "a session of Identity Center that isn't there": (
         lambda p: p.profile("s", sso_session="gone", sso_account_id="1", sso_role_name="R").set(AWS_PROFILE="s"),
-        r'sso-session does not exist: "gone"\. Put it right in ~/\.aws/config',
+        r'sso-session does not exist: "gone"\. Correct it in ~/\.aws/config',
     ),
     "half of Identity Center's settings": (
         lambda p: p.profile("s", sso_account_id="1", sso_start_url="https://x").set(AWS_PROFILE="s"),
-        r"missing required configuration: .*Put it right",
+        r"missing required configuration: .*Correct it",
     ),
     "a damaged token of Identity Center": (
         lambda p: [
@@ -422,7 +424,7 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
     ),
     "a role's source that isn't there": (
         lambda p: p.role("r", source_profile="gone"),
-        r'source_profile "gone" referenced in the profile "r" does not exist\. Put it right',
+        r'source_profile "gone" referenced in the profile "r" does not exist\. Correct it',
     ),
     "a role's source that has nothing": (
         lambda p: p.profile("s", region="eu-west-1").role("r", source_profile="s"),
@@ -455,16 +457,16 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
     ),
     "a role whose name is none": (
         lambda p: p.with_keys("s").role("r", source_profile="s", role_arn="x"),
-        r"STS would not take what profile r says",
+        r"STS rejected the settings of profile r",
     ),
     "a wrong code": (
         lambda p: role(p, AssumeRole=denied("AccessDenied", "MultiFactorAuthentication failed with invalid code.")),
-        r"did not take the MFA code for staging: .*Run the command again, with the next code",
+        r"did not accept the MFA code for staging: .*Run the command again, with the next code",
     ),
     "half of the variables": (lambda p: p.set(AWS_ACCESS_KEY_ID="A"), r"the shell lacks AWS_SECRET_ACCESS_KEY"),
     "variables that have ended": (
         lambda p: variables(p, PAST),
-        r"have expired already\. Log in again \(new values for AWS_ACCESS_KEY_ID",
+        r"have already expired\. Log in again \(new values for AWS_ACCESS_KEY_ID",
     ),
     "an end that is no time": (
         lambda p: variables(p, "x"),
@@ -520,7 +522,7 @@ HALF: dict[str, tuple[Callable[[Person], object], str]] = {
     ),
     "STS that can't be reached": (
         lambda p: p.with_keys("s").role("r", source_profile="s").set(AWS_ENDPOINT_URL_STS="http://127.0.0.1:9"),
-        r"gives out the credentials for staging can't be reached: .*127\.0\.0\.1:9",
+        r"The source of the credentials for staging can't be reached: .*127\.0\.0\.1:9",
     ),
     "an endpoint that is none": (
         lambda p: p.with_keys("default").set(AWS_ENDPOINT_URL_STS="nowhere"),

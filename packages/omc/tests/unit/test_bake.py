@@ -17,7 +17,7 @@ from omc.actions.action import Outcome, Verdict, action_named
 from omc.config import Thresholds
 from omc.facts.releases import Ledger
 from omc.judgement.bake import Health, Readings, State, health_of, judged, regression
-from support import release_world as world
+from support import release_facts as example
 from support.fake_gateway import FakeGateway, context
 
 LIMITS = Thresholds()
@@ -27,8 +27,8 @@ def figures(error_percent: float = 0.0, p95: float | None = 0.1, requests: float
     return Readings(requests=requests, error_percent=error_percent, p95_seconds=p95, **more)
 
 
-HEALTH = Health(figures(0.1), 6, world.NOW.isoformat())
-SLOW_HEALTH = Health(figures(0.1, 1.4), 6, world.NOW.isoformat())
+HEALTH = Health(figures(0.1), 6, example.NOW.isoformat())
+SLOW_HEALTH = Health(figures(0.1, 1.4), 6, example.NOW.isoformat())
 QUIET = Readings()
 
 # What makes it end at once
@@ -37,16 +37,16 @@ QUIET = Readings()
 @pytest.mark.parametrize(
     ("before", "now", "health", "expected"),
     [
-        (QUIET, Readings(firing=("x-5xx",)), None, "Alarm x-5xx fired since."),
-        (Readings(firing=("a",)), Readings(firing=("a", "b", "c")), HEALTH, "Alarms b, c fired since."),
+        (QUIET, Readings(firing=("x-5xx",)), None, "Alarm x-5xx fired during the release."),
+        (Readings(firing=("a",)), Readings(firing=("a", "b", "c")), HEALTH, "Alarms b, c fired during the release."),
         (Readings(firing=("x-5xx",)), Readings(firing=("x-5xx",)), None, ""),
         (
             QUIET,
             figures(20.0, requests=100),
             None,
-            "20.0 % of 100 answers are 5xx, above 5 %; before nothing was asked",
+            "20.0 % of 100 answers are 5xx, above 5 %; before, nothing was asked",
         ),
-        (figures(0.2), figures(20.0), HEALTH, "20.0 % of 600 answers are 5xx, above 5 %; before it was 0.2 %"),
+        (figures(0.2), figures(20.0), HEALTH, "20.0 % of 600 answers are 5xx, above 5 %; before, it was 0.2 %"),
         (figures(0.0), figures(4.0), HEALTH, "4.0 % of 600 answers are 5xx, and 0.1 % when release 6 was verified"),
         (figures(0.0), figures(4.0), None, ""),
         (figures(0.0), figures(4.0, requests=100), HEALTH, ""),
@@ -55,7 +55,7 @@ QUIET = Readings()
         (figures(60.0), figures(100.0), None, "100.0 % of 600 answers are 5xx"),
         (figures(60.0), figures(70.0), HEALTH, ""),
         (QUIET, figures(100.0, requests=5), None, ""),
-        (figures(p95=0.1), figures(p95=3.0), None, "take 3.00 s or more, above 1.00 s; before it was 0.0 %, 95th"),
+        (figures(p95=0.1), figures(p95=3.0), None, "take 3.00 s or more, above 1.00 s; before, it was 0.0 %, 95th"),
         (figures(p95=2.0), figures(p95=3.0), None, ""),
         (figures(p95=2.0), figures(p95=5.0), None, "take 5.00 s or more"),
         (figures(p95=1.4), figures(p95=2.0), SLOW_HEALTH, ""),
@@ -80,7 +80,7 @@ def test_what_a_release_is_taken_back_for_at_once(
     ("before", "recent", "health", "state", "expected"),
     [
         (figures(0.1), figures(0.2), HEALTH, State.HEALTHY, "as healthy as release 6 when it was verified (0.1 %"),
-        (figures(0.1), figures(0.2), None, State.HEALTHY, "no release was verified here before"),
+        (figures(0.1), figures(0.2), None, State.HEALTHY, "no earlier release was verified here"),
         (figures(40.0), figures(0.1), HEALTH, State.HEALTHY, "the incident before it (it was 40.0 %, 95th"),
         (figures(40.0), figures(0.1), None, State.HEALTHY, "is over"),
         (figures(0.1, 9.0), figures(0.1), HEALTH, State.HEALTHY, "is over"),
@@ -93,7 +93,7 @@ def test_what_a_release_is_taken_back_for_at_once(
         (figures(30.0), figures(30.0), None, State.UNHEALED, "no better than the incident"),
         (figures(40.0), figures(8.0, 5.0), None, State.UNHEALED, "8.0 % of 600 answers are 5xx, above 5 %; the"),
         (figures(0.1), figures(30.0), HEALTH, State.WORSE, "30.0 % of 600 answers are 5xx"),
-        (QUIET, figures(30.0), None, State.WORSE, "before nothing was asked"),
+        (QUIET, figures(30.0), None, State.WORSE, "before, nothing was asked"),
     ],
 )  # fmt: skip
 def test_what_the_watch_comes_to(
@@ -140,7 +140,7 @@ def test_an_incident_before_never_makes_a_release_healthy(
 def released(number: int, error_percent: float, *, requests: float = 600, **proof: Any) -> Any:
     after = asdict(figures(error_percent, requests=requests))
     record = {"watched": True, "seconds": 420.0, "after": after, **proof}
-    return world.release(number, 100 - number, number, 3, proof=record)
+    return example.release(number, 100 - number, number, 3, proof=record)
 
 
 @pytest.mark.parametrize(
@@ -155,8 +155,8 @@ def released(number: int, error_percent: float, *, requests: float = 600, **proo
         ([released(1, 0.1), released(2, 0.2, doubt="not compared")], 1),
         ([released(1, 0.1), released(2, 0.2, requests=3)], 1),
         ([released(1, 0.1), replace(released(2, 0.2), is_rollback=True)], 1),
-        ([released(1, 0.1), world.release(2, 98, 2, 3, proof={"backend": 12.0}, is_rollback=True)], 1),
-        ([released(1, 0.1), world.release(2, 98, 2, 3)], 1),
+        ([released(1, 0.1), example.release(2, 98, 2, 3, proof={"backend": 12.0}, is_rollback=True)], 1),
+        ([released(1, 0.1), example.release(2, 98, 2, 3)], 1),
         ([released(1, 40.0), released(2, 30.0)], None),
     ],
 )
@@ -181,7 +181,7 @@ class Service:
     at: float = 0.0
 
     def now(self) -> datetime:
-        return world.NOW + timedelta(seconds=self.at)
+        return example.NOW + timedelta(seconds=self.at)
 
     def metric_data(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         if "Expression" in params["MetricDataQueries"][0]:  # whether the local cloud's figures arrive at all
@@ -191,7 +191,7 @@ class Service:
             period, metric = query["MetricStat"]["Period"], query["MetricStat"]["Metric"]["MetricName"]
             times, values, at = [], [], params["StartTime"]
             while at < params["EndTime"] and at + timedelta(seconds=period + self.late) <= self.now():
-                share = self.errors((at - world.NOW).total_seconds())
+                share = self.errors((at - example.NOW).total_seconds())
                 value = {
                     "HTTPCode_Target_2XX_Count": period * self.rate * (1 - share),
                     "HTTPCode_Target_5XX_Count": period * self.rate * share,
@@ -205,7 +205,7 @@ class Service:
         return {"MetricDataResults": results}
 
     def watched(self, before: Readings, health: Health | None, seconds: float, longer: float) -> Outcome:
-        environment = world.environment(local_state=Path("/nowhere") if self.local else None)
+        environment = example.environment(local_state=Path("/nowhere") if self.local else None)
         service = {
             "serviceName": "backend", "status": "ACTIVE", "desiredCount": 2, "runningCount": 2, "pendingCount": 0,
             "taskDefinition": "x/ohmycoins-backend:8",
@@ -228,7 +228,7 @@ class Service:
             "health": asdict(health) if health else None,
             "services": {"backend": "ohmycoins-backend:8"},
         }
-        where = context(gateway, state={"began": world.NOW.isoformat()}, now=self.now)
+        where = context(gateway, state={"began": example.NOW.isoformat()}, now=self.now)
         settle = action_named("cloudwatch.settle")
         while (outcome := settle.poll(where, settle.read(arguments))) is None:
             self.at += 10
@@ -275,7 +275,7 @@ def test_what_a_release_is_called(story: str) -> None:
         return
     assert (outcome.verdict, users.at) == (Verdict.SUCCEEDED, seconds)
     proof: Any = outcome.outputs["proof"]
-    release = world.release(1, 1, 1, 1, proof=proof)
+    release = example.release(1, 1, 1, 1, proof=proof)
     assert release.is_verified is (called == "verified")
     assert release.doubt == {"verified": "", "left, not healthy": "not healthy"}.get(called, called)
     assert bool(proof.get("unhealthy")) is (called == "left, not healthy")
@@ -285,4 +285,4 @@ def test_what_a_release_is_called(story: str) -> None:
 def test_a_short_watch_in_the_local_cloud_verifies_nothing(seconds: float, verified: bool) -> None:
     outcome = Service(after(0, 0.0), late=0, local=True).watched(figures(), None, seconds, seconds)
     assert outcome.verdict is Verdict.SUCCEEDED
-    assert world.release(1, 1, 1, 1, proof=outcome.outputs["proof"]).is_verified is verified
+    assert example.release(1, 1, 1, 1, proof=outcome.outputs["proof"]).is_verified is verified

@@ -41,11 +41,11 @@ from omc.procedures.infrastructure_drift import (
     releases_that_run,
 )
 from omc.store.models import Run
-from support import release_world as world
+from support import release_facts as example
 from support.fake_gateway import FakeGateway
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
-STAGING = world.environment()
+STAGING = example.environment()
 BACKEND = "service/ohmycoins-staging/backend"
 BALANCER, LISTENER, GROUP, TOPIC = "arn:lb", "arn:listener", "arn:tg", "arn:topic"
 
@@ -125,7 +125,7 @@ CLEAN: dict[tuple[str, str], Any] = {
 
 
 def read(answers: dict[tuple[str, str], Any], code: dict[str, Any] | None = None) -> BesideTerraform:
-    return read_beside(FakeGateway(CLEAN | answers), managed(code))  # type: ignore[arg-type]
+    return read_beside(FakeGateway(CLEAN | answers), managed(code))
 
 
 def lines(extra: Extra) -> list[str]:
@@ -134,7 +134,7 @@ def lines(extra: Extra) -> list[str]:
 
 def test_what_is_all_managed_is_nothing_and_nobody_is_asked_who() -> None:
     gateway = FakeGateway(dict(CLEAN))
-    found = read_beside(gateway, managed())  # type: ignore[arg-type]
+    found = read_beside(gateway, managed())
     assert (found.extras, found.unknown) == ((), ())
     assert gateway.calls("lookup_events") == []
     assert [params["Bucket"] for params in gateway.calls("get_bucket_policy")] == ["exports"]
@@ -164,10 +164,10 @@ def test_what_the_state_lacks_is_not_awss_fault(kind: str, key: str) -> None:
         for address, values in known.resources[kind].items()
     }
     state = replace(known, resources={**known.resources, kind: lacking})
-    found = read_beside(FakeGateway(dict(CLEAN)), state)  # type: ignore[arg-type]
+    found = read_beside(FakeGateway(dict(CLEAN)), state)
     assert found.unknown
     for problem in found.unknown:
-        assert f"the state says no {key} of " in problem
+        assert f"the state has no {key} for " in problem
         assert f".{kind}." in problem
         assert "AWS" not in problem
 
@@ -357,7 +357,7 @@ def test_who_added_the_rule_and_since_when() -> None:
 
 def test_iams_calls_are_recorded_in_another_region() -> None:
     [extra] = read(FOUND[7][0]).extras
-    assert extra.author.who == "who is unknown: CloudTrail has IAM's calls in us-east-1"
+    assert extra.author.who == "who is unknown: CloudTrail records IAM's calls in us-east-1"
 
 
 @pytest.mark.parametrize(
@@ -534,7 +534,7 @@ def test_a_pending_value_is_drift_unless_it_is_what_the_code_says() -> None:
     assert reboot.is_none
 
 
-def test_what_stands_beside_is_drift_and_what_was_not_asked_is_said() -> None:
+def test_what_stands_beside_is_drift_and_what_was_not_asked_is_reported() -> None:
     extra = Extra("the role x", "has a policy", (Difference("p", "nothing", "y"),))
     assert not drift(plan(), environment=STAGING, beside=BesideTerraform((extra,))).is_none
     found = drift(plan(), environment=STAGING, beside=BesideTerraform((), ("listeners: denied",)))
@@ -545,7 +545,7 @@ def test_what_stands_beside_is_drift_and_what_was_not_asked_is_said() -> None:
 
 
 def test_a_revision_is_named_by_its_release_or_as_one_that_nobody_knows() -> None:
-    services = Services((world.service("backend", 9),), ())
+    services = Services((example.service("backend", 9),), ())
     limits = Scaling((ScalableTarget("backend", 2, 10, False, ()),))
     known = replace(plan(), current={"a": {"family": "ohmycoins-backend", "revision": 9}})
     assert list(not_as_deployed(known, services, limits, None)) == []
@@ -556,14 +556,14 @@ def test_a_revision_is_named_by_its_release_or_as_one_that_nobody_knows() -> Non
     )
     [message] = not_as_deployed(plan(), services, limits, None)
     assert "there is no record of omc's here to ask" in message
-    ledger = Ledger((world.release(4, 2.0, 9, 3),))
+    ledger = Ledger((example.release(4, 2.0, 9, 3),))
     assert list(not_as_deployed(plan(), services, limits, ledger)) == []
     [message] = releases_that_run(services, ledger, STAGING)
     assert "backend runs ohmycoins-backend:9: omc's release 4 by " in message
 
 
 def test_limits_that_can_not_be_read_are_unknown_and_not_absent() -> None:
-    services = Services((world.service("backend", 9, desired=12),), ())
+    services = Services((example.service("backend", 9, desired=12),), ())
     known = replace(plan(), current={"a": {"family": "ohmycoins-backend", "revision": 9}})
     assert list(not_as_deployed(known, services, None, None)) == []
     assert not_known(Scaling, "not allowed.") == (
@@ -572,8 +572,8 @@ def test_limits_that_can_not_be_read_are_unknown_and_not_absent() -> None:
     assert set(dependencies(read_beside_the_plan).values()) == set(NOT_KNOWN)
 
 
-def test_a_count_outside_of_the_limits_is_told() -> None:
-    services = Services((world.service("backend", 9, desired=12),), ())
+def test_a_count_outside_of_the_limits_is_reported() -> None:
+    services = Services((example.service("backend", 9, desired=12),), ())
     known = replace(plan(), current={"a": {"family": "ohmycoins-backend", "revision": 9}})
     [message] = not_as_deployed(known, services, Scaling((ScalableTarget("backend", 2, 10, True, ()),)), None)
     assert "backend wants 12 tasks, outside of its autoscaler's limits 2-10" in message

@@ -48,19 +48,19 @@ def test_every_handler_of_botocore_hears_what_it_heard_but_those_of_its_document
     ours: Any = copy.copy(events())
     for name in {event[0] for event in BUILTIN_HANDLERS if not event[0].startswith("docs.")}:
         for event in (name, f"{name}.x"):
-            heard = list(whole._emitter._handlers.prefix_search(whole._alias_event_name(event)))
-            assert list(ours._emitter._handlers.prefix_search(alias_of(event))) == heard
+            handlers = list(whole._emitter._handlers.prefix_search(whole._alias_event_name(event)))
+            assert list(ours._emitter._handlers.prefix_search(alias_of(event))) == handlers
 
 
 def test_what_one_client_registers_no_other_hears() -> None:
     first = events()
     second = copy.copy(first)
-    heard: list[str] = []
-    second.register("omc-said.ecs", lambda **response: heard.append(response["event_name"]))
+    names: list[str] = []
+    second.register("omc-said.ecs", lambda **response: names.append(response["event_name"]))
     first.emit("omc-said.ecs.ListTasks")
-    assert heard == []
+    assert names == []
     second.emit("omc-said.ecs.ListTasks")
-    assert heard == ["omc-said.ecs.ListTasks"]
+    assert names == ["omc-said.ecs.ListTasks"]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest as Scale
 from support import aws_cli
-from support import release_world as world
+from support import release_facts as example
 from support.shell import words_of
 
 B, F = "ohmycoins-backend", "ohmycoins-frontend"
@@ -43,22 +43,24 @@ HOSTILE = 'it\'s $HOME `id` "quoted" *'
 
 def _deploy(**more: Any) -> Plan:
     request = more.pop("request", None) or DeployRequest(
-        images={"backend": world.digest("b"), "frontend": world.digest("b")}
+        images={"backend": example.digest("b"), "frontend": example.digest("b")}
     )
-    images = replace(world.facts()["images"], of={"backend": world.wanted(), "frontend": world.wanted(name="frontend")})
-    return world.planned("deploy", request, **({"images": images} | more))
+    images = replace(
+        example.facts()["images"], of={"backend": example.wanted(), "frontend": example.wanted(name="frontend")}
+    )
+    return example.planned("deploy", request, **({"images": images} | more))
 
 
 def _rollback(**more: Any) -> Plan:
-    old, new = world.definition("backend", 7, "a"), world.definition("backend", 8, "b")
+    old, new = example.definition("backend", 7, "a"), example.definition("backend", 8, "b")
     known = {
-        "services": Services((world.service("backend", 8), world.service("frontend", 3))),
-        "definitions": Definitions({"backend": new, "frontend": world.definition("frontend", 3, "a")}, {}),
-        "history": History({"backend": (world.deployed(f"{B}:8", 1), world.deployed(f"{B}:7", 24))}),
-        "found": world.candidates(old, new),
-        "ledger": world.ledger(),
+        "services": Services((example.service("backend", 8), example.service("frontend", 3))),
+        "definitions": Definitions({"backend": new, "frontend": example.definition("frontend", 3, "a")}, {}),
+        "history": History({"backend": (example.deployed(f"{B}:8", 1), example.deployed(f"{B}:7", 24))}),
+        "found": example.candidates(old, new),
+        "ledger": example.ledger(),
     }
-    return world.planned("rollback", more.pop("request", RollbackRequest(("backend",))), **(known | more))
+    return example.planned("rollback", more.pop("request", RollbackRequest(("backend",))), **(known | more))
 
 
 def _running(definitions: Definitions, backend: Definition) -> Definitions:
@@ -66,30 +68,30 @@ def _running(definitions: Definitions, backend: Definition) -> Definitions:
 
 
 def _plans() -> Iterator[tuple[str, Plan]]:
-    definitions = world.facts()["definitions"]
-    environment = world.environment()
+    definitions = example.facts()["definitions"]
+    environment = example.environment()
     yield "deploy", _deploy()
-    odd = world.definition("backend", 7, "a", NOTE=HOSTILE, API_KEY="abcdefghijklmnop")
+    odd = example.definition("backend", 7, "a", NOTE=HOSTILE, API_KEY="abcdefghijklmnop")
     yield "deploy, odd values", _deploy(definitions=_running(definitions, odd))
     yield "deploy, new tasks", _deploy(request=DeployRequest(force_new=["backend", "frontend"]))
     gone = replace(definitions.running["backend"], status="INACTIVE")
     again = DeployRequest(force_new=["backend"])
     yield "deploy, what runs is deregistered", _deploy(request=again, definitions=_running(definitions, gone))
     yield "roll back", _rollback()
-    was = world.candidates(replace(world.definition("backend", 7, "a"), status="INACTIVE"))
+    was = example.candidates(replace(example.definition("backend", 7, "a"), status="INACTIVE"))
     yield "roll back to what was deregistered", _rollback(found=was, request=RollbackRequest(("backend",), to=f"{B}:7"))
-    going = replace(world.deployed(f"{B}:8", 1), status="IN_PROGRESS", finished=None)
-    yield "stop", _rollback(history=History({"backend": (going, world.deployed(f"{B}:7", 24))}))
-    yield "restart", world.planned("restart", Restart())
-    yield "migrate", world.planned("migrate", Migrate(()))
+    going = replace(example.deployed(f"{B}:8", 1), status="IN_PROGRESS", finished=None)
+    yield "stop", _rollback(history=History({"backend": (going, example.deployed(f"{B}:7", 24))}))
+    yield "restart", example.planned("restart", Restart())
+    yield "migrate", example.planned("migrate", Migrate(()))
     quotas = {"quotas": Quotas(None, {}, 0.0)}
-    yield "scale", world.planned("scale", Scale("backend", count=4), **quotas)
-    yield "scale for a while", world.planned("scale", Scale("backend", count=4, seconds=3600), **quotas)
-    yield "limits", world.planned("scale", Scale("backend", minimum=3, maximum=6), **quotas)
+    yield "scale", example.planned("scale", Scale("backend", count=4), **quotas)
+    yield "scale for a while", example.planned("scale", Scale("backend", count=4, seconds=3600), **quotas)
+    yield "limits", example.planned("scale", Scale("backend", minimum=3, maximum=6), **quotas)
     alone = Scaling(())
-    yield "scale without an autoscaler", world.planned("scale", Scale("backend", count=4), scaling=alone, **quotas)
+    yield "scale without an autoscaler", example.planned("scale", Scale("backend", count=4), scaling=alone, **quotas)
     registered = Registered({"backend": tuple(f"{B}:{number}" for number in range(1, 8))}, frozenset())
-    yield "prune", world.planned("prune", PruneRequest(1), registered=registered)
+    yield "prune", example.planned("prune", PruneRequest(1), registered=registered)
     file = ApplyPlan(
         project="/tmp/a project", work="/tmp/work", stack="ohmycoins", plan="/tmp/a plan", sha256="0" * 64, serial=1,
         lineage="l", destroy=False, variables={}, approved=(),
@@ -139,7 +141,7 @@ def run_by_bash(lines: list[str], folder: Path) -> list[list[str]]:
 @pytest.mark.parametrize("name", PLANS)
 def test_what_a_plan_says_by_hand_is_run_as_printed(name: str, tmp_path: Path) -> None:
     plan = undone(PLANS[name])
-    lines = commands(plan, world.environment())
+    lines = commands(plan, example.environment())
     ran = run_by_bash(lines, tmp_path)
     for words in ran:
         if words[0] == "aws":
@@ -158,7 +160,7 @@ def test_every_action_is_among_them() -> None:
 def test_what_goes_on_is_waited_for_as_printed(tmp_path: Path) -> None:
     nothing: Any = None
     where = Context(
-        nothing, world.environment(), "r", "s", "t", lambda: world.NOW, lambda _: None,
+        nothing, example.environment(), "r", "s", "t", lambda: example.NOW, lambda _: None,
         {"task": "arn:aws:ecs:ap-southeast-2:123456789012:task/c/0a1b"}, lambda _: None, lambda: False, nothing,
     )  # fmt: skip
     run_task = action_named("ecs.run_task")
@@ -229,7 +231,7 @@ def test_each_call_is_explained_as_the_aws_cli_takes_it(service: str, operation:
 
 def test_environments_have_no_say_in_it() -> None:
     """What is printed names region, cluster and service; whose credentials ask is the shell's to say."""
-    environment: Environment = world.environment()
+    environment: Environment = example.environment()
     for plan in PLANS.values():
         for line in commands(plan, environment):
             assert "None" not in line.split()

@@ -24,7 +24,7 @@ from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.scope import Scope
 from omc.facts.services import Deployment, Event, Services
 from omc.facts.tasks import Container, StoppedTasks
-from support.causes_world import (
+from support.causes_facts import (
     ALL_ILL,
     BACKEND_LOG,
     CACHE,
@@ -482,7 +482,7 @@ STORIES = [
         ALL_ILL,
         [errors(DOWN), stores(), rules(), load_of(newest=ago(minutes=4))],
         [("database-hangs", "database", FAIL)],
-        words=("doesn't answer", "Performance Insights has heard nothing", "available"),
+        words=("doesn't answer", "Performance Insights has had no data", "available"),
     ),
     story(
         "connections time out, and the database is measured all the while",
@@ -748,7 +748,7 @@ STORIES = [
 
 
 @pytest.mark.parametrize("expected", STORIES)
-def test_what_is_told(expected: Story) -> None:
+def test_what_is_reported(expected: Story) -> None:
     found = [each for each in run(expected.findings, expected.facts) if each.level is not OK]
     assert [(each.check, each.place, each.level) for each in found] == expected.expected, [
         each.sentence for each in found
@@ -793,7 +793,7 @@ def test_something_wrong_asks_what_names_a_cause() -> None:
     assert {"words", "stores", "load", "rules", "rejects", "writes"} <= wanted
 
 
-def test_what_could_not_be_read_is_said() -> None:
+def test_what_could_not_be_read_is_reported() -> None:
     late = Unreachable("CloudTrail's last writes could not be read within 3 s.")
     provided = {Environment: STAGING, Scope: Scope(NOW)}
     facts = [errors(DOWN), stores(), rules("backend>database"), Services((service(),))]

@@ -14,7 +14,7 @@ from omc.facts.followup.network_acls import AclRule, NetworkAcls, SubnetAcl
 from omc.facts.listeners import Listener, Listeners
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
 from omc.facts.probes import Probes
-from support.causes_world import ago, run
+from support.causes_facts import ago, run
 
 ARN, NAME = "arn:lb", "ohmycoins-staging"
 BALANCERS = LoadBalancers(
@@ -30,7 +30,7 @@ def into(first: int, last: int, protocol: str = "tcp", **more: Any) -> Rule:
     return Rule("sg-balancer", False, protocol, first, last, **({"cidr": "0.0.0.0/0"} | more))
 
 
-def told(
+def cause_of(
     *rules: Rule, finding: Finding = SLOW, listeners: Listeners = LISTENERS, base: str = "http://x.elb"
 ) -> Finding:
     facts: list[Any] = [BALANCERS, listeners, Probes((), {}, base), LastWrites((WRITE,))]
@@ -62,11 +62,11 @@ BOTH = Listeners((*LISTENERS.listeners, Listener(ARN, "HTTPS", 443, ())))
     ],
 )
 def test_a_group_that_lets_nobody_in_fails(rules: tuple[Rule, ...], more: dict[str, Any], is_closed: bool) -> None:
-    found = told(*rules, **more)
+    found = cause_of(*rules, **more)
     assert (found.check == "balancer-closed") is is_closed
     if is_closed:
         assert (found.level, found.place, found.since) == (Level.FAIL, "load-balancer", WRITE.at)
-        assert "its security group sg-balancer lets nobody in at port" in found.sentence
+        assert "its security group sg-balancer lets nobody in on port" in found.sentence
         assert "jo (role admin), 1 min ago" in found.sentence
         assert found.explains == (SLOW,)
 

@@ -17,7 +17,7 @@ from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.listeners import Listeners
 from omc.facts.scope import Scope
 from omc.facts.services import Services
-from support.causes_world import NOW, service
+from support.causes_facts import NOW, service
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 GIVEN = {Environment: STAGING, Scope: Scope(datetime(2026, 11, 23, 21, 15, tzinfo=UTC))}
@@ -39,7 +39,7 @@ def places(*some: Finding) -> list[str]:
     return [f"{one.check} {one.subject}" for one in explained(some, {}, GIVEN)]
 
 
-def test_what_a_rule_that_is_gone_brings_about_is_told_with_it() -> None:
+def test_what_a_rule_that_is_gone_brings_about_is_reported_with_it() -> None:
     findings = explained((USERS, WELL, NOT_LED, UNUSED, NO_AGE), {}, GIVEN)
     assert [one.check for one in findings] == ["listeners", "users-served"]
     assert {one.check for one in findings[0].explains} >= {"users-served", "targets", "data-fresh"}
@@ -105,7 +105,7 @@ def test_who_made_the_rule(writes: LastWrites, *, is_told: bool, is_undone: bool
     assert found.check == "listeners"
     assert (" by jo (role admin), 3 min ago." in found.sentence) is is_told
     commands = [each.text for each in found.evidence if "delete-rule" in each.text]
-    assert commands == ([f"to take the rule away: aws elbv2 delete-rule --rule-arn {RULE}"] if is_undone else [])
+    assert commands == ([f"to remove the rule: aws elbv2 delete-rule --rule-arn {RULE}"] if is_undone else [])
 
 
 GONE = "No target is registered."

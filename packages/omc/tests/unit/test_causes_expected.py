@@ -29,14 +29,14 @@ RULE = finding("load-balancer", "The listener's rule for path-pattern /api/* is 
 ZERO = finding("services/backend", "backend wants no task, not at least 2: it serves nobody.", USERS)
 ALARM = finding("alarms/x", "The alarm x is gone: it wakes nobody")
 TRAIL = finding("infrastructure/x", "The trail x is changed: logging is off, not on", level=WARN)
-GROUP = finding("infrastructure/database", "The rule … is gone", USERS, message="… is in no listing of AWS's (sg-1)")
+GROUP = finding("infrastructure/database", "The rule … is gone", USERS, message="… is in none of AWS's listings (sg-1)")
 UNSERVED = finding("users/backend", "Users can't reach it: 404 Not Found.", "users-served")
 IDLE = finding("services/backend", "Scaled to zero (desired 0)", "services-running", WARN)
 TARGETS = finding("targets/backend", "No target is registered.", "targets")
 OTHER = finding("users/frontend", "Users can't reach it: 503.", "users-served")
 
 
-def told(*findings: Finding) -> list[tuple[str, list[str]]]:
+def explained_sentences(*findings: Finding) -> list[tuple[str, list[str]]]:
     found = explained(findings, {}, {Environment: STAGING, Scope: SCOPE})
     return [(one.sentence, [inner.sentence for inner in one.explains]) for one in found]
 
@@ -56,7 +56,7 @@ def told(*findings: Finding) -> list[tuple[str, list[str]]]:
 def test_what_cuts_users_off_explains_what_they_see_and_nothing_explains_it(
     findings: tuple[Finding, ...], expected: list[tuple[str, list[str]]]
 ) -> None:
-    assert told(*findings) == expected
+    assert explained_sentences(*findings) == expected
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_rule_of_the_group_that_is_closed_is_the_same_thing(sentence: str, is_
         ("cache", "The cache x is gone: the services have no cache", False),
     ],
 )
-def test_a_database_that_is_gone_is_told_once(place: str, sentence: str, is_same: bool) -> None:
+def test_a_database_that_is_gone_is_reported_once(place: str, sentence: str, is_same: bool) -> None:
     gone = Cause("database-gone", "database", "x", "There is no database x in this account and region.")
     assert is_same_thing(gone, finding(place, sentence, USERS)) == is_same
 

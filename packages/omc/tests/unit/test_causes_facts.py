@@ -20,7 +20,7 @@ from omc.facts.followup.last_writes import Write, read_last_writes
 from omc.facts.followup.lock_waits import read_database_load
 from omc.facts.followup.rejects import read_rejects
 from omc.facts.scope import Scope
-from support import release_world as world
+from support import release_facts as example
 from support.fake_gateway import FakeGateway
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
@@ -40,7 +40,7 @@ def test_a_reading_within_its_budget_is_what_it_reads() -> None:
         within(5, "it", lambda: int("as it was"))
 
 
-def test_a_reading_beyond_its_budget_is_left_alone_and_said() -> None:
+def test_a_reading_beyond_its_budget_is_left_alone_and_reported() -> None:
     hold = threading.Event()
     with pytest.raises(Unreachable, match=r"the flow log could not be read within 0\.05 s"):
         within(0.05, "the flow log", hold.wait)
@@ -100,7 +100,7 @@ def test_stores_with_their_events() -> None:
             ("elasticache", "describe_events"): {"Events": [event, foreign]},
         }
     )
-    found = read_data_stores(aws, world.environment())
+    found = read_data_stores(aws, example.environment())
     assert (found.database.status, found.database.host, found.database.groups) == ("rebooting", "10.0.21.5", ("sg-1",))
     assert found.database.resource_id == "", "Performance Insights is off"
     assert (found.cache.members, found.cache.groups) == ({"c-001": "rebooting"}, ("sg-2",))
@@ -251,7 +251,7 @@ def test_a_write_is_about_what_an_arn_ends_with() -> None:
 
 @pytest.mark.parametrize("by_name", [True, False])
 def test_rejects_of_the_flow_log(by_name: bool) -> None:
-    prefix = world.environment().prefix
+    prefix = example.environment().prefix
     name = f"/vpc/{prefix}/flow"
     record = {"LogGroupName": name} if by_name else {"LogDestination": f"arn:aws:logs:x:1:log-group:{name}"}
     row = {
@@ -271,7 +271,7 @@ def test_rejects_of_the_flow_log(by_name: bool) -> None:
             },
         }
     )
-    found = read_rejects(aws, world.environment(), SCOPE)
+    found = read_rejects(aws, example.environment(), SCOPE)
     assert found.log_group == name
     [reject] = found.rejects
     assert (reject.port, reject.records, reject.first) == (5432, 9, datetime(2026, 11, 23, 21, 10, tzinfo=UTC))
@@ -279,7 +279,7 @@ def test_rejects_of_the_flow_log(by_name: bool) -> None:
 
 def test_a_vpc_without_a_flow_log_has_no_rejects() -> None:
     aws = gateway({("ec2", "describe_flow_logs"): {"FlowLogs": [{"LogGroupName": "/vpc/of-others/flow"}]}})
-    assert read_rejects(aws, world.environment(), SCOPE).log_group == ""
+    assert read_rejects(aws, example.environment(), SCOPE).log_group == ""
 
 
 # Security groups

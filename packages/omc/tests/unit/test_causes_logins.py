@@ -12,7 +12,7 @@ from omc.facts.followup.data_stores import StoreEvent
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.probes import Probes
 from omc.facts.secrets import Secret, SecretsInUse, SecretUse
-from support.causes_world import ALL_ILL, NOW, ago, errors, load_of, rules, run, stores
+from support.causes_facts import ALL_ILL, NOW, ago, errors, load_of, rules, run, stores
 
 USER, NAME = "ohmycoins_app_a", "ohmycoins-staging/database-user-a"
 REFUSED = f'FATAL: password authentication failed for user "{USER}"'
@@ -32,7 +32,7 @@ def put(who: str = "jo (role admin)", name: str = NAME, **length: float) -> Last
     return LastWrites((Write(ago(**(length or {"seconds": 59})), "PutSecretValue", who, texts),))
 
 
-def told(line: str, *facts: Any) -> Finding:
+def cause_of(line: str, *facts: Any) -> Finding:
     found = run(ALL_ILL, [errors(line), stores(), rules(), load_of(), *facts])
     [cause] = [each for each in found if each.place == "database"]
     return cause
@@ -72,7 +72,7 @@ def everything(finding: Finding) -> str:
     ],
 )
 def test_a_password_that_is_refused(facts: list[Any], is_by_hand: bool, is_restarted: bool) -> None:
-    found = told(REFUSED, *facts)
+    found = cause_of(REFUSED, *facts)
     assert found.check == "database-password"
     assert USER in found.sentence
     assert ("former version back" in found.sentence) is is_by_hand
@@ -84,8 +84,8 @@ def test_a_password_that_is_refused(facts: list[Any], is_by_hand: bool, is_resta
         assert secret.name in found.sentence
 
 
-def test_who_changed_the_secret_is_told() -> None:
-    assert "by jo (role admin) (PutSecretValue) 59 s ago" in told(REFUSED, secrets(), put()).sentence
+def test_who_changed_the_secret_is_reported() -> None:
+    assert "by jo (role admin) (PutSecretValue) 59 s ago" in cause_of(REFUSED, secrets(), put()).sentence
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_who_changed_the_secret_is_told() -> None:
     ],
 )
 def test_what_a_login_may_not(line: str, name: str, part: str) -> None:
-    found = told(line)
+    found = cause_of(line)
     assert part in found.sentence
     assert "takes no further connection" not in everything(found)
     assert "standby" not in everything(found)
@@ -134,4 +134,4 @@ def test_a_standby_is_named_only_after_a_failover(age: timedelta, message: str, 
 def test_a_restart_is_not_proposed_where_a_task_still_logs_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("omc.checks.causes.logins.is_well_served", lambda probes, service: service == "backend")
     facts = (secrets(rotates=True, last_rotated=ago(minutes=5)), Probes((), {}))
-    assert RESTART not in everything(told(REFUSED, *facts))
+    assert RESTART not in everything(cause_of(REFUSED, *facts))

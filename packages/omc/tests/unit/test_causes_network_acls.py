@@ -19,7 +19,7 @@ from omc.facts.followup.network_acls import AclRule, NetworkAcls, SubnetAcl, rea
 from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.load_balancers import LoadBalancers
 from omc.facts.services import Services
-from support.causes_world import ALL_ILL, DATABASE, NO_CACHE, ago, errors, load_of, rules, run, service, stores
+from support.causes_facts import ALL_ILL, DATABASE, NO_CACHE, ago, errors, load_of, rules, run, service, stores
 from support.fake_gateway import FakeGateway
 
 APP, DATA = "10.0.11.0/24", "10.0.21.0/24"
@@ -187,7 +187,7 @@ WRITE = Write(ago(minutes=2), "CreateNetworkAclEntry", "jo (role admin)", frozen
 BACKEND = service(network={"awsvpcConfiguration": {"securityGroups": ["sg-backend"], "subnets": ["subnet-app"]}})
 
 
-def told(of: NetworkAcls, *more: Any, ill: tuple[Finding, ...] = ALL_ILL, line: str = DOWN) -> Finding:
+def cause_of(of: NetworkAcls, *more: Any, ill: tuple[Finding, ...] = ALL_ILL, line: str = DOWN) -> Finding:
     short: dict[str, Any] = {"first": ago(seconds=30), "resumed": ago(seconds=30)}
     facts = [errors(line, **short), stores(), rules(), load_of(), Services((BACKEND,)), of, *more]
     [one] = [each for each in run(ill, facts) if each.level is not Level.OK]
@@ -195,7 +195,7 @@ def told(of: NetworkAcls, *more: Any, ill: tuple[Finding, ...] = ALL_ILL, line: 
 
 
 def test_the_rule_that_denies_is_named_with_who_made_it_and_what_ends_it() -> None:
-    one = told(acls((deny(10, first=5432, last=5432), *OPEN)), LastWrites((WRITE,)))
+    one = cause_of(acls((deny(10, first=5432, last=5432), *OPEN)), LastWrites((WRITE,)))
     assert (one.check, one.place, one.level) == ("database-denied", "database", Level.FAIL)
     assert one.sentence == (
         "The database is closed to backend: rule 10 of the network ACL acl-data denies TCP port 5432 from "
@@ -209,8 +209,8 @@ def test_the_rule_that_denies_is_named_with_who_made_it_and_what_ends_it() -> No
     assert one.evidence[0].text == "inbound rule 10 of acl-data: deny TCP port 5432 from 0.0.0.0/0"
 
 
-def test_a_rule_that_is_missing_is_told_with_one_that_allows() -> None:
-    one = told(acls((allow(100), deny(32767), deny(32767, out=True))))
+def test_a_rule_that_is_missing_is_reported_with_one_that_allows() -> None:
+    one = cause_of(acls((allow(100), deny(32767), deny(32767, out=True))))
     assert (
         "no rule of the network ACL acl-data allows the answers to 10.0.11.0/24, TCP ports 32768-60999" in one.sentence
     )
@@ -221,13 +221,13 @@ def test_a_rule_that_is_missing_is_told_with_one_that_allows() -> None:
     )
 
 
-def test_it_is_told_before_anybody_speaks_of_the_store() -> None:
-    one = told(acls((deny(10, first=6379, last=6379), *OPEN)), ill=(NO_CACHE,), line="KeyError: price")
+def test_it_is_reported_before_anybody_speaks_of_the_store() -> None:
+    one = cause_of(acls((deny(10, first=6379, last=6379), *OPEN)), ill=(NO_CACHE,), line="KeyError: price")
     assert (one.check, one.place) == ("cache-denied", "cache")
 
 
 def test_a_rule_that_closes_both_stores_is_one_finding() -> None:
-    one = told(acls((deny(10), *OPEN)), ill=(*ALL_ILL, NO_CACHE))
+    one = cause_of(acls((deny(10), *OPEN)), ill=(*ALL_ILL, NO_CACHE))
     assert (one.check, one.place) == ("database-denied", "database")
     assert one.sentence.startswith(
         "The database and the cache are closed to backend: rule 10 of the network ACL acl-data"
@@ -239,7 +239,7 @@ def test_one_between_the_load_balancer_and_the_tasks() -> None:
     edge = SubnetAcl("subnet-edge", "10.0.1.0/24", "acl-edge")
     of = acls(app=(deny(20, "10.0.1.0/24", 8000, 8000), *OPEN))
     of = replace(of, rules={**of.rules, "acl-edge": OPEN}, subnets={**of.subnets, edge.id: edge}, balancers=(edge.id,))
-    one = told(of, line="KeyError: price")
+    one = cause_of(of, line="KeyError: price")
     assert (one.check, one.place) == ("tasks-denied", "services/backend")
     assert one.sentence == (
         "The load balancer can't reach backend: rule 20 of the network ACL acl-app denies TCP port 8000 from "
@@ -248,20 +248,20 @@ def test_one_between_the_load_balancer_and_the_tasks() -> None:
     assert "--rule-number 20 --ingress" in (one.procedure.command if one.procedure else "")
 
 
-def test_what_is_partly_closed_is_told_only_where_somebody_gets_no_answer() -> None:
+def test_what_is_partly_closed_is_reported_only_where_somebody_gets_no_answer() -> None:
     partly = acls((deny(10, "10.0.11.128/25", 5432, 5432), *OPEN))
-    assert "is partly closed to backend: rule 10" in told(partly).sentence
+    assert "is partly closed to backend: rule 10" in cause_of(partly).sentence
     quiet = run(ALL_ILL, [stores(), rules(), load_of(), Services((BACKEND,)), partly])
     assert not [each for each in quiet if each.check == "database-denied"]
 
 
 def test_what_was_refused_before_they_were_opened_again_is_over() -> None:
     old = Rejects((Reject("10.0.11.7", DATABASE, 5432, 14, ago(minutes=9), ago(minutes=8)),))
-    assert told(acls(), old).check == "database-hangs"
+    assert cause_of(acls(), old).check == "database-hangs"
 
 
 def test_where_they_are_open_nobody_is_sent_to_look_at_them() -> None:
-    one = told(acls(), LastWrites((WRITE,)))
+    one = cause_of(acls(), LastWrites((WRITE,)))
     assert one.check == "database-hangs"
     assert "its security groups and network ACLs are open" in one.sentence
     assert "may close" not in one.sentence
@@ -305,7 +305,7 @@ def test_they_are_read_of_the_whole_vpc_with_the_subnets_that_matter() -> None:
             "CacheSubnetGroups": [{"Subnets": [{"SubnetIdentifier": "subnet-data"}]}]
         },
     }
-    gateway: Any = FakeGateway(answers)
+    gateway = FakeGateway(answers)
     known = DataStores(
         Store("db", True, vpc="vpc-1", subnets=("subnet-data",)), Store("cache", True, subnet_group="group")
     )

@@ -22,7 +22,7 @@ from omc.facts.logs import RecentErrors
 from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.scope import Scope
 from omc.facts.traffic import CacheMinute, MetricsAge
-from support.causes_world import (
+from support.causes_facts import (
     ALL_ILL,
     CACHE,
     NOW,
@@ -111,7 +111,7 @@ def test_a_cache_that_was_emptied_takes_its_own_alarm_while_it_rings() -> None:
     )
 
 
-def test_a_cache_that_hangs_minutes_after_its_restart_is_told_as_that() -> None:
+def test_a_cache_that_hangs_minutes_after_its_restart_is_reported_as_that() -> None:
     recent_errors = errors(f"Timeout connecting to server {CACHE}:6379: timed out")
     found = run(ALL_ILL, [back(minutes=8), rules(), load_of(), recent_errors])
     assert [finding.check for finding in found if finding.place == "cache"] == ["cache-hangs"]
@@ -212,7 +212,7 @@ def test_sessions_are_counted_whole(blocked: float, number: str) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "is_told"), [(3, "permission denied"), (9, "permission denied"), (40, "relation")])
-def test_what_goes_on_is_told_before_what_was_more_often(seconds: int, is_told: str) -> None:
+def test_what_goes_on_is_reported_before_what_was_more_often(seconds: int, is_told: str) -> None:
     old = errors("psycopg: permission denied for table prices", 90, last=ago(seconds=seconds)).groups
     new = errors('relation "prices" does not exist', 4).groups
     found = run(ALL_ILL, [stores(), rules(), load_of(), RecentErrors((*old, *new), scanned=900)])
@@ -230,7 +230,7 @@ def test_a_lock_ended_when_somebody_last_waited_not_when_it_was_last_measured(se
     "message", ["DB instance restarted", "Multi-AZ instance failover completed", "Recovery is over"]
 )
 @pytest.mark.parametrize(("minutes", "is_told"), [(0.5, True), (3, True), (14, True), (16, False)])
-def test_a_database_that_is_back_is_told_as_past_and_takes_nothing(
+def test_a_database_that_is_back_is_reported_as_past_and_takes_nothing(
     message: str, minutes: float, *, is_told: bool
 ) -> None:
     facts = [stores(database={"events": (StoreEvent(ago(minutes=minutes), "d", message),)}), rules(), load_of()]

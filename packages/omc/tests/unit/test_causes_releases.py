@@ -14,7 +14,7 @@ from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.followup.lock_waits import Wait
 from omc.facts.probes import Answer, ProbeRequest, Probes, Source, Trouble
 from omc.facts.services import Services
-from support.causes_world import (
+from support.causes_facts import (
     ALL_ILL,
     DATABASE,
     FAIL,

@@ -18,7 +18,7 @@ from omc.checks.spec import CHECKS, Check, spec_of
 from omc.checks.spec_document import LISTS, check_document, checks_document
 from omc.output import markdown, terminal
 from support.morning import omc
-from support.release_world import ROOT
+from support.release_facts import ROOT
 
 RUNBOOK = ROOT / "docs" / "runbook"
 EVERY = pytest.mark.parametrize("one", CHECKS.values(), ids=list(CHECKS))

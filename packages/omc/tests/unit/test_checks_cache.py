@@ -32,7 +32,7 @@ def minutes(*values: float | None, removed: float = 0.0, newest: float = 1.0) ->
     return tuple(CacheMinute(begin + timedelta(minutes=at), v, v, removed) for at, v in records if v is not None)
 
 
-def said(cache_minutes: tuple[CacheMinute, ...], pending: Pending | None = THERE) -> Finding:
+def cache_finding(cache_minutes: tuple[CacheMinute, ...], pending: Pending | None = THERE) -> Finding:
     [found] = cache_items(MetricsAge((), cache_minutes), pending, STAGING, Scope(NOW))
     assert found.evidence
     assert found.place == "cache"
@@ -91,16 +91,16 @@ def test_a_cache_that_ages_until_it_is_empty_is_not_emptied(step: int) -> None:
     assert emptied(minutes(*range(800, -1, -step), removed=float(step)), NOW) is None
 
 
-def test_it_is_told_as_on_then_as_past_then_not_at_all() -> None:
-    on = said(minutes(800, 810, 12))
+def test_it_is_reported_as_on_then_as_past_then_not_at_all() -> None:
+    on = cache_finding(minutes(800, 810, 12))
     assert (on.level, on.ended, on.since) == (WARN, None, NOW - timedelta(minutes=1))
     assert on.sentence == "The cache was emptied 1 min ago: from 810 items to 12."
-    full = said(minutes(800, 810, 12, 790))
+    full = cache_finding(minutes(800, 810, 12, 790))
     assert (full.level, full.ended) == (WARN, NOW - timedelta(minutes=1))
     assert full.sentence.endswith("It has filled again.")
-    slow = said(minutes(800, 810, 12, 20, 25, 30, 31))
+    slow = cache_finding(minutes(800, 810, 12, 20, 25, 30, 31))
     assert (slow.level, slow.ended) == (WARN, NOW - timedelta(minutes=5) + timedelta(minutes=3))
-    over = said(minutes(800, 810, 12, *[30] * 20))
+    over = cache_finding(minutes(800, 810, 12, *[30] * 20))
     assert (over.level, over.sentence) == (OK, "It holds 30 items.")
 
 
@@ -110,18 +110,18 @@ def test_it_is_told_as_on_then_as_past_then_not_at_all() -> None:
         (minutes(40, 40), THERE, OK, "holds 40 items"),
         (minutes(0, 0), THERE, OK, "holds 0 items"),
         (minutes(40, newest=9), THERE, OK, "holds 40 items"),
-        (minutes(40, newest=11), THERE, UNKNOWN, "no figure of its items for 11 min"),
-        ((), THERE, UNKNOWN, "no figure of its items of the last hour"),
+        (minutes(40, newest=11), THERE, UNKNOWN, "no count of its items for 11 min"),
+        ((), THERE, UNKNOWN, "no count of its items in the last hour"),
         ((), JUST_MADE, OK, "It is new"),
-        ((), NONE, OK, "There is none"),
-        ((), None, UNKNOWN, "isn't known"),
+        ((), NONE, OK, "There is no cache"),
+        ((), None, UNKNOWN, "whether it holds any is unknown"),
         (minutes(40), None, OK, "holds 40 items"),
     ],
 )
 def test_a_cache_of_which_there_is_nothing_to_say(
     expected: tuple[CacheMinute, ...], pending: Pending | None, level: Level, part: str
 ) -> None:
-    found = said(expected, pending)
+    found = cache_finding(expected, pending)
     assert (found.level, found.procedure is None) == (level, level is OK)
     assert part in found.sentence
 
@@ -145,11 +145,11 @@ def answer(params: dict[str, Any]) -> dict[str, Any]:
 def test_all_nodes_are_asked_with_the_services_in_one_call() -> None:
     requested: list[Any] = []
 
-    def told(params: Any) -> Any:
+    def metric_data(params: Any) -> Any:
         requested.append(params)
         return answer(params)
 
-    gateway: Any = FakeGateway({("cloudwatch", "get_metric_data"): told}, STAGING)
+    gateway = FakeGateway({("cloudwatch", "get_metric_data"): metric_data}, STAGING)
     found = read_metrics_age(gateway, STAGING, Scope(NOW))
     assert len(requested) == 1
     assert [replace(each) for each in found.cache] == [

@@ -32,12 +32,12 @@ from omc.facts.services import EcsService, Services
 from omc.facts.state_file import StateFile
 from omc.facts.subnets import Subnet, Subnets
 from omc.facts.tools import Tools
-from support import release_world as world
+from support import release_facts as example
 
 NOW = datetime(2026, 11, 29, 20, 0, tzinfo=UTC)
 SCOPE = Scope(NOW)
 OK, WARN, FAIL, UNKNOWN = Level.OK, Level.WARN, Level.FAIL, Level.UNKNOWN
-STAGING = world.environment()
+STAGING = example.environment()
 ROOT = "arn:aws:iam::123456789012:root"
 
 
@@ -64,7 +64,7 @@ def only(findings: Iterable[Finding], subject: str = "") -> Finding:
         ),
         ("arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_X_0123456789abcde0/jo", WARN, "but its path is /"),
         ("arn:aws:sts::123456789012:assumed-role/deployer/botocore-session-1", WARN, "role deployer"),
-        ("arn:aws-us-gov:sts::123456789012:assumed-role/deployer/x", WARN, "tells no person"),
+        ("arn:aws-us-gov:sts::123456789012:assumed-role/deployer/x", WARN, "doesn't identify a person"),
         ("arn:aws:sts::123456789012:federated-user/bob", WARN, "federated user"),
         (ROOT, FAIL, "root user"),
     ],
@@ -139,16 +139,16 @@ def role(*subjects: str, **more: Any) -> RoleTrust:
 @pytest.mark.parametrize(
     ("trusted", "repository", "level", "says"),
     [
-        (role(BY_NAME, WITH_IDS), NEW, OK, "by name and with numbers"),
-        (role(WITH_IDS), NEW, OK, "with its numbers"),
+        (role(BY_NAME, WITH_IDS), NEW, OK, "by name and by ID"),
+        (role(WITH_IDS), NEW, OK, "by ID."),
         (role(BY_NAME), NEW, FAIL, "by name only"),
-        (role(BY_NAME), OLD, UNKNOWN, "by name only; which form"),
-        (role(WITH_IDS), OLD, UNKNOWN, "with numbers only; which form"),
-        (role("repo:owner@7/app@43:environment:staging"), NEW, FAIL, "other numbers"),
-        (role("repo:owner@8/app@42:environment:staging", BY_NAME), NEW, FAIL, "other numbers"),
-        (role(BY_NAME, WITH_IDS), UNASKED, OK, "if the numbers are right"),
-        (role(BY_NAME), UNASKED, UNKNOWN, "isn't known"),
-        (role(WITH_IDS), UNASKED, UNKNOWN, "isn't known"),
+        (role(BY_NAME), OLD, UNKNOWN, "by name only, and it is unknown which form"),
+        (role(WITH_IDS), OLD, UNKNOWN, "by ID only, and it is unknown which form"),
+        (role("repo:owner@7/app@43:environment:staging"), NEW, FAIL, "other IDs"),
+        (role("repo:owner@8/app@42:environment:staging", BY_NAME), NEW, FAIL, "other IDs"),
+        (role(BY_NAME, WITH_IDS), UNASKED, OK, "if the IDs are right"),
+        (role(BY_NAME), UNASKED, UNKNOWN, "it is unknown which"),
+        (role(WITH_IDS), UNASKED, UNKNOWN, "it is unknown which"),
         (role("repo:owner/other:environment:staging"), UNASKED, FAIL, "no job of owner/app"),
         (role("repo:owner/app:environment:production"), NEW, FAIL, "no job of owner/app"),
         (role("repo:owner/app:ref:refs/heads/main"), NEW, FAIL, "no job of owner/app"),
@@ -498,13 +498,13 @@ def test_the_order_of_deployments(times: tuple[int, ...], level: Level, says: st
 @pytest.mark.parametrize(
     ("configuration", "level", "says"),
     [
-        (dict.fromkeys(questions.SENT_BACK, 1), OK, "nothing but what"),
+        (dict.fromkeys(questions.SENT_BACK, 1), OK, "only what a rollback"),
         (
             dict.fromkeys(questions.SENT_BACK, 1) | {"strategy": "ROLLING", "bakeTimeInMinutes": 0},
             OK,
-            "also answers bake",
+            "also returns bake",
         ),
-        ({"maximumPercent": 200}, OK, "are not told"),
+        ({"maximumPercent": 200}, OK, "are not returned"),
         ({}, UNKNOWN, "Not settled"),
     ],
 )

@@ -93,19 +93,19 @@ def findings(
     return found
 
 
-def said(*some: Listener, **more: Any) -> list[tuple[Level, str]]:
+def sentences_of(*some: Listener, **more: Any) -> list[tuple[Level, str]]:
     return [(one.level, one.sentence) for one in findings(*some, **more)]
 
 
 def test_all_is_led_where_it_should() -> None:
-    assert said(WELL) == [(OK, "HTTP:80 leads /api/* to backend, default to frontend.")]
+    assert sentences_of(WELL) == [(OK, "HTTP:80 leads /api/* to backend, default to frontend.")]
 
 
 def test_plain_http_that_leads_to_https() -> None:
     up = Action("redirect", status="HTTP_301", to="HTTPS://#{host}:443/#{path}")
     secure = replace(WELL, port=443, protocol="HTTPS")
-    assert said(listener(default(up)), secure)[0][0] is OK
-    assert said(listener(default(up))) == [
+    assert sentences_of(listener(default(up)), secure)[0][0] is OK
+    assert sentences_of(listener(default(up))) == [
         (FAIL, "HTTP:80, default action, redirects to HTTPS on port 443, where there is no listener."),
     ]
 
@@ -123,19 +123,19 @@ EMPTY_OLD = (*HEALTHY, group("old"))
             {"groups": UNUSED},
             FAIL,
             "No listener and no rule leads to backend (target group ohmycoins-staging-backend): it gets no request. "
-            "What users ask it for goes by default: to frontend.",
+            "Requests for it get the default action: to frontend.",
         ),
         (
             (listener(default(Action("fixed-response", status="404"))),),
             {"groups": UNUSED},
             FAIL,
-            "goes by default: answered 404 by the load balancer.",
+            "get the default action: answered 404 by the load balancer.",
         ),
         (
             (listener(API, default(Action("fixed-response", status="503"))),),
             {},
             FAIL,
-            "all that no rule takes with a fixed 503",
+            "everything that no rule matches with a fixed 503",
         ),
         (
             (listener(rule(Action("fixed-response", status="200"), path("/*"), priority="1"), API, REST),),
@@ -195,12 +195,12 @@ EMPTY_OLD = (*HEALTHY, group("old"))
             (listener(API, default(Action("jwt-validation"))),),
             {},
             UNKNOWN,
-            "does something that is not known here (jwt-validation).",
+            "has an action that omc doesn't know (jwt-validation).",
         ),
     ],
 )
 def test_what_leads_nowhere(some: tuple[Listener, ...], more: dict[str, Any], level: Level, part: str) -> None:
-    found = said(*some, **more)
+    found = sentences_of(*some, **more)
     assert any(each[0] is level and part in each[1] for each in found), found
 
 
@@ -242,7 +242,7 @@ def test_what_leads_nowhere(some: tuple[Listener, ...], more: dict[str, Any], le
     ],
 )
 def test_what_is_unusual_and_well(some: tuple[Listener, ...], more: dict[str, Any]) -> None:
-    assert [each[0] for each in said(*some, **more)] == [OK]
+    assert [each[0] for each in sentences_of(*some, **more)] == [OK]
 
 
 @pytest.mark.parametrize(
@@ -257,12 +257,12 @@ def test_what_is_unusual_and_well(some: tuple[Listener, ...], more: dict[str, An
 )
 def test_a_listener_where_users_come_in(base: str, is_well: bool) -> None:
     refused = ProbeRequest("frontend", f"{base}/", Source.PUBLIC, (Answer(status=503),))
-    found = said(WELL, probes=Probes((refused,), {}, base))
+    found = sentences_of(WELL, probes=Probes((refused,), {}, base))
     assert (found[0][0] is OK) == is_well
     if not is_well:
         assert found[0][1].endswith("there is HTTP:80.")
         answered = replace(refused, answers=(Answer(200),))
-        assert said(WELL, probes=Probes((answered,), {}, base))[0][0] is OK, "a CDN takes them in"
+        assert sentences_of(WELL, probes=Probes((answered,), {}, base))[0][0] is OK, "a CDN takes them in"
 
 
 def test_rules_that_may_not_be_read_are_unknown_and_what_is_known_is_judged() -> None:

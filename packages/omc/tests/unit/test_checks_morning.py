@@ -65,7 +65,7 @@ def only(found: Iterator[Finding]) -> Finding:
     return everything[0]
 
 
-def said(found: Iterable[Finding]) -> list[tuple[Level, str]]:
+def sentences_of(found: Iterable[Finding]) -> list[tuple[Level, str]]:
     return [(finding.level, finding.sentence) for finding in found]
 
 
@@ -101,7 +101,7 @@ def test_scaled_to_zero_is_fine_where_the_stack_allows_it() -> None:
 
 def test_a_service_that_is_not_there() -> None:
     found = list(services_running(Services((), ("backend",)), STAGING))
-    assert said(found) == [(FAIL, "backend does not exist in the cluster ohmycoins-staging.")]
+    assert sentences_of(found) == [(FAIL, "backend does not exist in the cluster ohmycoins-staging.")]
 
 
 @pytest.mark.parametrize(
@@ -515,7 +515,7 @@ def test_alarms_in_alarm_most_severe_first() -> None:
     assert found[0].procedure.document == "docs/runbook/alerts.md#service-unhealthy"
     assert found[0].evidence[0].text.endswith(": Threshold Crossed.")
     assert found[2].sentence.endswith(
-        "Its actions are held back by maintenance while it is waited for whether that one goes into ALARM."
+        "Its actions are suppressed by maintenance while CloudWatch waits to see whether that one goes into ALARM."
     )
 
 
@@ -552,8 +552,8 @@ def test_only_an_alarm_of_the_environment_is_a_failure(name: str, more: dict[str
     ("states", "level", "part"),
     [
         (["OK", "OK"], OK, "None of 2 alarms is in ALARM (3 of autoscaling's own left out)."),
-        (["OK", "INSUFFICIENT_DATA"], WARN, "; 1 has not enough data to say."),
-        (["INSUFFICIENT_DATA", "INSUFFICIENT_DATA"], UNKNOWN, "; 2 have not enough data to say."),
+        (["OK", "INSUFFICIENT_DATA"], WARN, "; 1 has too little data to say."),
+        (["INSUFFICIENT_DATA", "INSUFFICIENT_DATA"], UNKNOWN, "; 2 have too little data to say."),
     ],
 )
 def test_no_alarm_in_alarm(states: list[str], level: Level, part: str) -> None:
@@ -654,7 +654,7 @@ def test_no_error_is_ok_but_no_log_is_not() -> None:
     assert only(recent_errors(RecentErrors((), missing=("/ecs/x",)), STAGING, SCOPE)).level is UNKNOWN
 
 
-def test_more_errors_than_a_query_gives_are_said() -> None:
+def test_more_errors_than_a_query_gives_are_reported() -> None:
     finding = only(recent_errors(RecentErrors((errors(10_000),), matched=52_000, scanned=90_000), STAGING, SCOPE))
     assert "(among the newest 10,000 of 52,000 lines)" in finding.sentence
 
@@ -670,6 +670,8 @@ def test_data_fresh(age: float | None, level: Level) -> None:
 
 def test_metrics_fresh() -> None:
     running = services(service(), service(name="frontend"))
-    assert said(metrics_fresh(FRESH, running, STAGING, SCOPE)) == [(OK, "CloudWatch's newest metric is 2 min old.")]
+    assert sentences_of(metrics_fresh(FRESH, running, STAGING, SCOPE)) == [
+        (OK, "CloudWatch's newest metric is 2 min old.")
+    ]
     assert [finding.level for finding in metrics_fresh(STALE, running, STAGING, SCOPE)] == [UNKNOWN, UNKNOWN]
     assert list(metrics_fresh(STALE, services(service(running=0)), STAGING, SCOPE)) == [], "nothing runs: no metric"

@@ -13,7 +13,7 @@ from omc.checks.finding import Finding, Level
 from omc.checks.secrets import secret_rotation
 from omc.facts.scope import Scope
 from omc.facts.secrets import Secret, SecretsInUse, SecretUse, UnreadableSecret, secret_of
-from support import release_world as world
+from support import release_facts as example
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 SCOPE = Scope(NOW)
@@ -35,7 +35,7 @@ def use(
 
 
 def judged(secret: Secret, *uses: SecretUse) -> Finding:
-    [finding] = secret_rotation(SecretsInUse({ARN: secret}, {ARN: uses} if uses else {}), world.environment(), SCOPE)
+    [finding] = secret_rotation(SecretsInUse({ARN: secret}, {ARN: uses} if uses else {}), example.environment(), SCOPE)
     assert finding.evidence
     assert finding.level is OK or finding.procedure
     return finding
@@ -44,7 +44,7 @@ def judged(secret: Secret, *uses: SecretUse) -> Finding:
 @pytest.mark.parametrize(
     ("secret", "uses", "level", "says"),
     [
-        (QUIET, (use(ago(days=9)),), OK, "no secret that is rotated by itself"),
+        (QUIET, (use(ago(days=9)),), OK, "no secret that rotates automatically"),
         (ROTATING, (use(ago(days=1)),), OK, "next rotation is due by .*, within 5 d"),
         (ROTATING, (), OK, r"No running task relies on it\. Its next rotation is due by .*, within 5 d"),
         (replace(ROTATING, next_rotation=NOW + timedelta(hours=23)), (), OK, "within 23 h"),
@@ -93,7 +93,7 @@ def judged(secret: Secret, *uses: SecretUse) -> Finding:
         ),
         (ROTATING, (use(ago(days=1)), use(ago(days=1), service="web")), OK, "backend and web need a restart"),
         (replace(QUIET, last_rotated=ago(hours=1)), (use(ago(hours=2)),), FAIL, "started before"),
-        (replace(QUIET, last_rotated=ago(hours=3)), (use(ago(hours=2)),), OK, "no secret that is rotated by itself"),
+        (replace(QUIET, last_rotated=ago(hours=3)), (use(ago(hours=2)),), OK, "no secret that rotates automatically"),
         (
             replace(QUIET, deleted=ago(hours=1)),
             (use(ago(hours=2)),),
@@ -102,7 +102,7 @@ def judged(secret: Secret, *uses: SecretUse) -> Finding:
         ),
         (replace(QUIET, missing=True), (use(ago(hours=2)),), FAIL, "does not exist: no new task of backend can start"),
         (replace(ROTATING, missing=True), (), WARN, "does not exist: the next migration can't start"),
-        (replace(ROTATING, rotates=False), (), OK, "not rotated by itself, and no running task relies on it"),
+        (replace(ROTATING, rotates=False), (), OK, "doesn't rotate automatically, and no running task relies on it"),
     ],
 )
 def test_what_a_rotation_is_to_the_tasks(secret: Secret, uses: tuple[SecretUse, ...], level: Level, says: str) -> None:
@@ -123,20 +123,20 @@ def test_a_replaced_value_names_the_restart_and_its_evidence() -> None:
 def test_one_secret_that_can_not_be_read_is_unknown_and_the_others_are_judged() -> None:
     denied = UnreadableSecret("You may not do secretsmanager:DescribeSecret.", "secretsmanager:DescribeSecret")
     facts = SecretsInUse({"b": QUIET}, {ARN: (use(ago(hours=1)),), "b": (use(ago(hours=1)),)}, {ARN: denied})
-    unknown, ok = secret_rotation(facts, world.environment(), SCOPE)
+    unknown, ok = secret_rotation(facts, example.environment(), SCOPE)
     assert (unknown.level, unknown.subject, unknown.unread) == (UNKNOWN, "rds!db-1-AbCdEf", True)
     assert unknown.action == "secretsmanager:DescribeSecret"
     assert (ok.level, ok.subject) == (OK, "ohmycoins-staging/secret-key")
 
 
-def test_secrets_without_rotation_are_one_line_and_no_secret_is_said() -> None:
+def test_secrets_without_rotation_are_one_line_and_no_secret_is_reported() -> None:
     several = {name: Secret(name) for name in ("a", "b", "c")}
     [finding] = secret_rotation(
-        SecretsInUse(several, {name: (use(ago(hours=1)),) for name in several}), world.environment(), SCOPE
+        SecretsInUse(several, {name: (use(ago(hours=1)),) for name in several}), example.environment(), SCOPE
     )
     assert (finding.level, finding.subject) == (OK, "3 secrets")
     assert [each.text for each in finding.evidence] == ["without rotation: a, b, c"]
-    [nothing] = secret_rotation(SecretsInUse({}, {}), world.environment(), SCOPE)
+    [nothing] = secret_rotation(SecretsInUse({}, {}), example.environment(), SCOPE)
     assert (nothing.level, nothing.subject) == (OK, "all services")
 
 

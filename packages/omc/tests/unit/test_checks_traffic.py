@@ -76,7 +76,7 @@ def silent_for(hours: float, usual: float = 200, rest: float = 0) -> Shape:
         (lambda ago: 0 if ago <= 0.25 else 200 * (ago > 0.5) or 150, 31, "for 15 min"),
     ],
 )
-def test_missing_traffic_is_said(shape: Shape, hours: float, part: str) -> None:
+def test_missing_traffic_is_reported(shape: Shape, hours: float, part: str) -> None:
     (one,) = found(counts(shape, hours))
     assert (one.level, one.place, part in one.sentence) == (Level.FAIL, "users/backend", True), one.sentence
     assert one.since is not None
@@ -100,7 +100,7 @@ def test_missing_traffic_is_said(shape: Shape, hours: float, part: str) -> None:
         (lambda ago: 200 if ago > 5 / 60 and round(ago * 12) % 3 == 0 else 0, 31),  # comes in bursts, each quarter
     ],
 )
-def test_what_is_usual_is_not_said(shape: Shape, hours: float) -> None:
+def test_what_is_usual_is_not_reported(shape: Shape, hours: float) -> None:
     (one,) = found(counts(shape, hours))
     assert (one.level, one.place) == (Level.OK, "users")
 

@@ -62,8 +62,8 @@ def finding(
         (no(Trouble.SILENT), "it takes the connection and gives no answer within 5 s."),
         (no(Trouble.EXPIRED, "certificate has expired"), "expired or not yet valid (certificate has expired)."),
         (no(Trouble.OTHER_NAME), "its certificate is of another name (why)."),
-        (no(Trouble.UNTRUSTED), "nobody known vouches for its certificate"),
-        (no(Trouble.TLS), "no TLS comes about"),
+        (no(Trouble.UNTRUSTED), "its certificate isn't from a trusted authority"),
+        (no(Trouble.TLS), "no TLS connection can be made"),
         (no(Trouble.CLOSED), "it ends the connection and gives no answer"),
         (no(Trouble.GARBAGE), "what answers doesn't speak HTTP"),
         (no(Trouble.CONNECT), "Users can't reach https://shop.example/: it takes no connection within 5 s."),
@@ -74,7 +74,7 @@ def finding(
         (Answer(503, "Service Unavailable"), "it answers 503 Service Unavailable."),
         (Answer(500, "Internal Server Error"), "the application answers 500 Internal Server Error."),
         (Answer(404, "Not Found"), "answers 404 Not Found: another service's answer, or a page that is gone."),
-        (Answer(302, "Found", is_loop=True), "its redirects lead in a circle."),
+        (Answer(302, "Found", is_loop=True), "it redirects in a loop."),
         (Answer(599, ""), "the application answers 599."),
     ],
 )
@@ -102,10 +102,10 @@ def test_the_procedure_is_the_users_own_and_the_applications_errors_have_theirs(
         ([GOOD, GOOD, replace(GOOD, seconds=3.4)], WARN, "is answered slowly: 200 after 3.4 s."),
         ([replace(GOOD, certificate_ends=NOW + timedelta(days=3))] * 3, WARN, "its certificate expires in 3 d."),
         ([replace(GOOD, certificate_ends=NOW + timedelta(days=60))] * 3, OK, "answers 200"),
-        ([GOOD, GOOD, no(Trouble.SILENT)], FAIL, "Some users aren't served: of https://shop.example/ 1 of 3 requests"),
-        ([GOOD] * 7 + [Answer(500, "x")], WARN, "1 of 8 requests fail, since the application answers 500 x."),
+        ([GOOD, GOOD, no(Trouble.SILENT)], FAIL, "Some users aren't served: at https://shop.example/ 1 of 3 requests"),
+        ([GOOD] * 7 + [Answer(500, "x")], WARN, "1 of 8 requests fail, because the application answers 500 x."),
         ([GOOD] * 6 + [Answer(500, "x")] * 2, FAIL, "2 of 8 requests fail"),
-        ([GOOD] * 7 + [Answer(502, "x", by_balancer=True)], WARN, "1 of 8 requests fail, since the load balancer"),
+        ([GOOD] * 7 + [Answer(502, "x", by_balancer=True)], WARN, "1 of 8 requests fail, because the load balancer"),
     ],
 )
 def test_what_is_well_and_what_is_half_well(answers: list[Answer], level: Level, part: str) -> None:
@@ -161,14 +161,14 @@ def test_an_internal_load_balancer_that_answers_badly_is_an_alarm() -> None:
 
 def test_behind_a_proxy_nothing_is_known_from_a_closed_way() -> None:
     found = finding(asked(no(Trouble.CONNECT)), proxied=True)
-    assert (found.level, "goes out by a proxy" in found.sentence) == (UNKNOWN, True)
+    assert (found.level, "this machine uses a proxy" in found.sentence) == (UNKNOWN, True)
     assert finding(asked(no(Trouble.REFUSED)), proxied=True, traffic=served()).level is WARN
     assert finding(asked(no(Trouble.REFUSED)), proxied=True).level is FAIL
 
 
-def test_a_machine_without_a_way_is_told_as_that() -> None:
+def test_a_machine_without_a_way_is_reported_as_that() -> None:
     found = finding(asked(no(Trouble.ROUTE, "Network is unreachable")))
-    assert (found.level, "this machine has no way there" in found.sentence) == (UNKNOWN, True)
+    assert (found.level, "this machine has no route to it" in found.sentence) == (UNKNOWN, True)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_machine_without_a_way_is_told_as_that() -> None:
             "in the last 10 minutes the load balancer answered 198 of 200 requests below",
         ),
         (served(total=200, errors=150), FAIL, "150 of 200 answers of the load balancer were 5xx"),
-        (NOBODY, WARN, "nobody's request shows whether users are served"),
+        (NOBODY, WARN, "no request shows whether users are served"),
     ],
 )
 def test_where_nothing_is_asked_the_figures_speak(traffic: Traffic, level: Level, part: str) -> None:
@@ -193,7 +193,9 @@ def test_where_nothing_is_asked_the_figures_speak(traffic: Traffic, level: Level
 
 def test_a_name_that_fails_while_the_load_balancer_answers() -> None:
     found = finding(asked(no(Trouble.NAME), direct=GOOD))
-    assert found.sentence.endswith("The load balancer itself answers, so that it is the name, or what stands between.")
+    assert found.sentence.endswith(
+        "The load balancer itself answers, so the trouble is the name, or something in between."
+    )
 
 
 def test_a_name_and_a_load_balancer_that_both_fail() -> None:
@@ -218,7 +220,7 @@ def test_a_fixed_response_is_nobodys_page(status: int) -> None:
 def test_a_page_of_html_where_the_status_should_be() -> None:
     page = Answer(200, "OK", kind="text/html")
     found = finding(asked(page, source=Source.STATUS))
-    assert (found.level, "with text/html and no JSON: another service than the one meant" in found.sentence) == (
+    assert (found.level, "with text/html instead of JSON: this isn't the service that was meant" in found.sentence) == (
         FAIL,
         True,
     )
@@ -231,8 +233,8 @@ EMPTY = Answer(200, "OK", kind="text/html", is_empty=True)
     ("answers", "source", "level", "part"),
     [
         ([EMPTY] * 3, Source.PUBLIC, FAIL, "at https://shop.example/: it answers 200 with an empty page."),
-        ([GOOD, EMPTY, EMPTY], Source.PUBLIC, FAIL, "2 of 3 requests fail, since it answers 200 with an empty page."),
-        ([GOOD, GOOD, EMPTY], Source.PUBLIC, WARN, "1 of 3 requests fail, since it answers 200 with an empty page."),
+        ([GOOD, EMPTY, EMPTY], Source.PUBLIC, FAIL, "2 of 3 requests fail, because it answers 200 with an empty page."),
+        ([GOOD, GOOD, EMPTY], Source.PUBLIC, WARN, "1 of 3 requests fail, because it answers 200 with an empty page."),
         ([EMPTY] * 3, Source.RULE, OK, "answers 200"),
         ([replace(EMPTY, payload={})] * 3, Source.STATUS, OK, "answers 200"),
         ([Answer(204, "No Content")] * 3, Source.PUBLIC, OK, "answers 204"),
@@ -260,7 +262,7 @@ def test_an_address_that_only_the_rules_name_may_answer_what_it_will(status: int
     assert finding(asked(Answer(500, "x"), source=Source.RULE)).level is FAIL
 
 
-def test_the_worst_of_a_services_pages_is_what_is_said_with_all_as_evidence() -> None:
+def test_the_worst_of_a_services_pages_is_what_is_reported_with_all_as_evidence() -> None:
     found = finding(asked(), asked(Answer(500, "x"), url="https://shop.example/api"))
     assert (found.level, "https://shop.example/api" in found.sentence) == (FAIL, True)
     assert [evidence.text.split()[1] for evidence in found.evidence] == [
@@ -292,7 +294,9 @@ def test_where_nobody_gets_in_it_is_said_once() -> None:
         (None, ["users"]),
     ],
 )
-def test_tasks_that_hang_are_told_from_a_load_balancer_that_does(itself: Answer | None, places: list[str]) -> None:
+def test_tasks_that_hang_are_told_apart_from_a_load_balancer_that_does(
+    itself: Answer | None, places: list[str]
+) -> None:
     both = (asked(no(Trouble.SILENT)), asked(no(Trouble.SILENT), service="backend", url="https://shop.example/api/x"))
     probes = Probes(both, {}, URL, balancer=itself)
     findings = list(users_served(probes, NOBODY, LoadBalancers((BALANCER,)), STAGING, Scope(NOW)))

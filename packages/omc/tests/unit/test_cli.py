@@ -26,22 +26,15 @@ from omc.engine.run_document import heading
 from omc.output import terminal
 from omc.output.document import Document, Field, Row, Table
 from omc.output.gate import page
+from support.commands import CommandResult, run
 
 REPOSITORY = Path(__file__).parents[4]
 HEAVY = ("botocore", "boto3", "rich", "sqlalchemy", "fastapi", "moto", "localcloud", "httpx")
 
 
-def omc(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def omc(*arguments: str, **environment: str) -> CommandResult:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "OMC_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "omc", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        cwd=REPOSITORY,
-        env=kept | environment,
-    )
+    return run([sys.executable, "-m", "omc", *arguments], kept | environment, 60)
 
 
 def on_a_terminal(*arguments: str, **environment: str) -> str:
@@ -219,21 +212,14 @@ def test_the_shell_completes_environments() -> None:
     assert done.stdout.split() == ["plain,local", "plain,staging", "plain,production"]
 
 
-def test_a_bug_is_told_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_bug_is_reported_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) -> None:
     program = (
         "import omc.cli.main as m, omc.cli.stack as s\n"
         "s._document = None\n"  # as if a later change had broken it
         "m.main(['stack', 'show', '--output', 'json'])"
     )
     for debug, message in (("", "omc: This is a bug in omc: TypeError"), ("1", "Traceback")):
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=REPOSITORY,
-            env=os.environ | {"OMC_DEBUG": debug},
-        )
+        done = run([sys.executable, "-c", program], os.environ | {"OMC_DEBUG": debug})
         assert done.stderr.startswith(message)
         assert debug or re.search(r"\(omc/cli/stack\.py, line \d+\)", done.stderr)
         assert done.returncode == (1 if debug else 3)
@@ -342,9 +328,7 @@ def test_what_ctrl_c_broke_on_its_way_is_no_bug() -> None:
         "s.load = load\n"
         "m.main(['stack', 'show'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=REPOSITORY, timeout=60
-    )
+    done = run([sys.executable, "-c", program])
     assert (done.returncode, done.stderr) == (130, "")
 
 

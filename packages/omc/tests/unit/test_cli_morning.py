@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from canned_aws import ACCOUNT, NOW, PREFIX, Cut, alarm, arn, canned_aws, ecs_service, healthy, target_group
 from localcloud.core.registry import AwsError
 from omc.checks.morning import MORNING
+from support.canned_aws import ACCOUNT, NOW, PREFIX, Cut, alarm, arn, canned_aws, ecs_service, healthy, target_group
 from support.morning import findings, local_stack, morning, omc, the
 
 
@@ -24,7 +24,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert all(evidence["sources"] for found in report["findings"] for evidence in found["evidence"])
 
 
-def test_a_bad_morning_is_told_whole(tmp_path: Path) -> None:
+def test_a_bad_morning_is_reported_whole(tmp_path: Path) -> None:
     """A broken image: a task crashes, a target is unhealthy, an alarm fires, the log is full of it."""
     answers = healthy()
     answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=1)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from awscli.clidriver import create_clidriver
 
-from canned_aws import ACCOUNT, CannedAws, canned_aws, ecs_service, healthy
+from support.canned_aws import ACCOUNT, CannedAws, canned_aws, ecs_service, healthy
 from support.morning import REPOSITORY, local_stack, omc, surroundings
 from support.shell import words_of
 
@@ -39,7 +39,7 @@ def test_a_good_morning_is_one_breath_and_plain_when_piped(tmp_path: Path) -> No
     assert sum(line.startswith("ok ") for line in whole.stdout.splitlines()) == int(all_ok[1])
 
 
-def test_what_is_asked_for_is_told_whole_with_the_exit_code_of_that_part(tmp_path: Path) -> None:
+def test_what_is_asked_for_is_reported_whole_with_the_exit_code_of_that_part(tmp_path: Path) -> None:
     answers = healthy()
     answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=0)
     with canned_aws(answers) as aws:
@@ -55,7 +55,7 @@ def test_what_is_asked_for_is_told_whole_with_the_exit_code_of_that_part(tmp_pat
     assert 'called "services/bakend". Did you mean services/backend or ' in wrong.stderr
 
 
-def test_several_environments_are_told_together_the_worst_first(tmp_path: Path) -> None:
+def test_several_environments_are_reported_together_the_worst_first(tmp_path: Path) -> None:
     """One that can't be read hides nobody, and is never fine."""
     with canned_aws(healthy()) as aws:
         folder = local_stack(tmp_path, aws)
@@ -125,7 +125,7 @@ def test_watch_marks_changes_and_ends_cleanly_by_ctrl_c(tmp_path: Path) -> None:
             text=True,
         )
         assert read_report(process).startswith("OK local: ")
-        aws.answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=0)  # type: ignore[index]
+        aws.answers["ecs", "DescribeServices"]["services"][0] = ecs_service("backend", running=0)
         messages = [read_report(process) for _ in range(2)]  # the second look began after the change
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
@@ -159,7 +159,7 @@ def test_a_local_cloud_that_died_says_how_to_start_it(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))  # kept, so that nobody else begins to listen there
         port = free.getsockname()[1]
         aws = CannedAws({}, f"http://127.0.0.1:{port}")
-        aws.port_shift = 0  # type: ignore[attr-defined]
+        aws.port_shift = 0
         done = omc("check", "morning", "--env", "local", folder=local_stack(tmp_path, aws))
     assert done.returncode == 3
     assert f"The local cloud does not answer at http://127.0.0.1:{port}. Start it: omc local up" in " ".join(

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from canned_aws import canned_aws
 from omc.aws.gateway import Access, Gateway
 from omc.config import load
 from omc.facts.connections import Connections, connections_of, read_connections
 from omc.facts.definitions import Definitions
-from support import release_world as world
+from support import release_facts as example
+from support.canned_aws import canned_aws
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SET = {"ParameterName": "work_mem", "ParameterValue": "8192", "Source": "user"}
@@ -31,7 +31,7 @@ def limit(*rows: Mapping[str, Any]) -> tuple[Connections, list[str]]:
         ("rds", "DescribeDBParameters"): parameters,
     }
     variables = {"POSTGRES_SERVER": "db", "WEB_CONCURRENCY": "2", "DATABASE_POOL_SIZE": "3"}
-    there = Definitions({"backend": world.definition("backend", 7, "a", **variables)}, {})
+    there = Definitions({"backend": example.definition("backend", 7, "a", **variables)}, {})
     with canned_aws(answers) as aws:
         gateway = Gateway(STAGING, Access(aws.endpoint, "AKIAEXAMPLE", "example"))
         return read_connections(gateway, STAGING, there), aws.operations()
@@ -76,4 +76,4 @@ def test_only_a_number_that_the_group_sets_is_known(rows: list[dict[str, Any]], 
     ],
 )
 def test_a_task_opens_as_many_as_its_workers_pools_hold(variables: dict[str, str], each: int) -> None:
-    assert connections_of(world.definition("backend", 7, "a", **variables)) == each
+    assert connections_of(example.definition("backend", 7, "a", **variables)) == each

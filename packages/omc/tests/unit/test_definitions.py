@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from omc.facts.definitions import Definition
-from support import release_world as world
+from support import release_facts as example
 
-TERRAFORMS = world.definition("backend", 8, "a", by="terraform")
+TERRAFORMS = example.definition("backend", 8, "a", by="terraform")
 IMAGE = TERRAFORMS.images["backend"]
 
 
@@ -22,7 +22,7 @@ def tagged(**tags: str) -> Definition:
     [
         ({"ManagedBy": "terraform", "Image": IMAGE}, True),
         ({"ManagedBy": "terraform"}, True),  # of a stack whose Terraform doesn't say for which image
-        ({"ManagedBy": "terraform", "Image": world.pinned("backend", "b")}, False),
+        ({"ManagedBy": "terraform", "Image": example.pinned("backend", "b")}, False),
         ({"ManagedBy": "terraform", "Image": IMAGE, "omc:run": "0vqk3m7x"}, False),
         ({"ManagedBy": "somebody", "Image": IMAGE}, False),
         ({}, False),

@@ -215,7 +215,7 @@ def findings(found: Probes, age: float = 3) -> list[Finding]:
     return records
 
 
-def said(found: Probes, **more: Any) -> list[tuple[Level, str, str]]:
+def sentences_of(found: Probes, **more: Any) -> list[tuple[Level, str, str]]:
     return [(one.level, one.place, one.sentence) for one in findings(found, **more)]
 
 
@@ -224,11 +224,11 @@ BROKEN = Answer(503, "Service Unavailable")
 
 
 def test_all_that_is_named_is_well() -> None:
-    assert said(probes(WELL, WELL)) == [
-        (Level.OK, "dependencies", "backend finds all that it names well: database, cache.")
+    assert sentences_of(probes(WELL, WELL)) == [
+        (Level.OK, "dependencies", "backend reported no trouble with database, cache.")
     ]
-    assert said(probes(OURS))[0][2] == "backend names nothing that it depends on."
-    assert said(probes(WELL | {"cache": "not configured"}))[0][0] is Level.OK
+    assert sentences_of(probes(OURS))[0][2] == "backend named no dependency."
+    assert sentences_of(probes(WELL | {"cache": "not configured"}))[0][0] is Level.OK
 
 
 @pytest.mark.parametrize(
@@ -269,23 +269,23 @@ def test_all_that_is_named_is_well() -> None:
             3,
             (Level.WARN, "mq", "backend says that its mq is unknown."),
         ),
-        ({"status": "fail"}, None, 3, (Level.WARN, "services/backend", "backend says of itself that it is fail.")),
-        ({"status": "fail"}, BROKEN, 3, (Level.FAIL, "services/backend", "backend says of itself that it is fail.")),
+        ({"status": "fail"}, None, 3, (Level.WARN, "services/backend", "backend says that it is itself fail.")),
+        ({"status": "fail"}, BROKEN, 3, (Level.FAIL, "services/backend", "backend says that it is itself fail.")),
     ],
 )
 def test_a_dependency_is_a_finding_of_its_own(
     page: Any, users: Answer | None, age: float, expected: tuple[Level, str, str]
 ) -> None:
-    assert said(probes(page, users=users), age=age) == [expected]
+    assert sentences_of(probes(page, users=users), age=age) == [expected]
 
 
 def test_one_task_of_three_that_does_not_reach_it() -> None:
-    records = said(probes(WELL, WELL | {"cache": "unavailable"}, WELL))
+    records = sentences_of(probes(WELL, WELL | {"cache": "unavailable"}, WELL))
     assert records == [(Level.WARN, "cache", "backend says in 1 of 3 answers that its cache is unavailable.")]
 
 
 def test_a_page_that_is_down_for_its_dependency_names_the_dependency_alone() -> None:
-    records = said(probes({"status": "DOWN", "components": {"db": {"status": "DOWN"}}}, users=BROKEN))
+    records = sentences_of(probes({"status": "DOWN", "components": {"db": {"status": "DOWN"}}}, users=BROKEN))
     assert [place for _, place, _ in records] == ["database"]
 
 
@@ -300,9 +300,9 @@ def test_each_has_its_procedure() -> None:
 
 def test_without_a_users_page_down_is_a_failure() -> None:
     only = replace(probes({"queue": "down"}), requests=probes({"queue": "down"}).requests[:1])
-    assert said(only) == [(Level.FAIL, "queue", "backend says that its queue is down.")]
+    assert sentences_of(only) == [(Level.FAIL, "queue", "backend says that its queue is down.")]
 
 
 def test_no_page_that_answered_says_nothing() -> None:
     dead = Probes((ProbeRequest("backend", "http://x/status", Source.STATUS, (BROKEN,)),), {}, "http://x")
-    assert said(dead) == []
+    assert sentences_of(dead) == []

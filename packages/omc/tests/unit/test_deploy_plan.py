@@ -31,13 +31,13 @@ from omc.model.releases import ReleasedService
 from omc.model.requests import DeployRequest
 from omc.procedures.definition_changes import changes
 from omc.procedures.deploy import plan_deploy
-from support import release_world as world
+from support import release_facts as example
 
-BACKEND = DeployRequest(images={"backend": world.digest("b")})
+BACKEND = DeployRequest(images={"backend": example.digest("b")})
 
 
 def plan(request: DeployRequest = BACKEND, **more: Any) -> Plan:
-    return plan_deploy(request, **world.facts(**more))
+    return plan_deploy(request, **example.facts(**more))
 
 
 def names(made: Plan) -> list[str]:
@@ -60,7 +60,7 @@ def test_a_migration_has_the_new_image_and_secrets_that_no_serving_task_gets() -
     definition: Any = made["register-migrate-backend"].arguments["definition"]
     [container] = definition["containerDefinitions"]
     assert definition["family"] == "ohmycoins-migrate-backend"
-    assert container["image"] == world.pinned("backend", "b")
+    assert container["image"] == example.pinned("backend", "b")
     assert [secret["name"] for secret in container["secrets"]] == ["POSTGRES_PASSWORD"]
     migrated = made["migrate-backend"].arguments
     assert migrated["task_definition"] == {"output_of": "register-migrate-backend", "key": "task_definition"}
@@ -69,15 +69,15 @@ def test_a_migration_has_the_new_image_and_secrets_that_no_serving_task_gets() -
 
 
 def test_a_migration_whose_revision_has_the_image_already_registers_none() -> None:
-    running = world.facts()["definitions"].running
-    there = Definitions(running, {}, {"backend": world.migration("b", 5)})
+    running = example.facts()["definitions"].running
+    there = Definitions(running, {}, {"backend": example.migration("b", 5)})
     made = {step.name: step for step in plan(definitions=there).steps}
     assert "register-migrate-backend" not in made
     assert made["migrate-backend"].arguments["task_definition"] == "ohmycoins-migrate-backend:5"
 
 
 def test_a_migration_of_the_services_own_family_runs_the_new_revision() -> None:
-    environment = world.environment()
+    environment = example.environment()
     services = tuple(replace(service, migrate_family=None) for service in environment.services)
     made = {step.name: step for step in plan(environment=replace(environment, services=services)).steps}
     assert "register-migrate-backend" not in made
@@ -86,7 +86,7 @@ def test_a_migration_of_the_services_own_family_runs_the_new_revision() -> None:
 
 
 def test_without_the_migrations_own_family_nothing_is_deployed() -> None:
-    running = world.facts()["definitions"].running
+    running = example.facts()["definitions"].running
     [refusal] = plan(definitions=Definitions(running, {})).refusals
     assert "no task definition ohmycoins-migrate-backend with a container backend" in refusal
     assert "omc infra apply" in refusal
@@ -103,18 +103,18 @@ def test_what_the_migration_can_not_start_without_is_looked_for_too() -> None:
 def test_the_new_revision_is_the_running_one_with_another_image() -> None:
     made = plan()
     register = next(step for step in made.steps if step.name == "register-backend")
-    running = world.facts()["definitions"].running["backend"]
+    running = example.facts()["definitions"].running["backend"]
     definition: Any = register.arguments["definition"]
     assert changes(running.body, definition) == [
-        f"backend.image: {world.pinned('backend', 'a')} → {world.pinned('backend', 'b')}"
+        f"backend.image: {example.pinned('backend', 'a')} → {example.pinned('backend', 'b')}"
     ]
-    assert register.before == f"ohmycoins/backend@{world.digest('a')[:19]}"
-    assert register.after == f"ohmycoins/backend@{world.digest('b')[:19]}"
+    assert register.before == f"ohmycoins/backend@{example.digest('a')[:19]}"
+    assert register.after == f"ohmycoins/backend@{example.digest('b')[:19]}"
 
 
 def test_both_services_are_one_release_and_are_undone_in_reverse() -> None:
-    both = WantedImages({"backend": world.wanted(), "frontend": world.wanted("c", name="frontend")})
-    made = plan(DeployRequest(images={"frontend": world.digest("c"), "backend": world.digest("b")}), images=both)
+    both = WantedImages({"backend": example.wanted(), "frontend": example.wanted("c", name="frontend")})
+    made = plan(DeployRequest(images={"frontend": example.digest("c"), "backend": example.digest("b")}), images=both)
     rolls = [name for name in names(made) if name.startswith("roll-")]
     assert rolls == ["roll-backend", "roll-frontend"]
     undos = {step.name: step.undo.description for step in made.steps if step.undo}
@@ -128,27 +128,27 @@ def test_an_undo_leaves_alone_what_somebody_else_has_put_there_since() -> None:
 
 
 def test_what_terraform_changed_since_is_taken_up_and_shown() -> None:
-    newer = world.definition("backend", 8, "a", by="terraform", LOG_LEVEL="debug")
-    running = world.facts()["definitions"].running
+    newer = example.definition("backend", 8, "a", by="terraform", LOG_LEVEL="debug")
+    running = example.facts()["definitions"].running
     made = plan(definitions=Definitions(running, {"backend": newer}))
     register = next(step for step in made.steps if step.name == "register-backend")
     definition: Any = register.arguments["definition"]
     assert definition["containerDefinitions"][0]["environment"] == [{"name": "LOG_LEVEL", "value": "debug"}]
-    assert definition["containerDefinitions"][0]["image"] == world.pinned("backend", "b")
+    assert definition["containerDefinitions"][0]["image"] == example.pinned("backend", "b")
     assert "backend: backend.environment.LOG_LEVEL: nothing → debug" in made.notes
     kept = plan(replace(BACKEND, keep_definition=True), definitions=Definitions(running, {"backend": newer}))
     assert not any("LOG_LEVEL" in note for note in kept.notes)
 
 
 def test_an_older_revision_of_terraforms_is_not_taken_up() -> None:
-    older = world.definition("backend", 6, "a", by="terraform", LOG_LEVEL="debug")
-    made = plan(definitions=Definitions(world.facts()["definitions"].running, {"backend": older}))
+    older = example.definition("backend", 6, "a", by="terraform", LOG_LEVEL="debug")
+    made = plan(definitions=Definitions(example.facts()["definitions"].running, {"backend": older}))
     assert not any("LOG_LEVEL" in note for note in made.notes)
 
 
 def test_the_same_image_again_is_nothing_to_deploy() -> None:
     with pytest.raises(Refused, match=r"backend runs ohmycoins-backend:7 with that very image.*--force-new"):
-        plan(images=WantedImages({"backend": world.wanted("a")}))
+        plan(images=WantedImages({"backend": example.wanted("a")}))
 
 
 def test_new_tasks_without_a_change_need_no_revision_and_no_migration() -> None:
@@ -160,7 +160,7 @@ def test_new_tasks_without_a_change_need_no_revision_and_no_migration() -> None:
 
 
 def test_what_runs_but_was_deregistered_is_registered_anew_with_new_tasks() -> None:
-    running = world.facts()["definitions"].running
+    running = example.facts()["definitions"].running
     gone = replace(running["backend"], status="INACTIVE")
     there = Definitions({**running, "backend": gone}, {})
     made = plan(DeployRequest(force_new=["backend"]), images=WantedImages({}), definitions=there)
@@ -171,8 +171,8 @@ def test_what_runs_but_was_deregistered_is_registered_anew_with_new_tasks() -> N
     assert "force_new" not in made.steps[2].arguments
 
 
-def test_no_undo_is_promised_that_ecs_would_refuse_and_the_way_back_is_said() -> None:
-    running = world.facts()["definitions"].running
+def test_no_undo_is_promised_that_ecs_would_refuse_and_the_way_back_is_reported() -> None:
+    running = example.facts()["definitions"].running
     there = Definitions({**running, "backend": replace(running["backend"], status="INACTIVE")}, {})
     made = plan(definitions=there)
     assert next(step for step in made.steps if step.name == "roll-backend").undo is None
@@ -212,28 +212,28 @@ def test_a_service_that_does_not_exist_is_refused() -> None:
 
 
 def test_a_tag_is_pinned_and_a_tag_that_can_move_is_refused() -> None:
-    by_tag = world.wanted(requested="build-1a2b3c4")
+    by_tag = example.wanted(requested="build-1a2b3c4")
     made = plan(images=WantedImages({"backend": by_tag}))
     assert made.refusals == ()
-    assert any(f"build-1a2b3c4 is {world.digest('b')} now" in note for note in made.notes)
+    assert any(f"build-1a2b3c4 is {example.digest('b')} now" in note for note in made.notes)
     movable = WantedImages({"backend": replace(by_tag, tags_move=True)})
     assert "lets tags be moved" in plan(images=movable).refusals[0]
     assert plan(replace(BACKEND, allow_tag=True), images=movable).refusals == ()
 
 
 def test_an_image_for_another_processor_is_refused_and_an_override_does_not_help() -> None:
-    arm = Image(world.REGISTRY, "ohmycoins/backend", world.digest("b"), (), ("arm64",))
-    made = plan(replace(BACKEND, override="hurry"), images=WantedImages({"backend": world.wanted(image=arm)}))
+    arm = Image(example.REGISTRY, "ohmycoins/backend", example.digest("b"), (), ("arm64",))
+    made = plan(replace(BACKEND, override="hurry"), images=WantedImages({"backend": example.wanted(image=arm)}))
     assert made.refusals == ("The image for backend is built for arm64, but its tasks run on amd64. Build one for it.",)
 
 
-def test_what_the_registry_does_not_tell_is_said() -> None:
-    unknown = Image(world.REGISTRY, "ohmycoins/backend", world.digest("b"))
-    made = plan(images=WantedImages({"backend": world.wanted(image=unknown)}))
+def test_what_the_registry_does_not_tell_is_reported() -> None:
+    unknown = Image(example.REGISTRY, "ohmycoins/backend", example.digest("b"))
+    made = plan(images=WantedImages({"backend": example.wanted(image=unknown)}))
     message = "The registry doesn't say which processor the image of backend was built for."
     assert message in made.notes
     why = "ecr GetDownloadUrlForLayer is not allowed: the credentials lack ecr:GetDownloadUrlForLayer."
-    made = plan(images=WantedImages({"backend": world.wanted(image=replace(unknown, why_unknown=why))}))
+    made = plan(images=WantedImages({"backend": example.wanted(image=replace(unknown, why_unknown=why))}))
     assert made.refusals == ()
     assert f"{message} {why}" in made.notes
 
@@ -245,10 +245,10 @@ def test_a_missing_secret_is_refused() -> None:
 
 
 def firing(name: str) -> Alarms:
-    return Alarms((Alarm(name, f"arn:{name}", "metric", "ALARM", world.NOW, "high", acts=True, suppressed_by=""),))
+    return Alarms((Alarm(name, f"arn:{name}", "metric", "ALARM", example.NOW, "high", acts=True, suppressed_by=""),))
 
 
-def test_an_alarm_that_fires_already_is_said_beforehand_with_what_ecs_makes_of_it() -> None:
+def test_an_alarm_that_fires_already_is_reported_beforehand_with_what_ecs_makes_of_it() -> None:
     alarms = firing("ohmycoins-staging-backend-unhealthy")
     made = plan(alarms=alarms)
     assert "Alarm ohmycoins-staging-backend-unhealthy fires already" in made.refusals[0]
@@ -261,8 +261,10 @@ def test_an_alarm_that_fires_already_is_said_beforehand_with_what_ecs_makes_of_i
     )
 
 
-def test_deployment_alarms_that_are_off_are_said() -> None:
-    services = Services((world.service("backend", 7, alarms=(), alarms_off=("x-5xx",)), world.service("frontend", 3)))
+def test_deployment_alarms_that_are_off_are_reported() -> None:
+    services = Services(
+        (example.service("backend", 7, alarms=(), alarms_off=("x-5xx",)), example.service("frontend", 3))
+    )
     assert any("back for x-5xx: its deployment alarms are turned off" in note for note in plan(services=services).notes)
 
 
@@ -271,22 +273,25 @@ def test_another_stacks_alarm_is_none_of_our_business() -> None:
 
 
 def test_a_deployment_under_way_is_not_run_over() -> None:
-    continues = History({"backend": (world.deployed("ohmycoins-backend:8", 0, "IN_PROGRESS"),)})
+    continues = History({"backend": (example.deployed("ohmycoins-backend:8", 0, "IN_PROGRESS"),)})
     assert "A deployment of ohmycoins-backend:8 to backend is in progress" in plan(history=continues).refusals[0]
 
 
 def test_scaled_to_zero_can_not_be_verified() -> None:
-    services = Services((world.service("backend", 7, desired=0), world.service("frontend", 3)))
+    services = Services((example.service("backend", 7, desired=0), example.service("frontend", 3)))
     assert "scaled to zero" in plan(services=services).refusals[0]
 
 
 def test_old_and_new_tasks_together_must_fit_the_connection_budget() -> None:
-    busy = Services((world.service("backend", 7, desired=8), world.service("frontend", 3)))
+    busy = Services((example.service("backend", 7, desired=8), example.service("frontend", 3)))
     env = {"POSTGRES_SERVER": "db", "WEB_CONCURRENCY": "2", "DATABASE_POOL_SIZE": "3"}
-    running = {"backend": world.definition("backend", 7, "a", **env), "frontend": world.definition("frontend", 3, "a")}
-    made = plan(services=busy, definitions=Definitions(running, {}, {"backend": world.migration("a")}))
+    running = {
+        "backend": example.definition("backend", 7, "a", **env),
+        "frontend": example.definition("frontend", 3, "a"),
+    }
+    made = plan(services=busy, definitions=Definitions(running, {}, {"backend": example.migration("a")}))
     assert "up to 96 database connections, but PostgreSQL takes 80" in made.refusals[0]
-    assert plan(definitions=Definitions(running, {}, {"backend": world.migration("a")})).refusals == ()
+    assert plan(definitions=Definitions(running, {}, {"backend": example.migration("a")})).refusals == ()
     unknown = plan(connections=Connections(None, {"backend": 6}, "a formula"))
     message = "the database has enough connections is not known: more tasks may be refused theirs. A formula."
     assert any(message in note for note in unknown.notes)
@@ -308,25 +313,25 @@ def test_an_autoscaler_about_to_change_the_count_is_waited_for() -> None:
 
 
 def test_an_old_release_is_not_deployed_beyond_what_a_migration_took_away() -> None:
-    then = {"backend": ReleasedService("ohmycoins-backend:5", {"backend": world.pinned("backend", "b")})}
-    old = world.release(1, 48, 5, 3, schema=3, services=then)
-    newer = world.release(2, 24, 7, 3, schema=5, schema_floor=4)
-    assert "was release 1, made for schema 3" in plan(ledger=world.ledger(old, newer)).refusals[0]
-    assert plan(ledger=world.ledger(old, replace(newer, schema_floor=3))).refusals == ()
+    then = {"backend": ReleasedService("ohmycoins-backend:5", {"backend": example.pinned("backend", "b")})}
+    old = example.release(1, 48, 5, 3, schema=3, services=then)
+    newer = example.release(2, 24, 7, 3, schema=5, schema_floor=4)
+    assert "was release 1, made for schema 3" in plan(ledger=example.ledger(old, newer)).refusals[0]
+    assert plan(ledger=example.ledger(old, replace(newer, schema_floor=3))).refusals == ()
 
 
 def test_a_freeze_is_kept_unless_there_is_a_reason() -> None:
-    freeze = Freeze(world.NOW - timedelta(days=1), world.NOW + timedelta(days=1), "holidays")
-    frozen = world.environment(freezes=(freeze,))
+    freeze = Freeze(example.NOW - timedelta(days=1), example.NOW + timedelta(days=1), "holidays")
+    frozen = example.environment(freezes=(freeze,))
     assert "is frozen until" in plan(environment=frozen).refusals[0]
     assert plan(replace(BACKEND, override="SEV-1"), environment=frozen).refusals == ()
-    over = world.environment(freezes=(replace(freeze, end=world.NOW),))
+    over = example.environment(freezes=(replace(freeze, end=example.NOW),))
     assert plan(environment=over).refusals == ()
 
 
-def test_a_closed_maintenance_window_is_said() -> None:
+def test_a_closed_maintenance_window_is_reported() -> None:
     window = MaintenanceWindow("sunday", time(2), time(4), timezone(timedelta(hours=10)), "AEST")
-    made = plan(environment=world.environment(maintenance_window=window))
+    made = plan(environment=example.environment(maintenance_window=window))
     assert made.refusals == ()
     assert (
         "The maintenance window is closed; the next one opens at Sun 29 Nov 03:00:00 AEDT (Sat 16:00 UTC)."
@@ -336,7 +341,7 @@ def test_a_closed_maintenance_window_is_said() -> None:
 
 def test_where_deployments_wait_for_the_window_a_closed_one_is_kept_unless_there_is_a_reason() -> None:
     window = MaintenanceWindow("sunday", time(2), time(4), timezone(timedelta(hours=10)), "AEST", required=True)
-    strict = world.environment(maintenance_window=window)
+    strict = example.environment(maintenance_window=window)
     closed = plan(environment=strict)
     assert closed.refusals == (
         "staging is deployed to in its maintenance window only, which is closed; the next one opens at Sun 29 Nov "
@@ -346,14 +351,14 @@ def test_where_deployments_wait_for_the_window_a_closed_one_is_kept_unless_there
     overridden = plan(replace(BACKEND, override="users wait"), environment=strict)
     assert overridden.refusals == ()
     assert sum("maintenance window" in note for note in overridden.notes) == 1
-    during = replace(world.SCOPE, now=window.next_after(world.NOW)[0])
+    during = replace(example.SCOPE, now=window.next_after(example.NOW)[0])
     opened = plan(environment=strict, scope=during)
     assert opened.refusals == ()
     assert not any("maintenance window" in note for note in opened.notes)
 
 
 def an_incident(severity: int) -> OpenIncidents:
-    event: IncidentEvent = Event(world.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
+    event: IncidentEvent = Event(example.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
     return OpenIncidents((from_first_event("staging", 3, event),))
 
 
@@ -371,14 +376,14 @@ def test_in_a_bad_incident_nothing_is_deployed_but_its_fix(severity: int) -> Non
     assert plan(incidents=an_incident(severity)).hash == made.hash
 
 
-def test_a_lesser_incident_is_said() -> None:
+def test_a_lesser_incident_is_reported() -> None:
     made = plan(incidents=an_incident(3))
     assert made.refusals == ()
     assert "Incident 3 (SEV-3: Users can't log in) is open." in made.notes
 
 
 def test_without_a_circuit_breaker_the_risk_is_high() -> None:
-    services = Services((world.service("backend", 7, breaker=False), world.service("frontend", 3)))
+    services = Services((example.service("backend", 7, breaker=False), example.service("frontend", 3)))
     made = plan(services=services)
     assert made.risk is Risk.HIGH
     assert any("no circuit breaker" in note for note in made.notes)
@@ -387,24 +392,27 @@ def test_without_a_circuit_breaker_the_risk_is_high() -> None:
 def test_the_plan_survives_being_written_down_and_its_hash_does_not_move_with_the_clock() -> None:
     made = plan()
     assert from_json(to_json(made)).hash == made.hash
-    later = plan(scope=replace(world.SCOPE, now=world.NOW + timedelta(hours=3)))
+    later = plan(scope=replace(example.SCOPE, now=example.NOW + timedelta(hours=3)))
     assert later.hash == made.hash
-    assert DeployRequest(**to_json(made)["request"]) == DeployRequest(**to_json(later)["request"])  # type: ignore[arg-type]
+    requests: list[Any] = [to_json(each)["request"] for each in (made, later)]
+    assert DeployRequest(**requests[0]) == DeployRequest(**requests[1])
 
 
 def test_another_running_revision_is_another_plan() -> None:
-    moved = Definitions({**world.facts()["definitions"].running, "backend": world.definition("backend", 9, "e")}, {})
+    moved = Definitions(
+        {**example.facts()["definitions"].running, "backend": example.definition("backend", 9, "e")}, {}
+    )
     assert plan(definitions=moved).hash != plan().hash
 
 
 @pytest.mark.parametrize(
     ("text", "repository", "tag", "is_digest"),
     [
-        (world.digest("a"), "", "", True),
+        (example.digest("a"), "", "", True),
         ("build-1a2b3c4", "", "build-1a2b3c4", False),
-        (f"ohmycoins/backend@{world.digest('a')}", "ohmycoins/backend", "", True),
+        (f"ohmycoins/backend@{example.digest('a')}", "ohmycoins/backend", "", True),
         ("ohmycoins/backend:v1.2", "ohmycoins/backend", "v1.2", False),
-        (world.pinned("backend", "a"), "ohmycoins/backend", "", True),
+        (example.pinned("backend", "a"), "ohmycoins/backend", "", True),
     ],
 )
 def test_references_are_read_as_people_write_them(text: str, repository: str, tag: str, is_digest: bool) -> None:
@@ -441,7 +449,7 @@ def test_lengths_of_time_are_read_as_people_write_them() -> None:
 
 def test_the_same_by_hand_can_be_pasted() -> None:
     """What only a step finds out is a variable that an earlier line sets."""
-    lines = commands(plan(), world.environment())
+    lines = commands(plan(), example.environment())
     script = "\n".join(lines)
     assert "REGISTER_BACKEND_TASK_DEFINITION=$(aws ecs register-task-definition" in script
     assert '--task-definition "$REGISTER_MIGRATE_BACKEND_TASK_DEFINITION"' in script
@@ -449,17 +457,17 @@ def test_the_same_by_hand_can_be_pasted() -> None:
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
 
 
-PRIMARY = world.service("backend", 7).deployments[0]
+PRIMARY = example.service("backend", 7).deployments[0]
 OLD_TASKS = replace(PRIMARY, id="ecs-svc/0", status="ACTIVE", task_definition="ohmycoins-backend:6", running=1)
-SAME = DeployRequest(images={"backend": world.digest("a")})
+SAME = DeployRequest(images={"backend": example.digest("a")})
 
 
 def on(*deployments: Deployment) -> dict[str, Any]:
     """The backend with these deployments, and asked for the image that it is on already."""
-    backend = replace(world.service("backend", 7), deployments=deployments)
+    backend = replace(example.service("backend", 7), deployments=deployments)
     return {
-        "services": Services((backend, world.service("frontend", 3))),
-        "images": WantedImages({"backend": world.wanted("a")}),
+        "services": Services((backend, example.service("frontend", 3))),
+        "images": WantedImages({"backend": example.wanted("a")}),
     }
 
 
@@ -513,7 +521,7 @@ def test_an_image_that_serves_is_nothing_to_deploy(deployments: tuple[Deployment
 
 
 def test_another_image_after_a_failed_deployment_says_what_failed() -> None:
-    failed = {**on(replace(PRIMARY, rollout="FAILED")), "images": WantedImages({"backend": world.wanted()})}
+    failed = {**on(replace(PRIMARY, rollout="FAILED")), "images": WantedImages({"backend": example.wanted()})}
     [message] = [
         note for note in plan(**failed).notes if "The last deployment of backend, of ohmycoins-backend:7," in note
     ]

@@ -10,13 +10,13 @@ import pytest
 from omc.cli.deployments import _lines
 from omc.facts.deployments import History
 from omc.facts.services import EcsService, Services
-from support import release_world as world
+from support import release_facts as example
 
 
 def service(name: str, **tasks: int) -> EcsService:
     """Running so many tasks of each revision: ``r7=2``."""
     numbers = {int(key[1:]): count for key, count in tasks.items()}
-    made = world.service(name, max(numbers, default=7))
+    made = example.service(name, max(numbers, default=7))
     deployments = tuple(
         replace(made.deployments[0], task_definition=f"ohmycoins-{name}:{number}", running=count)
         for number, count in numbers.items()
@@ -48,16 +48,16 @@ FRONTEND = service("frontend", r3=2)
     ],
 )
 def test_what_serves_is_what_runs(services: Any, missing: tuple[str, ...], state: str, expected: str) -> None:
-    release = world.release(1, 1, 7, 3)
-    [line] = _lines(History({}), world.ledger(release), Services(services, missing))
+    release = example.release(1, 1, 7, 3)
+    [line] = _lines(History({}), example.ledger(release), Services(services, missing))
     assert line.state == state
     assert expected in line.proof
-    [over] = _lines(History({}), world.ledger(replace(release, ended=world.NOW)), Services(services, missing))
+    [over] = _lines(History({}), example.ledger(replace(release, ended=example.NOW)), Services(services, missing))
     assert over.state == "ended"
 
 
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_way_back_that_nobody_watched_is_unwatched_too(watched: bool) -> None:
-    release = world.release(1, 1, 7, 3, proof={"watched": True} if watched else {"backend": 9.0}, is_rollback=True)
-    [line] = _lines(History({}), world.ledger(release), Services((service("backend", r7=2), FRONTEND)))
+    release = example.release(1, 1, 7, 3, proof={"watched": True} if watched else {"backend": 9.0}, is_rollback=True)
+    [line] = _lines(History({}), example.ledger(release), Services((service("backend", r7=2), FRONTEND)))
     assert ("unwatched" in line.proof) is not watched

@@ -24,14 +24,14 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.temporary import AlarmsOff, ScaledForAWhile, ScaledForGood, Temporary
 from omc.facts.trail import Author
-from support import expected_world as world
+from support import expected_facts as example
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 NOW = datetime(2026, 11, 23, 22, 15, tzinfo=UTC)
 STATE = Expected((), written=datetime(2026, 11, 23, 22, 2, tzinfo=UTC), place="s3://bucket/key")
 OK, WARN, FAIL, UNKNOWN = Level.OK, Level.WARN, Level.FAIL, Level.UNKNOWN
 SOURCE = "(Terraform's state of 09:02)"
-EVERYTHING = tuple(world.healthy().values())
+EVERYTHING = tuple(example.healthy().values())
 
 
 def judged(
@@ -68,7 +68,7 @@ def test_all_is_there() -> None:
 
 
 def test_there_is_a_healthy_thing_of_every_kind() -> None:
-    assert list(world.HEALTHY) == [kind.type for kind in KINDS]
+    assert list(example.HEALTHY) == [kind.type for kind in KINDS]
 
 
 GONE = {
@@ -120,7 +120,7 @@ GONE = {
     "aws_route": (FAIL, "infrastructure/rtb-1", "The route to 0.0.0.0/0 in ohmycoins-staging-app-a is gone"),
     "aws_secretsmanager_secret": (FAIL, "secrets/ohmycoins-staging/secret-key", "can't start"),
     "aws_kms_key": (FAIL, "infrastructure/k-1", "The key ohmycoins-staging: logs is gone"),
-    "aws_iam_role": (FAIL, "infrastructure/ohmycoins-staging-backend-task", "what runs as it can't start"),
+    "aws_iam_role": (FAIL, "infrastructure/ohmycoins-staging-backend-task", "what assumes it can't start"),
     "aws_s3_bucket": (WARN, "infrastructure/ohmycoins-staging-audit", "The bucket ohmycoins-staging-audit is gone"),
 }
 
@@ -129,7 +129,7 @@ GONE = {
 def test_what_is_gone_is_a_finding(kind: str) -> None:
     """With the things that go with it, which are no findings of their own."""
     level, place, words = GONE[kind]
-    things = [thing for thing in world.found_instead(kind, None) if not goes_with(thing, kind)]
+    things = [thing for thing in example.found_instead(kind, None) if not goes_with(thing, kind)]
     finding = only(judged(things))
     assert (finding.level, finding.place) == (level, place)
     assert words in finding.sentence
@@ -143,15 +143,15 @@ def goes_with(thing: Thing, kind: str) -> bool:
     while above:
         if above[0] == kind:
             return True
-        above = world.healthy()[above[0]].kind.parent(world.HEALTHY[above[0]])
+        above = example.healthy()[above[0]].kind.parent(example.HEALTHY[above[0]])
     return False
 
 
-TOPIC = world.TOPIC
+TOPIC = example.TOPIC
 MORE = json.dumps(
     {
         "Statement": [
-            *json.loads(world.HEALTHY["aws_sqs_queue_policy"]["policy"])["Statement"],
+            *json.loads(example.HEALTHY["aws_sqs_queue_policy"]["policy"])["Statement"],
             {"Effect": "Allow", "Action": "sqs:ReceiveMessage", "Principal": {"AWS": "100000000001"}},
         ]
     }
@@ -160,28 +160,28 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_lb", {"security_groups": ["sg-1"]}, FAIL, "security groups without sg-2"),
     ("aws_lb_target_group", {"port": 9000}, FAIL, "port is 9000, not 8000"),
     ("aws_lb_target_group", {"protocol": "HTTPS"}, FAIL, "protocol is HTTPS, not HTTP"),
-    ("aws_lb_target_group", {"health_check": world.check(path="/none")}, FAIL, "health check is HTTP /none on"),
-    ("aws_lb_target_group", {"health_check": world.check(matcher="404")}, FAIL, "traffic-port, 404, not HTTP"),
-    ("aws_lb_target_group", {"health_check": world.check(interval=300)}, WARN, "pace is every 300 s within 5 s"),
+    ("aws_lb_target_group", {"health_check": example.check(path="/none")}, FAIL, "health check is HTTP /none on"),
+    ("aws_lb_target_group", {"health_check": example.check(matcher="404")}, FAIL, "traffic-port, 404, not HTTP"),
+    ("aws_lb_target_group", {"health_check": example.check(interval=300)}, WARN, "timing is every 300 s, timeout 5 s"),
     ("aws_lb_listener", {"port": 8443}, FAIL, "port is 8443, not 443"),
     ("aws_lb_listener", {"protocol": "HTTP"}, FAIL, "protocol is HTTP, not HTTPS"),
-    ("aws_lb_listener", {"default_action": world.forward("other")}, FAIL, "is to ohmycoins-staging-other, not to ohmycoins-staging-frontend"),
-    ("aws_lb_listener", {"default_action": [{"type": "fixed-response", "fixed_response": [{"status_code": "503"}]}]}, FAIL, "a fixed answer with status 503"),
+    ("aws_lb_listener", {"default_action": example.forward("other")}, FAIL, "is to ohmycoins-staging-other, not to ohmycoins-staging-frontend"),
+    ("aws_lb_listener", {"default_action": [{"type": "fixed-response", "fixed_response": [{"status_code": "503"}]}]}, FAIL, "a fixed response with status 503"),
     ("aws_lb_listener", {"default_action": [{"type": "redirect", "redirect": [{"protocol": "HTTPS", "host": "x", "port": "443", "path": "/", "status_code": "HTTP_301"}]}]}, FAIL, "redirect to HTTPS://x:443/ (301)"),
     ("aws_lb_listener", {"certificate_arn": "arn:aws:acm:x:1:certificate/c-2"}, FAIL, "certificate is certificate/c-2"),
     ("aws_lb_listener", {"ssl_policy": "ELBSecurityPolicy-2016-08"}, WARN, "TLS policy is ELBSecurityPolicy-2016-08"),
-    ("aws_lb_listener_rule", {"action": world.forward("frontend")}, FAIL, "action is to ohmycoins-staging-frontend"),
-    ("aws_lb_listener_rule", {"action": [{"type": "authenticate-oidc", "order": 1}, {**world.forward("backend")[0], "order": 2}]}, FAIL, "action is authenticate-oidc, then to ohmycoins-staging-backend, not to ohmycoins-staging-backend"),
+    ("aws_lb_listener_rule", {"action": example.forward("frontend")}, FAIL, "action is to ohmycoins-staging-frontend"),
+    ("aws_lb_listener_rule", {"action": [{"type": "authenticate-oidc", "order": 1}, {**example.forward("backend")[0], "order": 2}]}, FAIL, "action is authenticate-oidc, then to ohmycoins-staging-backend, not to ohmycoins-staging-backend"),
     ("aws_lb_listener_rule", {"condition": [{"path_pattern": [{"values": ["/x"]}]}]}, FAIL, "without path-pattern /api/* and with path-pattern /x"),
     ("aws_lb_listener_rule", {"priority": 500}, WARN, "priority is 500, not 10"),
     ("aws_ecs_service", {"alarms": []}, WARN, "deployment alarms are off, not ohmycoins-staging-backend-unhealthy"),
-    ("aws_ecs_service", {"alarms": [{"alarm_names": [f"{world.NAME}-backend-unhealthy"], "enable": False}]}, WARN, "deployment alarms are off"),
+    ("aws_ecs_service", {"alarms": [{"alarm_names": [f"{example.NAME}-backend-unhealthy"], "enable": False}]}, WARN, "deployment alarms are off"),
     ("aws_ecs_service", {"deployment_circuit_breaker": [{"enable": False}]}, WARN, "circuit breaker is off, not on"),
     ("aws_ecs_service", {"load_balancer": []}, FAIL, "target groups without ohmycoins-staging-backend"),
     ("aws_appautoscaling_target", {"min_capacity": 1}, WARN, "minimum is 1, not 2"),
     ("aws_appautoscaling_target", {"max_capacity": 3}, WARN, "maximum is 3, not 10"),
     ("aws_appautoscaling_target", {"max_capacity": 30}, WARN, "maximum is 30, not 10"),
-    ("aws_appautoscaling_target", {"suspended_state": world.off(dynamic_scaling_out_suspended=True)}, WARN, "suspended with scaling out"),
+    ("aws_appautoscaling_target", {"suspended_state": example.off(dynamic_scaling_out_suspended=True)}, WARN, "suspended with scaling out"),
     ("aws_appautoscaling_policy", {"target_tracking_scaling_policy_configuration": [{"target_value": 95, "disable_scale_in": True}]}, WARN, "target is 95 of its metric, not 70 of ECSServiceAverageCPUUtilization"),
     ("aws_cloudwatch_metric_alarm", {"threshold": 5000.0}, FAIL, "threshold is 5000, not 64"),
     ("aws_cloudwatch_metric_alarm", {"threshold": 10.0}, WARN, "threshold is 10, not 64"),
@@ -196,7 +196,7 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_cloudwatch_metric_alarm", {"actions_enabled": False}, FAIL, "actions are off, not on"),
     ("aws_cloudwatch_metric_alarm", {"alarm_actions": []}, FAIL, "receivers without ohmycoins-staging-sev-1"),
     ("aws_cloudwatch_metric_alarm", {"alarm_actions": [TOPIC, "arn:aws:sns:x:1:more"]}, WARN, "receivers with more"),
-    ("aws_cloudwatch_metric_alarm", {"ok_actions": []}, WARN, "receivers of its end without ohmycoins-staging-sev-1"),
+    ("aws_cloudwatch_metric_alarm", {"ok_actions": []}, WARN, "receivers for OK without ohmycoins-staging-sev-1"),
     ("aws_cloudwatch_composite_alarm", {"alarm_rule": "FALSE"}, FAIL, 'rule is FALSE, not ALARM("a") AND ALARM("b")'),
     ("aws_cloudwatch_composite_alarm", {"actions_enabled": False}, FAIL, "actions are off, not on"),
     ("aws_cloudwatch_composite_alarm", {"actions_suppressor": [{"alarm": "arn:aws:cloudwatch:x:1:alarm:always"}]}, FAIL, "suppressor is always, not none"),
@@ -208,7 +208,7 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_cloudwatch_log_group", {"kms_key_id": ""}, WARN, "key is CloudWatch's own, not k-1"),
     ("aws_db_instance", {"backup_retention_period": 0}, WARN, "days of backups are 0, not 7"),
     ("aws_db_instance", {"deletion_protection": False}, WARN, "deletion protection is off, not on"),
-    ("aws_db_instance", {"multi_az": False}, WARN, "second zone is off, not on"),
+    ("aws_db_instance", {"multi_az": False}, WARN, "Multi-AZ is off, not on"),
     ("aws_db_instance", {"publicly_accessible": True}, WARN, "public access is on, not off"),
     ("aws_db_instance", {"instance_class": "db.t4g.micro"}, WARN, "instance class is db.t4g.micro, not db.t4g.small"),
     ("aws_db_instance", {"vpc_security_group_ids": ["sg-9"]}, FAIL, "security groups without sg-3 and with sg-9"),
@@ -227,11 +227,11 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
     ("aws_route", {"nat_gateway_id": None, "gateway_id": "igw-1"}, FAIL, "target is igw-1, not nat-1"),
     ("aws_kms_key", {"_state": "PendingDeletion"}, FAIL, "state is PendingDeletion, not Enabled"),
     ("aws_sqs_queue_policy", {"policy": "{}"}, FAIL, "policy without Allow sqs:SendMessage by sns.amazonaws.com"),
-    ("aws_sqs_queue_policy", {"policy": world.policy("sqs:SendMessage", "sns.amazonaws.com", effect="Deny")}, FAIL, "and with Deny sqs:SendMessage by sns.amazonaws.com"),
-    ("aws_sqs_queue_policy", {"policy": world.policy("sqs:SendMessage", "events.amazonaws.com")}, FAIL, "with Allow sqs:SendMessage by events.amazonaws.com"),
+    ("aws_sqs_queue_policy", {"policy": example.policy("sqs:SendMessage", "sns.amazonaws.com", effect="Deny")}, FAIL, "and with Deny sqs:SendMessage by sns.amazonaws.com"),
+    ("aws_sqs_queue_policy", {"policy": example.policy("sqs:SendMessage", "events.amazonaws.com")}, FAIL, "with Allow sqs:SendMessage by events.amazonaws.com"),
     ("aws_sqs_queue_policy", {"policy": MORE}, WARN, "policy with Allow sqs:ReceiveMessage by 100000000001"),
     ("aws_sns_topic_policy", {"policy": "{}"}, FAIL, "policy without Allow sns:Publish by cloudwatch.amazonaws.com"),
-    ("aws_iam_role", {"assume_role_policy": world.policy("sts:AssumeRole", "ec2.amazonaws.com")}, FAIL, "trust without Allow sts:AssumeRole by ecs-tasks.amazonaws.com"),
+    ("aws_iam_role", {"assume_role_policy": example.policy("sts:AssumeRole", "ec2.amazonaws.com")}, FAIL, "trust without Allow sts:AssumeRole by ecs-tasks.amazonaws.com"),
     ("aws_iam_role", {"assume_role_policy": {"Statement": []}}, FAIL, "trust without Allow sts:AssumeRole by ecs-tasks.amazonaws.com"),
     ("aws_iam_role", {"assume_role_policy": {"Statement": {"Effect": "Deny", "Principal": "*", "Action": "*"}}}, FAIL, "and with Deny * by *"),
     ("aws_kms_key", {"_state": "Disabled"}, FAIL, "state is Disabled, not Enabled"),
@@ -240,7 +240,7 @@ CHANGED: list[tuple[str, Mapping[str, Any], Level, str]] = [
 
 @pytest.mark.parametrize(("kind", "changes", "level", "words"), CHANGED)
 def test_what_is_changed_is_a_finding(kind: str, changes: Mapping[str, Any], level: Level, words: str) -> None:
-    finding = only(judged(world.found_instead(kind, changes)))
+    finding = only(judged(example.found_instead(kind, changes)))
     assert finding.level is level, finding.sentence
     assert words in finding.sentence
     assert " is changed: " in finding.sentence
@@ -250,19 +250,19 @@ def test_what_is_changed_is_a_finding(kind: str, changes: Mapping[str, Any], lev
 def test_every_field_of_every_kind_is_changed_by_the_table() -> None:
     seen: set[tuple[str, str]] = set()
     for kind, changes, _, _ in CHANGED:
-        found = Found(EVERYTHING, world.found_instead(kind, changes))
+        found = Found(EVERYTHING, example.found_instead(kind, changes))
         seen |= {(kind, change.label) for one in deviations(found) for change in one.changes}
     every = {(kind.type, field.label) for kind in KINDS for field in kind.fields}
     left = {
         # the same field as another kind's, tried there
         ("aws_cloudwatch_composite_alarm", "receivers"),
-        ("aws_cloudwatch_composite_alarm", "receivers of its end"),
-        ("aws_cloudwatch_composite_alarm", "receivers of missing data"),
-        ("aws_cloudwatch_metric_alarm", "receivers of missing data"),
+        ("aws_cloudwatch_composite_alarm", "receivers for OK"),
+        ("aws_cloudwatch_composite_alarm", "receivers for INSUFFICIENT_DATA"),
+        ("aws_cloudwatch_metric_alarm", "receivers for INSUFFICIENT_DATA"),
         ("aws_cloudwatch_event_rule", "schedule"),
         ("aws_vpc_security_group_egress_rule", "what it lets through"),
-        ("aws_elasticache_replication_group", "second zone"),
-        ("aws_cloudtrail", "validation of its files"),
+        ("aws_elasticache_replication_group", "Multi-AZ"),
+        ("aws_cloudtrail", "log file validation"),
     }
     assert every - seen <= left
 
@@ -273,14 +273,19 @@ def test_every_field_of_every_kind_is_changed_by_the_table() -> None:
         ({"metric_query": []}, None, ""),
         ({"threshold": 99.0}, FAIL, "threshold is 99, not 64"),
         (
-            {"metric_query": [world.query(), world.query(id="result", expression="0", return_data=True, metric=[])]},
+            {
+                "metric_query": [
+                    example.query(),
+                    example.query(id="result", expression="0", return_data=True, metric=[]),
+                ]
+            },
             FAIL,
             "returned result = 0",
         ),
     ],
 )
 def test_an_alarm_on_an_expression(changes: Mapping[str, Any], level: Level | None, words: str) -> None:
-    alarm = Thing("aws_cloudwatch_metric_alarm", world.MATH_ALARM)
+    alarm = Thing("aws_cloudwatch_metric_alarm", example.MATH_ALARM)
     there = replace(alarm, values={**alarm.values, **changes})
     if level is None:  # AWS always tells what an alarm watches: an answer without it is no change
         assert only(judged([there], wanted=[alarm])).level is OK
@@ -292,7 +297,7 @@ def test_an_alarm_on_an_expression(changes: Mapping[str, Any], level: Level | No
 
 @pytest.mark.parametrize("operator", ["LessThanThreshold", "LessThanOrEqualToThreshold"])
 def test_a_threshold_below_which_it_rings_is_weaker_when_it_is_lower(operator: str) -> None:
-    alarm = Thing("aws_cloudwatch_metric_alarm", {**world.METRIC_ALARM, "comparison_operator": operator})
+    alarm = Thing("aws_cloudwatch_metric_alarm", {**example.METRIC_ALARM, "comparison_operator": operator})
     lower = Thing(alarm.type, {**alarm.values, "threshold": 1.0})
     higher = Thing(alarm.type, {**alarm.values, "threshold": 100.0})
     assert only(judged([lower], wanted=[alarm])).level is FAIL
@@ -305,8 +310,8 @@ def test_a_threshold_below_which_it_rings_is_weaker_when_it_is_lower(operator: s
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
-        ("aws_lb_listener", {"arn": f"{world.LISTENER}-new"}),
-        ("aws_lb_listener_rule", {"arn": f"{world.RULE}-new"}),
+        ("aws_lb_listener", {"arn": f"{example.LISTENER}-new"}),
+        ("aws_lb_listener_rule", {"arn": f"{example.RULE}-new"}),
         ("aws_sns_topic_subscription", {"arn": f"{TOPIC}:new"}),
         ("aws_vpc_security_group_ingress_rule", {"security_group_rule_id": "sgr-new"}),
         ("aws_vpc_security_group_egress_rule", {"security_group_rule_id": "sgr-new", "from_port": -1, "to_port": -1}),
@@ -314,27 +319,27 @@ def test_a_threshold_below_which_it_rings_is_weaker_when_it_is_lower(operator: s
         ("aws_cloudwatch_event_rule", {"event_pattern": '{"source":["aws.ecs"]}'}),
         ("aws_lb", {"security_groups": ["sg-2", "sg-1"]}),
         ("aws_cloudwatch_metric_alarm", {"threshold": 64.0}),
-        ("aws_lb_listener", {"default_action": [{"type": "forward", "forward": [{"target_group": [{"arn": world.group("frontend"), "weight": 1}]}]}]}),
+        ("aws_lb_listener", {"default_action": [{"type": "forward", "forward": [{"target_group": [{"arn": example.group("frontend"), "weight": 1}]}]}]}),
         ("aws_lb_listener_rule", {"priority": "10"}),
         ("aws_vpc_security_group_ingress_rule", {"ip_protocol": "6"}),
         ("aws_vpc_security_group_ingress_rule", {"ip_protocol": "TCP", "security_group_rule_id": "sgr-new"}),
-        ("aws_iam_role", {"assume_role_policy": json.loads(world.HEALTHY["aws_iam_role"]["assume_role_policy"])}),
-        ("aws_iam_role", {"assume_role_policy": {"Statement": [{"Sid": "", "Effect": "Allow", "Action": ["sts:AssumeRole"], "Principal": {"Service": ["ecs-tasks.amazonaws.com"]}, "Condition": {"StringEquals": {"aws:SourceAccount": [world.ACCOUNT]}}}]}}),
+        ("aws_iam_role", {"assume_role_policy": json.loads(example.HEALTHY["aws_iam_role"]["assume_role_policy"])}),
+        ("aws_iam_role", {"assume_role_policy": {"Statement": [{"Sid": "", "Effect": "Allow", "Action": ["sts:AssumeRole"], "Principal": {"Service": ["ecs-tasks.amazonaws.com"]}, "Condition": {"StringEquals": {"aws:SourceAccount": [example.ACCOUNT]}}}]}}),
     ],
 )  # fmt: skip
 def test_what_was_made_by_hand_again_as_it_was_is_there(kind: str, changes: Mapping[str, Any]) -> None:
-    assert only(judged(world.found_instead(kind, changes))).level is OK
+    assert only(judged(example.found_instead(kind, changes))).level is OK
 
 
 def test_what_the_state_does_not_have_is_not_expected() -> None:
-    more = Thing("aws_cloudwatch_metric_alarm", {**world.METRIC_ALARM, "alarm_name": "another team's"})
+    more = Thing("aws_cloudwatch_metric_alarm", {**example.METRIC_ALARM, "alarm_name": "another team's"})
     assert only(judged([*EVERYTHING, more])).level is OK
     assert only(judged((), wanted=())).sentence.startswith("All 0 things")
 
 
 def test_requests_that_a_deployment_moves_between_two_groups_are_its_business() -> None:
-    blue, green = f"{world.NAME}-backend", f"{world.NAME}-green"
-    moved = world.found_instead("aws_lb_listener_rule", {"action": world.forward("green")})
+    blue, green = f"{example.NAME}-backend", f"{example.NAME}-green"
+    moved = example.found_instead("aws_lb_listener_rule", {"action": example.forward("green")})
     assert only(judged(moved)).level is FAIL
     assert only(judged(moved, in_pairs=frozenset({blue, green}))).level is OK
 
@@ -343,20 +348,22 @@ def test_the_weight_zero_is_a_weight() -> None:
     """Users are moved from one group to the other, and nothing else is changed."""
 
     def weighted(blue: int, green: int) -> list[dict[str, Any]]:
-        groups = [{"arn": world.group("blue"), "weight": blue}, {"arn": world.group("green"), "weight": green}]
+        groups = [{"arn": example.group("blue"), "weight": blue}, {"arn": example.group("green"), "weight": green}]
         return [{"type": "forward", "forward": [{"target_group": groups}]}]
 
-    wanted = world.found_instead("aws_lb_listener_rule", {"action": weighted(1, 0)})
-    there = world.found_instead("aws_lb_listener_rule", {"action": weighted(0, 1)})
+    wanted = example.found_instead("aws_lb_listener_rule", {"action": weighted(1, 0)})
+    there = example.found_instead("aws_lb_listener_rule", {"action": weighted(0, 1)})
     finding = only(judged(there, wanted=wanted))
     assert finding.level is FAIL
-    assert f"is to {world.NAME}-blue (0), {world.NAME}-green (1), not to {world.NAME}-blue (1)" in finding.sentence
+    assert (
+        f"is to {example.NAME}-blue (0), {example.NAME}-green (1), not to {example.NAME}-blue (1)" in finding.sentence
+    )
 
 
 # Many at once
 
 
-def test_several_of_each_kind_are_told_in_english() -> None:
+def test_several_of_each_kind_are_reported_in_english() -> None:
     words = {_plural(kind.noun) for kind in KINDS}
     assert {"load balancers", "target groups", "listeners' rules", "log groups", "scaling policies"} <= words
     assert {"topics' policies", "NAT gateways", "autoscaling settings", "rules of the security group"} <= words
@@ -365,7 +372,7 @@ def test_several_of_each_kind_are_told_in_english() -> None:
 
 def test_many_of_one_kind_with_the_same_trouble_are_one_finding() -> None:
     alarms = [
-        Thing("aws_cloudwatch_metric_alarm", {**world.METRIC_ALARM, "alarm_name": f"{world.NAME}-{number}"})
+        Thing("aws_cloudwatch_metric_alarm", {**example.METRIC_ALARM, "alarm_name": f"{example.NAME}-{number}"})
         for number in range(24)
     ]
     silent = [replace(alarm, values={**alarm.values, "actions_enabled": False}) for alarm in alarms]
@@ -409,7 +416,7 @@ def service(**changes: Any) -> EcsService:
 def test_a_count_below_the_minimum_that_should_be(
     changes: Mapping[str, Any], limits: Mapping[str, Any], count: tuple[Count, ...]
 ) -> None:
-    target = Thing("aws_appautoscaling_target", {**world.HEALTHY["aws_appautoscaling_target"], **limits})
+    target = Thing("aws_appautoscaling_target", {**example.HEALTHY["aws_appautoscaling_target"], **limits})
     assert counts_below(Found((target,), ()), Services((service(**changes),)), STAGING) == count
 
 
@@ -450,7 +457,7 @@ def test_without_omcs_record_it_is_said_that_the_reason_is_not_known() -> None:
     finding = only([one for one in findings if one.level is not OK])
     assert finding.level is FAIL
     assert finding.sentence == (
-        f"{NOBODY_SERVED} Whether omc itself changed it for a while is not known: the store doesn't answer."
+        f"{NOBODY_SERVED} Whether this is a temporary change of omc's is unknown: the store doesn't answer."
     )
 
 
@@ -460,11 +467,11 @@ def test_without_omcs_record_it_is_said_that_the_reason_is_not_known() -> None:
         ({"min_capacity": 0, "max_capacity": 1}, OK),
         ({"min_capacity": 0}, OK),
         ({"max_capacity": 4}, WARN),
-        ({"min_capacity": 0, "suspended_state": world.off(dynamic_scaling_out_suspended=True)}, WARN),
+        ({"min_capacity": 0, "suspended_state": example.off(dynamic_scaling_out_suspended=True)}, WARN),
     ],
 )
 def test_limits_that_omc_set_for_a_while_are_no_fault(found: Mapping[str, Any], level: Level) -> None:
-    things = world.found_instead("aws_appautoscaling_target", found)
+    things = example.found_instead("aws_appautoscaling_target", found)
     finding = only(judged(things, temporary=Temporary(scaled=(SCALED,))))
     assert finding.level is level
     assert ("alice scaled it for a while, until" in finding.sentence) == (level is OK)
@@ -473,19 +480,19 @@ def test_limits_that_omc_set_for_a_while_are_no_fault(found: Mapping[str, Any], 
 @pytest.mark.parametrize(("limits", "is_named"), [((1, 10), True), ((3, 10), False)])
 def test_limits_that_omc_set_for_good_differ_and_name_the_run(limits: tuple[int, int], is_named: bool) -> None:
     good = ScaledForGood("backend", "r7", "alice", NOW, limits)
-    things = world.found_instead("aws_appautoscaling_target", {"min_capacity": 1})
+    things = example.found_instead("aws_appautoscaling_target", {"min_capacity": 1})
     finding = only(judged(things, temporary=Temporary(for_good=(good,))))
     assert finding.level is WARN
-    assert ("`omc scale` set it for good, by alice" in finding.sentence) == is_named
+    assert ("alice set it for good with `omc scale`" in finding.sentence) == is_named
 
 
 @pytest.mark.parametrize(("is_under_way", "level"), [(True, OK), (False, WARN)])
 def test_deployment_alarms_that_a_run_turned_off(is_under_way: bool, level: Level) -> None:
     off = AlarmsOff("backend", "r1", "alice", NOW, is_under_way)
-    things = world.found_instead("aws_ecs_service", {"alarms": []})
+    things = example.found_instead("aws_ecs_service", {"alarms": []})
     finding = only(judged(things, temporary=Temporary(alarms_off=(off,))))
     assert finding.level is level
-    assert ("while the run r1 by alice goes on" in finding.sentence) == is_under_way
+    assert ("while the run r1 by alice is in progress" in finding.sentence) == is_under_way
 
 
 # Autoscaling that is needed
@@ -494,9 +501,9 @@ def test_deployment_alarms_that_a_run_turned_off(is_under_way: bool, level: Leve
 @pytest.mark.parametrize(
     ("found", "level"),
     [
-        ({"suspended_state": world.off(dynamic_scaling_out_suspended=True)}, FAIL),
-        ({"suspended_state": world.off(dynamic_scaling_in_suspended=True)}, WARN),
-        ({"suspended_state": world.off(scheduled_scaling_suspended=True)}, WARN),
+        ({"suspended_state": example.off(dynamic_scaling_out_suspended=True)}, FAIL),
+        ({"suspended_state": example.off(dynamic_scaling_in_suspended=True)}, WARN),
+        ({"suspended_state": example.off(scheduled_scaling_suspended=True)}, WARN),
         ({"max_capacity": 2}, FAIL),
         ({"max_capacity": 20}, WARN),
         (None, FAIL),
@@ -505,10 +512,10 @@ def test_deployment_alarms_that_a_run_turned_off(is_under_way: bool, level: Leve
 def test_autoscaling_that_is_off_fails_when_more_tasks_are_needed(
     found: Mapping[str, Any] | None, level: Level
 ) -> None:
-    things = world.found_instead("aws_appautoscaling_target", found)
+    things = example.found_instead("aws_appautoscaling_target", found)
     if found is None:
         things = tuple(thing for thing in things if thing.type != "aws_appautoscaling_policy")
-    finding = only(judged(things, alarms=Alarms((), wanting=(world.SERVICE,))))
+    finding = only(judged(things, alarms=Alarms((), wanting=(example.SERVICE,))))
     assert finding.level is level
     assert ("it needs more tasks now" in finding.sentence) == (level is FAIL)
     assert only(judged(things, alarms=Alarms((), wanting=("service/x/other",)))).level is WARN
@@ -522,12 +529,12 @@ def test_a_listing_without_an_answer_is_unknown_and_never_ok() -> None:
     without = [thing for thing in EVERYTHING if thing.type != "aws_sns_topic"]
     unknown, rest = judged(without, not_listed=(denied,))
     assert (unknown.level, unknown.action, unknown.unread) == (UNKNOWN, "sns:ListTopics", True)
-    assert unknown.sentence == "Whether all of sns_topic is there is not known: The credentials lack sns:ListTopics."
+    assert unknown.sentence == "It is unknown whether every sns_topic is there: The credentials lack sns:ListTopics."
     assert rest.level is OK
     assert rest.sentence.startswith(f"All {len(EVERYTHING) - 1} things")
 
 
-def test_what_hangs_on_an_unknown_thing_is_still_told() -> None:
+def test_what_hangs_on_an_unknown_thing_is_still_reported() -> None:
     denied = NotListed(("aws_sns_topic",), "no", "sns:ListTopics")
     without = [one for one in EVERYTHING if one.type not in ("aws_sns_topic", "aws_sns_topic_subscription")]
     assert sorted(finding.level for finding in judged(without, not_listed=(denied,))) == sorted([UNKNOWN, FAIL])
@@ -551,11 +558,11 @@ def test_without_a_state_there_is_nothing_to_warn_of() -> None:
 # Only some services
 
 
-def test_for_some_services_only_what_is_theirs_is_told() -> None:
+def test_for_some_services_only_what_is_theirs_is_reported() -> None:
     part = replace(STAGING, services=STAGING.services[1:])
     scope = Scope(NOW, is_part=True)
     theirs = Thing(
-        "aws_cloudwatch_metric_alarm", {**world.METRIC_ALARM, "alarm_name": f"{world.NAME}-frontend-unhealthy"}
+        "aws_cloudwatch_metric_alarm", {**example.METRIC_ALARM, "alarm_name": f"{example.NAME}-frontend-unhealthy"}
     )
     findings = judged((), wanted=(*EVERYTHING, theirs), scope=scope, environment=part)
     assert only(findings).place == "alarms/ohmycoins-staging-frontend-unhealthy"
@@ -565,13 +572,13 @@ def test_for_some_services_only_what_is_theirs_is_told() -> None:
 
 
 def test_who_changed_it_is_said_where_it_is_known() -> None:
-    found = Found(EVERYTHING, world.found_instead("aws_lb_listener", {"port": 8443}))
+    found = Found(EVERYTHING, example.found_instead("aws_lb_listener", {"port": 8443}))
     every = tuple(replace(one, author=Author("mallory", NOW)) for one in deviations(found))
     finding = only(list(expected(Deviations(every), found, STATE, Alarms(()), STAGING, Scope(NOW))))
     assert finding.sentence.endswith("By mallory, Tue 24 Nov 09:15:00 AEDT (Mon 22:15 UTC).")
     assert finding.since == NOW
 
 
-def test_a_state_of_another_day_is_told_with_its_date() -> None:
+def test_a_state_of_another_day_is_reported_with_its_date() -> None:
     state = replace(STATE, written=NOW - timedelta(days=3))
     assert "Terraform's state of 21 Nov 09:15" in only(judged(state=state)).sentence

@@ -26,7 +26,7 @@ from omc.facts.pending import Pending
 from omc.facts.services import EcsService, Services
 from omc.model.releases import Release, ReleasedService
 from omc.store.location import StoreLocation
-from support import expected_world as world
+from support import expected_facts as example
 from support.fake_gateway import FakeGateway
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
@@ -48,14 +48,14 @@ def things(*resources: Mapping[str, Any], environment: Environment = STAGING, ac
 
 
 def test_of_a_resource_only_what_its_row_names_is_taken() -> None:
-    database = {**world.HEALTHY["aws_db_instance"], "password": SECRET, "password_wo": SECRET, "tags": {"x": SECRET}}
+    database = {**example.HEALTHY["aws_db_instance"], "password": SECRET, "password_wo": SECRET, "tags": {"x": SECRET}}
     found = things(
         resource("aws_db_instance", database),
         resource("aws_secretsmanager_secret_version", {"secret_string": SECRET}),
         resource("aws_db_instance", {"identifier": SECRET}, mode="data"),
         resource("random_password", {"result": SECRET}),
     )
-    assert [thing.name for thing in found] == [world.NAME]
+    assert [thing.name for thing in found] == [example.NAME]
     assert SECRET not in repr(found)
 
 
@@ -71,11 +71,11 @@ def test_nothing_that_a_state_marks_as_sensitive_is_among_what_rows_name() -> No
 @pytest.mark.parametrize(
     ("attributes", "is_here"),
     [
-        ({"arn": f"arn:aws:sns:{world.REGION}:{world.ACCOUNT}:a"}, True),
-        ({"arn": f"arn:aws:sns:us-east-1:{world.ACCOUNT}:a"}, False),
-        ({"arn": f"arn:aws:sns:{world.REGION}:222222222222:a"}, False),
-        ({"arn": f"arn:aws:sns:{world.REGION}:{world.ACCOUNT}:a", "region": "us-east-1"}, False),
-        ({"arn": f"arn:aws:sns:{world.REGION}:{world.ACCOUNT}:a", "region": world.REGION}, True),
+        ({"arn": f"arn:aws:sns:{example.REGION}:{example.ACCOUNT}:a"}, True),
+        ({"arn": f"arn:aws:sns:us-east-1:{example.ACCOUNT}:a"}, False),
+        ({"arn": f"arn:aws:sns:{example.REGION}:222222222222:a"}, False),
+        ({"arn": f"arn:aws:sns:{example.REGION}:{example.ACCOUNT}:a", "region": "us-east-1"}, False),
+        ({"arn": f"arn:aws:sns:{example.REGION}:{example.ACCOUNT}:a", "region": example.REGION}, True),
         ({"arn": "arn:aws:sns:::a"}, True),
         ({}, True),
         ({"service_namespace": "dynamodb"}, False),
@@ -85,7 +85,7 @@ def test_nothing_that_a_state_marks_as_sensitive_is_among_what_rows_name() -> No
 def test_what_another_provider_made_elsewhere_is_not_expected_here(
     attributes: Mapping[str, str], is_here: bool
 ) -> None:
-    found = things(resource("aws_sns_topic", {"name": "a", **attributes}), account=world.ACCOUNT)
+    found = things(resource("aws_sns_topic", {"name": "a", **attributes}), account=example.ACCOUNT)
     assert bool(found) == is_here
 
 
@@ -95,7 +95,7 @@ def test_older_names_of_the_same_kind_and_every_instance_count() -> None:
 
 
 def test_a_rule_knows_its_listeners_port_and_a_group_by_its_name() -> None:
-    rule = {name: value for name, value in world.HEALTHY["aws_lb_listener_rule"].items() if name != "_port"}
+    rule = {name: value for name, value in example.HEALTHY["aws_lb_listener_rule"].items() if name != "_port"}
     group = {
         "security_group_id": "sg-1",
         "security_group_rule_id": "sgr-1",
@@ -103,7 +103,7 @@ def test_a_rule_knows_its_listeners_port_and_a_group_by_its_name() -> None:
         "cidr_ipv4": "0.0.0.0/0",
     }
     found = things(
-        resource("aws_lb_listener", world.HEALTHY["aws_lb_listener"]),
+        resource("aws_lb_listener", example.HEALTHY["aws_lb_listener"]),
         resource("aws_lb_listener_rule", rule),
         resource("aws_vpc_security_group_egress_rule", group),
         resource("aws_security_group", {"id": "sg-1", "name": "database"}),
@@ -219,13 +219,13 @@ def test_a_rule_inside_a_group_is_the_one_that_aws_lists() -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ({"version": 3, "resources": []}, "it is of version 3, and omc reads version 4"),
-        ({"encrypted_data": "AAAA", "meta": {}}, "it is encrypted, or no state at all"),
-        ([], "it is encrypted, or no state at all"),
-        ({}, "it is of version None"),
+        ({"version": 3, "resources": []}, "it has version 3, and omc reads version 4"),
+        ({"encrypted_data": "AAAA", "meta": {}}, "it is encrypted, or isn't a state"),
+        ([], "it is encrypted, or isn't a state"),
+        ({}, "it has version None"),
     ],
 )
-def test_what_is_no_state_that_omc_reads_is_said(content: Any, why: str) -> None:
+def test_what_is_no_state_that_omc_reads_is_reported(content: Any, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         things_of(content, STAGING)
 
@@ -234,9 +234,9 @@ def test_what_is_no_state_that_omc_reads_is_said(content: Any, why: str) -> None
 
 
 def reading(answer: Any, environment: Environment = STAGING) -> tuple[Expected, FakeGateway]:
-    answers = {("s3", "get_object"): answer, ("sts", "get_caller_identity"): {"Account": world.ACCOUNT}}
+    answers = {("s3", "get_object"): answer, ("sts", "get_caller_identity"): {"Account": example.ACCOUNT}}
     gateway = FakeGateway(answers, environment)
-    return read_expected(gateway, environment), gateway  # type: ignore[arg-type]
+    return read_expected(gateway, environment), gateway
 
 
 def body(content: Any) -> dict[str, Any]:
@@ -247,13 +247,13 @@ def body(content: Any) -> dict[str, Any]:
 
 
 def test_the_state_is_one_object_whose_owner_is_made_sure_of() -> None:
-    found, gateway = reading(body(state(resource("aws_sns_topic", world.HEALTHY["aws_sns_topic"]))))
+    found, gateway = reading(body(state(resource("aws_sns_topic", example.HEALTHY["aws_sns_topic"]))))
     assert (found.written, found.is_states, len(found.things)) == (WRITTEN, True, 1)
     assert gateway.calls("get_object") == [
         {
-            "Bucket": f"ohmycoins-staging-tfstate-{world.ACCOUNT}",
+            "Bucket": f"ohmycoins-staging-tfstate-{example.ACCOUNT}",
             "Key": "staging/terraform.tfstate",
-            "ExpectedBucketOwner": world.ACCOUNT,
+            "ExpectedBucketOwner": example.ACCOUNT,
         }
     ]
 
@@ -261,9 +261,9 @@ def test_the_state_is_one_object_whose_owner_is_made_sure_of() -> None:
 @pytest.mark.parametrize(
     ("changes", "bucket", "asks_sts"),
     [
-        ({"account": world.ACCOUNT}, f"ohmycoins-staging-tfstate-{world.ACCOUNT}", False),
+        ({"account": example.ACCOUNT}, f"ohmycoins-staging-tfstate-{example.ACCOUNT}", False),
         ({"terraform_state": "s3://theirs/env/state.json"}, "theirs", False),
-        ({}, f"ohmycoins-staging-tfstate-{world.ACCOUNT}", True),
+        ({}, f"ohmycoins-staging-tfstate-{example.ACCOUNT}", True),
     ],
 )
 def test_sts_is_asked_only_for_a_bucket_that_is_named_by_an_unknown_account(
@@ -283,7 +283,7 @@ def test_sts_is_asked_only_for_a_bucket_that_is_named_by_an_unknown_account(
         (AccessDenied("lacks s3:GetObject", "s3:GetObject"), False, "s3:GetObject", "lacks s3:GetObject"),
         (AwsRefused("It is archived.", "InvalidObjectState"), False, "", "It is archived."),
         (body(b"{"), False, "", "can't be used: Expecting property name"),
-        (body({"version": 3}), False, "", "can't be used: it is of version 3"),
+        (body({"version": 3}), False, "", "can't be used: it has version 3"),
     ],
 )
 def test_a_state_that_is_not_there_or_can_not_be_read(answer: Any, is_none: bool, action: str, words: str) -> None:
@@ -329,35 +329,35 @@ WHOLE_TABLE = (*TABLE, *(f"{name}-{end}" for name in ("backend", "frontend") for
 
 
 def test_an_alarm_of_the_table_that_is_gone_is_missed_where_most_of_the_table_is_there() -> None:
-    there = Alarms(tuple(alarm(f"{world.NAME}-{name}", "arn:topic") for name in WHOLE_TABLE if name != "rds-no-data"))
+    there = Alarms(tuple(alarm(f"{example.NAME}-{name}", "arn:topic") for name in WHOLE_TABLE if name != "rds-no-data"))
     wanted = without_state(STAGING, None, there, None)
-    assert f"{world.NAME}-rds-no-data" in names(wanted, "aws_cloudwatch_metric_alarm")
+    assert f"{example.NAME}-rds-no-data" in names(wanted, "aws_cloudwatch_metric_alarm")
 
 
 def test_another_teams_alarms_are_called_otherwise_and_none_is_missed() -> None:
     there = Alarms(
-        tuple(alarm(f"{world.NAME}-{name}", "arn:topic") for name in ("db-is-ill", "rds-no-data", "web-slow"))
+        tuple(alarm(f"{example.NAME}-{name}", "arn:topic") for name in ("db-is-ill", "rds-no-data", "web-slow"))
     )
     wanted = without_state(STAGING, None, there, None)
     assert names(wanted, "aws_cloudwatch_metric_alarm") == [
-        f"{world.NAME}-{name}" for name in ("db-is-ill", "rds-no-data", "web-slow")
+        f"{example.NAME}-{name}" for name in ("db-is-ill", "rds-no-data", "web-slow")
     ]
 
 
-def test_actions_that_are_turned_off_are_told_without_a_state_too() -> None:
-    there = Alarms((alarm(f"{world.NAME}-a", "arn:topic", acts=False), alarm(f"{world.NAME}-b")))
+def test_actions_that_are_turned_off_are_reported_without_a_state_too() -> None:
+    there = Alarms((alarm(f"{example.NAME}-a", "arn:topic", acts=False), alarm(f"{example.NAME}-b")))
     wanted = without_state(replace(STAGING, services=()), Services(()), there, None)
     found = found_of(wanted, alarms=there)
-    assert [(one.thing.name, one.changes[0].label) for one in deviations(found)] == [(f"{world.NAME}-a", "actions")]
+    assert [(one.thing.name, one.changes[0].label) for one in deviations(found)] == [(f"{example.NAME}-a", "actions")]
 
 
 def test_a_target_group_is_expected_where_a_service_sends_to_it() -> None:
-    web, worker = service(target_groups=(world.group("backend"),)), service(name="worker")
+    web, worker = service(target_groups=(example.group("backend"),)), service(name="worker")
     wanted = without_state(STAGING, Services((web, worker)), None, None)
-    assert names(wanted, "aws_lb_target_group") == [f"{world.NAME}-backend"]
+    assert names(wanted, "aws_lb_target_group") == [f"{example.NAME}-backend"]
 
 
-def test_deployment_alarms_that_are_named_and_off_are_told() -> None:
+def test_deployment_alarms_that_are_named_and_off_are_reported() -> None:
     ill, well = service(alarms_off=("a",)), service(name="frontend", alarms=("a",))
     wanted = without_state(STAGING, Services((ill, well)), None, None)
     found = found_of(wanted, services=Services((ill, well)))
@@ -377,7 +377,7 @@ def test_limits_of_omc_toml_are_compared_where_there_is_an_autoscaler() -> None:
     wanted = without_state(STAGING, Services(()), None, None)
     assert all(thing.is_optional for thing in wanted if thing.type == "aws_appautoscaling_target")
     assert deviations(Found(wanted, ())) == ()
-    lowered = Thing("aws_appautoscaling_target", {"resource_id": world.SERVICE, "min_capacity": 0, "max_capacity": 1})
+    lowered = Thing("aws_appautoscaling_target", {"resource_id": example.SERVICE, "min_capacity": 0, "max_capacity": 1})
     assert [change.label for change in deviations(Found(wanted, (lowered,)))[0].changes] == ["minimum", "maximum"]
 
 
@@ -385,7 +385,7 @@ def test_limits_of_omc_toml_are_compared_where_there_is_an_autoscaler() -> None:
 
 
 def listed(answers: Mapping[tuple[str, str], Any], *kinds: str, **facts: Any) -> Found:
-    expected = Expected(tuple(Thing(kind, world.HEALTHY[kind]) for kind in kinds), written=WRITTEN)
+    expected = Expected(tuple(Thing(kind, example.HEALTHY[kind]) for kind in kinds), written=WRITTEN)
     return _read(dict(answers), expected, facts)
 
 
@@ -407,22 +407,22 @@ def _read(answers: dict[tuple[str, str], Any], expected: Expected, facts: dict[s
         "pending": Pending(()),
         **facts,
     }
-    aws: Any = FakeGateway(answers, STAGING)
+    aws = FakeGateway(answers, STAGING)
     return read_found(aws, STAGING, StoreLocation(), expected, read_listed(aws, expected), **known)
 
 
-FORWARD = {"Type": "forward", "Order": 1, "TargetGroupArn": world.group("backend")}
+FORWARD = {"Type": "forward", "Order": 1, "TargetGroupArn": example.group("backend")}
 LISTENER = {
-    "ListenerArn": world.LISTENER,
-    "LoadBalancerArn": world.BALANCER,
+    "ListenerArn": example.LISTENER,
+    "LoadBalancerArn": example.BALANCER,
     "Port": 443,
     "Protocol": "HTTPS",
-    "DefaultActions": [{**FORWARD, "TargetGroupArn": world.group("frontend")}],
-    "Certificates": [{"CertificateArn": world.HEALTHY["aws_lb_listener"]["certificate_arn"]}],
+    "DefaultActions": [{**FORWARD, "TargetGroupArn": example.group("frontend")}],
+    "Certificates": [{"CertificateArn": example.HEALTHY["aws_lb_listener"]["certificate_arn"]}],
     "SslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06",
     "Rules": [
         {
-            "RuleArn": world.RULE,
+            "RuleArn": example.RULE,
             "Priority": "10",
             "Conditions": [
                 {"Field": "path-pattern", "Values": ["/api/*"], "PathPatternConfig": {"Values": ["/api/*"]}}
@@ -430,7 +430,7 @@ LISTENER = {
             "Actions": [
                 {
                     **FORWARD,
-                    "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": world.group("backend"), "Weight": 1}]},
+                    "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": example.group("backend"), "Weight": 1}]},
                 }
             ],
         },
@@ -438,18 +438,18 @@ LISTENER = {
     ],
 }
 DATABASE = {
-    "DBInstanceIdentifier": world.NAME,
+    "DBInstanceIdentifier": example.NAME,
     "BackupRetentionPeriod": 7,
     "DeletionProtection": True,
     "MultiAZ": True,
     "DBInstanceClass": "db.t4g.small",
     "PubliclyAccessible": False,
     "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-3", "Status": "active"}],
-    "DBParameterGroups": [{"DBParameterGroupName": f"{world.NAME}-17"}],
+    "DBParameterGroups": [{"DBParameterGroupName": f"{example.NAME}-17"}],
     "PerformanceInsightsEnabled": True,
 }
 CACHE = {
-    "ReplicationGroupId": f"{world.NAME}-redis",
+    "ReplicationGroupId": f"{example.NAME}-redis",
     "SnapshotRetentionLimit": 1,
     "AutomaticFailover": "enabled",
     "MultiAZ": "enabled",
@@ -458,7 +458,7 @@ CACHE = {
     "SecurityGroups": [{"SecurityGroupId": "sg-4", "Status": "active"}],
 }
 METRIC = {
-    "AlarmName": world.METRIC_ALARM["alarm_name"],
+    "AlarmName": example.METRIC_ALARM["alarm_name"],
     "Threshold": 64.0,
     "ComparisonOperator": "GreaterThanThreshold",
     "EvaluationPeriods": 5,
@@ -468,22 +468,26 @@ METRIC = {
     "Namespace": "AWS/RDS",
     "MetricName": "DatabaseConnections",
     "Statistic": "Maximum",
-    "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": world.NAME}],
+    "Dimensions": [{"Name": "DBInstanceIdentifier", "Value": example.NAME}],
     "ActionsEnabled": True,
-    "AlarmActions": [world.TOPIC],
-    "OKActions": [world.TOPIC],
+    "AlarmActions": [example.TOPIC],
+    "OKActions": [example.TOPIC],
     "InsufficientDataActions": [],
 }
 COMPOSITE = {
     "AlarmRule": 'ALARM("a")  AND\n ALARM("b")',
     "ActionsEnabled": True,
-    "AlarmActions": [world.TOPIC],
+    "AlarmActions": [example.TOPIC],
     "OKActions": [],
     "InsufficientDataActions": [],
 }
-LOAD_BALANCER = {"LoadBalancerName": world.NAME, "LoadBalancerArn": world.BALANCER, "SecurityGroups": ["sg-2", "sg-1"]}
+LOAD_BALANCER = {
+    "LoadBalancerName": example.NAME,
+    "LoadBalancerArn": example.BALANCER,
+    "SecurityGroups": ["sg-2", "sg-1"],
+}
 GROUP: dict[str, Any] = {
-    "TargetGroupName": f"{world.NAME}-backend",
+    "TargetGroupName": f"{example.NAME}-backend",
     "Port": 8000,
     "Protocol": "HTTP",
     "HealthCheckProtocol": "HTTP",
@@ -496,43 +500,43 @@ GROUP: dict[str, Any] = {
     "UnhealthyThresholdCount": 3,
 }
 TRAIL = {
-    "Name": world.NAME,
+    "Name": example.NAME,
     "TrailARN": "arn:trail",
     "IsMultiRegionTrail": True,
     "LogFileValidationEnabled": True,
-    "S3BucketName": f"{world.NAME}-audit",
+    "S3BucketName": f"{example.NAME}-audit",
 }
 ANSWERS: list[tuple[str, dict[tuple[str, str], Any], dict[str, Any]]] = [
-    ("aws_lb", {}, {"balancers": LoadBalancers((), {world.NAME: LOAD_BALANCER})}),
+    ("aws_lb", {}, {"balancers": LoadBalancers((), {example.NAME: LOAD_BALANCER})}),
     ("aws_lb_target_group", {}, {"groups": TargetGroups((), {GROUP["TargetGroupName"]: GROUP})}),
     ("aws_lb_listener", {}, {"listeners": Listeners((), records=(LISTENER,))}),
     ("aws_lb_listener_rule", {}, {"listeners": Listeners((), records=(LISTENER,))}),
     ("aws_ecs_cluster", {}, {"services": Services((service(),))}),
-    ("aws_ecs_service", {}, {"services": Services((service(alarms=(f"{world.NAME}-backend-unhealthy",), breaker=True, target_groups=(world.group("backend"),)),))}),
-    ("aws_appautoscaling_target", {("application-autoscaling", "describe_scalable_targets"): {"ScalableTargets": [{"ResourceId": world.SERVICE, "MinCapacity": 2, "MaxCapacity": 10, "SuspendedState": dict.fromkeys(("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"), False)}]}}, {}),
-    ("aws_appautoscaling_policy", {("application-autoscaling", "describe_scaling_policies"): {"ScalingPolicies": [{"PolicyName": f"{world.NAME}-backend-cpu", "ResourceId": world.SERVICE, "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}, "DisableScaleIn": False}}]}}, {}),
+    ("aws_ecs_service", {}, {"services": Services((service(alarms=(f"{example.NAME}-backend-unhealthy",), breaker=True, target_groups=(example.group("backend"),)),))}),
+    ("aws_appautoscaling_target", {("application-autoscaling", "describe_scalable_targets"): {"ScalableTargets": [{"ResourceId": example.SERVICE, "MinCapacity": 2, "MaxCapacity": 10, "SuspendedState": dict.fromkeys(("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"), False)}]}}, {}),
+    ("aws_appautoscaling_policy", {("application-autoscaling", "describe_scaling_policies"): {"ScalingPolicies": [{"PolicyName": f"{example.NAME}-backend-cpu", "ResourceId": example.SERVICE, "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 70.0, "PredefinedMetricSpecification": {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}, "DisableScaleIn": False}}]}}, {}),
     ("aws_cloudwatch_metric_alarm", {}, {"alarms": Alarms((replace(alarm(str(METRIC["AlarmName"])), record=METRIC),))}),
-    ("aws_cloudwatch_composite_alarm", {}, {"alarms": Alarms((replace(alarm(f"{world.NAME}-backend-at-max", kind="composite"), record=COMPOSITE),))}),
-    ("aws_sns_topic", {("sns", "list_topics"): {"Topics": [{"TopicArn": world.TOPIC}]}}, {}),
-    ("aws_sns_topic_subscription", {("sns", "list_subscriptions"): {"Subscriptions": [{"SubscriptionArn": f"{world.TOPIC}:5e", "TopicArn": world.TOPIC, "Protocol": "sqs", "Endpoint": world.QUEUE}]}}, {}),
-    ("aws_sqs_queue", {("sqs", "list_queues"): {"QueueUrls": [f"https://sqs.{world.REGION}.amazonaws.com/{world.ACCOUNT}/{world.NAME}-alerts"]}}, {}),
-    ("aws_sns_topic_policy", {("sns", "get_topic_attributes"): {"Attributes": {"Policy": world.HEALTHY["aws_sns_topic_policy"]["policy"]}}}, {}),
-    ("aws_sqs_queue_policy", {("sqs", "get_queue_attributes"): {"Attributes": {"Policy": world.HEALTHY["aws_sqs_queue_policy"]["policy"]}}}, {}),
-    ("aws_cloudwatch_event_rule", {("events", "list_rules"): {"Rules": [{"Name": f"{world.NAME}-deployment-failed", "State": "ENABLED", "EventPattern": '{"source":["aws.ecs"]}'}]}}, {}),
-    ("aws_cloudwatch_event_target", {("events", "list_rules"): {"Rules": [{"Name": f"{world.NAME}-deployment-failed"}]}, ("events", "list_targets_by_rule"): {"Targets": [{"Arn": world.TOPIC}]}}, {}),
-    ("aws_cloudwatch_log_group", {("logs", "describe_log_groups"): {"logGroups": [{"logGroupName": f"/ecs/{world.NAME}/backend", "retentionInDays": 365, "kmsKeyId": f"arn:aws:kms:{world.REGION}:{world.ACCOUNT}:key/k-1"}]}}, {}),
+    ("aws_cloudwatch_composite_alarm", {}, {"alarms": Alarms((replace(alarm(f"{example.NAME}-backend-at-max", kind="composite"), record=COMPOSITE),))}),
+    ("aws_sns_topic", {("sns", "list_topics"): {"Topics": [{"TopicArn": example.TOPIC}]}}, {}),
+    ("aws_sns_topic_subscription", {("sns", "list_subscriptions"): {"Subscriptions": [{"SubscriptionArn": f"{example.TOPIC}:5e", "TopicArn": example.TOPIC, "Protocol": "sqs", "Endpoint": example.QUEUE}]}}, {}),
+    ("aws_sqs_queue", {("sqs", "list_queues"): {"QueueUrls": [f"https://sqs.{example.REGION}.amazonaws.com/{example.ACCOUNT}/{example.NAME}-alerts"]}}, {}),
+    ("aws_sns_topic_policy", {("sns", "get_topic_attributes"): {"Attributes": {"Policy": example.HEALTHY["aws_sns_topic_policy"]["policy"]}}}, {}),
+    ("aws_sqs_queue_policy", {("sqs", "get_queue_attributes"): {"Attributes": {"Policy": example.HEALTHY["aws_sqs_queue_policy"]["policy"]}}}, {}),
+    ("aws_cloudwatch_event_rule", {("events", "list_rules"): {"Rules": [{"Name": f"{example.NAME}-deployment-failed", "State": "ENABLED", "EventPattern": '{"source":["aws.ecs"]}'}]}}, {}),
+    ("aws_cloudwatch_event_target", {("events", "list_rules"): {"Rules": [{"Name": f"{example.NAME}-deployment-failed"}]}, ("events", "list_targets_by_rule"): {"Targets": [{"Arn": example.TOPIC}]}}, {}),
+    ("aws_cloudwatch_log_group", {("logs", "describe_log_groups"): {"logGroups": [{"logGroupName": f"/ecs/{example.NAME}/backend", "retentionInDays": 365, "kmsKeyId": f"arn:aws:kms:{example.REGION}:{example.ACCOUNT}:key/k-1"}]}}, {}),
     ("aws_db_instance", {}, {"pending": Pending((), database=DATABASE)}),
     ("aws_elasticache_replication_group", {}, {"pending": Pending((), cache=CACHE)}),
     ("aws_cloudtrail", {("cloudtrail", "describe_trails"): {"trailList": [TRAIL, {"Name": "another", "TrailARN": "x"}]}, ("cloudtrail", "get_trail_status"): {"IsLogging": True}}, {}),
-    ("aws_flow_log", {("ec2", "describe_flow_logs"): {"FlowLogs": [{"FlowLogId": "fl-1", "ResourceId": "vpc-1", "TrafficType": "ALL", "LogDestination": world.HEALTHY["aws_flow_log"]["log_destination"]}]}}, {}),
+    ("aws_flow_log", {("ec2", "describe_flow_logs"): {"FlowLogs": [{"FlowLogId": "fl-1", "ResourceId": "vpc-1", "TrafficType": "ALL", "LogDestination": example.HEALTHY["aws_flow_log"]["log_destination"]}]}}, {}),
     ("aws_vpc_security_group_ingress_rule", {("ec2", "describe_security_group_rules"): {"SecurityGroupRules": [{"SecurityGroupRuleId": "sgr-1", "GroupId": "sg-3", "IsEgress": False, "IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "ReferencedGroupInfo": {"GroupId": "sg-1"}}]}}, {}),
     ("aws_vpc_security_group_egress_rule", {("ec2", "describe_security_group_rules"): {"SecurityGroupRules": [{"SecurityGroupRuleId": "sgr-2", "GroupId": "sg-1", "IsEgress": True, "IpProtocol": "-1", "FromPort": -1, "ToPort": -1, "CidrIpv4": "0.0.0.0/0"}]}}, {}),
     ("aws_nat_gateway", {("ec2", "describe_nat_gateways"): {"NatGateways": [{"NatGatewayId": "nat-1", "State": "available"}]}}, {}),
     ("aws_route", {("ec2", "describe_route_tables"): {"RouteTables": [{"RouteTableId": "rtb-1", "Routes": [{"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1"}]}]}}, {}),
-    ("aws_secretsmanager_secret", {("secretsmanager", "list_secrets"): {"SecretList": [{"Name": f"{world.NAME}/secret-key"}]}}, {}),
+    ("aws_secretsmanager_secret", {("secretsmanager", "list_secrets"): {"SecretList": [{"Name": f"{example.NAME}/secret-key"}]}}, {}),
     ("aws_kms_key", {("kms", "describe_key"): {"KeyMetadata": {"KeyId": "k-1", "KeyState": "Enabled"}}}, {}),
-    ("aws_iam_role", {("iam", "list_roles"): {"Roles": [{"RoleName": f"{world.NAME}-backend-task", "AssumeRolePolicyDocument": json.loads(world.HEALTHY["aws_iam_role"]["assume_role_policy"])}, {"RoleName": "another"}]}}, {}),
-    ("aws_s3_bucket", {("s3", "list_buckets"): {"Buckets": [{"Name": f"{world.NAME}-audit"}]}}, {}),
+    ("aws_iam_role", {("iam", "list_roles"): {"Roles": [{"RoleName": f"{example.NAME}-backend-task", "AssumeRolePolicyDocument": json.loads(example.HEALTHY["aws_iam_role"]["assume_role_policy"])}, {"RoleName": "another"}]}}, {}),
+    ("aws_s3_bucket", {("s3", "list_buckets"): {"Buckets": [{"Name": f"{example.NAME}-audit"}]}}, {}),
 ]  # fmt: skip
 
 
@@ -546,7 +550,7 @@ def test_aws_answers_of_a_healthy_thing_are_what_the_state_says(
 
 
 def test_there_are_answers_for_every_kind() -> None:
-    assert [kind for kind, _, _ in ANSWERS] == list(world.HEALTHY)
+    assert [kind for kind, _, _ in ANSWERS] == list(example.HEALTHY)
 
 
 EMPTY = {
@@ -577,16 +581,16 @@ EMPTY = {
 def test_what_rests_on_no_other_fact_is_listed_before_others_are_read(
     kind: str, answers: dict[tuple[str, str], Any], facts: dict[str, Any]
 ) -> None:
-    expected = Expected((Thing(kind, world.HEALTHY[kind]),), written=WRITTEN)
-    aws: Any = FakeGateway(answers, STAGING)
+    expected = Expected((Thing(kind, example.HEALTHY[kind]),), written=WRITTEN)
+    aws = FakeGateway(answers, STAGING)
     early = read_listed(aws, expected)
     assert [kind in types for types in early.answers] == ([] if facts else [True])
     assert [problem for _, problem in early.answers.values() if problem] == []
 
 
 def test_without_a_state_nothing_is_listed_before_others_are_read() -> None:
-    gateway: Any = FakeGateway({}, STAGING)
-    expected = Expected((Thing("aws_sns_topic", world.HEALTHY["aws_sns_topic"]),))
+    gateway = FakeGateway({}, STAGING)
+    expected = Expected((Thing("aws_sns_topic", example.HEALTHY["aws_sns_topic"]),))
     assert read_listed(gateway, expected) == Listed({})
 
 
@@ -599,7 +603,7 @@ def test_a_route_whose_gateway_is_gone_leads_nowhere() -> None:
     assert found.is_missing
 
 
-@pytest.mark.parametrize("kind", list(world.HEALTHY))
+@pytest.mark.parametrize("kind", list(example.HEALTHY))
 def test_empty_answers_are_things_that_are_gone(kind: str) -> None:
     services = {"sns": "sns", "sqs": "sqs"}
     every = (
@@ -649,7 +653,7 @@ def test_a_listing_that_is_denied_costs_its_own_kinds_only(kind: str, operation:
         ("aws_elasticache_replication_group", "pending"),
     ],
 )
-def test_what_another_fact_could_not_read_is_told_by_its_own_check(kind: str, fact: str) -> None:
+def test_what_another_fact_could_not_read_is_reported_by_its_own_check(kind: str, fact: str) -> None:
     found = listed({}, kind, **{fact: None})
     assert [one.is_reported for one in found.not_listed] == [True]
     assert deviations(found) == ()
@@ -664,8 +668,8 @@ def test_rules_that_may_not_be_read_are_not_gone() -> None:
 
 def test_services_of_the_state_that_omc_toml_does_not_name_are_asked_for() -> None:
     record = {"serviceName": "worker", "status": "ACTIVE", "desiredCount": 1, "runningCount": 1, "pendingCount": 0}
-    worker = Thing("aws_ecs_service", {"name": "worker", "cluster": world.NAME})
-    other = Thing("aws_ecs_service", {"name": "job", "cluster": f"arn:aws:ecs:x:1:cluster/{world.NAME}"})
+    worker = Thing("aws_ecs_service", {"name": "worker", "cluster": example.NAME})
+    other = Thing("aws_ecs_service", {"name": "job", "cluster": f"arn:aws:ecs:x:1:cluster/{example.NAME}"})
     answers: Any = {
         ("ecs", "describe_services"): {"services": [record, {**record, "serviceName": "job", "status": "INACTIVE"}]}
     }

@@ -17,7 +17,6 @@ from urllib.parse import quote
 
 import pytest
 
-from canned_aws import ACCOUNT, NOW, alarm, arn
 from omc.checks.doctor import DOCTOR
 from omc.checks.finding import Finding, Level
 from omc.checks.run import run_checks
@@ -42,11 +41,12 @@ from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.facts.state_file import read_state_file
 from omc.store.location import StoreLocation
-from support import release_world as world
+from support import release_facts as example
+from support.canned_aws import ACCOUNT, NOW, alarm, arn
 from support.fake_gateway import FakeGateway
 from support.http_server import serving
 
-STAGING = replace(world.environment(), local_state=None, name="staging")
+STAGING = replace(example.environment(), local_state=None, name="staging")
 USER = Caller(f"arn:aws:iam::{ACCOUNT}:user/jo", ACCOUNT)
 PROJECT = Project(Path(__file__).parents[4], "ohmycoins")
 TOPIC = arn("sns", "ohmycoins-staging-sev-1")
@@ -204,7 +204,7 @@ def _objects(params: Mapping[str, Any]) -> list[dict[str, Any]]:
 def examined(record: dict[tuple[str, str], Any], **environment: Any) -> list[Finding]:
     place = replace(STAGING, github=GitHubSettings(repository="owner/app"), **environment)
     more = {Project: PROJECT, StoreLocation: StoreLocation(folder=Path("/nonexistent/omc"))}
-    gateway: Any = FakeGateway(dict(record), place)
+    gateway = FakeGateway(dict(record), place)
     return list(run_checks(DOCTOR, Facts(gateway, Scope(NOW), more)).findings)
 
 
@@ -300,7 +300,7 @@ def test_what_may_not_be_read_is_unknown_and_hurts_nothing_else(call: tuple[str,
 
 def test_every_command_is_simulated_on_the_things_that_it_touches() -> None:
     aws = FakeGateway(answers(), STAGING)
-    read = read_permissions(aws, STAGING, USER, PROJECT)  # type: ignore[arg-type]
+    read = read_permissions(aws, STAGING, USER, PROJECT)
     assert not read.unanswered
     assert all(one.decision == "allowed" for some in read.of.values() for one in some)
     requested = aws.calls("simulate_principal_policy")
@@ -320,10 +320,10 @@ def test_a_session_is_simulated_as_its_role_with_the_role_s_path() -> None:
         ("iam", "get_role"): {"Role": {"Arn": f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/R"}}
     }
     session = Caller(f"arn:aws:sts::{ACCOUNT}:assumed-role/R/jo", ACCOUNT)
-    read = read_permissions(FakeGateway(record, STAGING), STAGING, session, PROJECT)  # type: ignore[arg-type]
+    read = read_permissions(FakeGateway(record, STAGING), STAGING, session, PROJECT)
     assert read.principal.endswith("role/aws-reserved/sso.amazonaws.com/R")
     record["iam", "get_role"] = AccessDenied("no", "iam:GetRole")
-    read = read_permissions(FakeGateway(record, STAGING), STAGING, session, PROJECT)  # type: ignore[arg-type]
+    read = read_permissions(FakeGateway(record, STAGING), STAGING, session, PROJECT)
     assert read.principal == f"arn:aws:iam::{ACCOUNT}:role/R"
 
 
@@ -331,13 +331,13 @@ def test_a_session_is_simulated_as_its_role_with_the_role_s_path() -> None:
     ("error", "says"),
     [
         (AccessDenied("iam SimulatePrincipalPolicy is not allowed", "iam:SimulatePrincipalPolicy"), "not allowed"),
-        (NotFound("NoSuchEntity", "NoSuchEntity"), "path may be another"),
+        (NotFound("NoSuchEntity", "NoSuchEntity"), "may have another path"),
         (AwsRefused("InvalidInput", "InvalidInput"), "InvalidInput"),
     ],
 )
 def test_a_simulation_that_is_refused_is_unknown(error: Exception, says: str) -> None:
     record = answers() | {("iam", "simulate_principal_policy"): error}
-    read = read_permissions(FakeGateway(record, STAGING), STAGING, USER, PROJECT)  # type: ignore[arg-type]
+    read = read_permissions(FakeGateway(record, STAGING), STAGING, USER, PROJECT)
     assert says in read.unknown
     assert not read.of
 
@@ -348,26 +348,26 @@ def test_root_and_federated_users_are_not_simulated() -> None:
         (f"arn:aws:sts::{ACCOUNT}:federated-user/x", False),
     ):
         aws = FakeGateway(answers(), STAGING)
-        read = read_permissions(aws, STAGING, Caller(name, ACCOUNT), PROJECT)  # type: ignore[arg-type]
+        read = read_permissions(aws, STAGING, Caller(name, ACCOUNT), PROJECT)
         assert (read.unrestricted, bool(read.unknown)) == (unrestricted, not unrestricted)
         assert not aws.requests
 
 
 @pytest.mark.parametrize(("date", "ahead"), [(NOW - timedelta(seconds=400), -400), (NOW + timedelta(hours=1), 3600)])
-def test_aws_s_clock_is_told_by_its_own_date(date: Any, ahead: float) -> None:
+def test_aws_s_clock_is_known_by_its_own_date(date: Any, ahead: float) -> None:
     from datetime import UTC, datetime
 
     shift = datetime.now(UTC) - NOW
     record = {"ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(date + shift, usegmt=True)}}}
     aws = FakeGateway({("sts", "get_caller_identity"): record}, STAGING)
-    found = read_aws_clock(aws).ahead_seconds  # type: ignore[arg-type]
+    found = read_aws_clock(aws).ahead_seconds
     assert found is not None
     assert abs(found - ahead) < 5
 
 
-def test_a_topic_that_is_gone_is_told() -> None:
+def test_a_topic_that_is_gone_is_reported() -> None:
     record = answers() | {("sns", "list_subscriptions_by_topic"): NotFound("gone", "NotFound")}
-    aws: Any = FakeGateway(record, STAGING)
+    aws = FakeGateway(record, STAGING)
     paths = read_alarm_paths(aws, STAGING, read_alarms(aws), Scope(NOW))
     assert paths.missing == (TOPIC,)
 
@@ -375,7 +375,7 @@ def test_a_topic_that_is_gone_is_told() -> None:
 @pytest.mark.parametrize("arn_of_it", ["PendingConfirmation", "Deleted"])
 def test_a_subscription_without_an_arn_is_not_confirmed(arn_of_it: str) -> None:
     mail = {"Protocol": "email", "Endpoint": "jo@example.com", "SubscriptionArn": arn_of_it}
-    aws: Any = FakeGateway(answers() | {("sns", "list_subscriptions_by_topic"): {"Subscriptions": [mail]}}, STAGING)
+    aws = FakeGateway(answers() | {("sns", "list_subscriptions_by_topic"): {"Subscriptions": [mail]}}, STAGING)
     [[subscription]] = read_alarm_paths(aws, STAGING, read_alarms(aws), Scope(NOW)).topics.values()
     assert subscription.confirmed is False
 
@@ -383,10 +383,10 @@ def test_a_subscription_without_an_arn_is_not_confirmed(arn_of_it: str) -> None:
 def test_a_bucket_of_another_kind() -> None:
     for code, missing, locks in (("NoSuchBucket", True, None), ("ObjectLockConfigurationNotFoundError", False, False)):
         record = answers() | {("s3", "get_object_lock_configuration"): NotFound(code, code)}
-        read = read_record_bucket(FakeGateway(record, STAGING), STAGING)  # type: ignore[arg-type]
+        read = read_record_bucket(FakeGateway(record, STAGING), STAGING)
         assert (read.missing, read.object_lock) == (missing, locks)
     record = answers() | {("s3", "list_objects_v2"): NotFound("NoSuchBucket", "NoSuchBucket")}
-    assert read_state_file(FakeGateway(record, STAGING), STAGING, USER, PROJECT).bucket_missing  # type: ignore[arg-type]
+    assert read_state_file(FakeGateway(record, STAGING), STAGING, USER, PROJECT).bucket_missing
 
 
 def test_a_lock_that_was_left_is_seen_beside_the_state() -> None:
@@ -395,7 +395,7 @@ def test_a_lock_that_was_left_is_seen_beside_the_state() -> None:
         return {"Contents": [{"Key": key, "LastModified": NOW - timedelta(days=days)} for key, days in times]}
 
     record = answers() | {("s3", "list_objects_v2"): two}
-    read = read_state_file(FakeGateway(record, STAGING), STAGING, USER, PROJECT)  # type: ignore[arg-type]
+    read = read_state_file(FakeGateway(record, STAGING), STAGING, USER, PROJECT)
     assert read.locked == NOW - timedelta(days=1)
 
 
@@ -451,7 +451,7 @@ def test_a_policy_may_come_quoted() -> None:
     record = answers() | {
         ("iam", "get_role"): {"Role": {"AssumeRolePolicyDocument": quote(json.dumps(trusting("repo:o/r:x")))}}
     }
-    read = read_github_trust(FakeGateway(record, STAGING), STAGING)  # type: ignore[arg-type]
+    read = read_github_trust(FakeGateway(record, STAGING), STAGING)
     assert {role.subjects for role in read.roles} == {("repo:o/r:x",)}
 
 

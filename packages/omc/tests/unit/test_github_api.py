@@ -28,7 +28,7 @@ NOWHERE = "http://127.0.0.1:9/x"
         "c4n\tr",
     ],
 )
-def test_a_token_that_can_not_be_one_is_said_without_it(token: str) -> None:
+def test_a_token_that_can_not_be_one_is_reported_without_it(token: str) -> None:
     with pytest.raises(Unknown) as caught:
         github_api.get(NOWHERE, token, "this job", "")
     assert "no token has" in caught.value.message
@@ -44,7 +44,7 @@ def test_a_line_break_behind_a_token_is_no_part_of_it(token: str) -> None:
 
 @pytest.mark.parametrize("value", ["[" * 100_000, '{"a":' * 100_000, "[", "{x", '{"a":1'])
 def test_a_variable_that_begins_as_json_and_is_none_is_wrong_use(value: str) -> None:
-    with pytest.raises(WrongUse, match="begins as JSON"):
+    with pytest.raises(WrongUse, match="begins like JSON"):
         _given((f"images={value}",))
 
 

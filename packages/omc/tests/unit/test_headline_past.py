@@ -21,7 +21,7 @@ def was(check: str, place: str, sentence: str, seconds: int) -> Finding:
     return Finding(check, Level.WARN, place.rpartition("/")[2], sentence, place=place, since=ended, ended=ended)
 
 
-def told(*findings: Finding) -> str:
+def headline_of(*findings: Finding) -> str:
     return headline(Report("Morning check", STAGING, None, NOW, 1.0, findings, ()))
 
 
@@ -52,9 +52,9 @@ def store(seconds: int) -> Finding:
 def test_what_was_is_named_with_when_it_ended(findings: tuple[Finding, ...], first: str) -> None:
     fine = Finding("targets", Level.OK, "backend", "2 of 2 targets are healthy.", place="targets/backend")
     for order in (findings, findings[::-1]):
-        assert told(*order, fine) == f"OK staging: nothing is wrong now; {first}"
+        assert headline_of(*order, fine) == f"OK staging: nothing is wrong now; {first}"
 
 
 def test_what_is_wrong_goes_before_what_was() -> None:
     now = Finding("alarms", Level.FAIL, "x", "x is in ALARM.", place="alarms/x")
-    assert told(tasks(5), now).startswith("FAIL staging: x is in ALARM")
+    assert headline_of(tasks(5), now).startswith("FAIL staging: x is in ALARM")

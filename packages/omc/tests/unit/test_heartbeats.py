@@ -58,11 +58,11 @@ RESUME = "omc runs resume 0vqk3m7x --env staging"
 )
 def test_running_is_what_was_heard_of(state: str, holder: str | None, silent: float, shown: str, expected: str) -> None:
     found = run(state, HOLDERS[holder], silent)
-    heard = status_of(found, NOW)
-    assert heard.state == shown
-    assert (expected in heard.sentence) if expected else heard.is_active
+    status = status_of(found, NOW)
+    assert status.state == shown
+    assert (expected in status.sentence) if expected else status.is_active
     if state in ("running", "undoing", "ready"):
         why = conflict_message(found, NOW)
         assert f"{found.environment} is being changed already: 0vqk3m7x (Deploy) by ann since" in why
         assert "omc runs cancel 0vqk3m7x" in why
-        assert (heard.sentence in why) if expected else (f"is {state}. Wait for it" in why)
+        assert (status.sentence in why) if expected else (f"is {state}. Wait for it" in why)

@@ -20,7 +20,7 @@ from omc.facts.rollouts import read_rollout
 from omc.facts.services import Services
 from omc.model.requests import RollbackRequest
 from omc.procedures.candidates import candidates, last_good, reach, rolled_back_from, stays
-from support import release_world as world
+from support import release_facts as example
 
 B = "ohmycoins-backend"
 ZONE = "Australia/Sydney"
@@ -34,7 +34,7 @@ class Ecs:
     page: int = 100
     shuffled: bool = False
     calls: list[str] = field(default_factory=list)
-    environment: Any = field(default_factory=world.environment)
+    environment: Any = field(default_factory=example.environment)
 
     def client(self, _: str) -> Ecs:
         return self
@@ -59,7 +59,7 @@ class Ecs:
         return {"serviceDeployments": briefs[begin : begin + size], **more}
 
     def at(self, number: int) -> Any:
-        return world.NOW - timedelta(hours=len(self.revisions) - number)
+        return example.NOW - timedelta(hours=len(self.revisions) - number)
 
     def describe_service_deployments(self, *, serviceDeploymentArns: list[str]) -> Mapping[str, Any]:  # noqa: N803
         assert len(serviceDeploymentArns) <= deployments.A_CALL
@@ -88,7 +88,8 @@ class Ecs:
 
 
 def history_of(revisions: list[str], **more: Any) -> History:
-    return read_history(Ecs(revisions, **more), Services((world.service("backend", 8),)))  # type: ignore[arg-type]
+    ecs: Any = Ecs(revisions, **more)
+    return read_history(ecs, Services((example.service("backend", 8),)))
 
 
 def revisions_read(history: History) -> list[str]:
@@ -100,7 +101,7 @@ def revisions_read(history: History) -> list[str]:
 def test_the_revision_before_is_found_however_often_the_running_one_was_deployed_anew(restarts: int, page: int) -> None:
     """Nightly restarts: case 04 has 42 of them."""
     history = history_of([f"{B}:7", *[f"{B}:8"] * (restarts + 1)], page=page)
-    found = last_good(candidates("backend", f"{B}:8", history, Ledger(()), world.NOW))
+    found = last_good(candidates("backend", f"{B}:8", history, Ledger(()), example.NOW))
     assert found is not None
     assert found.task_definition == f"{B}:7"
     assert history.read_back_to == {}
@@ -111,17 +112,18 @@ def test_a_page_that_leads_to_itself_is_not_read_for_ever() -> None:
         def list_service_deployments(self, **request: Any) -> Mapping[str, Any]:
             return {**super().list_service_deployments(maxResults=request["maxResults"]), "nextToken": "0"}
 
-    with pytest.raises(BadAnswer, match="to the same page"):
-        read_history(Circle([f"{B}:7"]), Services((world.service("backend", 7),)))  # type: ignore[arg-type]
+    ecs: Any = Circle([f"{B}:7"])
+    with pytest.raises(BadAnswer, match="as the next page"):
+        read_history(ecs, Services((example.service("backend", 7),)))
 
 
 def test_no_more_is_read_than_is_wanted_and_it_is_said_how_far() -> None:
-    ecs = Ecs([f"{B}:{number}" for number in range(1, 301)])
-    services: Any = Services((world.service("backend", 300),))
-    history = read_history(ecs, services)  # type: ignore[arg-type]
+    ecs: Any = Ecs([f"{B}:{number}" for number in range(1, 301)])
+    services: Any = Services((example.service("backend", 300),))
+    history = read_history(ecs, services)
     assert ecs.calls == ["list"] * 3 + ["describe"] * 2
     assert revisions_read(history)[:2] == [f"{B}:300", f"{B}:299"]
-    assert history.read_back_to == {"backend": world.NOW - timedelta(hours=40)}
+    assert history.read_back_to == {"backend": example.NOW - timedelta(hours=40)}
     assert reach(services.services[0], history, ZONE).startswith("Of backend, the 40 newest deployments that ECS knows")
 
 
@@ -132,8 +134,8 @@ def test_no_more_is_read_than_is_wanted_and_it_is_said_how_far() -> None:
         ([f"{B}:7", f"{B}:8"], "Of backend, all 2 deployments that ECS knows were read; it keeps 90 days."),
     ],
 )
-def test_one_deployment_is_told_as_one(revisions: list[str], sentence: str) -> None:
-    assert reach(world.service("backend", 8), history_of(revisions), ZONE) == sentence
+def test_one_deployment_is_reported_as_one(revisions: list[str], sentence: str) -> None:
+    assert reach(example.service("backend", 8), history_of(revisions), ZONE) == sentence
 
 
 def test_a_history_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,16 +148,16 @@ def test_a_history_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def rollback(history: History, **more: Any) -> Any:
-    facts = world.facts(services=Services((world.service("backend", 8), world.service("frontend", 3))))
-    new, frontend = world.definition("backend", 8, "b"), world.definition("frontend", 3, "a")
+    facts = example.facts(services=Services((example.service("backend", 8), example.service("frontend", 3))))
+    new, frontend = example.definition("backend", 8, "b"), example.definition("frontend", 3, "a")
     there = {
         "services": more.get("services", facts["services"]),
         "definitions": Definitions({"backend": new, "frontend": frontend}, {}),
         "history": history,
-        "found": world.candidates(world.definition("backend", 7, "a"), new, frontend),
-        "ledger": world.ledger(),
+        "found": example.candidates(example.definition("backend", 7, "a"), new, frontend),
+        "ledger": example.ledger(),
     }
-    return world.planned("rollback", RollbackRequest(services=["backend"]), **there)
+    return example.planned("rollback", RollbackRequest(services=["backend"]), **there)
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=60), st.integers(1, 30))
@@ -201,7 +203,7 @@ def test_nothing_is_read_twice_of_one_that_was_only_stopped() -> None:
 
 def test_what_ecs_no_longer_knows_is_not_what_never_was() -> None:
     """A service that runs COMPLETED what was deployed before the ninety days."""
-    backend = world.service("backend", 8)
+    backend = example.service("backend", 8)
     nothing = History({"backend": ()})
     assert "not known to ECS any more: it keeps 90 days" in reach(backend, nothing, ZONE)
     assert reach(replace(backend, deployments=()), nothing, ZONE) == (
@@ -233,21 +235,21 @@ V1, V2 = "backend-v1", "backend-v2"
     ],
 )
 def test_numbers_of_two_families_are_not_compared(sequence: list[str], left: set[str]) -> None:
-    deployed = [world.deployed(name, len(sequence) - place) for place, name in enumerate(sequence)]
+    deployed = [example.deployed(name, len(sequence) - place) for place, name in enumerate(sequence)]
     found = stays("backend", History({"backend": tuple(reversed(deployed))}), Ledger(()))
     assert rolled_back_from(found) == left
 
 
 def test_a_change_of_family_can_be_gone_back_over() -> None:
-    history = History({"backend": (world.deployed(f"{V2}:1", 1), world.deployed(f"{V1}:12", 24))})
-    found = last_good(candidates("backend", f"{V2}:1", history, Ledger(()), world.NOW))
+    history = History({"backend": (example.deployed(f"{V2}:1", 1), example.deployed(f"{V1}:12", 24))})
+    found = last_good(candidates("backend", f"{V2}:1", history, Ledger(()), example.NOW))
     assert found is not None
     assert found.task_definition == f"{V1}:12"
 
 
 def test_a_definition_of_another_family_is_newer_only_by_its_date() -> None:
-    one = replace(world.definition("backend", 12, "a"), registered=world.NOW)
-    other = replace(world.definition("backend", 1, "b"), name=f"{V2}:1", registered=world.NOW + timedelta(hours=1))
+    one = replace(example.definition("backend", 12, "a"), registered=example.NOW)
+    other = replace(example.definition("backend", 1, "b"), name=f"{V2}:1", registered=example.NOW + timedelta(hours=1))
     assert other.is_newer_than(one)
     assert not one.is_newer_than(other)
     assert not replace(one, registered=None).is_newer_than(other)

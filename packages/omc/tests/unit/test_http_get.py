@@ -101,7 +101,7 @@ def test_a_full_queue_takes_no_connection() -> None:
         "http://a..b/",
     ],
 )
-def test_an_address_that_makes_no_sense_is_told_and_no_traceback(url: str) -> None:
+def test_an_address_that_makes_no_sense_is_reported_and_no_traceback(url: str) -> None:
     assert trouble_of(url) is Trouble.ADDRESS
 
 
@@ -170,16 +170,16 @@ def test_of_a_huge_answer_only_so_much_is_read() -> None:
 
 
 def test_nothing_but_a_get_without_credentials_is_sent() -> None:
-    heard = b""
+    received = b""
 
     def listens(line: socket.socket, _over: threading.Event) -> None:
-        nonlocal heard
-        heard = line.recv(65536)
+        nonlocal received
+        received = line.recv(65536)
         line.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
     with answering(listens) as port:
         get("http://shop.example/a b/ü?q=\r\nX: y", via=("127.0.0.1", port), timeout=LONG)
-    lines = heard.decode("ascii").split("\r\n")
+    lines = received.decode("ascii").split("\r\n")
     assert lines[0].startswith("GET /a%20b/%C3%BC?q=")
     assert {line.partition(":")[0] for line in lines[1:] if line} == {
         "Host",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from omc.engine.github import given_by_reviewers, refuse_fleeting_record, review
 from omc.errors import AccessDenied, BadAnswer, Refused, StackError, Unknown
 from omc.facts.account import PERMISSION_SETS, Caller, read_caller
 from omc.store.location import StoreLocation
+from support.fake_gateway import FakeGateway
 from support.github import github_api, job_of, review
 
 ROOT = Path(__file__).parents[4]
@@ -126,38 +127,31 @@ def test_who_has_no_name_may_change_nothing(arn: str) -> None:
         in_arn(arn)
 
 
-class Iam:
-    """A gateway of a caller whose role has this path; without one, what IAM refuses."""
+def gateway_of_role(name: str, path: str, *denied: str, session: str = "jo@example.com") -> FakeGateway:
+    """A gateway of a caller whose role has this path, and which IAM denies these operations."""
 
-    def __init__(self, name: str, path: str, *denied: str, session: str = "jo@example.com") -> None:
-        self.environment = LOCAL
-        self.name, self.path, self.denied, self.session = name, path, denied, session
+    def get_role(request: Mapping[str, str]) -> dict[str, Any]:
+        assert request == {"RoleName": name}
+        return answer("GetRole", {"Role": {"Path": path, "RoleName": name}})
 
-    def client(self, service: str) -> Any:
-        assert service in ("iam", "sts")
-        return self
+    def list_roles(request: Mapping[str, str]) -> dict[str, Any]:
+        assert request["PathPrefix"] == PERMISSION_SETS
+        there = [{"RoleName": name, "Path": path}] if path.startswith(PERMISSION_SETS) else []
+        first = {"Roles": [{"RoleName": "another", "Path": PERMISSION_SETS}], "nextToken": "2"}
+        return answer("ListRoles", {"Roles": there} if "nextToken" in request else first)
 
-    def get_caller_identity(self) -> dict[str, str]:
-        return {"Arn": role(self.name, self.session), "Account": ACCOUNT}
-
-    def get_role(self, **request: str) -> dict[str, Any]:
-        assert request == {"RoleName": self.name}
-        self._refuse("GetRole")
-        return {"Role": {"Path": self.path, "RoleName": self.name}}
-
-    def get_paginator(self, name: str) -> Any:
-        assert name == "list_roles"
-        return self
-
-    def paginate(self, **request: str) -> list[dict[str, Any]]:
-        assert request == {"PathPrefix": PERMISSION_SETS}
-        self._refuse("ListRoles")
-        there = [{"RoleName": self.name, "Path": self.path}] if self.path.startswith(PERMISSION_SETS) else []
-        return [{"Roles": [{"RoleName": "another", "Path": PERMISSION_SETS}]}, {"Roles": there}]
-
-    def _refuse(self, operation: str) -> None:
-        if operation in self.denied:
+    def answer(operation: str, response: dict[str, Any]) -> dict[str, Any]:
+        if operation in denied:
             raise AccessDenied(f"iam {operation} is not allowed: the credentials lack it.", f"iam:{operation}")
+        return response
+
+    identity = {"Arn": role(name, session), "Account": ACCOUNT}
+    answers = {
+        ("sts", "get_caller_identity"): identity,
+        ("iam", "get_role"): get_role,
+        ("iam", "list_roles"): list_roles,
+    }
+    return FakeGateway(answers, LOCAL)
 
 
 ADMIN = "AWSReservedSSO_Admin_0123456789abcdef"
@@ -190,13 +184,13 @@ def test_a_name_like_identity_centers_is_believed_by_its_path(
     name: str, path: str, denied: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    actor = actor_of(Iam(name, path, *denied))  # type: ignore[arg-type]
+    actor = actor_of(gateway_of_role(name, path, *denied))
     assert words in actor.words
     is_person = words.startswith("IAM Identity Center user")
     assert actor.person == ("jo@example.com" if is_person else f"role/{name}".lower())
-    other = actor_of(Iam(name, path, *denied, session="bob"))  # type: ignore[arg-type]
+    other = actor_of(gateway_of_role(name, path, *denied, session="bob"))
     assert (other.person == actor.person) is not is_person
-    assert read_caller(Iam(name, path, *denied)).is_permission_set is is_person  # type: ignore[arg-type]
+    assert read_caller(gateway_of_role(name, path, *denied)).is_permission_set is is_person
 
 
 SAME = ["bob", "Bob", "BOB", " bob ", "ｂｏｂ", "bo\u200bb", "\ufeffbob", "b\u2060ob", "ＢＯＢ", "bo\u00adb", "𝐛𝐨𝐛"]  # noqa: RUF001
@@ -246,13 +240,13 @@ def test_the_names_of_one_person_are_one(tmp_path: Path) -> None:
     ("text", "problem"),
     [
         ('[people.jo]\naws = "jo"', "people.jo.aws is"),
-        ('[people.jo]\ngithub = ["github:jo"]', 'people.jo.github[1] is "github:jo"; allowed is a login of GitHub'),
+        ('[people.jo]\ngithub = ["github:jo"]', 'people.jo.github[1] is "github:jo"; it must be a login of GitHub'),
         ('[people.jo]\ngithub = ["j o"]', 'people.jo.github[1] is "j o"'),
         ('[people.jo]\nslack = ["jo"]', "people.jo.slack is not a key here"),
         ("[people.jo]", "people.jo is empty"),
         ('[people.Jo]\naws = ["jo"]', "people.Jo is not a name"),
-        ('[people.a]\naws = ["jo"]\n[people.b]\naws = ["JO"]', 'people.b.aws has "JO", which is a\'s already'),
-        ('[people.a]\ngithub = ["jo"]\n[people.b]\ngithub = ["Jo"]', "which is a's already"),
+        ('[people.a]\naws = ["jo"]\n[people.b]\naws = ["JO"]', 'people.b.aws has "JO", which already belongs to a'),
+        ('[people.a]\ngithub = ["jo"]\n[people.b]\ngithub = ["Jo"]', "which already belongs to a"),
         ('[github]\nrepository = "name"', "github.repository is"),
         ('[github]\napi = "github"', "github.api is"),
         ('[approvals.staging]\ngithub_review = "no"', "approvals.staging.github_review is"),
@@ -286,23 +280,15 @@ def at(settings: GitHubSettings, **policy: bool) -> Environment:
     return replace(PRODUCTION, github=settings, approvals=replace(PRODUCTION.approvals, **policy))
 
 
-class Sts:
+def gateway_of_job(environment: Environment) -> FakeGateway:
     """A gateway whose credentials are a role's."""
-
-    def __init__(self, environment: Environment) -> None:
-        self.environment = environment
-
-    def client(self, service: str) -> Any:
-        assert service == "sts"
-        return self
-
-    def get_caller_identity(self) -> dict[str, str]:
-        return {"Arn": role("ohmycoins-production-github-apply", "GitHubActions"), "Account": ACCOUNT}
+    identity = {"Arn": role("ohmycoins-production-github-apply", "GitHubActions"), "Account": ACCOUNT}
+    return FakeGateway({("sts", "get_caller_identity"): identity}, environment)
 
 
 def test_whoever_started_this_attempt_asks(at_github: Any) -> None:
     settings = at_github("bob", ACTOR="bob", TRIGGERING_ACTOR="bob")
-    actor = actor_of(Sts(at(settings)))  # type: ignore[arg-type]
+    actor = actor_of(gateway_of_job(at(settings)))
     assert (actor.name, actor.words, actor.is_certain) == ("github:bob", "GitHub user bob, confirmed", True)
 
 
@@ -341,7 +327,7 @@ def test_what_github_does_not_confirm_is_not_believed(
 ) -> None:
     settings = at_github("bob", [review("ann")], says=says, **variables)
     assert given_by_reviewers("production", None, settings) == []
-    actor = actor_of(Sts(at(settings)))  # type: ignore[arg-type]
+    actor = actor_of(gateway_of_job(at(settings)))
     assert (actor.name, actor.is_certain) == ("role/ohmycoins-production-github-apply", False)
     assert "which GitHub has not confirmed" in actor.words
     with pytest.raises(Unknown, match=r"^It is not known whether anybody approved .* Nothing was changed\."):

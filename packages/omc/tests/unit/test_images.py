@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from canned_aws import Answer, CannedAws, canned_aws
 from localcloud.core.registry import AwsError
 from omc.aws.calls import recording
 from omc.aws.gateway import Access, Gateway
@@ -21,6 +20,7 @@ from omc.aws.pages import get_blob
 from omc.config import load
 from omc.errors import Unreachable
 from omc.facts.images import Image, Reference, architectures, configuration_of, find_image, processor_of
+from support.canned_aws import Answer, CannedAws, canned_aws
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 OCI, DOCKER = "application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"
@@ -100,7 +100,7 @@ def test_the_configuration_of_a_single_image_tells_its_processor(kind: str) -> N
         "cut off",
     ],
 )
-def test_of_what_is_no_image_nothing_is_asked_and_nothing_said(expected: str) -> None:
+def test_of_what_is_no_image_nothing_is_asked_and_nothing_reported(expected: str) -> None:
     assert configuration_of(expected) == ""
     with registry(expected) as aws:
         image = found(aws)
@@ -115,7 +115,7 @@ def test_a_configuration_that_names_no_processor_is_said_to(configuration: bytes
     assert processor_of(configuration) == ""
     with registry(manifest(configuration), (200, configuration)) as aws:
         image = found(aws)
-    assert (image.architectures, image.why_unknown) == ((), "Its configuration names none.")
+    assert (image.architectures, image.why_unknown) == ((), "Its configuration names no processor.")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_configuration_that_names_no_processor_is_said_to(configuration: bytes
         ({"downloadUrl": "https://127.0.0.1:1/layer?secret"}, "https://127.0.0.1:1/layer can't be reached"),
     ],
 )
-def test_without_an_address_the_processor_stays_unknown_and_why_is_said(link: Answer, why: str) -> None:
+def test_without_an_address_the_processor_stays_unknown_and_why_is_reported(link: Answer, why: str) -> None:
     with registry(manifest(), link=link) as aws:
         image = found(aws)
     assert image.architectures == ()
@@ -149,7 +149,7 @@ def test_without_an_address_the_processor_stays_unknown_and_why_is_said(link: An
     [
         ((403, b"<Error/>"), f"{PATH} answered 403 Forbidden."),
         ((302, b""), f"{PATH} redirects to nowhere."),
-        ((200, ARM + b" "), f"{PATH} answered something else than {digest_of(ARM)}."),
+        ((200, ARM + b" "), f"{PATH} answered something other than {digest_of(ARM)}."),
         ((200, b"x" * (1 << 20) + b"x"), f"{PATH} answered more than 1 MiB."),
     ],
 )

@@ -171,7 +171,7 @@ def test_the_replacement_of_the_database_is_refused_until_it_is_named() -> None:
     assert any(note.startswith("DATA LOSS") for note in allowed.notes)
 
 
-def test_a_data_store_that_is_named_in_vain_is_said() -> None:
+def test_a_data_store_that_is_named_in_vain_is_reported() -> None:
     request = replace(ASKED, allow_replace=[DATABASE, "module.x.aws_s3_bucket.y"])
     [refusal] = apply(request, STAGING, MIXED, NOTHING_RUNS).refusals
     assert "names module.x.aws_s3_bucket.y, which this plan neither replaces nor destroys" in refusal

@@ -18,7 +18,7 @@ from omc.progress import Progress
 from omc.store import embedded
 from omc.store.database import open_store
 from omc.store.location import StoreLocation
-from support.stack import ROOT, clean_env, run
+from support.commands import ROOT, clean_env, run
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> LocalStack:
     return site_of(load(ROOT / "omc.toml"), tmp_path / "cloud")
 
 
-def test_a_full_disk_is_said_before_anything_is_written(site: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_written(site: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "SPACE", 2**60)
     with pytest.raises(OmcError, match=r"needs \d+ MiB of disk and .* has \d+ MiB free"):
         lifecycle.up(site, Progress())
@@ -46,7 +46,7 @@ def test_a_second_up_on_the_same_folder_is_refused(site: LocalStack) -> None:
     site.state.mkdir()
     with (site.state / "up.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(OmcError, match=r"Another `omc local up` works on .* or use another folder"):
+        with pytest.raises(OmcError, match=r"Another `omc local up` is working on .* or use another folder"):
             lifecycle.up(site, Progress())
 
 
@@ -95,9 +95,9 @@ def test_commands_on_no_cloud_are_one_sentence(verb: tuple[str, ...], tmp_path: 
         clean_env(OMC_LOCAL_STATE=str(tmp_path / "none"), PATH=f"{Path(sys.executable).parent}:/usr/bin"),
         timeout=60,
     )
-    assert done.code in {1, 3}
-    assert len(done.err.strip().splitlines()) == 1
-    assert str(tmp_path / "none") in done.err
+    assert done.returncode in {1, 3}
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert str(tmp_path / "none") in done.stderr
     assert not (tmp_path / "none").exists()
 
 
@@ -109,6 +109,6 @@ def test_reset_refuses_a_folder_that_is_no_cloud(tmp_path: Path) -> None:
         clean_env(),
         timeout=60,
     )
-    assert done.code == 1
-    assert "nothing was deleted" in done.err
+    assert done.returncode == 1
+    assert "nothing was deleted" in done.stderr
     assert (tmp_path / "thesis.txt").exists()

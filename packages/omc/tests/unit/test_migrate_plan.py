@@ -13,11 +13,11 @@ from omc.facts.requirements import Requirements
 from omc.facts.services import Services
 from omc.model.plan import Plan
 from omc.model.requests import MigrateRequest
-from support import release_world as world
+from support import release_facts as example
 
 
 def plan(*services: str, **more: Any) -> Plan:
-    return world.planned("migrate", MigrateRequest(services), **more)
+    return example.planned("migrate", MigrateRequest(services), **more)
 
 
 def test_it_is_one_task_with_what_terraform_last_applied() -> None:
@@ -33,14 +33,14 @@ def test_it_is_one_task_with_what_terraform_last_applied() -> None:
 def test_a_service_without_a_migration_is_wrong_use() -> None:
     with pytest.raises(WrongUse, match=r"frontend has no migration in omc.toml; there is one of backend\."):
         plan("frontend")
-    environment = world.environment()
+    environment = example.environment()
     none = replace(environment, services=tuple(replace(each, migrate=()) for each in environment.services))
     with pytest.raises(WrongUse, match="there is nothing to run"):
         plan(environment=none)
 
 
 def test_what_is_not_applied_can_not_migrate() -> None:
-    running = world.facts()["definitions"].running
+    running = example.facts()["definitions"].running
     with pytest.raises(Refused, match=r"no task definition ohmycoins-migrate-backend .*omc infra apply"):
         plan(definitions=Definitions(running, {}))
     with pytest.raises(Refused, match="There is no service backend in the cluster ohmycoins-staging"):

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from botocore import xform_name
 
-from canned_aws import NOW, PREFIX, arn, healthy
 from omc.aws import http_get
 from omc.aws.http_get import Failed, Page, Trouble
 from omc.checks.finding import Finding, Level
@@ -23,7 +22,8 @@ from omc.facts import logs
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.store.location import StoreLocation
-from support import release_world as world
+from support import release_facts as example
+from support.canned_aws import NOW, PREFIX, arn, healthy
 from support.fake_gateway import FakeGateway
 from support.missing_fields import Path, paths, watched, without, words
 
@@ -49,7 +49,7 @@ NOTHING_RESTS_ON: Mapping[str, str] = {
 
 def state(params: Any = None) -> dict[str, Any]:
     """Terraform's state of it, as S3 answers: services, target groups, the alarm, autoscaling's limits."""
-    names = [service.name for service in world.environment().services]
+    names = [service.name for service in example.environment().services]
     off = dict.fromkeys(("dynamic_scaling_in_suspended", "dynamic_scaling_out_suspended"), False)
     alarm = told_alarm()
     wanted: list[tuple[str, dict[str, Any]]] = [
@@ -125,7 +125,7 @@ def morning(record: Mapping[tuple[str, str], Any], monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(http_get, "get", get)
     monkeypatch.setattr(logs, "FIRST_WAIT", 0.0)
-    gateway: Any = FakeGateway(dict(record), world.environment())
+    gateway = FakeGateway(dict(record), example.environment())
     checks = replace(MORNING, causes=None)  # what each says by itself
     return list(run_checks(checks, Facts(gateway, Scope(NOW), {StoreLocation: StoreLocation()})).findings)
 

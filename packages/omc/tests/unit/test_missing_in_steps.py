@@ -17,11 +17,11 @@ import pytest
 from omc.actions.action import Verdict, action_named
 from omc.errors import OmcError
 from omc.judgement.bake import Readings
-from support import release_world as world
+from support import release_facts as example
 from support.fake_gateway import FakeGateway, context
 from support.missing_fields import Path, paths, watched, without, words
 
-NOW = world.NOW
+NOW = example.NOW
 OURS, TASK = "arn:ours", "arn:aws:ecs:r:1:task/c/0a1b"
 REVISION = "x/ohmycoins-backend:8"
 DIGEST = "sha256:" + "b" * 64

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from support.release_world import ROOT
+from support.commands import CommandResult, run
+from support.release_facts import ROOT
 
 NEEDED = (
     *("pyproject.toml", "omc.toml", "scripts", "docs/checks.md", "docs/runbook"),
@@ -33,12 +33,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_in(copy: Path, *arguments: str) -> CommandResult:
     """This Python in the copy, with the copy's omc."""
     env = {**os.environ, "PYTHONPATH": str(copy / "packages/omc/src")}
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=copy, env=env, capture_output=True, text=True, check=False, timeout=120
-    )
+    return run([sys.executable, *arguments], env, cwd=copy)
 
 
 def written(copy: Path) -> dict[str, str]:
@@ -57,7 +55,7 @@ def written(copy: Path) -> dict[str, str]:
 )
 def test_a_name_that_is_none_or_taken_is_refused_and_nothing_is_written(copy: Path, name: str) -> None:
     before = written(copy)
-    done = run(copy, "scripts/new_check.py", *([name] if name else []))
+    done = run_in(copy, "scripts/new_check.py", *([name] if name else []))
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
@@ -66,7 +64,7 @@ def test_a_name_that_is_none_or_taken_is_refused_and_nothing_is_written(copy: Pa
 
 def test_what_it_writes_passes_the_static_checks_and_its_test_fails_until_it_judges(copy: Path) -> None:
     before = written(copy)
-    done = run(copy, "scripts/new_check.py", "queue-depth")
+    done = run_in(copy, "scripts/new_check.py", "queue-depth")
     assert done.returncode == 0, done.stderr
     module, test = "packages/omc/src/omc/checks/queue_depth.py", "packages/omc/tests/unit/test_check_queue_depth.py"
     changed = {path for path, text in written(copy).items() if before.get(path) != text}
@@ -74,21 +72,21 @@ def test_what_it_writes_passes_the_static_checks_and_its_test_fails_until_it_jud
     assert done.stdout.splitlines()[:-1] == [module, test, "packages/omc/src/omc/checks/morning.py", "docs/checks.md"]
 
     for name in ("age-of-backups", "zone-spread", "a", "a-name-that-is-as-long-as-one-can-be-here"[:40]):
-        assert run(copy, "scripts/new_check.py", name).returncode == 0
+        assert run_in(copy, "scripts/new_check.py", name).returncode == 0
     changed = {path for path, text in written(copy).items() if before.get(path) != text and path.endswith(".py")}
     for arguments in (("check", "--no-cache"), ("format", "--no-cache", "--check")):
-        static = run(copy, "-m", "ruff", *arguments, *changed)
+        static = run_in(copy, "-m", "ruff", *arguments, *changed)
         assert static.returncode == 0, static.stdout
-    assert run(copy, "scripts/checks_page.py", "--check").returncode == 0
+    assert run_in(copy, "scripts/checks_page.py", "--check").returncode == 0
 
     pytest_here = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0")
-    listed = run(copy, "-m", "omc", "check", "explain", "queue-depth")
+    listed = run_in(copy, "-m", "omc", "check", "explain", "queue-depth")
     assert listed.returncode == 0, listed.stderr
     assert "omc check morning" in listed.stdout
-    failing = run(copy, *pytest_here, test)
+    failing = run_in(copy, *pytest_here, test)
     assert failing.returncode == 1, failing.stdout
     assert "write the judgement, then a test for each thing that it says" in failing.stdout
 
     source = copy / module
     source.write_text(source.read_text().replace("level=Level.UNKNOWN", "level=Level.OK"))
-    assert run(copy, *pytest_here, test).returncode == 0
+    assert run_in(copy, *pytest_here, test).returncode == 0

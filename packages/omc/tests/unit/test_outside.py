@@ -60,7 +60,7 @@ def test_a_verdict_is_of_the_first_line_the_names_the_advice_and_the_exit_code(
     assert judge(CLOSED, expected).verdict == verdict
 
 
-def test_a_fault_that_may_exit_with_0_must_be_told_all_the_same() -> None:
+def test_a_fault_that_may_exit_with_0_must_be_reported_all_the_same() -> None:
     story = Story("gone", lambda _: nullcontext(), "an alarm", headline=r"alarm", words=(r"a-1",), exits=(0, 1))
     assert judge(story, answer("WARN: alarm a-1", finding("alarm a-1", "warn"), exit_code=0)).verdict == "right"
     assert judge(story, answer("OK: every alarm is well", exit_code=0)).verdict == "wrong-ok"

@@ -189,7 +189,7 @@ def test_the_old_one_of_a_replacement_that_was_cut_off_is_its_rest() -> None:
     assert is_rest_of(gone, approved_changes(changes([one(["update"], SAME, OTHER)]))) == [gone[0].address]
 
 
-def test_a_database_that_is_forgotten_is_not_lost_and_said_to_be_nobodys() -> None:
+def test_a_database_that_is_forgotten_is_not_lost_and_reported_as_nobodys() -> None:
     plan = planned(one(["forget"], SAME, None, kind="aws_db_instance"))
     assert plan.refusals == ()
     assert any(
@@ -290,7 +290,7 @@ def test_a_refresh_only_plan_changes_the_state_and_says_what_it_records() -> Non
     assert recorded.values[0][:3] == ("name", "n", "by hand")
 
 
-def test_checks_that_fail_and_actions_that_are_invoked_are_said() -> None:
+def test_checks_that_fail_and_actions_that_are_invoked_are_reported() -> None:
     checks = [
         {
             "address": {"to_display": "check.health"},
@@ -370,7 +370,7 @@ ANYWHERE = {"from_port": 0, "cidr_ipv4": "0.0.0.0/0"}
         (
             policy(READ),
             {"policy": policy(READ)["policy"].replace(": ", ":")},
-            ["policy: (this JSON) → (the same JSON, written in another way)"],
+            ["policy: (this JSON) → (the same JSON, written differently)"],
         ),
         ({"p": TWICE[0]}, {"p": TWICE[1]}, [f"p: {json.dumps(TWICE[0])} → {json.dumps(TWICE[1])}"]),
         ({"n": "1"}, {"n": 1}, ['n: "1" → 1']),

@@ -18,11 +18,11 @@ from omc.facts.terraform_json import Change, Difference, changes
 from omc.facts.trail import Author
 from omc.output import line
 from omc.procedures.postponed import AT_ONCE, WINDOW, postponed, waits
-from support import release_world as world
+from support import release_facts as example
 from support.fake_gateway import FakeGateway
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)  # a Monday; Tuesday in Sydney
-STAGING = world.environment()
+STAGING = example.environment()
 NOTHING = Pending(())
 DATABASE, CACHE = "aws_db_instance", "aws_elasticache_replication_group"
 SATURDAY = "Sun 29 Nov 03:00:00 AEDT (Sat 16:00 UTC)"
@@ -194,11 +194,11 @@ def test_a_class_that_changes_on_sunday_is_a_warning_with_who() -> None:
             pending_change("a", "1", "2", window="mon:20:00-mon:22:00"),
             "in the window that is open until Tue 24 Nov 09:00",
         ),
-        (pending_change("a", "1", "2", window=""), "of which AWS doesn't say when it is"),
+        (pending_change("a", "1", "2", window=""), "whose time AWS doesn't give"),
         (pending_change("a", "1", "2"), "who is unknown"),
         (
             pending_change("parameters of g", "x", "y", Waits.REBOOT),
-            "wait for a reboot, which no maintenance window makes",
+            "wait for a reboot, which doesn't come with a maintenance window",
         ),
         (pending_change("password", "x", "y", Waits.UNDER_WAY), "AWS is doing it now"),
     ],
@@ -217,7 +217,7 @@ SOON, AGO = NOW + timedelta(days=3), NOW - timedelta(days=3)
     [
         ({}, Level.OK, "AWS names no date for it"),
         ({"applied": SOON}, Level.WARN, "is done in the window after Fri 27 Nov"),
-        ({"forced": SOON}, Level.WARN, "is done whatever anybody says Fri 27 Nov"),
+        ({"forced": SOON}, Level.WARN, "is forced on Fri 27 Nov"),
         ({"wanted": SOON}, Level.WARN, "is recommended by AWS until Fri 27 Nov"),
         ({"wanted": SOON, "is_minor": True}, Level.OK, "is recommended by AWS until Fri 27 Nov"),
         (
@@ -226,10 +226,10 @@ SOON, AGO = NOW + timedelta(days=3), NOW - timedelta(days=3)
             "was recommended by AWS until Sat 21 Nov .* 3 d ago, and is not",
         ),
         ({"applied": AGO}, Level.WARN, "was due Sat 21 Nov .* and is not done"),
-        ({"forced": AGO, "applied": AGO}, Level.WARN, "was to be done whatever anybody says"),
+        ({"forced": AGO, "applied": AGO}, Level.WARN, "was to be forced on"),
     ],
 )
-def test_maintenance_of_aws_is_told_with_its_date(dates: dict[str, Any], level: Level, says: str) -> None:
+def test_maintenance_of_aws_is_reported_with_its_date(dates: dict[str, Any], level: Level, says: str) -> None:
     import re
 
     [found] = judged(
@@ -293,14 +293,14 @@ def aws(record: dict[str, Any], events: Any = (), **more: Any) -> FakeGateway:
     ],
 )
 def test_a_pending_value_of_the_database_is_read(waiting: dict[str, Any], line: str | None, wait: Waits) -> None:
-    [found] = read_pending(aws(database(waiting)), STAGING).changes  # type: ignore[arg-type]
+    [found] = read_pending(aws(database(waiting)), STAGING).changes
     one = found.difference
     assert line is None or f"{one.path} {one.before} {one.after}" == line
     assert (found.waits, found.window) == (wait, "sat:16:00-sat:18:00")
 
 
 def test_a_password_that_waits_is_not_shown() -> None:
-    [found] = read_pending(aws(database({"MasterUserPassword": "hunter2"})), STAGING).changes  # type: ignore[arg-type]
+    [found] = read_pending(aws(database({"MasterUserPassword": "hunter2"})), STAGING).changes
     assert "hunter2" not in repr(found)
     assert found.difference == Difference("master password", "(the one in force)", "(a new one is pending)")
     shown = line(f"{found.difference.path}: {found.difference.before} → {found.difference.after}")
@@ -312,12 +312,12 @@ def test_a_database_without_one_of_these_is_one_of_which_nothing_is_known(field:
     record = database({})
     del record[field]
     with pytest.raises(KeyError, match=field):  # the collector makes it unknown
-        read_pending(aws(record), STAGING)  # type: ignore[arg-type]
+        read_pending(aws(record), STAGING)
 
 
 def test_parameters_that_wait_for_a_reboot_are_read() -> None:
     groups = [{"DBParameterGroupName": "g", "ParameterApplyStatus": "pending-reboot"}]
-    [found] = read_pending(aws(database({}, DBParameterGroups=groups)), STAGING).changes  # type: ignore[arg-type]
+    [found] = read_pending(aws(database({}, DBParameterGroups=groups)), STAGING).changes
     assert (found.difference.path, found.waits) == ("parameters of g", Waits.REBOOT)
 
 
@@ -346,14 +346,14 @@ MODIFIED = {"dBInstanceIdentifier": "ohmycoins-staging", "dBInstanceClass": "db.
 )
 def test_who_asked_for_it_is_cloudtrails_word_or_unknown(events: Any, who: str) -> None:
     response = aws(database({"DBInstanceClass": "db.t4g.small"}), events)
-    [found] = read_pending(response, STAGING).changes  # type: ignore[arg-type]
+    [found] = read_pending(response, STAGING).changes
     assert who in found.author.who
     assert (found.author.at is None) is ("unknown" in found.author.who)
 
 
 def test_nobody_is_asked_who_where_nothing_waits() -> None:
     gateway = aws(database({}))
-    assert read_pending(gateway, STAGING).changes == ()  # type: ignore[arg-type]
+    assert read_pending(gateway, STAGING).changes == ()
     assert gateway.calls("lookup_events") == []
 
 
@@ -390,7 +390,7 @@ def test_the_cache_and_the_maintenance_of_both_are_read() -> None:
             },
         },
     )
-    found = read_pending(gateway, STAGING)  # type: ignore[arg-type]
+    found = read_pending(gateway, STAGING)
     lines = [f"{one.difference.path} {one.difference.before} {one.difference.after}" for one in found.changes]
     assert lines == ["node_type cache.t4g.micro cache.t4g.small", "automatic_failover_enabled disabled enabled"]
     system, service = found.maintenance

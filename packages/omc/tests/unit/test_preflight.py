@@ -55,24 +55,24 @@ from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import VERBS, Answer, Precondition, Verb, cells
 from omc.procedures.preconditions.tasks import CONNECTIONS, IMAGES
 from omc.procedures.preflight import TABLE, examine
-from support import release_world as world
+from support import release_facts as example
 
 B = "ohmycoins-backend"
-OLD, NOW = world.definition("backend", 7, "a"), world.definition("backend", 8, "b")
-FRONTEND = world.definition("frontend", 3, "a")
+OLD, NOW = example.definition("backend", 7, "a"), example.definition("backend", 8, "b")
+FRONTEND = example.definition("frontend", 3, "a")
 SECRETS = ("arn:aws:secretsmanager:a:1:secret:key-AbCdEf", "arn:aws:secretsmanager:a:1:secret:rds!db-1-AbCdEf")
 FILE = PlannedChange("/checkout", "/checkout/.omc", "ohmycoins", "/checkout/.omc/plans/5.tfplan", "5" * 64)
 WHY = "it must be"
 
 
 def backend(**more: Any) -> EcsService:
-    service = world.service("backend", 8)
+    service = example.service("backend", 8)
     first = {name: more.pop(name) for name in ("rollout", "rollout_reason") if name in more}
     return replace(service, deployments=(replace(service.deployments[0], **first),), **more)
 
 
 def services(**more: Any) -> Services:
-    return Services((backend(**more), world.service("frontend", 3)))
+    return Services((backend(**more), example.service("frontend", 3)))
 
 
 def terraform(actions: list[str], before: Any, after: Any) -> SavedPlan:
@@ -87,7 +87,7 @@ def terraform(actions: list[str], before: Any, after: Any) -> SavedPlan:
 
 SERVICE = {"name": "backend", "health_check_grace_period_seconds": 60}
 ASKED: Mapping[Verb, Any] = {
-    Verb.DEPLOY: DeployRequest({"backend": world.digest("c")}),
+    Verb.DEPLOY: DeployRequest({"backend": example.digest("c")}),
     Verb.ROLLBACK: RollbackRequest(["backend"]),
     Verb.STOP: RollbackRequest(["backend"]),
     Verb.RESTART: Restart(["backend"]),
@@ -99,18 +99,18 @@ ASKED: Mapping[Verb, Any] = {
     Verb.PRUNE: PruneRequest(),
 }
 PROCEDURE: Mapping[Verb, str] = {verb: name for name, verbs in VERBS.items() for verb in verbs}
-WELL: Mapping[str, Any] = world.facts() | {
+WELL: Mapping[str, Any] = example.facts() | {
     "services": services(),
-    "definitions": Definitions({"backend": NOW, "frontend": FRONTEND}, {}, {"backend": world.migration("a")}),
-    "images": WantedImages({"backend": world.wanted("c")}),
+    "definitions": Definitions({"backend": NOW, "frontend": FRONTEND}, {}, {"backend": example.migration("a")}),
+    "images": WantedImages({"backend": example.wanted("c")}),
     "history": History(
         {
-            "backend": (world.deployed(f"{B}:8", 1), world.deployed(f"{B}:7", 24)),
-            "frontend": (world.deployed("ohmycoins-frontend:3", 24),),
+            "backend": (example.deployed(f"{B}:8", 1), example.deployed(f"{B}:7", 24)),
+            "frontend": (example.deployed("ohmycoins-frontend:3", 24),),
         }
     ),
-    "ledger": world.ledger(),
-    "found": world.candidates(OLD, NOW, FRONTEND),
+    "ledger": example.ledger(),
+    "found": example.candidates(OLD, NOW, FRONTEND),
     "needs": CandidateNeeds({}),
     "registered": Registered({"backend": (f"{B}:1", f"{B}:8")}, frozenset()),
     "plan": terraform(["update"], SERVICE, SERVICE | {"health_check_grace_period_seconds": 90}),
@@ -132,13 +132,13 @@ class Broken:
 
 
 def incident(severity: int) -> OpenIncidents:
-    event: IncidentEvent = Event(world.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
+    event: IncidentEvent = Event(example.NOW - timedelta(hours=1), "ann", Opened(severity, "Users can't log in"))
     return OpenIncidents((from_first_event("staging", 3, event),))
 
 
 def window(*, required: bool) -> MaintenanceWindow:
-    at = world.NOW + timedelta(days=1)
-    zone = world.NOW.tzinfo
+    at = example.NOW + timedelta(days=1)
+    zone = example.NOW.tzinfo
     assert isinstance(zone, timezone)
     return MaintenanceWindow(f"{at:%A}".lower(), time(2), time(4), zone, "UTC", required=required)
 
@@ -148,24 +148,24 @@ def there_were(*deployments: Any) -> History:
 
 
 FIRING = Alarms(
-    (Alarm("ohmycoins-staging-backend-unhealthy", "arn:a", "metric", "ALARM", world.NOW, "high", acts=True,
+    (Alarm("ohmycoins-staging-backend-unhealthy", "arn:a", "metric", "ALARM", example.NOW, "high", acts=True,
            suppressed_by=""),)
 )  # fmt: skip
-FREEZE = Freeze(world.NOW - timedelta(days=1), world.NOW + timedelta(days=1), "holidays")
+FREEZE = Freeze(example.NOW - timedelta(days=1), example.NOW + timedelta(days=1), "holidays")
 RUN = "staging is being changed already: 0vqk3m7x (Deploy backend) by bob is not at its end. Take it over with: omc …"
 OLD_IMAGE = {
-    name: ReleasedService(f"ohmycoins-{name}:{revision}", {name: world.pinned(name, letter)})
+    name: ReleasedService(f"ohmycoins-{name}:{revision}", {name: example.pinned(name, letter)})
     for name, revision, letter in (("backend", 7, "c"), ("frontend", 3, "a"))
 }
-DEPLOYED_AGAIN = there_were(world.deployed(f"{B}:8", 1), world.deployed(f"{B}:9", 3), world.deployed(f"{B}:8", 5))
+DEPLOYED_AGAIN = there_were(example.deployed(f"{B}:8", 1), example.deployed(f"{B}:9", 3), example.deployed(f"{B}:8", 5))
 INACTIVE = Definitions(
     {"backend": replace(NOW, status="INACTIVE"), "frontend": FRONTEND},
     {},
-    {"backend": replace(world.migration("a"), status="INACTIVE")},
+    {"backend": replace(example.migration("a"), status="INACTIVE")},
 )
 NO_SECRETS = dict.fromkeys(SECRETS, "The secret x does not exist.")
-GONE = {world.pinned("backend", letter): "The image x is no longer in the registry." for letter in "abc"}
-ARM = replace(world.wanted("c").image, architectures=("arm64",))  # type: ignore[type-var]
+GONE = {example.pinned("backend", letter): "The image x is no longer in the registry." for letter in "abc"}
+ARM = replace(example.wanted("c").image, architectures=("arm64",))  # type: ignore[type-var]  # it has an image
 
 BROKEN: Mapping[str, Broken] = {
     "no other run of omc is active in the environment": Broken(
@@ -174,18 +174,18 @@ BROKEN: Mapping[str, Broken] = {
     "no SEV-1 or SEV-2 incident is open": Broken("is open: until it is resolved", {"incidents": incident(1)}),
     "no lesser incident is open": Broken(r"Incident 3 \(SEV-3.*is open\.", {"incidents": incident(3)}),
     "the environment is not frozen": Broken(
-        "staging is frozen until", {"environment": world.environment(freezes=(FREEZE,))}
+        "staging is frozen until", {"environment": example.environment(freezes=(FREEZE,))}
     ),
     "the maintenance window is open, where changes must wait for it": Broken(
-        "in its maintenance window only", {"environment": world.environment(maintenance_window=window(required=True))}
+        "in its maintenance window only", {"environment": example.environment(maintenance_window=window(required=True))}
     ),
     "the maintenance window is open, where it is only preferred": Broken(
         "The maintenance window is closed",
-        {"environment": world.environment(maintenance_window=window(required=False))},
+        {"environment": example.environment(maintenance_window=window(required=False))},
     ),
     "the service exists and is ACTIVE": Broken(
         "There is no service backend in the cluster",
-        {"services": Services((world.service("frontend", 3),), ("backend",))},
+        {"services": Services((example.service("frontend", 3),), ("backend",))},
     ),
     "the service is of a kind that omc knows": Broken(
         "backend runs on EC2", {"services": services(launch={"launchType": "EC2"})}
@@ -194,7 +194,7 @@ BROKEN: Mapping[str, Broken] = {
     KEEPS_TASKS: Broken(
         "serves nobody, and this is production",
         {
-            "environment": replace(load(world.ROOT / "omc.toml").environments["production"], freezes=()),
+            "environment": replace(load(example.ROOT / "omc.toml").environments["production"], freezes=()),
             "plan": replace(WELL["plan"], root="production"),
         },
         {Verb.IN: Scale("backend", 0)},
@@ -208,7 +208,7 @@ BROKEN: Mapping[str, Broken] = {
     ),
     "ECS says which deployments the service has": Broken(
         "Whether backend is being deployed is not known",
-        {"services": Services((replace(backend(), deployments=()), world.service("frontend", 3)))},
+        {"services": Services((replace(backend(), deployments=()), example.service("frontend", 3)))},
     ),
     "all tasks that are wanted run": Broken("Only 1 of 2 tasks of backend run", {"services": services(running=1)}),
     "ECS gives up by itself on a deployment that fails": Broken(
@@ -219,29 +219,29 @@ BROKEN: Mapping[str, Broken] = {
     ),
     NAMED: Broken(
         "lets tags be moved",
-        {"images": WantedImages({"backend": world.wanted("c", requested="build-1", tags_move=True)})},
+        {"images": WantedImages({"backend": example.wanted("c", requested="build-1", tags_move=True)})},
     ),
-    PROCESSOR: Broken("built for arm64", {"images": WantedImages({"backend": world.wanted("c", image=ARM)})}),
+    PROCESSOR: Broken("built for arm64", {"images": WantedImages({"backend": example.wanted("c", image=ARM)})}),
     NOT_ROLLED_BACK: Broken(
         "That image of backend.* was rolled back from|was rolled back from before",
         {
             "history": DEPLOYED_AGAIN,
-            "deployed": DeployedImages({f"{B}:9": {"backend": world.pinned("backend", "c")}}),
-            "found": world.candidates(OLD, NOW, world.definition("backend", 9, "c"), FRONTEND),
+            "deployed": DeployedImages({f"{B}:9": {"backend": example.pinned("backend", "c")}}),
+            "found": example.candidates(OLD, NOW, example.definition("backend", 9, "c"), FRONTEND),
         },
         {Verb.ROLLBACK: RollbackRequest(["backend"], to="9")},
     ),
     VERIFIED: Broken(
         "was never verified in this environment",
-        {"found": world.candidates(OLD, NOW, world.definition("backend", 5, "c"), FRONTEND)},
+        {"found": example.candidates(OLD, NOW, example.definition("backend", 5, "c"), FRONTEND)},
         {Verb.ROLLBACK: RollbackRequest(["backend"], to="5")},
     ),
     SCHEMA: Broken(
         "made for schema 3",
         {
-            "ledger": world.ledger(
-                world.release(1, 24, 7, 3, schema=3, services=OLD_IMAGE),
-                world.release(2, 1, 8, 3, schema=5, schema_floor=4),
+            "ledger": example.ledger(
+                example.release(1, 24, 7, 3, schema=3, services=OLD_IMAGE),
+                example.release(2, 1, 8, 3, schema=5, schema_floor=4),
             )
         },
     ),
@@ -251,7 +251,7 @@ BROKEN: Mapping[str, Broken] = {
     ),
     IMAGES: Broken(
         "no longer in the registry",
-        {"current": StandingImages(GONE), "found": world.candidates(OLD, NOW, FRONTEND, gone=("a", "b"))},
+        {"current": StandingImages(GONE), "found": example.candidates(OLD, NOW, FRONTEND, gone=("a", "b"))},
     ),
     "the secrets, parameters, log groups and roles of new tasks exist": Broken(
         "The secret x does not exist", {"requirements": Requirements(NO_SECRETS), "needs": CandidateNeeds(NO_SECRETS)}
@@ -290,11 +290,11 @@ def planned(verb: Verb, facts: Mapping[str, Any] = WELL, request: Any = None, ov
     there = {**WELL, **facts}
     if verb is Verb.STOP:
         of = there["history"].of
-        stopped = (world.deployed(f"{B}:9", 0, "IN_PROGRESS"), *of["backend"])
+        stopped = (example.deployed(f"{B}:9", 0, "IN_PROGRESS"), *of["backend"])
         there["history"] = History({**of, "backend": stopped})
     if verb is Verb.DESTROY:
         there["plan"] = replace(terraform(["delete"], SERVICE, None), root=there["plan"].root)
-    return world.planned(PROCEDURE[verb], request, **there)
+    return example.planned(PROCEDURE[verb], request, **there)
 
 
 def answer(verb: Verb, broken: Broken) -> Answer:
@@ -338,8 +338,8 @@ def test_what_a_row_rests_on_is_read_by_each_command_that_it_means_something_to(
 
 
 def test_the_documentation_has_the_table_as_it_is() -> None:
-    written = run_path(str(world.ROOT / "scripts" / "preflight_table.py"))
-    text = (world.ROOT / "docs" / "preflight.md").read_text()
+    written = run_path(str(example.ROOT / "scripts" / "preflight_table.py"))
+    text = (example.ROOT / "docs" / "preflight.md").read_text()
     assert text == written["page"](text), "run: python scripts/preflight_table.py"
 
 
@@ -357,7 +357,7 @@ def test_a_row_names_each_verb_once() -> None:
 
 
 def test_a_command_can_not_bring_what_is_no_row_of_its_own() -> None:
-    now = Situation(environment=WELL["environment"], scope=world.SCOPE)
+    now = Situation(environment=WELL["environment"], scope=example.SCOPE)
     with pytest.raises(KeyError, match="no rows of restart"):
         examine(Verb.RESTART, now, own={NAMED: [Objection("A tag.")]})
 
@@ -414,7 +414,7 @@ def test_a_reason_overrides_what_may_be_overridden_and_nothing_else(rows: set[st
 
 # -- deployments in progress, and failed ones ------------------------------------------------------------------------
 
-PRIMARY = world.service("backend", 8).deployments[0]
+PRIMARY = example.service("backend", 8).deployments[0]
 BEFORE = replace(PRIMARY, id="ecs-svc/0", status="ACTIVE", task_definition=f"{B}:7", running=1)
 
 
@@ -434,10 +434,10 @@ BEFORE = replace(PRIMARY, id="ecs-svc/0", status="ACTIVE", task_definition=f"{B}
         ((replace(PRIMARY, rollout=None),), (), "", False),
         ((replace(PRIMARY, rollout=None), BEFORE), (), f"{B}:8", False),
         ((replace(PRIMARY, rollout=None), replace(BEFORE, running=0)), (), "", False),
-        ((PRIMARY,), (world.deployed(f"{B}:9", 0, "PENDING"),), f"{B}:9", False),
-        ((PRIMARY,), (world.deployed(f"{B}:9", 0, "ROLLBACK_IN_PROGRESS"),), f"{B}:9", False),
-        ((PRIMARY,), (world.deployed(f"{B}:9", 0, "ROLLBACK_FAILED"),), "", False),
-        ((PRIMARY,), (world.deployed(f"{B}:9", 0), world.deployed(f"{B}:8", 1, "PENDING")), "", False),
+        ((PRIMARY,), (example.deployed(f"{B}:9", 0, "PENDING"),), f"{B}:9", False),
+        ((PRIMARY,), (example.deployed(f"{B}:9", 0, "ROLLBACK_IN_PROGRESS"),), f"{B}:9", False),
+        ((PRIMARY,), (example.deployed(f"{B}:9", 0, "ROLLBACK_FAILED"),), "", False),
+        ((PRIMARY,), (example.deployed(f"{B}:9", 0), example.deployed(f"{B}:8", 1, "PENDING")), "", False),
     ],
 )
 def test_a_deployment_is_in_progress_or_failed_and_never_both(
@@ -454,7 +454,7 @@ def test_a_deployment_is_in_progress_or_failed_and_never_both(
     ("known", "expected"),
     [
         (
-            Services((world.service("frontend", 3),), ("backend",)),
+            Services((example.service("frontend", 3),), ("backend",)),
             "There is no service backend in the cluster ohmycoins-staging; of those in omc.toml it has frontend. "
             "Create it: omc infra apply --env staging",
         ),

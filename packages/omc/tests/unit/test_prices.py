@@ -159,7 +159,7 @@ def test_another_region_than_the_tables_is_not_priced_by_it(region: str, values:
     assert "the prices are those of ap-southeast-2" in " ".join(sentences(found))
 
 
-def test_parts_of_it_that_have_no_price_are_said_beside_the_figure() -> None:
+def test_parts_of_it_that_have_no_price_are_reported_beside_the_figure() -> None:
     grows = {"max_allocated_storage": 100, "performance_insights_enabled": True}
     grows |= {"performance_insights_retention_period": 731}
     messages = list(sentences(cost("aws_db_instance", DATABASE | grows)))

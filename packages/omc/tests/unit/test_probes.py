@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from canned_aws import LISTENER, NOW, PREFIX, RULES, CannedAws, arn, canned_aws, forward, healthy
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.aws.http_get import Trouble
@@ -24,6 +23,7 @@ from omc.facts.listeners import Listeners, read_listeners
 from omc.facts.load_balancers import LoadBalancers, TargetGroups, read_load_balancers, read_target_groups
 from omc.facts.probes import ProbeRequest, Probes, Source, read_probes
 from omc.facts.scope import Scope
+from support.canned_aws import LISTENER, NOW, PREFIX, RULES, CannedAws, arn, canned_aws, forward, healthy
 from support.wire import Handler, answering, page, says
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
@@ -38,7 +38,7 @@ def aws() -> Iterator[CannedAws]:
 
 
 def probed(aws: CannedAws, environment: Environment = STAGING) -> Probes:
-    gateway = Gateway(environment, Access(aws.endpoint, "AKIAEXAMPLE", "example", aws.port_shift))  # type: ignore[attr-defined]
+    gateway = Gateway(environment, Access(aws.endpoint, "AKIAEXAMPLE", "example", aws.port_shift))
     balancers = read_load_balancers(gateway, environment)
     groups = read_target_groups(gateway, environment, Scope(NOW))
     return read_probes(gateway, environment, balancers, read_listeners(gateway, balancers), groups)
@@ -146,7 +146,7 @@ def test_nothing_is_asked_where_the_stack_file_says_so(aws: CannedAws) -> None:
     ("status", "body", "is_empty"),
     [(200, b"", True), (200, b" \n", True), (200, b"x", False), (404, b"", False), (500, b"", False)],
 )
-def test_an_empty_page_is_told(aws: CannedAws, status: int, body: bytes, is_empty: bool) -> None:
+def test_an_empty_page_is_reported(aws: CannedAws, status: int, body: bytes, is_empty: bool) -> None:
     aws.site |= {"/": (status, body)}
     (front,) = asked_of(probed(aws), "frontend")
     assert {answer.is_empty for answer in front.answers} == {is_empty}
@@ -158,7 +158,7 @@ def test_no_load_balancer_is_no_address(aws: CannedAws) -> None:
 
 
 def test_a_network_load_balancer_has_no_rules_and_is_asked_all_the_same(aws: CannedAws) -> None:
-    aws.answers["elbv2", "DescribeLoadBalancers"]["LoadBalancers"][0]["Type"] = "network"  # type: ignore[index]
+    aws.answers["elbv2", "DescribeLoadBalancers"]["LoadBalancers"][0]["Type"] = "network"
     found = probed(aws)
     assert {answer.status for request in found.requests for answer in request.answers} == {200}
     assert "DescribeRules" not in aws.operations()
@@ -168,7 +168,7 @@ def test_rules_that_may_not_be_read_leave_the_default_action(aws: CannedAws) -> 
     aws.answers["elbv2", "DescribeRules"] = AwsError(
         "AccessDenied", "not authorized to perform: elasticloadbalancing:DescribeRules", status=403
     )
-    gateway = Gateway(STAGING, Access(aws.endpoint, "AKIAEXAMPLE", "example", aws.port_shift))  # type: ignore[attr-defined]
+    gateway = Gateway(STAGING, Access(aws.endpoint, "AKIAEXAMPLE", "example", aws.port_shift))
     found = read_listeners(gateway, read_load_balancers(gateway, STAGING))
     assert found.denied is not None
     assert found.denied.action == "elasticloadbalancing:DescribeRules"
@@ -201,9 +201,9 @@ def test_where_https_is_served_the_certificates_name_is_asked(aws: CannedAws, mo
     [
         (
             {"Certificate": {"DomainName": "*.example.com"}},
-            r"the certificate of \*\.example\.com, which is no one name",
+            r"the certificate of \*\.example\.com, which isn't one name",
         ),
-        (AwsError("ResourceNotFoundException", "no such certificate"), "under a name that only its certificate tells"),
+        (AwsError("ResourceNotFoundException", "no such certificate"), "under the name in its certificate"),
         (
             AwsError("AccessDeniedException", "not authorized to perform: acm:DescribeCertificate"),
             r"can't be read \(.*acm:DescribeCertificate",
@@ -231,10 +231,10 @@ def test_the_stack_files_url_is_asked_instead(aws: CannedAws) -> None:
     ("body", "age", "problem"),
     [
         (b'{"data_age_seconds": 12.5}', 12.5, ""),
-        (b'{"data_age_seconds": null}', None, "does not say data_age_seconds"),
-        (b'{"data_age_seconds": -3}', None, "does not say data_age_seconds"),
-        (b'{"data_age_seconds": true}', None, "does not say data_age_seconds"),
-        (b"[]", None, "does not say data_age_seconds"),
+        (b'{"data_age_seconds": null}', None, "has no valid data_age_seconds"),
+        (b'{"data_age_seconds": -3}', None, "has no valid data_age_seconds"),
+        (b'{"data_age_seconds": true}', None, "has no valid data_age_seconds"),
+        (b"[]", None, "has no valid data_age_seconds"),
         (b"<html>", None, "answered something that is not JSON"),
         (b"[" * 100_000, None, "answered something that is not JSON"),
     ],
@@ -321,7 +321,7 @@ def test_where_some_fail_and_some_do_not_more_are_asked() -> None:
     assert sum(answer.status == 500 for answer in found.answers) == 1
 
 
-def test_the_load_balancers_own_answers_are_told_from_the_applications() -> None:
+def test_the_load_balancers_own_answers_are_told_apart_from_the_applications() -> None:
     assert all(each.by_balancer for each in ask(page(b"", "503 Service Unavailable", Server="awselb/2.0")).answers)
     assert not any(each.by_balancer for each in ask(page(b"", "503 Service Unavailable", Server="uvicorn")).answers)
 

@@ -24,7 +24,7 @@ from omc.facts.subnets import Subnet, Subnets
 from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest
-from support import release_world as world
+from support import release_facts as example
 
 STACK = load(Path(__file__).parents[4] / "omc.toml")
 STAGING, PRODUCTION = STACK.environments["staging"], STACK.environments["production"]
@@ -87,11 +87,11 @@ FACTS: Mapping[str, Any] = {
 
 
 def planned(request: ScaleRequest, **facts: Any) -> Plan:
-    return world.planned("scale", request, **{**FACTS, **facts})
+    return example.planned("scale", request, **{**FACTS, **facts})
 
 
 def restarted(request: Restart, **facts: Any) -> Plan:
-    return world.planned("restart", request, **{**FACTS, **facts})
+    return example.planned("restart", request, **{**FACTS, **facts})
 
 
 def arguments(plan: Plan) -> list[tuple[str, dict[str, Any]]]:
@@ -276,7 +276,7 @@ def test_production_is_not_scaled_to_nothing_without_a_reason() -> None:
     assert any("serves nobody" in note for note in staging.notes)
 
 
-def test_a_deployment_in_progress_is_said() -> None:
+def test_a_deployment_in_progress_is_reported() -> None:
     going_on = service(deployments=(deployment(rollout="IN_PROGRESS"), deployment("ACTIVE")))
     plan = planned(ScaleRequest("backend", 1), services=Services((going_on, service("frontend"))))
     assert "A deployment of ohmycoins-backend:7 to backend is in progress." in plan.notes

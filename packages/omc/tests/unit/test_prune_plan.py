@@ -16,29 +16,32 @@ from omc.facts.registered import Registered
 from omc.facts.services import Services
 from omc.model.plan import Plan
 from omc.model.requests import PruneRequest
-from support import release_world as world
+from support import release_facts as example
 
 B, F = "ohmycoins-backend", "ohmycoins-frontend"
-RELEASES = world.ledger(
-    world.release(1, 96, 4, 3), world.release(2, 48, 6, 3), world.release(3, 24, 9, 3), world.release(4, 1, 10, 3)
+RELEASES = example.ledger(
+    example.release(1, 96, 4, 3),
+    example.release(2, 48, 6, 3),
+    example.release(3, 24, 9, 3),
+    example.release(4, 1, 10, 3),
 )
 
 
 def plan(keep: int = 2, *, used: frozenset[str] = frozenset(), **more: Any) -> Plan:
-    facts = world.facts(**({"ledger": RELEASES} | more))
+    facts = example.facts(**({"ledger": RELEASES} | more))
     registered = Registered(
         {"backend": tuple(f"{B}:{number}" for number in range(1, 13)), "frontend": (f"{F}:3",)}, used
     )
-    running = {"backend": world.definition("backend", 10, "a"), "frontend": world.definition("frontend", 3, "a")}
-    applied = {"backend": world.definition("backend", 7, "a", by="terraform")}
-    history = History({"backend": (world.deployed(f"{B}:10", 1), world.deployed(f"{B}:9", 24))})
+    running = {"backend": example.definition("backend", 10, "a"), "frontend": example.definition("frontend", 3, "a")}
+    applied = {"backend": example.definition("backend", 7, "a", by="terraform")}
+    history = History({"backend": (example.deployed(f"{B}:10", 1), example.deployed(f"{B}:9", 24))})
     there = {
-        "services": Services((world.service("backend", 10), world.service("frontend", 3))),
+        "services": Services((example.service("backend", 10), example.service("frontend", 3))),
         "definitions": Definitions(running, applied),
         "history": history,
         "registered": registered,
     }
-    return world.planned("prune", PruneRequest(keep), **facts | there | more)
+    return example.planned("prune", PruneRequest(keep), **facts | there | more)
 
 
 def gone(made: Plan) -> set[int]:
@@ -59,7 +62,7 @@ def test_more_releases_are_kept_when_asked() -> None:
 
 
 def test_what_is_in_flight_or_in_a_task_stays() -> None:
-    history = History({"backend": (world.deployed(f"{B}:12", 0, "IN_PROGRESS"), world.deployed(f"{B}:10", 1))})
+    history = History({"backend": (example.deployed(f"{B}:12", 0, "IN_PROGRESS"), example.deployed(f"{B}:10", 1))})
     made = plan(history=history, used=frozenset({f"{B}:2"}))
     assert {2, 12} & gone(made) == set()
     assert f"{B}:12 stays: it is in flight." in made.notes
@@ -67,14 +70,14 @@ def test_what_is_in_flight_or_in_a_task_stays() -> None:
 
 
 def test_of_the_migrations_own_family_the_one_that_the_next_starts_from_stays() -> None:
-    facts = world.facts(ledger=RELEASES)
-    there = {"migrate-backend": tuple(f"{world.MIGRATION}:{number}" for number in (1, 2, 3, 4))}
+    facts = example.facts(ledger=RELEASES)
+    there = {"migrate-backend": tuple(f"{example.MIGRATION}:{number}" for number in (1, 2, 3, 4))}
     more = {"history": History({}), "registered": Registered(there, frozenset())}
-    made = world.planned("prune", PruneRequest(2), **facts | more)
+    made = example.planned("prune", PruneRequest(2), **facts | more)
     assert [step.arguments["task_definition"] for step in made.steps] == [
-        f"{world.MIGRATION}:{number}" for number in (1, 3, 4)
+        f"{example.MIGRATION}:{number}" for number in (1, 3, 4)
     ]
-    assert f"{world.MIGRATION}:2 stays: the next migration starts from it." in made.notes
+    assert f"{example.MIGRATION}:2 stays: the next migration starts from it." in made.notes
 
 
 @pytest.mark.parametrize("output", ["table", "json", "markdown"])

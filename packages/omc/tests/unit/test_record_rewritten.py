@@ -63,7 +63,7 @@ def test_a_run_with_such_an_event_is_refused(body: str) -> None:
     assert audit.altered([], [event_of(body)], Run) == "event 1"
 
 
-def test_a_column_that_the_hashed_text_lacks_is_told() -> None:
+def test_a_column_that_the_hashed_text_lacks_is_reported() -> None:
     problems = audit.verify(cast("Any", _Record(event_of(json.dumps(EVENT))))).problems
     assert "Event 1: its kind was changed; the hashed text says None." in problems
     assert "runs x is in the record but was deleted." in problems
@@ -78,7 +78,7 @@ def heads_read(messages: list[str]) -> list[audit.Head]:
     return heads_in_log_group(cast("Any", aws))
 
 
-def said(number: int, at: str, **more: Any) -> str:
+def head_message(number: int, at: str, **more: Any) -> str:
     return json.dumps(
         {"place": "p", "store": "s", "first": "f", "event": number, "hash": f"h{number}", "at": at, **more}
     )
@@ -88,16 +88,16 @@ def said(number: int, at: str, **more: Any) -> str:
     ("messages", "numbers"),
     [
         ([], []),
-        ([said(1, "10:00")], [1]),
-        ([said(1, "10:00"), said(1, "10:01")], [1]),  # by the run, and by the worker a minute later
-        ([said(1, "10:00"), said(1, "10:00"), said(1, "10:00")], [1]),
-        ([said(1, "10:00"), said(2, "10:01"), said(1, "10:02")], [1, 2]),
-        ([said(2, "10:00"), said(1, "10:01"), said(2, "10:02")], [2, 1]),
-        ([said(1, "10:00"), said(1, "10:01", store="another name of the same place")], [1]),
-        ([said(1, "10:00"), said(1, "10:01", hash="forged")], [1, 1]),
-        ([said(1, "10:00"), said(1, "10:01", first="another record")], [1, 1]),
-        ([said(1, "10:00"), said(1, "10:01", place="elsewhere")], [1, 1]),
-        ([said(1, "10:00"), "somebody's own line", "{}", "[" * 100_000, said(1, "10:03")], [1]),
+        ([head_message(1, "10:00")], [1]),
+        ([head_message(1, "10:00"), head_message(1, "10:01")], [1]),  # by the run, and by the worker a minute later
+        ([head_message(1, "10:00"), head_message(1, "10:00"), head_message(1, "10:00")], [1]),
+        ([head_message(1, "10:00"), head_message(2, "10:01"), head_message(1, "10:02")], [1, 2]),
+        ([head_message(2, "10:00"), head_message(1, "10:01"), head_message(2, "10:02")], [2, 1]),
+        ([head_message(1, "10:00"), head_message(1, "10:01", store="another name of the same place")], [1]),
+        ([head_message(1, "10:00"), head_message(1, "10:01", hash="forged")], [1, 1]),
+        ([head_message(1, "10:00"), head_message(1, "10:01", first="another record")], [1, 1]),
+        ([head_message(1, "10:00"), head_message(1, "10:01", place="elsewhere")], [1, 1]),
+        ([head_message(1, "10:00"), "somebody's own line", "{}", "[" * 100_000, head_message(1, "10:03")], [1]),
     ],
 )
 def test_a_head_that_a_run_and_the_worker_wrote_is_one_head(messages: list[str], numbers: list[int]) -> None:

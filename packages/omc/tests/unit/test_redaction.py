@@ -213,7 +213,7 @@ def test_a_container_keeps_where_its_secrets_are_from_and_loses_what_they_are() 
         assert masked[same] == container[same]
 
 
-def test_that_a_secret_changed_is_said_and_not_to_what() -> None:
+def test_that_a_secret_changed_is_reported_and_not_to_what() -> None:
     def containers(password: str, other: str = "same") -> list[dict[str, object]]:
         values = [{"name": "SMTP_PASSWORD", "value": password}, {"name": "API_KEY", "value": other}]
         return [{"name": "backend", "image": "x", "environment": values}]
@@ -277,5 +277,5 @@ def test_patterns_that_few_texts_need_are_not_compiled_before_one_does() -> None
         "before = compiled.cache_info().currsize\n"
         "print(before, mask('curl -u me:hunter22 https://x'), compiled.cache_info().currsize > before)"
     )
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert said == "0 curl -u me:[redacted] https://x True\n"
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert printed == "0 curl -u me:[redacted] https://x True\n"

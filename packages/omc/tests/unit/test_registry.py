@@ -35,13 +35,13 @@ def test_a_name_is_given_once() -> None:
         ("", "There is no tool ."),
     ],
 )
-def test_an_unknown_name_is_told_with_what_comes_near(asked: str, sentence: str) -> None:
+def test_an_unknown_name_is_reported_with_what_comes_near(asked: str, sentence: str) -> None:
     with pytest.raises(NotRegistered) as caught:
         Registry("tool", {"hammer": 1})[asked]
     assert str(caught.value) == sentence
 
 
-def test_names_in_two_parts_are_told_with_a_dot() -> None:
+def test_names_in_two_parts_are_reported_with_a_dot() -> None:
     with pytest.raises(NotRegistered, match=r"no operation ecs.UpdateServise. Did you mean ecs.UpdateService\?"):
         Registry("operation", {("ecs", "UpdateService"): 1})["ecs", "UpdateServise"]
 
@@ -59,6 +59,6 @@ def test_an_action_of_another_omc_is_no_traceback(name: str) -> None:
         action_named(name)
 
 
-def test_a_procedure_that_is_not_there_is_told() -> None:
+def test_a_procedure_that_is_not_there_is_reported() -> None:
     with pytest.raises(KeyError, match=r"There is no procedure deplyo\. Did you mean deploy"):
         planner("deplyo")

@@ -21,7 +21,7 @@ from omc.judgement.bake import Readings
 from omc.model.arguments.cloudwatch import Settle
 from omc.model.arguments.ecs import RollService, RunTask
 from omc.procedures.candidates import candidates, last_good, last_release
-from support import release_world as world
+from support import release_facts as example
 from support.fake_gateway import FakeGateway, context
 
 ALARMS = {"alarmNames": ["backend-unhealthy"], "enable": True, "rollback": True}
@@ -43,7 +43,7 @@ def test_a_watch_says_how_many_tasks_failed_and_which_alarm_fires_still() -> Non
 
 def ecs(record: Mapping[str, Any], update: Any = UPDATED) -> FakeGateway:
     """A service with this deployment configuration."""
-    at = world.NOW
+    at = example.NOW
     service = {
         "serviceName": "backend",
         "status": "ACTIVE",
@@ -122,7 +122,7 @@ def test_another_error_of_the_way_back_is_not_swallowed() -> None:
     assert len(gateway.calls("update_service")) == 1
 
 
-def test_alarms_that_can_not_be_turned_on_again_are_said() -> None:
+def test_alarms_that_can_not_be_turned_on_again_are_reported() -> None:
     gateway = ecs({**SENT, "alarms": OFF}, NOT_TAKEN)
     message = _alarms_on_again(context(gateway, state={"alarms": ALARMS}), "backend")
     assert "Its deployment alarms are off, and ECS refused to turn them on again" in message
@@ -191,8 +191,8 @@ def test_a_task_that_was_just_started_may_not_be_shown_yet(seconds: float, verdi
     gateway = FakeGateway({("ecs", "run_task"): started, ("ecs", "describe_tasks"): missing})
     memory: dict[str, Any] = {}
     run_task = action_named("ecs.run_task")
-    memory |= run_task.apply(context(gateway, state=memory, now=lambda: world.NOW), MIGRATE)
-    later = world.NOW + timedelta(seconds=seconds)
+    memory |= run_task.apply(context(gateway, state=memory, now=lambda: example.NOW), MIGRATE)
+    later = example.NOW + timedelta(seconds=seconds)
     outcome = run_task.poll(context(gateway, state=memory, now=lambda: later), MIGRATE)
     assert (outcome.verdict if outcome else None) is verdict
 
@@ -202,10 +202,10 @@ def test_a_task_that_was_just_started_may_not_be_shown_yet(seconds: float, verdi
 
 def settled(whole_minutes: int, *, seconds: float = 420, is_local: bool = False, hosts: bool = True) -> Outcome:
     """The watch's end, where CloudWatch tells of so many whole minutes of a quiet, healthy service."""
-    environment = world.environment(local_state=Path("/nowhere") if is_local else None)
-    began = world.NOW + timedelta(seconds=20)
+    environment = example.environment(local_state=Path("/nowhere") if is_local else None)
+    began = example.NOW + timedelta(seconds=20)
     now = began + timedelta(seconds=seconds)
-    first = world.NOW + timedelta(minutes=1)
+    first = example.NOW + timedelta(minutes=1)
 
     def metric_data(params: Mapping[str, Any]) -> Mapping[str, Any]:
         begin, end = params["StartTime"], params["EndTime"]
@@ -215,7 +215,7 @@ def settled(whole_minutes: int, *, seconds: float = 420, is_local: bool = False,
             return {"MetricDataResults": [{"Id": "h0", **healthy}]}
         period = params["MetricDataQueries"][0]["MetricStat"]["Period"]
         # the minute in which the watch began is not a whole one of it
-        times = [world.NOW, *(first + timedelta(minutes=number) for number in range(whole_minutes))]
+        times = [example.NOW, *(first + timedelta(minutes=number) for number in range(whole_minutes))]
         records = [at for at in times if begin <= at < end] if period == 60 else []
         results = [
             {"Id": query["Id"], "Timestamps": records, "Values": [40.0 if "2XX" in str(query) else 0.0] * len(records)}
@@ -296,17 +296,17 @@ def test_the_local_cloud_has_no_such_minutes_but_figures_that_arrive(hosts: bool
 
 def released(*watched: bool | None) -> Ledger:
     """Releases of backend:1, :2 …; None is one that was rolled back to."""
-    return world.ledger(
+    return example.ledger(
         *(
-            world.release(
+            example.release(
                 number,
                 100 - number,
                 number,
                 3,
-                proof={} if saw is None else {"watched": saw},
-                is_rollback=saw is None,
+                proof={} if seen is None else {"watched": seen},
+                is_rollback=seen is None,
             )
-            for number, saw in enumerate(watched, 1)
+            for number, seen in enumerate(watched, 1)
         )
     )
 
@@ -330,17 +330,19 @@ def released(*watched: bool | None) -> Ledger:
 def test_what_was_watched_goes_before_what_only_ran(watched: tuple[bool, ...], chosen: int | None) -> None:
     ledger = released(*watched)
     running = f"ohmycoins-backend:{len(watched)}"
-    found = last_good(candidates("backend", running, History({}), ledger, world.NOW))
+    found = last_good(candidates("backend", running, History({}), ledger, example.NOW))
     assert (found.task_definition if found else None) == (f"ohmycoins-backend:{chosen}" if chosen else None)
     release = last_release({"backend": running, "frontend": "ohmycoins-frontend:3"}, ledger)
     assert (release.number if release else None) == chosen
 
 
 def test_a_revision_that_was_gone_back_to_is_as_trusted_as_when_it_was_released() -> None:
-    back = replace(world.release(4, 1, 1, 3, is_rollback=True), proof={"backend": 2.0})
+    back = replace(example.release(4, 1, 1, 3, is_rollback=True), proof={"backend": 2.0})
     assert back.watched is False
-    first = world.release(1, 9, 1, 3, proof={"watched": True})
-    found = candidates("backend", "ohmycoins-backend:9", world.facts()["history"], world.ledger(first, back), world.NOW)
+    first = example.release(1, 9, 1, 3, proof={"watched": True})
+    found = candidates(
+        "backend", "ohmycoins-backend:9", example.facts()["history"], example.ledger(first, back), example.NOW
+    )
     by_name = {candidate.task_definition: candidate for candidate in found}
     assert by_name["ohmycoins-backend:1"].watched
     assert not by_name["ohmycoins-backend:7"].watched, "only ECS knows it"

@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import pytest
 
-from canned_aws import canned_aws
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.config import load
@@ -19,7 +18,8 @@ from omc.facts.candidates import Candidates
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.requirements import TASKS, needs_of, read_candidate_needs, read_requirements
 from omc.model.releases import ReleasedService
-from support import release_world as world
+from support import release_facts as example
+from support.canned_aws import canned_aws
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 SECRET = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:shop/key-AbCdEf"
@@ -154,9 +154,9 @@ def test_what_could_be_gone_back_to_is_asked_about_also_where_ecs_has_forgotten_
     forgotten = revision("shop:1", log={"awslogs-group": "/ecs/shop-old"})
     then = ReleasedService(forgotten.name, {}, forgotten.body)
     nothing_kept = replace(then, task_definition="shop:0", definition={})
-    ledger = world.ledger(
-        world.release(1, 48, 1, 1, services={"backend": then}),
-        world.release(2, 24, 1, 1, services={"backend": nothing_kept}),
+    ledger = example.ledger(
+        example.release(1, 48, 1, 1, services={"backend": then}),
+        example.release(2, 24, 1, 1, services={"backend": nothing_kept}),
     )
     with canned_aws(Account().answers()) as aws:
         gateway = Gateway(STAGING, Access(aws.endpoint, "AKIAEXAMPLE", "example"))

@@ -15,25 +15,25 @@ from omc.model.plan import Plan, Risk
 from omc.model.releases import ReleasedService
 from omc.model.requests import RollbackRequest
 from omc.procedures.rollback import _untold
-from support import release_world as world
+from support import release_facts as example
 
 B, F = "ohmycoins-backend", "ohmycoins-frontend"
-OLD = world.definition("backend", 7, "a")
-NEW = world.definition("backend", 8, "b")
-FRONTEND = world.definition("frontend", 3, "a")
+OLD = example.definition("backend", 7, "a")
+NEW = example.definition("backend", 8, "b")
+FRONTEND = example.definition("frontend", 3, "a")
 DEPLOYED_TWICE = History(
     {
-        "backend": (world.deployed(f"{B}:8", 1), world.deployed(f"{B}:7", 24)),
-        "frontend": (world.deployed(f"{F}:3", 24),),
+        "backend": (example.deployed(f"{B}:8", 1), example.deployed(f"{B}:7", 24)),
+        "frontend": (example.deployed(f"{F}:3", 24),),
     }
 )
 
 
 def plan(request: RollbackRequest | None = None, **more: Any) -> Plan:
-    facts = world.facts(**({"history": DEPLOYED_TWICE, "ledger": world.ledger()} | more))
+    facts = example.facts(**({"history": DEPLOYED_TWICE, "ledger": example.ledger()} | more))
     running = more.get("definitions", Definitions({"backend": NEW, "frontend": FRONTEND}, {}))
-    found = more.get("found", world.candidates(OLD, NEW, FRONTEND))
-    return world.planned(
+    found = more.get("found", example.candidates(OLD, NEW, FRONTEND))
+    return example.planned(
         "rollback", request or RollbackRequest(), **facts | more | {"definitions": running, "found": found}
     )
 
@@ -54,24 +54,26 @@ def test_without_a_ledger_ecs_own_history_says_what_was_good() -> None:
 
 def test_the_ledger_goes_before_what_only_ecs_says() -> None:
     """:9 was put there by hand and completed; :7 was verified."""
-    newest = world.definition("backend", 9, "c")
-    history = History({**DEPLOYED_TWICE.of, "backend": (world.deployed(f"{B}:9", 0.5), *DEPLOYED_TWICE.of["backend"])})
+    newest = example.definition("backend", 9, "c")
+    history = History(
+        {**DEPLOYED_TWICE.of, "backend": (example.deployed(f"{B}:9", 0.5), *DEPLOYED_TWICE.of["backend"])}
+    )
     made = plan(
         RollbackRequest(services=["backend"]),
         history=history,
-        ledger=world.ledger(world.release(1, 24, 7, 3)),
+        ledger=example.ledger(example.release(1, 24, 7, 3)),
         definitions=Definitions({"backend": newest, "frontend": FRONTEND}, {}),
-        found=world.candidates(OLD, NEW, newest, FRONTEND),
+        found=example.candidates(OLD, NEW, newest, FRONTEND),
     )
     assert targets(made) == {"roll-backend": f"{B}:7"}
 
 
 def test_a_release_goes_back_as_a_whole_in_reverse_order() -> None:
-    newer = world.definition("frontend", 4, "b")
+    newer = example.definition("frontend", 4, "b")
     made = plan(
         definitions=Definitions({"backend": NEW, "frontend": newer}, {}),
-        ledger=world.ledger(world.release(1, 24, 7, 3), world.release(2, 1, 8, 4)),
-        found=world.candidates(OLD, NEW, FRONTEND, newer),
+        ledger=example.ledger(example.release(1, 24, 7, 3), example.release(2, 1, 8, 4)),
+        found=example.candidates(OLD, NEW, FRONTEND, newer),
     )
     assert list(targets(made).items()) == [("roll-frontend", f"{F}:3"), ("roll-backend", f"{B}:7")]
 
@@ -80,8 +82,8 @@ def test_what_was_rolled_back_from_is_not_gone_back_to() -> None:
     """1, 2, back to 1: asked again, 2 is not the answer."""
     history = History(
         {
-            "backend": (world.deployed(f"{B}:7", 1), world.deployed(f"{B}:8", 2), world.deployed(f"{B}:7", 24)),
-            "frontend": (world.deployed(f"{F}:3", 24),),
+            "backend": (example.deployed(f"{B}:7", 1), example.deployed(f"{B}:8", 2), example.deployed(f"{B}:7", 24)),
+            "frontend": (example.deployed(f"{F}:3", 24),),
         }
     )
     with pytest.raises(Refused, match=rf"There is no known good revision.*\({B}:8 ran, but was rolled back from"):
@@ -90,30 +92,30 @@ def test_what_was_rolled_back_from_is_not_gone_back_to() -> None:
 
 def test_a_release_that_was_rolled_back_from_is_not_either() -> None:
     releases = (
-        world.release(1, 48, 6, 3),
-        world.release(2, 24, 7, 3),
-        world.release(3, 12, 8, 3),
-        world.release(4, 1, 7, 3, is_rollback=True),
+        example.release(1, 48, 6, 3),
+        example.release(2, 24, 7, 3),
+        example.release(3, 12, 8, 3),
+        example.release(4, 1, 7, 3, is_rollback=True),
     )
-    oldest = world.definition("backend", 6, "c")
+    oldest = example.definition("backend", 6, "c")
     made = plan(
-        ledger=world.ledger(*releases),
+        ledger=example.ledger(*releases),
         definitions=Definitions({"backend": OLD, "frontend": FRONTEND}, {}),
-        found=world.candidates(oldest, OLD, NEW, FRONTEND),
+        found=example.candidates(oldest, OLD, NEW, FRONTEND),
     )
     assert targets(made) == {"roll-backend": f"{B}:6"}
     assert any(note.startswith(f"backend was already rolled back from {B}:8") for note in made.notes)
 
 
 def test_nothing_known_good_is_refused_with_the_way_out() -> None:
-    history = History({"backend": (world.deployed(f"{B}:8", 1),), "frontend": ()})
+    history = History({"backend": (example.deployed(f"{B}:8", 1),), "frontend": ()})
     with pytest.raises(Refused, match="omc rollback backend --to REVISION"):
         plan(RollbackRequest(services=["backend"]), history=history)
 
 
 def test_a_deployment_in_flight_is_stopped_and_ecs_takes_it_back() -> None:
     history = History(
-        {**DEPLOYED_TWICE.of, "backend": (world.deployed(f"{B}:9", 0, "IN_PROGRESS"), *DEPLOYED_TWICE.of["backend"])}
+        {**DEPLOYED_TWICE.of, "backend": (example.deployed(f"{B}:9", 0, "IN_PROGRESS"), *DEPLOYED_TWICE.of["backend"])}
     )
     made = plan(history=history)
     assert [step.name for step in made.steps] == ["stop-backend", "record"]
@@ -122,45 +124,45 @@ def test_a_deployment_in_flight_is_stopped_and_ecs_takes_it_back() -> None:
 
 
 def test_what_ecs_rolls_back_already_needs_nobody() -> None:
-    history = History({**DEPLOYED_TWICE.of, "backend": (world.deployed(f"{B}:9", 0, "ROLLBACK_IN_PROGRESS"),)})
+    history = History({**DEPLOYED_TWICE.of, "backend": (example.deployed(f"{B}:9", 0, "ROLLBACK_IN_PROGRESS"),)})
     with pytest.raises(Refused, match=f"The deployment of {B}:9 to backend is being rolled back already"):
         plan(history=history)
 
 
 def test_a_revision_that_ecs_made_inactive_is_registered_anew() -> None:
-    made = plan(found=world.candidates(replace(OLD, status="INACTIVE"), NEW, FRONTEND))
+    made = plan(found=example.candidates(replace(OLD, status="INACTIVE"), NEW, FRONTEND))
     assert [step.name for step in made.steps] == ["register-backend", "roll-backend", "record"]
     assert targets(made) == {"roll-backend": {"output_of": "register-backend", "key": "task_definition"}}
 
 
 def test_a_revision_that_ecs_deleted_is_made_anew_from_the_ledger() -> None:
     recorded = ReleasedService(f"{B}:7", dict(OLD.images), dict(OLD.body))
-    before = world.release(1, 24, 7, 3)
+    before = example.release(1, 24, 7, 3)
     before = replace(before, services={**before.services, "backend": recorded})
-    made = plan(ledger=world.ledger(before, world.release(2, 1, 8, 3)), found=world.candidates(NEW, FRONTEND))
+    made = plan(ledger=example.ledger(before, example.release(2, 1, 8, 3)), found=example.candidates(NEW, FRONTEND))
     assert made.steps[0].arguments["definition"] == OLD.body
-    forgotten = world.release(1, 24, 7, 3)
+    forgotten = example.release(1, 24, 7, 3)
     with pytest.raises(Refused, match="doesn't exist, and omc has no record"):
-        plan(ledger=world.ledger(forgotten, world.release(2, 1, 8, 3)), found=world.candidates(NEW, FRONTEND))
+        plan(ledger=example.ledger(forgotten, example.release(2, 1, 8, 3)), found=example.candidates(NEW, FRONTEND))
 
 
 def test_an_image_that_is_gone_is_refused_unless_overridden() -> None:
-    found = world.candidates(OLD, NEW, FRONTEND, gone=("a",))
+    found = example.candidates(OLD, NEW, FRONTEND, gone=("a",))
     assert "is no longer in the registry" in plan(found=found).refusals[0]
     assert plan(RollbackRequest(override="it is cached"), found=found).refusals == ()
 
 
 def test_a_crossed_schema_contract_is_refused() -> None:
-    releases = (world.release(1, 24, 7, 3, schema=4), world.release(2, 1, 8, 3, schema=6, schema_floor=5))
-    made = plan(ledger=world.ledger(*releases))
+    releases = (example.release(1, 24, 7, 3, schema=4), example.release(2, 1, 8, 3, schema=6, schema_floor=5))
+    made = plan(ledger=example.ledger(*releases))
     assert f"{B}:7 was made for schema 4, and a migration since removed what code before schema 5" in made.refusals[0]
-    harmless = (world.release(1, 24, 7, 3, schema=4), world.release(2, 1, 8, 3, schema=6))
-    assert plan(ledger=world.ledger(*harmless)).refusals == ()
+    harmless = (example.release(1, 24, 7, 3, schema=4), example.release(2, 1, 8, 3, schema=6))
+    assert plan(ledger=example.ledger(*harmless)).refusals == ()
 
 
 def test_a_named_revision_that_was_never_verified_wants_a_reason() -> None:
-    stranger = world.definition("backend", 5, "a")
-    found = world.candidates(stranger, OLD, NEW, FRONTEND)
+    stranger = example.definition("backend", 5, "a")
+    found = example.candidates(stranger, OLD, NEW, FRONTEND)
     made = plan(RollbackRequest(services=["backend"], to="5"), found=found)
     assert "never verified in this environment" in made.refusals[0]
     made = plan(RollbackRequest(to=f"{B}:5", override="I know it"), found=found)
@@ -180,7 +182,7 @@ def test_a_named_revision_that_was_never_verified_wants_a_reason() -> None:
         ),
     ],
 )
-def test_wrong_use_is_said(requested: RollbackRequest, expected: str) -> None:
+def test_wrong_use_is_reported(requested: RollbackRequest, expected: str) -> None:
     with pytest.raises(WrongUse, match=expected):
         plan(requested)
 
@@ -192,7 +194,7 @@ def test_a_revision_that_can_not_be_gone_back_to(to: str, expected: str) -> None
 
 
 def test_what_terraform_makes_of_it_is_said() -> None:
-    applied = world.definition("backend", 8, "b", by="terraform")
+    applied = example.definition("backend", 8, "b", by="terraform")
     made = plan(definitions=Definitions({"backend": NEW, "frontend": FRONTEND}, {"backend": applied}))
     assert any("an apply does not undo this rollback" in note for note in made.notes)
     assert any(f"Terraform's newest revision {B}:8 is newer than {B}:7" in note for note in made.notes)
@@ -225,6 +227,6 @@ def test_of_a_revision_that_was_not_asked_for_it_is_not_said_that_it_is_gone(
     ],
 )
 def test_a_release_is_called_verified_only_if_it_was(proof: dict[str, Any], is_rollback: bool, expected: str) -> None:
-    release = world.release(1, 1, 7, 3, proof=proof, is_rollback=is_rollback)
+    release = example.release(1, 1, 7, 3, proof=proof, is_rollback=is_rollback)
     assert release.status == expected
     assert release.is_verified is (expected == "verified")

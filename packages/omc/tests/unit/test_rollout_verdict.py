@@ -17,20 +17,20 @@ from omc.facts.services import Deployment
 from omc.facts.tasks import RunningTask
 from omc.model.arguments.ecs import RollService, RunTask
 from omc.procedures.definition_changes import changes, with_image
-from support import release_world as world
+from support import release_facts as example
 
 NEW, OLD = "ohmycoins-backend:8", "ohmycoins-backend:7"
-EXPECTED = Expected("backend", NEW, {"backend": world.digest("b")})
+EXPECTED = Expected("backend", NEW, {"backend": example.digest("b")})
 OURS = "arn:ours"
 
 
 def ours(status: str, **more: Any) -> ServiceDeployment:
-    return replace(world.deployed(NEW, 0, status, **more), arn=OURS)
+    return replace(example.deployed(NEW, 0, status, **more), arn=OURS)
 
 
 def task(number: int, revision: str = NEW, letter: str = "b", status: str = "RUNNING") -> RunningTask:
-    images = {"backend": world.pinned("backend", letter)}
-    digests = {"backend": world.digest(letter)}
+    images = {"backend": example.pinned("backend", letter)}
+    digests = {"backend": example.digest(letter)}
     return RunningTask(f"task{number}", revision, status, "HEALTHY", images, digests, (f"10.0.0.{number}",))
 
 
@@ -41,7 +41,7 @@ def target(number: int, state: str = "healthy") -> Target:
 def rollout(deployment: ServiceDeployment | None, **more: Any) -> Rollout:
     """Two tasks of the new revision, healthy."""
     record: dict[str, Any] = {
-        "service": world.service("backend", 8),
+        "service": example.service("backend", 8),
         "ours": deployment,
         "newest": deployment,
         "tasks": (task(1), task(2)),
@@ -62,10 +62,10 @@ def test_completed_with_the_right_image_on_healthy_targets_is_success() -> None:
 
 def test_a_deployment_that_goes_on_tells_how_far_it_is() -> None:
     deployments = (
-        Deployment("1", "PRIMARY", "IN_PROGRESS", "", 2, 1, 1, 1, NEW, world.NOW, world.NOW),
-        Deployment("0", "ACTIVE", "COMPLETED", "", 2, 2, 0, 0, OLD, world.NOW, world.NOW),
+        Deployment("1", "PRIMARY", "IN_PROGRESS", "", 2, 1, 1, 1, NEW, example.NOW, example.NOW),
+        Deployment("0", "ACTIVE", "COMPLETED", "", 2, 2, 0, 0, OLD, example.NOW, example.NOW),
     )
-    service = world.service("backend", 8)
+    service = example.service("backend", 8)
     found = judged(ours("IN_PROGRESS"), service=replace(service, deployments=deployments))
     assert found == Judgement(
         None, "backend: 1 of 2 new tasks run, 1 starting, 1 failed, 2 old, 2 of 2 targets healthy"
@@ -76,13 +76,13 @@ def test_a_deployment_that_goes_on_tells_how_far_it_is() -> None:
 @pytest.mark.parametrize("minutes", [1, 60, 100_000])
 def test_a_list_that_lags_behind_supersedes_nothing(status: str, minutes: int) -> None:
     """ListServiceDeployments may not show ours yet: the one before is no successor, whatever became of it."""
-    found = judged(ours(status), newest=world.deployed(OLD, minutes))
+    found = judged(ours(status), newest=example.deployed(OLD, minutes))
     assert found.verdict is not Verdict.SUPERSEDED
     assert found == judged(ours(status))
 
 
 def test_a_service_that_lags_behind_is_no_success_yet() -> None:
-    found = judged(ours("SUCCESSFUL"), service=world.service("backend", 7))
+    found = judged(ours("SUCCESSFUL"), service=example.service("backend", 7))
     assert found == Judgement(None, f"backend: its primary deployment is of {OLD}")
 
 
@@ -98,7 +98,7 @@ def test_a_service_that_lags_behind_is_no_success_yet() -> None:
 def test_ecs_settled_on_the_old_revision_is_rolled_back_with_why(deployment: ServiceDeployment, expected: str) -> None:
     """Everything is stable and healthy, on what ran before."""
     old = (task(1, OLD, "a"), task(2, OLD, "a"))
-    found = judged(deployment, service=world.service("backend", 7), tasks=old)
+    found = judged(deployment, service=example.service("backend", 7), tasks=old)
     assert found == Judgement(Verdict.ROLLED_BACK, f"ECS rolled backend back to {OLD}: {expected}.")
 
 
@@ -111,7 +111,7 @@ def test_a_rollback_that_failed_is_a_failure() -> None:
 
 
 def test_stopped_by_another_deployment_is_superseded_and_stopped_by_hand_failed() -> None:
-    theirs = world.deployed("ohmycoins-backend:9", 0, "IN_PROGRESS")
+    theirs = example.deployed("ohmycoins-backend:9", 0, "IN_PROGRESS")
     found = judged(ours("STOPPED"), newest=theirs)
     assert found.verdict is Verdict.SUPERSEDED
     assert "another deployment, of ohmycoins-backend:9, took its place" in found.sentence
@@ -119,7 +119,7 @@ def test_stopped_by_another_deployment_is_superseded_and_stopped_by_hand_failed(
 
 
 def test_superseded_even_where_ours_was_completed_first() -> None:
-    assert judged(ours("SUCCESSFUL"), newest=world.deployed(OLD, 0)).verdict is Verdict.SUPERSEDED
+    assert judged(ours("SUCCESSFUL"), newest=example.deployed(OLD, 0)).verdict is Verdict.SUPERSEDED
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_superseded_even_where_ours_was_completed_first() -> None:
         {"tasks": (task(1), task(2, status="PENDING"))},
         {"targets": (target(1), target(2, "initial"))},
         {"targets": (target(1),)},
-        {"service": replace(world.service("backend", 8), deployments=world.service("backend", 7).deployments)},
+        {"service": replace(example.service("backend", 8), deployments=example.service("backend", 7).deployments)},
     ],
     ids=["a task lacks", "an old task", "another image", "starts", "target not healthy", "target lacks", "primary"],
 )
@@ -140,12 +140,12 @@ def test_completed_is_not_enough(more: dict[str, Any]) -> None:
 
 
 def test_nothing_wanted_is_no_success() -> None:
-    found = judged(ours("SUCCESSFUL"), service=world.service("backend", 8, desired=0), tasks=(), targets=())
+    found = judged(ours("SUCCESSFUL"), service=example.service("backend", 8, desired=0), tasks=(), targets=())
     assert found.verdict is Verdict.FAILED
     assert "scaled to zero" in found.sentence
 
 
-def test_a_service_that_is_gone_and_a_deployment_that_is_not_told_of() -> None:
+def test_a_service_that_is_gone_and_a_deployment_that_is_not_reported() -> None:
     assert judged(ours("IN_PROGRESS"), service=None).verdict is Verdict.FAILED
     assert judged(None).verdict is None
 
@@ -172,14 +172,14 @@ def test_what_a_migration_says_of_the_schema() -> None:
 
 
 def test_changes_of_a_definition_are_lines_whatever_the_order() -> None:
-    before = world.definition("backend", 7, "a", A="1", B="2").body
-    after: dict[str, Any] = with_image(world.definition("backend", 7, "a", B="3", C="4").body, "backend", "x")
+    before = example.definition("backend", 7, "a", A="1", B="2").body
+    after: dict[str, Any] = with_image(example.definition("backend", 7, "a", B="3", C="4").body, "backend", "x")
     after["cpu"] = "512"
     assert changes(before, after) == [
         "backend.environment.A: 1 → nothing",
         "backend.environment.B: 2 → 3",
         "backend.environment.C: nothing → 4",
-        f"backend.image: {world.pinned('backend', 'a')} → x",
+        f"backend.image: {example.pinned('backend', 'a')} → x",
         "cpu: 256 → 512",
     ]
     shuffled = {**before, "containerDefinitions": [dict(reversed(list(before["containerDefinitions"][0].items())))]}
@@ -195,11 +195,11 @@ def unwatched(action: str, memory: dict[str, Any]) -> str:
     nothing: Any = None
     context = Context(
         gateway=nothing,
-        environment=world.environment(),
+        environment=example.environment(),
         run="r",
         step="s",
         token="t",
-        now=lambda: world.NOW,
+        now=lambda: example.NOW,
         checkpoint=memory.update,
         state=memory,
         report=lambda _: None,

@@ -23,7 +23,7 @@ from omc.facts.collector import NO_READING, Reading, Unavailable, dependencies, 
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.model.registry import Registry
-from support import release_world
+from support import release_facts
 from support.fake_gateway import FakeGateway
 
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=UTC)
@@ -74,7 +74,7 @@ registered(fuse_if_known)
 
 def facts(values: Mapping[type, Any] | None = None) -> Facts:
     """Facts that are given, not read."""
-    gateway: Any = FakeGateway({}, release_world.environment())
+    gateway = FakeGateway({}, release_facts.environment())
     return Facts(gateway, Scope(NOW), values)
 
 

@@ -29,7 +29,7 @@ def test_the_tasks_of_each_service(services: int, listings: int) -> None:
         return {"tasks": [task(arn, every[arn]) for arn in params["tasks"]]}
 
     gateway = FakeGateway({("ecs", "list_tasks"): list_tasks, ("ecs", "describe_tasks"): describe_tasks})
-    found = running_tasks_of(gateway, names)  # type: ignore[arg-type]
+    found = running_tasks_of(gateway, names)
     assert {name: [one.id for one in some] for name, some in found.items()} == {
         name: [f"{name}-1", f"{name}-2"] for name in names
     }

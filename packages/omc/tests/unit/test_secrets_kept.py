@@ -18,23 +18,23 @@ from omc.procedures.deploy import plan_deploy
 from omc.redaction import REDACTED, restored, without_secrets
 from omc.store.database import _parsed
 from omc.store.location import StoreLocation, parts_of
-from support import release_world as world
+from support import release_facts as example
 
 CANARY = "c4n4ry"
 
 
 def test_a_plan_to_deploy_holds_no_value_of_a_secret_and_says_where_it_is_taken_from() -> None:
-    running = world.definition("backend", 7, "a", SMTP_PASSWORD=CANARY, LOG_LEVEL="info")
-    facts = world.facts()
+    running = example.definition("backend", 7, "a", SMTP_PASSWORD=CANARY, LOG_LEVEL="info")
+    facts = example.facts()
     facts["definitions"] = type(facts["definitions"])({**facts["definitions"].running, "backend": running}, {})
-    plan = plan_deploy(DeployRequest(images={"backend": world.digest("b")}), **facts)
+    plan = plan_deploy(DeployRequest(images={"backend": example.digest("b")}), **facts)
     assert CANARY not in canonical(to_json(plan))
     register = next(step for step in plan.steps if step.action == "ecs.register_revision")
     assert register.arguments["source"] == running.name
     whole = restored(json.loads(canonical(register.arguments["definition"])), running.body)
     assert CANARY in canonical(whole)
     assert REDACTED not in canonical(whole)
-    assert world.digest("b") in canonical(whole)
+    assert example.digest("b") in canonical(whole)
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_a_url_that_is_none_is_not_shown() -> None:
 
 
 def test_that_nothing_is_to_be_done_is_told_apart_from_a_refusal() -> None:
-    facts = world.facts()
+    facts = example.facts()
     running = facts["definitions"].running["backend"].images["backend"]
-    facts["images"] = type(facts["images"])({"backend": world.wanted("a")})
+    facts["images"] = type(facts["images"])({"backend": example.wanted("a")})
     with pytest.raises(NothingToDo):
         plan_deploy(DeployRequest(images={"backend": running}), **facts)
     assert issubclass(NothingToDo, Refused)
@@ -104,7 +104,7 @@ def test_if_changed_makes_nothing_to_do_a_success(output: str, monkeypatch: pyte
         raise NothingToDo("Nothing to deploy: backend runs backend:7 with that very image.")
 
     monkeypatch.setattr("omc.cli.deploy.carry_out", nothing)
-    words = ["--image", f"backend={world.digest('a')}", "--output", output]
+    words = ["--image", f"backend={example.digest('a')}", "--output", output]
     done = CliRunner().invoke(deploy, [*words, "--if-changed"])
     assert done.exit_code == 0
     assert "Nothing to deploy" in done.output
@@ -119,7 +119,7 @@ def test_a_revision_is_registered_whole_from_a_plan_that_is_masked(monkeypatch: 
     from omc.actions.action import Interrupted
     from omc.actions.ecs import register_revision
 
-    source = world.definition("backend", 7, "a", SMTP_PASSWORD=CANARY, LOG_LEVEL="info")
+    source = example.definition("backend", 7, "a", SMTP_PASSWORD=CANARY, LOG_LEVEL="info")
     sent: dict[str, Any] = {}
 
     def register(**wire: Any) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def test_a_revision_is_registered_whole_from_a_plan_that_is_masked(monkeypatch: 
     monkeypatch.setattr(register_revision, "describe_definition", lambda _, name: {source.name: source}.get(name))
     masked = without_secrets(source.body)
     arguments = RegisterRevision(service="backend", definition=masked, source=source.name)
-    assert CANARY not in "".join(register_revision.ACTION.commands(world.environment(), arguments))
+    assert CANARY not in "".join(register_revision.ACTION.commands(example.environment(), arguments))
     register_revision.ACTION.apply(context, arguments)
     assert sent["containerDefinitions"] == source.body["containerDefinitions"]
     sent.clear()

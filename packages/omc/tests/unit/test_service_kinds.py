@@ -25,7 +25,7 @@ from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest as Scale
 from omc.procedures.preflight import service_refusals
-from support import release_world as world
+from support import release_facts as example
 
 UNSUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"deploymentController": {"type": "CODE_DEPLOY"}}, "is deployed by CODE_DEPLOY, not by ECS"),
@@ -54,9 +54,9 @@ SUPPORTED: list[dict[str, Any]] = [
 ]
 
 
-def told(name: str = "backend", **more: Any) -> dict[str, Any]:
+def described_service(name: str = "backend", **more: Any) -> dict[str, Any]:
     """As DescribeServices tells it."""
-    at, running = world.NOW, f"arn:aws:ecs:a:1:task-definition/ohmycoins-{name}:{7 if name == 'backend' else 3}"
+    at, running = example.NOW, f"arn:aws:ecs:a:1:task-definition/ohmycoins-{name}:{7 if name == 'backend' else 3}"
     primary = {
         "id": "d",
         "status": "PRIMARY",
@@ -80,27 +80,27 @@ def told(name: str = "backend", **more: Any) -> dict[str, Any]:
 
 
 def service(name: str = "backend", **more: Any) -> EcsService:
-    answer: Any = told(name, **more)
+    answer: Any = described_service(name, **more)
     return _service(answer)
 
 
 def plans(backend: EcsService) -> dict[str, Plan]:
     """A change of that service by each command."""
-    services = Services((backend, world.service("frontend", 3)))
-    facts = world.facts(services=services)
-    old = world.definition("backend", 6, "b")
+    services = Services((backend, example.service("frontend", 3)))
+    facts = example.facts(services=services)
+    old = example.definition("backend", 6, "b")
     before = History({**facts["history"].of, "backend": (*facts["history"].of["backend"],
-                                                         world.deployed("ohmycoins-backend:6", 48))})  # fmt: skip
+                                                         example.deployed("ohmycoins-backend:6", 48))})  # fmt: skip
     registered = Registered({"backend": ("ohmycoins-backend:1", "ohmycoins-backend:7")}, frozenset())
-    found = world.candidates(old, *facts["definitions"].running.values())
+    found = example.candidates(old, *facts["definitions"].running.values())
     return {
-        "deploy": world.planned("deploy", DeployRequest({"backend": "image"}), **facts),
-        "rollback": world.planned(
+        "deploy": example.planned("deploy", DeployRequest({"backend": "image"}), **facts),
+        "rollback": example.planned(
             "rollback", RollbackRequest(services=["backend"]), services=services, history=before, found=found
         ),
-        "restart": world.planned("restart", Restart(["backend"]), services=services),
-        "scale": world.planned("scale", Scale("backend", 3), services=services),
-        "prune": world.planned("prune", PruneRequest(), services=services, registered=registered),
+        "restart": example.planned("restart", Restart(["backend"]), services=services),
+        "scale": example.planned("scale", Scale("backend", 3), services=services),
+        "prune": example.planned("prune", PruneRequest(), services=services, registered=registered),
     }
 
 
@@ -145,18 +145,18 @@ def test_what_became_of_it_is_unknown_and_never_undone(more: dict[str, Any], exp
 
 @pytest.mark.parametrize(("more", "expected"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
 def test_the_morning_check_has_no_false_failure_for_it(more: dict[str, Any], expected: str) -> None:
-    environment = world.environment()
+    environment = example.environment()
     by_others = more.get("deploymentController", {}).get("type") in ("CODE_DEPLOY", "EXTERNAL")
     changes: dict[str, Any] = more | ({"deployments": []} if by_others else {})
     found = Services((service(**changes),))
-    levels = {finding.level for finding in rollouts(found, environment, world.SCOPE)}
+    levels = {finding.level for finding in rollouts(found, environment, example.SCOPE)}
     assert levels == {Level.WARN if by_others else Level.OK}
     assert {finding.level for finding in services_running(found, environment)} == {Level.OK}
 
 
 def test_a_daemon_service_has_as_many_tasks_as_instances() -> None:
     daemon = service(schedulingStrategy="DAEMON", desiredCount=14, runningCount=14)
-    assert [each.level for each in services_running(Services((daemon,)), world.environment())] == [Level.OK]
+    assert [each.level for each in services_running(Services((daemon,)), example.environment())] == [Level.OK]
 
 
 def test_the_idle_group_of_a_pair_is_no_failure_and_two_empty_ones_are() -> None:
@@ -166,7 +166,7 @@ def test_the_idle_group_of_a_pair_is_no_failure_and_two_empty_ones_are() -> None
     there = tuple(Target(f"10.0.0.{number}", 8000, "healthy", "", "") for number in (1, 2))
 
     def levels(*groups: GroupHealth) -> list[Level]:
-        return [each.level for each in targets(TargetHealth(groups), Services((pair,)), world.environment())]
+        return [each.level for each in targets(TargetHealth(groups), Services((pair,)), example.environment())]
 
     assert levels(GroupHealth(blue, there), GroupHealth(green, ())) == [Level.OK, Level.OK]
     assert levels(GroupHealth(blue, ()), GroupHealth(green, there)) == [Level.OK, Level.OK]
@@ -177,7 +177,7 @@ def test_the_idle_group_of_a_pair_is_no_failure_and_two_empty_ones_are() -> None
 
 def test_a_service_of_which_ecs_tells_no_deployment_is_not_known_to_be_fine() -> None:
     found = Services((service(deployments=[]),))
-    assert [each.level for each in rollouts(found, world.environment(), world.SCOPE)] == [Level.UNKNOWN]
+    assert [each.level for each in rollouts(found, example.environment(), example.SCOPE)] == [Level.UNKNOWN]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,11 @@ def test_a_service_of_which_ecs_tells_no_deployment_is_not_known_to_be_fine() ->
             "omc knows rolling only",
             False,
         ),
-        ({"deployments": [{**told()["deployments"][0], "rolloutState": "IN_PROGRESS"}]}, "is in progress", True),
+        (
+            {"deployments": [{**described_service()["deployments"][0], "rolloutState": "IN_PROGRESS"}]},
+            "is in progress",
+            True,
+        ),
     ],
 )
 def test_of_one_service_the_tables_own_rows_say_what_a_deployment_is_refused_for(

@@ -91,7 +91,7 @@ def test_the_window_is_aest_all_year(folder: Path) -> None:
         ('day = "sunday"', 'day = "sundae"', "sundae", ["one of monday", 'Did you mean "sunday"?']),
         ('zone = "AEST"', 'zone = "AEDT"', "AEDT", ["AEST (UTC+10 all year)"]),
         ("start = 02:00:00", 'start = "2am"', "2am", ["a time such as 02:00:00"]),
-        ("# required = true", 'required = "yes" # true', "yes", ['required is "yes"; allowed is true or false']),
+        ("# required = true", 'required = "yes" # true', "yes", ['required is "yes"; it must be true or false']),
         (
             "after_minutes = 30",
             "after_minutes = 15  # again",
@@ -113,7 +113,7 @@ def test_the_window_is_aest_all_year(folder: Path) -> None:
         ("[services.frontend]", "[services.Front_End]", "Front_End", ["small letters, digits and hyphens"]),
         ("port = 8000", "port = true", "port = true", ["is true"]),
         ('public_path = "/"', 'public_path = "prices"', '"prices"', ["a path such as /api/v1/coins"]),
-        ("[environments.staging]", "[environments.staging]\nprobe = 'no'", "= 'no'", ["allowed is true or false"]),
+        ("[environments.staging]", "[environments.staging]\nprobe = 'no'", "= 'no'", ["it must be true or false"]),
         *(
             (
                 "[environments.staging]",

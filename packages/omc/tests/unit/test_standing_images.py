@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from canned_aws import canned_aws
 from localcloud.core.registry import AwsError
 from omc.aws.gateway import Access, Gateway
 from omc.config import load
 from omc.facts.definitions import Definition
 from omc.facts.images import account_of
 from omc.facts.standing_images import missing_images
-from support import release_world as world
+from support import release_facts as example
+from support.canned_aws import canned_aws
 
 STAGING = load(Path(__file__).parents[4] / "omc.toml").environments["staging"]
 ECR = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com"
-A, B = world.digest("a"), world.digest("b")
+A, B = example.digest("a"), example.digest("b")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_which_registries_are_an_accounts_ecr(registry: str, region: str, accoun
 
 def revision(*images: str) -> Definition:
     body = {"containerDefinitions": [{"name": f"c{number}", "image": image} for number, image in enumerate(images)]}
-    return replace(world.definition("backend", 7, "a"), body=body)
+    return replace(example.definition("backend", 7, "a"), body=body)
 
 
 def ask(*images: str, there: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, str], list[Any]]:
@@ -85,7 +85,7 @@ def ask(*images: str, there: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, s
         (f"123456789012.dkr.ecr.us-east-1.amazonaws.com/shop/web@{B}", ""),
     ],
 )
-def test_what_is_missing_is_said_and_of_other_registries_nothing(image: str, problem: str) -> None:
+def test_what_is_missing_is_reported_and_of_other_registries_nothing(image: str, problem: str) -> None:
     problems, requested = ask(image, there={"shop/web": (A, "v1")})
     assert problems == ({image: problem} if problem else {})
     assert bool(requested) is image.startswith(ECR)

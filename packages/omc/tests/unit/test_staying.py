@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omc.actions.action import Outcome, Verdict, action_named
-from support import release_world as world
+from support import release_facts as example
 from support.fake_gateway import FakeGateway, context
 
-START, SETTLE = world.NOW, 90.0
+START, SETTLE = example.NOW, 90.0
 REVISION = "ohmycoins-backend:7"
 
 

@@ -14,7 +14,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
 from omc.judgement.task_causes import STOP_CODES, Blame, blame, is_failure
-from support import release_world as world
+from support import release_facts as example
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 MAINTENANCE = "ECS is performing maintenance on the underlying infrastructure hosting the task"
@@ -74,12 +74,12 @@ def test_a_one_off_task_that_ended_with_0_is_no_failure() -> None:
 
 def test_the_morning_check_tells_aws_from_a_failure() -> None:
     taken = tuple(stopped("InfrastructureHealth", "The host is unhealthy") for _ in range(5))
-    whole, environment, scope = Services((world.service("backend", 7),)), world.environment(), Scope(NOW)
+    whole, environment, scope = Services((example.service("backend", 7),)), example.environment(), Scope(NOW)
     found = list(failed_tasks(StoppedTasks(taken), whole, environment, scope))
     assert [(finding.level, finding.subject) for finding in found] == [(Level.OK, "AWS"), (Level.OK, "all services")]
     assert found[0].sentence.startswith("AWS ended 5 tasks in the last hour, which is no failure of theirs: The host")
 
-    short = Services((replace(world.service("backend", 7), running=1),))
+    short = Services((replace(example.service("backend", 7), running=1),))
     found = list(failed_tasks(StoppedTasks(taken), short, environment, scope))
     assert found[0].level is Level.WARN
     assert found[0].sentence.endswith("They are not replaced yet.")

@@ -25,7 +25,8 @@ from omc.local import load_document as shown
 from omc.local import load_report, traffic
 from omc.local.traffic import Outcome, Plan, Sample, Shape, Traffic
 from omc.output import markdown, terminal
-from support.stack import ROOT, clean_env
+from support.commands import ROOT, CommandResult, clean_env, run
+from support.waiting import eventually
 
 
 class Server(ThreadingHTTPServer):
@@ -181,7 +182,7 @@ def test_the_slices_of_a_pressed_day_are_named_by_its_hours_and_end_where_it_was
 @pytest.mark.parametrize(
     ("outcomes", "code", "says"),
     [
-        ([Outcome.OK] * 100, 0, "OK: users were well; 0.00%"),
+        ([Outcome.OK] * 100, 0, "OK: users were served well; 0.00%"),
         ([Outcome.OK] * 99 + [Outcome.APPLICATION], 0, "1.00% of their requests failed"),
         ([Outcome.OK] * 98 + [Outcome.APPLICATION] * 2, 1, "FAIL: 2.00%"),
         ([Outcome.NO_ANSWER] * 3 + [Outcome.GAVE_UP], 3, "UNKNOWN: not one request was answered"),
@@ -198,7 +199,7 @@ def test_the_exit_code_and_the_verdict_agree(outcomes: list[Outcome], code: int,
     assert document.data["exit_code"] == code
 
 
-def test_who_made_an_error_is_told_by_the_request_id() -> None:
+def test_who_made_an_error_is_known_by_the_request_id() -> None:
     assert traffic.outcome_of(503, from_application=True) is Outcome.APPLICATION
     assert traffic.outcome_of(503, from_application=False) is Outcome.BALANCER
     assert traffic.outcome_of(404, from_application=True) is Outcome.REFUSED
@@ -322,9 +323,7 @@ def test_interrupted_it_reports_what_it_has(server: Server, tmp_path: Path) -> N
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while len(server.seen) < 60 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    eventually("sixty requests have arrived", lambda: len(server.seen) >= 60)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
@@ -335,9 +334,8 @@ def test_interrupted_it_reports_what_it_has(server: Server, tmp_path: Path) -> N
 
 
 def test_without_a_cloud_or_an_answer_the_exit_code_is_3(tmp_path: Path) -> None:
-    def load(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "omc", "local", "load", "--rate", "5", "--duration", "1"]
-        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+    def load(env: dict[str, str]) -> CommandResult:
+        return run([sys.executable, "-m", "omc", "local", "load", "--rate", "5", "--duration", "1"], env, 60)
 
     done = load(clean_env(OMC_LOCAL_STATE=str(tmp_path)))
     assert done.returncode == 3

@@ -52,7 +52,7 @@ def model_of(loader: Loader, service: str) -> ServiceModel:
     return ServiceModel(loader.load_service_model(service, MODEL), service)
 
 
-def told(shape: Any, above: tuple[str, ...] = ()) -> Any:
+def description_of(shape: Any, above: tuple[str, ...] = ()) -> Any:
     """All that botocore knows of a shape and of what it is made of, but for words."""
     if shape is None:
         return None
@@ -62,24 +62,26 @@ def told(shape: Any, above: tuple[str, ...] = ()) -> Any:
         return record
     below = (*above, shape.name)
     if shape.type_name == "structure":
-        record["members"] = {name: told(member, below) for name, member in shape.members.items()}
+        record["members"] = {name: description_of(member, below) for name, member in shape.members.items()}
         record["kind"] = (shape.required_members, shape.is_tagged_union, shape.error_code, shape.event_stream_name)
     elif shape.type_name == "list":
-        record["member"] = told(shape.member, below)
+        record["member"] = description_of(shape.member, below)
     elif shape.type_name == "map":
-        record["pair"] = (told(shape.key, below), told(shape.value, below))
+        record["pair"] = (description_of(shape.key, below), description_of(shape.value, below))
     elif shape.type_name == "string":
         record["enum"] = shape.enum
     return record
 
 
 @pytest.mark.parametrize(("service", "name"), EVERY)
-def test_an_operation_is_told_as_botocore_tells_it(whole: Loader, kept: TrimmedModels, service: str, name: str) -> None:
+def test_an_operation_is_as_botocore_has_it(whole: Loader, kept: TrimmedModels, service: str, name: str) -> None:
     theirs = model_of(whole, service).operation_model(name)
     ours = model_of(kept, service).operation_model(name)
-    assert told(ours.input_shape) == told(theirs.input_shape)
-    assert told(ours.output_shape) == told(theirs.output_shape)
-    assert [told(error) for error in ours.error_shapes] == [told(error) for error in theirs.error_shapes]
+    assert description_of(ours.input_shape) == description_of(theirs.input_shape)
+    assert description_of(ours.output_shape) == description_of(theirs.output_shape)
+    assert [description_of(error) for error in ours.error_shapes] == [
+        description_of(error) for error in theirs.error_shapes
+    ]
     settings = (
         *("http", "idempotent_members", "auth_type", "resolved_auth_type", "unsigned_payload", "endpoint_discovery"),
         *("is_endpoint_discovery_operation", "endpoint", "http_checksum", "request_compression"),

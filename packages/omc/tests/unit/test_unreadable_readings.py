@@ -30,7 +30,7 @@ from omc.model.requests import ScaleRequest as Scale
 from omc.procedures import catalogue
 from omc.procedures.catalogue import PLANNERS, planner
 from omc.procedures.readings import NEEDED, SPARED
-from support import release_world as world
+from support import release_facts as example
 
 FILE = PlannedChange("/checkout", "/checkout/.omc", "ohmycoins", "/checkout/.omc/plans/5.tfplan", "5" * 64)
 CHANGE = {
@@ -69,13 +69,13 @@ def test_the_rule_knows_every_reading_of_every_command() -> None:
 
 
 def planned(monkeypatch: pytest.MonkeyPatch, procedure: str, missing: type | None, error: OmcError) -> Plan:
-    there = world.facts()
-    running = dict(there["definitions"].running) | {"backend": world.definition("backend", 8, "b")}
+    there = example.facts()
+    running = dict(there["definitions"].running) | {"backend": example.definition("backend", 8, "b")}
     if procedure == "rollback":
         there["definitions"] = type(there["definitions"])(running, {})
     values = [
         *there.values(),
-        world.candidates(world.definition("backend", 7, "a"), *running.values()),
+        example.candidates(example.definition("backend", 7, "a"), *running.values()),
         CandidateNeeds({}),
         SavedPlan("5" * 64, "staging", 7, "l", "", changes([CHANGE]), (), (), 9, {}, {}, (), 7, "l"),
         Pending(()),
@@ -90,7 +90,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, procedure: str, missing: type | Non
     site: Any = SimpleNamespace(
         stack=None,
         environment=there["environment"],
-        store=SimpleNamespace(now=lambda: world.NOW),
+        store=SimpleNamespace(now=lambda: example.NOW),
         reads=SimpleNamespace(environment=there["environment"], endpoint=None),
         procedures=catalogue,
     )

@@ -36,7 +36,7 @@ def _package(name: str) -> Path:
 
 def _checked(program: Path, variable: str) -> Path:
     if not (program.is_file() and os.access(program, os.X_OK)):
-        raise MissingPart(f"{program} is no program that can be run; set {variable}, or reinstall ecs-localcloud")
+        raise MissingPart(f"{program} can't be run; set {variable}, or reinstall ecs-localcloud")
     return program
 
 

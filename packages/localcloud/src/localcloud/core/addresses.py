@@ -58,7 +58,7 @@ def load(state: Path) -> AddressBlock | None:
         if held["format"] != FORMAT:
             raise AddressError(
                 f"{path} was written by another version of localcloud (format {held['format']}, not {FORMAT}); "
-                "start anew with `reset`."
+                "start over with `reset`."
             )
         settings = Settings(
             state.resolve(),
@@ -74,7 +74,7 @@ def load(state: Path) -> AddressBlock | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as problem:
-        raise AddressError(f"{path} can't be read ({problem}); start anew with `reset`.") from problem
+        raise AddressError(f"{path} can't be read ({problem}); start over with `reset`.") from problem
 
 
 def create(state: Path, *, port: int = DEFAULT_PORT, region: str = DEFAULT_REGION, profile: str = FULL) -> AddressBlock:
@@ -140,7 +140,7 @@ def play(state: Path, outside_api: Path) -> AddressBlock:
     write_private(state / SETTINGS, {**held, "outside_api": str(outside_api.resolve())})
     home = load(state)
     if home is None:
-        raise AddressError(f"{state} has no settings; start anew with `reset`.")
+        raise AddressError(f"{state} has no settings; start over with `reset`.")
     return home
 
 

@@ -1,6 +1,6 @@
 """Where things of one kind register themselves by name: operations, corrections, pages, faults.
 
-omc has a registry of the same shape: neither package has the other's code, and sixty lines aren't worth a third.
+Its users have one of the same shape: neither package has the other's code, and sixty lines aren't worth a third.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Registry(Mapping[Key, Value]):
         return value
 
     def register(self, name: Key) -> Callable[[Value], Value]:
-        """Register what stands below as this name."""
+        """Register what is defined below under this name."""
         return lambda value: self.add(name, value)
 
     def remove(self, name: Key) -> Value:

@@ -132,7 +132,7 @@ def registry(module: str, service: str) -> Any:
     for value in vars(importlib.import_module(module)).values():
         if isinstance(value, BackendDict) and value.service_name == service:
             return value
-    raise Missing(f"The snapshot needs moto's {service}, which {module} doesn't have; start anew with `reset`.")
+    raise Missing(f"The snapshot needs moto's {service}, which {module} doesn't have; start over with `reset`.")
 
 
 def _default_dict(kind: Any, factory: Any) -> Any:

@@ -58,7 +58,7 @@ def profile(name: str) -> Profile:
     if missing:
         raise ProfileError(
             f"The services {', '.join(sorted(missing))} of localcloud aren't registered in this Python's packages; "
-            "install ecs-localcloud anew (in its repository: make install)."
+            "reinstall ecs-localcloud (in its repository: make install)."
         )
     loaded = {each: module for each, module in installed.items() if wanted is None or each in wanted}
     left_out = {each: module for each, module in installed.items() if each not in loaded}

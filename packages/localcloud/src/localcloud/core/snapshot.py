@@ -248,7 +248,7 @@ class Snapshots:
         except pickling.Missing as problem:
             raise SnapshotError(str(problem)) from problem
         except Exception as problem:
-            message = f"{path} can't be taken back ({type(problem).__name__}: {problem}); start anew with `reset`."
+            message = f"{path} can't be restored ({type(problem).__name__}: {problem}); start over with `reset`."
             raise SnapshotError(message) from problem
         with cloud.lock:
             if buckets:
@@ -291,7 +291,7 @@ def _load(part: Component, state: Any, path: Path) -> None:
         part.load(state)
     except Exception as problem:
         log.exception("%s can't take back its state", part.name)
-        message = f"{path} has a state of {part.name} that this version can't take back; start anew with `reset`."
+        message = f"{path} has a state of {part.name} that this version can't restore; start over with `reset`."
         raise SnapshotError(message) from problem
 
 
@@ -309,7 +309,7 @@ def _read(path: Path) -> bytes | None:
     written = {key: header.get(key) for key in known}
     if written != known:
         raise SnapshotError(
-            f"{path} was written by another version ({written}, this is {known}); start anew with `reset`."
+            f"{path} was written by another version ({written}, this is {known}); start over with `reset`."
         )
     if hashlib.sha256(payload).hexdigest() != header["sha256"]:
         log.warning("%s is damaged; trying the one before", path)

@@ -51,7 +51,7 @@ def _server_errors(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 FAULTS = (
     Fault(
         "memory-leak",
-        "A release is deployed that keeps memory which it should have let go.",
+        "A release is deployed that leaks memory.",
         "MemoryUtilization climbs until tasks stop with exit code 137, OutOfMemoryError, again and again.",
         _memory_leak,
         releasing.stop,

@@ -94,12 +94,14 @@ def _stop_stale(cloud: Cloud, _: Memory) -> None:
 FAULTS = (
     Fault(
         "rate-limits",
-        "Calls have the rates that AWS documents for each action of EC2, ECS, CloudWatch, its Logs and CloudTrail.",
-        "Who calls an action too often gets the service's throttling error, until its bucket has a token again.",
+        "Calls are limited to the rates that AWS documents for each action of EC2, ECS, CloudWatch, its Logs "
+        "and CloudTrail.",
+        "A caller that exceeds an action's rate gets the service's throttling error until its bucket has a "
+        "token again.",
         _start_rates,
         _stop_rates,
         {
-            "service": Setting("*", "whose rates count (* is any)"),
+            "service": Setting("*", "which service's rates apply (* is any)"),
             "factor": Setting("1", "times the documented rates, 0.01 to 100"),
         },
         _keep_rates,

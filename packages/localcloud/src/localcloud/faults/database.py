@@ -271,14 +271,15 @@ FAULTS = (
         {
             "database": DATABASE,
             "sessions": Setting("2", "how many run it side by side, 1 to 8"),
-            "seconds": Setting("3", "how long one statement takes about, 0.2 to 60"),
+            "seconds": Setting("3", "about how many seconds one statement takes, 0.2 to 60"),
         },
         lambda cloud, memory: _worker(cloud, "slow-queries", memory),
     ),
     Fault(
         "connection-leak",
         "A client opens connections as the master user and never closes one, until PostgreSQL refuses more.",
-        "DatabaseConnections at max_connections; who needs a new one is refused: tasks that start, pools that grow.",
+        "DatabaseConnections at max_connections; whoever needs a new one is refused: tasks that start, pools "
+        "that grow.",
         _start_leak,
         lambda cloud, memory: _end(cloud, "connection-leak", memory),
         {

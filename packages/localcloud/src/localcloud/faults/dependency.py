@@ -37,12 +37,13 @@ FAULTS = (
     Fault(
         "dependency-timeout",
         "The API outside of AWS that the application asks stops answering.",
-        "What needs it is slow and answers 504, the application's log names it, its data ages; readiness stays.",
+        "What needs it is slow and answers 504, the application's log names it, its data ages; readiness is "
+        "unaffected.",
         _start,
         _stop,
         {
             "mode": Setting("hang", "hang: no answer at all; slow: an answer after so many seconds; errors: 503"),
-            "seconds": Setting("1.5", "how slow, for slow"),
+            "seconds": Setting("1.5", "how many seconds an answer takes in mode slow"),
         },
         _keep,
     ),

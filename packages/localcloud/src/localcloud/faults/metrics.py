@@ -67,7 +67,7 @@ FAULTS = (
         _start_late,
         _stop_late,
         {
-            source: Setting(str(seconds), f"seconds until {NAMESPACES[source]} is to be read, 0 to {MAX_SECONDS}")
+            source: Setting(str(seconds), f"seconds until {NAMESPACES[source]} can be read, 0 to {MAX_SECONDS}")
             for source, seconds in DEFAULTS.items()
         },
         _keep_late,

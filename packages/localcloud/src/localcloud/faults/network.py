@@ -190,7 +190,7 @@ FAULTS = (
     Fault(
         "security-group-closed",
         "The inbound rules of a security group are revoked.",
-        "New connections to the target hear nothing and time out; for tasks, their targets become unhealthy with "
+        "New connections to the target get no answer and time out; for tasks, their targets become unhealthy with "
         "Target.Timeout. The flow log has REJECT records, CloudTrail RevokeSecurityGroupIngress.",
         close_group,
         open_group,

@@ -100,10 +100,10 @@ FAULTS = (
     ),
     _fault(
         "slow-start",
-        "A release is deployed whose image does something long before it serves.",
+        "A release is deployed whose image takes a long time before it serves.",
         "The deployment hangs; new tasks are stopped for failed health checks, until the circuit breaker rolls back.",
         _slow_start,
-        seconds=Setting("120", "seconds before it serves; a few, and it comes up slowly"),
+        seconds=Setting("120", "seconds before it serves; with only a few, it comes up slowly"),
     ),
     _fault(
         "missing-image",
@@ -125,7 +125,7 @@ FAULTS = (
         "A task definition is deployed that has a wrong environment variable.",
         "New tasks stop with exit code 2 and a line in their log that names the variable, until the rollback.",
         _bad_environment_variable,
-        variable=Setting("", "the variable; the first with a number but PORT, if left out"),
+        variable=Setting("", "the variable; if left out, the first with a number other than PORT"),
         value=Setting("plenty", "what it is set to"),
     ),
 )

@@ -114,7 +114,7 @@ def _stop_caller(cloud: Cloud, memory: Memory) -> None:
 FAULTS = (
     Fault(
         "noisy-neighbour",
-        "One client outside of the VPC sends requests to the load balancer as fast as it is let.",
+        "One client outside of the VPC sends requests to the load balancer as fast as the settings allow.",
         "RequestCount, latency and CPU of the service behind rise, and it may scale; all of it is from one address.",
         _start_noise,
         lambda cloud, memory: common.end_worker(cloud, "noisy-neighbour"),  # noqa: ARG005

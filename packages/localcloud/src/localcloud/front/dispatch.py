@@ -69,7 +69,7 @@ def answer(cloud: Cloud, request: HttpRequest) -> HttpAnswer:
         return _with_id(protocol.plain_error(request, error, service), request_id)
     except Exception:
         log.exception("localcloud failed to see what %s %s asks for", request.method, request.path)
-        unreadable = AwsError("SerializationException", "The request can't be read: no operation can be made out.")
+        unreadable = AwsError("SerializationException", "The request can't be read: no operation can be recognised.")
         return _with_id(protocol.plain_error(request, unreadable, service), request_id)
     began = time.monotonic()
     caller = identity.anonymous(cloud)

@@ -32,7 +32,7 @@ def require_own(cloud: Cloud, request: HttpRequest) -> None:
     """Raises ``AwsError`` for a request to a private page that is foreign, or lacks the state folder's token."""
     if foreign(cloud, request):
         raise AwsError(
-            "AccessDenied", f"Private pages are only for {cloud.settings.endpoint} itself, and no browser.", 403
+            "AccessDenied", f"Private pages are only for {cloud.settings.endpoint} itself, not for a browser.", 403
         )
     _require_token(cloud, request)
 
@@ -40,11 +40,13 @@ def require_own(cloud: Cloud, request: HttpRequest) -> None:
 def require_host(cloud: Cloud, request: HttpRequest) -> None:
     """Raises ``AwsError`` for a foreign request to a page whose address is signed."""
     if foreign(cloud, request):
-        raise AwsError("AccessDenied", f"This page is only for {cloud.settings.endpoint} itself, and no browser.", 403)
+        raise AwsError(
+            "AccessDenied", f"This page is only for {cloud.settings.endpoint} itself, not for a browser.", 403
+        )
 
 
 def _require_token(cloud: Cloud, request: HttpRequest) -> None:
     provided, token = request.headers.get(TOKEN, ""), cloud.part(Identity).token
     if not hmac.compare_digest(provided.encode(), token.encode()):
-        text = f"Private pages want the token that cloud.json in the cloud's state folder has, as the header {TOKEN}."
+        text = f"Private pages need the token from cloud.json in the cloud's state folder, as the header {TOKEN}."
         raise AwsError("AccessDenied", text, 403)

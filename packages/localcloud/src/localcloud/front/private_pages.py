@@ -67,7 +67,7 @@ def _is_part(cloud: Cloud, found: RegisteredPage) -> bool:
 @page("status")
 def status_page(cloud: Cloud, request: PageRequest) -> dict[str, Any]:
     if request.method != "GET":
-        raise AwsError("NotFound", "The page status is only read.", 404)
+        raise AwsError("NotFound", "The page status is read-only.", 404)
     return status(cloud)
 
 

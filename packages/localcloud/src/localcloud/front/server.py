@@ -120,7 +120,7 @@ class Server:
             return most, most, seconds
         if int(payload) > most:
             self._drain(environ, most)
-            text = f"The request's body has {payload} bytes; here it may have {most}."
+            text = f"The request's body has {payload} bytes; at most {most} are allowed here."
             raise AwsError("EntityTooLarge" if protocol.spoken(request) == "rest-xml" else TOO_LARGE, text, 413)
         return int(payload), most, seconds
 

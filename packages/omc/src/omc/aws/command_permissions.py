@@ -148,6 +148,8 @@ COMMANDS: Mapping[str, str] = {
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
         sns ListSubscriptionsByTopic""",
+    "serve": """
+        sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""
 KEEPING = """
@@ -167,6 +169,7 @@ _SERVICE = "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}"
 _DEPLOYMENT = "arn:{partition}:ecs:{region}:{account}:service-deployment/{cluster}/{service}/omc"
 _RECORD_GROUP = "arn:{partition}:logs:{region}:{account}:log-group:{record_log_group}"
 _STATE = "arn:{partition}:s3:::{state_bucket}/{state_key}"
+_QUEUE = "arn:{partition}:sqs:{region}:{account}:{prefix}-alerts"
 _AUDIT = "arn:{partition}:s3:::{audit_bucket}"
 
 RESOURCES: Mapping[str, str] = {
@@ -196,6 +199,10 @@ RESOURCES: Mapping[str, str] = {
     "s3:PutObjectRetention": f"{_AUDIT}/record/{{environment}}/omc",
     "secretsmanager:DescribeSecret": "arn:{partition}:secretsmanager:{region}:{account}:secret:{prefix}/omc-000000",
     "sns:ListSubscriptionsByTopic": "arn:{partition}:sns:{region}:{account}:{prefix}-sev-1",
+    "sqs:ChangeMessageVisibility": _QUEUE,
+    "sqs:DeleteMessage": _QUEUE,
+    "sqs:GetQueueUrl": _QUEUE,
+    "sqs:ReceiveMessage": _QUEUE,
 }
 """What an action is simulated on: things named as the stack names them. All others are asked for on ``*``; a policy
 that allows those on some resources only is then taken for one that doesn't."""

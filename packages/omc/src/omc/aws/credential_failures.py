@@ -102,7 +102,8 @@ def expired(setup: Setup) -> BadCredentials:
 def no_terminal(prompt: str) -> BadCredentials:
     device = _clean(prompt.removeprefix("Enter MFA code for ").rstrip(": "))
     return BadCredentials(
-        f"The profile wants a code of the MFA device {device}, and there is no terminal to ask for it. In a terminal, "
+        f"The profile needs a code from the MFA device {device}, but there is no terminal to ask for it. In a "
+        "terminal, "
         "type aws sts get-caller-identity with this profile: omc uses that session until it ends. Or give a job a role "
         "that needs no code."
     )
@@ -118,7 +119,7 @@ def explain(error: Exception, setup: Setup) -> OmcError:
     if isinstance(error, raised.SSLError):
         network = "Its certificate is not one that this machine trusts: name its issuers in AWS_CA_BUNDLE"
     if isinstance(error, raised.HTTPClientError | raised.ConnectionError):
-        return Unreachable(f"What gives out the credentials for {name} can't be reached: {_clean(error)}. {network}.")
+        return Unreachable(f"The source of the credentials for {name} can't be reached: {_clean(error)}. {network}.")
     reason, advice = _wrong(error, setup)
     return BadCredentials(f"There are no usable AWS credentials for {name}: {reason}. {advice}.")
 
@@ -128,13 +129,13 @@ def settings_at_fault(error: Exception, service: str, setup: Setup) -> OmcError:
     if isinstance(error, raised.ProfileNotFound | raised.ConfigParseError | raised.PartialCredentialsError):
         return explain(error, setup)
     return BadCredentials(
-        f"What this machine says about AWS can't be used for {setup.environment.name} ({service}): {_clean(error)}. "
+        f"This machine's AWS configuration can't be used for {setup.environment.name} ({service}): {_clean(error)}. "
         f"Look at profile {_clean(setup.profile)} in ~/.aws/config and at the variables AWS_…."
     )
 
 
 LOGIN = "Log in again ({login})"
-CONFIGURATION = "Put it right in ~/.aws/config"
+CONFIGURATION = "Correct it in ~/.aws/config"
 KINDS: Sequence[tuple[tuple[type[Exception], ...], str, str]] = (
     (
         (raised.ConfigParseError, raised.ConfigNotFound),
@@ -155,7 +156,7 @@ KINDS: Sequence[tuple[tuple[type[Exception], ...], str, str]] = (
         "the session that an MFA code was given for has ended",
         "Run the command again, with a new code",
     ),
-    ((raised.ParamValidationError,), "STS would not take what profile {profile} says: {error}", CONFIGURATION),
+    ((raised.ParamValidationError,), "STS rejected the settings of profile {profile}: {error}", CONFIGURATION),
     ((raised.InvalidConfigError, raised.UnknownCredentialError), "{error}", CONFIGURATION),
 )
 """What botocore raises of its own: what it means, and what to do; first match. ``{error}`` is its own message."""
@@ -163,12 +164,12 @@ REST: Sequence[tuple[tuple[type[Exception], ...], str, str]] = (
     ((OSError,), "a file that they are in can't be read: {error}", CONFIGURATION),
     (
         (raised.CredentialRetrievalError, raised.MetadataRetrievalError),
-        "what gives them to this container or machine failed: {error}",
+        "the service that gives them to this container or machine failed: {error}",
         "See which role the task or instance has",
     ),
     ((raised.BotoCoreError,), "{error}", CONFIGURATION),
-    ((RuntimeError,), "those that were got as new ones have expired already", LOGIN),
-    ((Exception,), "what should have been credentials isn't in AWS's form ({error})", LOGIN),
+    ((RuntimeError,), "the renewed ones have already expired", LOGIN),
+    ((Exception,), "what was read as credentials isn't in AWS's form ({error})", LOGIN),
 )
 """The same, once no program and no token file can be what is at fault."""
 
@@ -191,7 +192,7 @@ def _wrong(error: Exception, setup: Setup) -> tuple[str, str]:
         reason = f"the web identity token file {_clean(token)} can't be read ({filling['error']})"
         return (
             reason,
-            "Name the one that is there: AWS_WEB_IDENTITY_TOKEN_FILE, or web_identity_token_file of the profile",
+            "Name the file that exists: AWS_WEB_IDENTITY_TOKEN_FILE, or web_identity_token_file of the profile",
         )
     reason, advice = next((reason, advice) for classes, reason, advice in REST if isinstance(error, classes))
     return reason.format_map(filling), advice.format_map(filling)
@@ -202,7 +203,7 @@ def _no_profile(setup: Setup) -> tuple[str, str]:
     where = "profile in omc.toml" if setup.environment.profile else "AWS_PROFILE"
     return (
         f"there is no profile {_clean(setup.profile)} in ~/.aws/config (there: {_clean(there)})",
-        f"Set {where} to one that is there, or make it: aws configure sso --profile {shlex.quote(setup.profile)}",
+        f"Set {where} to one that exists, or create it: aws configure sso --profile {shlex.quote(setup.profile)}",
     )
 
 
@@ -227,7 +228,7 @@ def _refused(error: Any, setup: Setup) -> OmcError:
     name = setup.environment.name
     if message.startswith(MFA_REFUSED):
         return BadCredentials(
-            f"AWS did not take the MFA code for {name}: {answer}. Run the command again, with the next code."
+            f"AWS did not accept the MFA code for {name}: {answer}. Run the command again, with the next code."
         )
     if code in EXPIRED or code in INVALID:
         return BadCredentials(

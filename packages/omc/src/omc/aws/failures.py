@@ -74,7 +74,7 @@ def plain(error: Exception, service: str, operation: str, setup: Setup, endpoint
     if isinstance(error, ResponseParserError | exceptions.IncompleteReadError):
         return BadAnswer(
             f"{name}: the answer was cut off or not in AWS's form, so nothing was concluded from it. Try again; "
-            "if it stays, look for a proxy in between."
+            "if it keeps happening, look for a proxy in between."
         )
     return AwsRefused(f"{name} failed: {error}.", type(error).__name__)
 
@@ -101,12 +101,12 @@ def _refused(response: Mapping[str, Any], name: str, service: str, operation: st
     if code in INVALID:
         return BadCredentials(
             f"AWS does not accept the credentials for {setup.environment.name} ({code}). Log in again "
-            f"({setup.login()}); else check the profile, the region and this machine's clock."
+            f"({setup.login()}); or check the profile, the region and this machine's clock."
         )
     if code in DENIED:
         action = action_for(service, operation, message)
         return AccessDenied(
-            f"{name} is not allowed: the credentials lack {action}. Add it to the role, or use another.", action
+            f"{name} is not allowed: the credentials lack {action}. Add it to the role, or use another role.", action
         )
     if code in THROTTLED:
         return Throttled(f"{name}: AWS answered that there are too many requests ({code}), several times. Try again.")
@@ -115,6 +115,6 @@ def _refused(response: Mapping[str, Any], name: str, service: str, operation: st
             f"{name}: AWS failed with {status} {code}, several times. Try again; see the AWS status page."
         )
     sentence = f"{name} was refused: {code}{f', {message}' if message and message != code else ''}."
-    if "NotFound" in code or code.startswith("NoSuch"):
+    if "NotFound" in code or "NonExistent" in code or code.startswith("NoSuch"):
         return NotFound(sentence, code)
     return AwsRefused(sentence, code)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from omc.aws.credential_failures import Setup
     from omc.aws.credentials import SharedCredentials
 
-FIRST_QUESTION: Final = "STS says whose the credentials are"
+FIRST_QUESTION: Final = "STS to say whose the credentials are"
 """What a command waits for before it can say anything else."""
 RETRIES: Final = {"mode": "standard", "total_max_attempts": 3}
 """The one retry policy: throttling, 5xx and lost connections, twice more, with botocore's jittered back-off (≤ 3 s)."""
@@ -95,6 +95,9 @@ class Gateway:
     access: Access
     writes: bool = False
     """Whether operations that aren't reads may be sent. Facts get a gateway with False."""
+    allowed: frozenset[tuple[str, str]] = frozenset()
+    """Operations (service, botocore's name) that may be sent though they aren't reads, by a gateway that else only
+    reads: those that may be repeated at will, such as a queue's."""
     _session: Any = None
     _credentials: SharedCredentials | None = None
     """Found by botocore; None where the local cloud's own are used."""
@@ -260,6 +263,11 @@ class Gateway:
 
         event["base_classes"].insert(0, Guarded)
 
+    def _may_send(self, service: str, operation: str, parameters: dict[str, Any]) -> bool:
+        if is_read(service, operation) or (service, operation) in self.allowed:
+            return True
+        return self._is_state(service, operation, parameters)
+
     def _is_state(self, service: str, operation: str, parameters: dict[str, Any]) -> bool:
         """Of all that S3 holds, Terraform's state of this environment may be read, and nothing else: what should be
         there is known by it. ``omc.facts.expected`` keeps none of its secrets."""
@@ -268,7 +276,7 @@ class Gateway:
         return (service, operation) == ("s3", "GetObject") and place == self.environment.state_in(account) != ("", "")
 
     def _call(self, service: str, operation: str, parameters: dict[str, Any], send: Any) -> Any:
-        if not self.writes and not is_read(service, operation) and not self._is_state(service, operation, parameters):
+        if not self.writes and not self._may_send(service, operation, parameters):
             raise WriteRefused(f"{service} {operation} is not a read, and this command may only read. It was not sent.")
         from botocore.exceptions import BotoCoreError, ClientError
         from botocore.parsers import ResponseParserError

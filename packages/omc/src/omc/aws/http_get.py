@@ -50,9 +50,9 @@ class Trouble(StrEnum):
     OTHER_NAME = "other-name"
     """The certificate is of another name."""
     UNTRUSTED = "untrusted"
-    """Nobody known vouches for the certificate."""
+    """The certificate isn't from a trusted authority."""
     TLS = "tls"
-    """No TLS came about: another protocol, no version in common."""
+    """No TLS connection could be made: another protocol, no version in common."""
     SILENT = "silent"
     """Connected, and then no whole answer in time."""
     CLOSED = "closed"
@@ -60,7 +60,7 @@ class Trouble(StrEnum):
     GARBAGE = "garbage"
     """What came is not HTTP."""
     ADDRESS = "address"
-    """The URL itself makes no sense."""
+    """The URL itself is invalid."""
 
 
 class Failed(Unreachable):
@@ -144,7 +144,7 @@ def _get(
     except (ValueError, UnicodeError) as error:
         raise _Stopped(Trouble.ADDRESS, error) from error
     if not host or parts.scheme not in ("http", "https"):
-        raise _Stopped(Trouble.ADDRESS, "it is no http or https URL with a host")
+        raise _Stopped(Trouble.ADDRESS, "it isn't an http or https URL with a host")
     target = quote(parts.path or "/", safe=_QUERY) + (f"?{quote(parts.query, safe=_QUERY)}" if parts.query else "")
     usual = port == (443 if parts.scheme == "https" else 80)
     named = f"[{host}]" if ":" in host else host

@@ -57,4 +57,4 @@ def local_endpoint(state: Path) -> LocalEndpoint:
     except FileNotFoundError:
         raise Unreachable(f"No local cloud runs in {state}. Start one: omc local up") from None
     except (OSError, ValueError, KeyError) as error:
-        raise Unreachable(f"{file} can't be read ({error}). Make it anew: omc local up") from error
+        raise Unreachable(f"{file} can't be read ({error}). Recreate it: omc local up") from error

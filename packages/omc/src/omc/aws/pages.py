@@ -45,7 +45,7 @@ def get_blob(url: str, digest: str, endpoint: str | None = None, timeout: float 
 
     def verified(body: bytes) -> bytes:
         if f"sha256:{hashlib.sha256(body).hexdigest()}" != digest:
-            raise _Unusable(f"answered something else than {digest}")
+            raise _Unusable(f"answered something other than {digest}")
         return body
 
     return _get(url, url.partition("?")[0], timeout, verified)

@@ -62,7 +62,7 @@ def alarms(alarms: Alarms, environment: Environment) -> Iterator[Finding]:
         undecided = [alarm.name for alarm in ours if alarm.state == "INSUFFICIENT_DATA"]
         level = Level.UNKNOWN if len(undecided) == len(ours) else Level.WARN if undecided else Level.OK
         verb = "has" if len(undecided) == 1 else "have"
-        note = f"; {len(undecided)} {verb} not enough data to say" if undecided else ""
+        note = f"; {len(undecided)} {verb} too little data to say" if undecided else ""
         left_out = f" ({alarms.autoscaling} of autoscaling's own left out)" if alarms.autoscaling else ""
         yield Finding(
             check="alarms",
@@ -80,7 +80,7 @@ def alarms(alarms: Alarms, environment: Environment) -> Iterator[Finding]:
 def belongs(alarm: Alarm, environment: Environment) -> bool:
     """Whether an alarm is the environment's: by its name, by a tag that names the environment, or by what it watches.
 
-    An account may hold other people's alarms too. That one of them fires is worth a look, and no failure of ours.
+    An account may hold other people's alarms too. If one of theirs fires, that is worth a look but isn't our failure.
     """
     if alarm.name.startswith((environment.alarm_prefix, f"{environment.prefix}-")):
         return True
@@ -93,7 +93,7 @@ def belongs(alarm: Alarm, environment: Environment) -> bool:
 
 HELD_BACK: Mapping[str, str] = {
     "Alarm": "while it is in ALARM",
-    "WaitPeriod": "while it is waited for whether that one goes into ALARM",
+    "WaitPeriod": "while CloudWatch waits to see whether that one goes into ALARM",
     "ExtensionPeriod": "for a while after it was in ALARM",
 }
 """CloudWatch's ActionsSuppressedBy, in words."""
@@ -103,7 +103,9 @@ def _firing(alarm: Alarm, environment: Environment) -> str:
     severity = f"{alarm.tags['severity'].upper()}, " if alarm.tags.get("severity") else "no severity tagged, "
     why = HELD_BACK.get(alarm.suppression, "")
     held = (
-        f" Its actions are held back by {alarm.suppressed_by}{f' {why}' if why else ''}." if alarm.suppressed_by else ""
+        f" Its actions are suppressed by {alarm.suppressed_by}{f' {why}' if why else ''}."
+        if alarm.suppressed_by
+        else ""
     )
     whose = "" if belongs(alarm, environment) else f" It is not one of {environment.name}'s."
     return f"{severity}in ALARM.{held}{whose}"

@@ -1,7 +1,7 @@
-"""Check of what the cache holds: whether most of it went at once, while its servers went on.
+"""Check of what the cache holds: whether most of it disappeared at once, while its servers kept running.
 
-CloudWatch tells neither FLUSHALL nor DEL. It tells how many items there are, and how many went because their time was
-over or because there was no room: what went otherwise somebody has deleted.
+CloudWatch shows neither FLUSHALL nor DEL. It shows how many items there are, and how many expired or were evicted
+because there was no room: whatever else is gone, somebody has deleted.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from omc.times import format_duration, format_time
 NAME = "cache-items"
 PLACE = "cache"
 LATELY = timedelta(minutes=15)
-"""So long ago at most that an emptied cache is worth a word."""
+"""How long an emptied cache is worth reporting."""
 LOST = 0.5
-"""Of its items within a few minutes, or more: it was emptied, not aged."""
+"""If at least this share of its items is gone within a few minutes, the cache was emptied; it didn't age."""
 WITHIN = 3
 """Minutes in which that happens."""
 SPAN = timedelta(minutes=5)
-"""Minutes that lie further apart say nothing of each other: figures are missing between them."""
+"""Minutes further apart than this aren't compared: figures are missing between them."""
 MIN_ITEMS = 20.0
 """Items. A few come and go by themselves."""
 FELT = timedelta(minutes=3)
-"""So long after the minute in which a cache was emptied it is still felt."""
+"""How long after the minute in which a cache was emptied the effect is still felt."""
 NEW = timedelta(minutes=15)
-"""A cache that is so young may have no figure yet."""
+"""A cache younger than this may have no figure yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Emptied:
     before: float
     after: float
     went: float
-    """Items of those minutes whose time was over, or that were evicted."""
+    """Items that expired or were evicted in those minutes."""
     back: datetime | None = None
     """The minute in which it had filled again; None: not yet."""
 
@@ -90,12 +90,14 @@ def cache_items(
         level, message = Level.OK, f"It holds {newest.most:,.0f} items."
     elif newest is None and pending and (pending.cache is None or _is_new(pending, scope)):
         level = Level.OK
-        message = "It is new, and has no figure yet." if pending.cache else "There is none, and none has figures."
+        message = (
+            "It is new, and has no figure yet." if pending.cache else ("There is no cache, so there are no figures.")
+        )
     else:
-        since = f"for {format_duration(scope.now - newest.at)}" if newest else "of the last hour"
+        since = f"for {format_duration(scope.now - newest.at)}" if newest else "in the last hour"
         level, message = (
             Level.UNKNOWN,
-            f"CloudWatch has no figure of its items {since}: whether it holds any isn't known.",
+            f"CloudWatch has had no count of its items {since}: whether it holds any is unknown.",
         )
     last = format_time(newest.at, environment.time_zone) if newest else "none in the last hour"
     yield Finding(

@@ -14,13 +14,13 @@ from omc.facts.dependencies import Dependencies, Dependency, State
 from omc.facts.probes import Probes
 
 SLOW_SECONDS = 1.5
-"""A dependency whose answer takes so long, as the page itself says, is slow whatever else it calls it."""
+"""A dependency that takes this long to answer, by the page's own figure, is slow whatever the page calls it."""
 PROCEDURES = {"database": DATABASE_TIMEOUT, "cache": CACHE_UNREACHABLE}
 
 
 @check(
     "dependencies",
-    title="Dependencies: what the services' status pages say of them",
+    title="Dependencies: what the services' status pages say about them",
     question="Do the services' own status pages say that everything they depend on works?",
     severity=Level.FAIL,
     runbook=DEPENDENCY_DOWN,
@@ -54,7 +54,7 @@ def dependencies(
         blamed = any(other.service == found.service and other.report.name and other.bad for other in dependencies.found)
         if not found.report.name and found.bad and not blamed:
             is_well = False
-            sentence = f"{_whose(found)} of itself that it is {_word(found)}."
+            sentence = f"{_whose(found)} that it is itself {_word(found)}."
             yield _finding(f"services/{found.service}", _level(found, hurt), sentence, [found], dependencies)
     if is_well and (dependencies.services or not _has_pages(environment)):
         yield _ok(well, dependencies, environment)
@@ -96,13 +96,13 @@ def _ok(well: list[Dependency], dependencies: Dependencies, environment: Environ
     used = [found for found in well if found.report.state is not State.OFF]
     names = ", ".join(dict.fromkeys(found.place for found in used))
     if not dependencies.services:
-        sentence = "No status page is asked for, so nothing is said of what the services depend on: " + (
+        sentence = "No status page is read, so omc knows nothing about what the services depend on: " + (
             "omc.toml names none (status_path)." if environment.probe else "probe = false in omc.toml."
         )
     elif names:
-        sentence = f"{' and '.join(dependencies.services)} finds all that it names well: {names}."
+        sentence = f"{' and '.join(dependencies.services)} reported no trouble with {names}."
     else:
-        sentence = f"{' and '.join(dependencies.services)} names nothing that it depends on."
+        sentence = f"{' and '.join(dependencies.services)} named no dependency."
     evidence = [Evidence(_told(found), dependencies.reading) for found in well]
     return Finding(
         check="dependencies",

@@ -16,7 +16,7 @@ from omc.facts.github import GitHubTrust, Protection, Repository, RoleTrust
 from omc.facts.permissions import Decision, Permissions
 
 IMMUTABLE_FROM = datetime(2026, 7, 15, tzinfo=UTC)
-"""Repositories made after this day name themselves with the numbers of owner and repository. Source: GitHub's
+"""Repositories made after this day identify themselves by the IDs of owner and repository. Source: GitHub's
 documentation, OpenID Connect reference, "Immutable subject claims"."""
 
 
@@ -34,7 +34,7 @@ def identity(caller: Caller, environment: Environment) -> Iterator[Finding]:
             "identity",
             Level.FAIL,
             "account",
-            f"These credentials are of account {caller.account}, and omc.toml says {environment.account}.",
+            f"These credentials belong to account {caller.account}, but omc.toml says {environment.account}.",
             caller.reading,
             where,
             do=f"Use credentials of {environment.account}",
@@ -42,17 +42,18 @@ def identity(caller: Caller, environment: Environment) -> Iterator[Finding]:
         return
     level, sentence, do = Level.OK, f"The caller is {caller.name or caller.arn}.", ""
     if caller.kind == "root" and not environment.is_local:
-        level, sentence = Level.FAIL, "The caller is the account's root user, which no policy holds back."
+        level, sentence = Level.FAIL, "The caller is the account's root user, which no policy restricts."
         do = "Sign in through IAM Identity Center, or assume a role"
     elif caller.kind == "assumed-role" and not caller.is_permission_set:
         level, do = Level.WARN, "Sign in through IAM Identity Center where people approve changes"
         sentence = (
-            f"The caller is the role {caller.name}: its session's name tells no person, so that the role counts once."
+            f"The caller is the role {caller.name}: its session's name doesn't identify a person, so the role "
+            "counts as one person."
         )
         if caller.doubt:
             sentence += f" It is named like one of IAM Identity Center's, but {caller.doubt}."
     elif caller.kind == "federated-user":
-        level, sentence = Level.WARN, "The caller is a federated user, whose name tells no person."
+        level, sentence = Level.WARN, "The caller is a federated user, whose name doesn't identify a person."
         do = "Sign in through IAM Identity Center where people approve changes"
     yield finding("identity", level, "caller", sentence, caller.reading, where, do=do)
     if not environment.account and not environment.is_local:
@@ -60,7 +61,7 @@ def identity(caller: Caller, environment: Environment) -> Iterator[Finding]:
             "identity",
             Level.WARN,
             "account",
-            f"omc.toml names no account for {environment.name}: any would do.",
+            f"omc.toml names no account for {environment.name}, so any would be accepted.",
             caller.reading,
             where,
             do=f'Write account = "{caller.account}" into [environments.{environment.name}]',
@@ -70,7 +71,7 @@ def identity(caller: Caller, environment: Environment) -> Iterator[Finding]:
 @check(
     "permissions",
     title="Every command",
-    question="May the caller send everything that each command sends?",
+    question="May the caller make every call that each command makes?",
     severity=Level.FAIL,
     runbook=FIRST_DAY,
 )
@@ -82,7 +83,7 @@ def permissions(permissions: Permissions) -> Iterator[Finding]:
             "every command",
             permissions.unknown,
             permissions.reading,
-            do="Allow iam:SimulatePrincipalPolicy and iam:GetRole to the caller, or ask somebody who has them",
+            do="Grant the caller iam:SimulatePrincipalPolicy and iam:GetRole, or ask somebody who has them",
             action=permissions.missing_action,
         )
         return
@@ -110,12 +111,12 @@ def _of_command(command: str, decisions: tuple[Decision, ...], permissions: Perm
             f"The caller lacks {listed(names)}.",
             reading,
             *evidence,
-            do=f"Allow {listed(names)} to {permissions.principal.rpartition('/')[2]}",
+            do=f"Grant {listed(names)} to {permissions.principal.rpartition('/')[2]}",
             action=names[0],
         )
     if open_ones or unanswered or not decisions:
         keys = sorted({key for one in open_ones for key in one.missing_context})
-        why = f"hangs on {listed(keys)}" if keys else f"was not answered for {listed(unanswered) or 'any action'}"
+        why = f"depends on {listed(keys)}" if keys else f"was not answered for {listed(unanswered) or 'any action'}"
         return finding(
             "permissions",
             Level.UNKNOWN,
@@ -130,7 +131,7 @@ def _of_command(command: str, decisions: tuple[Decision, ...], permissions: Perm
         "permissions",
         Level.OK,
         subject,
-        f"All {several(len(actions), 'action')} that it sends are allowed.",
+        f"All {several(len(actions), 'action')} that it needs are allowed.",
         reading,
         f"simulated for {permissions.principal}; resource, session and endpoint policies are not in it",
     )
@@ -138,8 +139,14 @@ def _of_command(command: str, decisions: tuple[Decision, ...], permissions: Perm
 
 def _words(one: Decision) -> str:
     why = "denied by a policy" if one.decision == "explicitDeny" else "allowed by none"
-    why = "denied by the organisation" if one.by_organisation else "outside of the boundary" if one.by_boundary else why
-    unknown = f", for want of {listed(one.missing_context)}" if one.missing_context else ""
+    why = (
+        "denied by the organisation"
+        if one.by_organisation
+        else "outside the permissions boundary"
+        if one.by_boundary
+        else why
+    )
+    unknown = f"; the simulation lacked {listed(one.missing_context)}" if one.missing_context else ""
     return f"{one.action} on {one.resource}: {why}{unknown}"
 
 
@@ -152,7 +159,7 @@ def _words(one: Decision) -> str:
 )
 def oidc_trust(trust: GitHubTrust, repository: Repository, environment: Environment) -> Iterator[Finding]:
     if environment.is_local:
-        sentence = "A local cloud isn't deployed to from GitHub: there is no role to trust anybody."
+        sentence = "GitHub doesn't deploy to a local cloud, so there is no role to check."
         yield finding("oidc-trust", Level.OK, "GitHub's roles", sentence, trust.reading)
         return
     if repository.configured and repository.remote and repository.configured.lower() != repository.remote.lower():
@@ -160,9 +167,9 @@ def oidc_trust(trust: GitHubTrust, repository: Repository, environment: Environm
             "oidc-trust",
             Level.WARN,
             "repository",
-            f"omc.toml says {repository.configured}, and the checkout's origin is {repository.remote}.",
+            f"omc.toml says {repository.configured}, but the checkout's origin is {repository.remote}.",
             repository.reading,
-            do="Let [github] repository in omc.toml name the repository whose jobs deploy",
+            do="Set [github] repository in omc.toml to the repository whose jobs deploy",
         )
     for role in trust.roles:
         level, sentence, do = _trusted(role, trust, repository, environment)
@@ -180,7 +187,7 @@ def oidc_trust(trust: GitHubTrust, repository: Repository, environment: Environm
 
 def _of_repository(repository: Repository) -> str:
     if repository.id is None:
-        return f"{repository.name}; its numbers aren't known: {repository.unknown or 'GitHub did not tell them'}"
+        return f"{repository.name}; its IDs are unknown: {repository.unknown or 'GitHub did not give them'}"
     made = f", made {repository.created:%Y-%m-%d}" if repository.created else ""
     return (
         f"{repository.full_name or repository.name} is repository {repository.id} of owner {repository.owner_id}{made}"
@@ -205,9 +212,13 @@ def _trusted(
         why = f"trusts {listed(gone)}, which the account doesn't have" if gone else "doesn't trust GitHub at all"
         return Level.FAIL, f"It {why}.", "Apply infrastructure/terraform/bootstrap in this account"
     if role.audiences and not any(audience.startswith("sts.amazonaws.com") for audience in role.audiences):
-        return Level.FAIL, f"It wants the audience {listed(role.audiences)}, and jobs ask for sts.amazonaws.com.", again
+        return (
+            Level.FAIL,
+            (f"It requires the audience {listed(role.audiences)}, but jobs ask for sts.amazonaws.com."),
+            again,
+        )
     if not repository.name:
-        return Level.UNKNOWN, f"Whose jobs it should trust isn't known: {repository.unknown}.", _NAME_IT
+        return Level.UNKNOWN, f"It is unknown whose jobs it should trust: {repository.unknown}.", _NAME_IT
     return _subjects(role, repository, environment, again)
 
 
@@ -231,19 +242,23 @@ def _subjects(role: RoleTrust, repository: Repository, environment: Environment,
     if repository.id is not None and repository.owner_id is not None:
         right = f"repo:{owner}@{repository.owner_id}/{short}@{repository.id}:{context}"
         if with_ids and right not in with_ids:
-            return Level.FAIL, f"It trusts {listed(with_ids)}, and {name} has other numbers.", again
+            return Level.FAIL, f"It trusts {listed(with_ids)}, but {name} has other IDs.", again
         if not with_ids and repository.created and repository.created > IMMUTABLE_FROM:
-            return Level.FAIL, f"It trusts {name} by name only, and jobs of newer repositories name numbers.", again
+            return (
+                Level.FAIL,
+                (f"It trusts {name} by name only, but jobs of newer repositories identify themselves by ID."),
+                again,
+            )
     if by_name and with_ids:
-        numbers = "" if repository.id is not None else ", if the numbers are right"
-        return Level.OK, f"It trusts jobs of {name}, by name and with numbers{numbers}.", ""
+        numbers = "" if repository.id is not None else ", if the IDs are right"
+        return Level.OK, f"It trusts jobs of {name}, by name and by ID{numbers}.", ""
     if with_ids and repository.id is not None and repository.created and repository.created > IMMUTABLE_FROM:
-        return Level.OK, f"It trusts jobs of {name} with its numbers.", ""
-    form = "with numbers" if with_ids else "by name"
+        return Level.OK, f"It trusts jobs of {name} by ID.", ""
+    form = "by ID" if with_ids else "by name"
     return (
         Level.UNKNOWN,
-        f"It trusts jobs of {name} {form} only; which form GitHub sends isn't known.",
-        "Look in the repository's Settings > Actions > OIDC for the form, or give GH_TOKEN and run this again",
+        f"It trusts jobs of {name} {form} only, and it is unknown which form GitHub sends.",
+        "Look in the repository's Settings > Actions > OIDC for the form, or set GH_TOKEN and run this again",
     )
 
 
@@ -263,7 +278,7 @@ def environment_protection(
             "environment-protection",
             Level.OK,
             subject,
-            "A local cloud isn't deployed to from GitHub.",
+            "GitHub doesn't deploy to a local cloud.",
             protection.reading,
         )
         return
@@ -273,9 +288,9 @@ def environment_protection(
             "environment-protection",
             Level.UNKNOWN,
             subject,
-            f"It isn't known: {protection.unknown}.",
+            f"Its protection is unknown: {protection.unknown}.",
             protection.reading,
-            do="Give GH_TOKEN with `actions: read` and run this again, or look in Settings > Environments",
+            do="Set GH_TOKEN, with `actions: read`, and run this again, or look in Settings > Environments",
         )
         return
     if protection.missing:
@@ -283,7 +298,7 @@ def environment_protection(
             "environment-protection",
             Level.FAIL,
             subject,
-            f"{where} has none: the first job makes it, unprotected.",
+            f"{where} has no such environment: the first job creates it, unprotected.",
             protection.reading,
             do=f"Make the environment {environment.name} in Settings > Environments, with required reviewers",
         )
@@ -300,29 +315,29 @@ def _rules(protection: Protection, subject: str, *, needed: bool) -> Iterator[Fi
             None if reviewers is None else reviewers > 0,
             f"One of {several(reviewers or 0, 'reviewer')} has to approve.",
             "Nobody has to approve: every job passes, and omc then refuses the change.",
-            "Give the environment required reviewers, or say github_review = false in omc.toml and use omc approve",
+            "Give the environment required reviewers, or set github_review = false in omc.toml and use omc approve",
         ),
         (
             "self-review",
             protection.prevents_self_review if reviewers else True,
             "Whoever started a job can't approve it."
             if reviewers
-            else "There is no review that one could give oneself.",
+            else "No review is required, so nobody can give one to themselves.",
             "Whoever started a job may approve it: GitHub lets it pass, and omc then refuses the change.",
             'Turn on "Prevent self-review"',
         ),
         (
             "administrators",
             None if protection.admins_bypass is None else not protection.admins_bypass,
-            "Administrators can't pass the rules by.",
-            "Administrators may pass the rules by.",
+            "Administrators can't bypass the rules.",
+            "Administrators may bypass the rules.",
             'Turn off "Allow administrators to bypass configured protection rules"',
         ),
         (
             "branches",
             protection.restricts_branches,
             "Only chosen branches may deploy.",
-            "Any branch may deploy: its changed workflow gets the apply role.",
+            "Any branch may deploy: a workflow that was changed there gets the apply role.",
             "Let only main deploy (Deployment branches and tags)",
         ),
     )

@@ -20,8 +20,8 @@ def finding(
     command: str = "",
     action: str = "",
 ) -> Finding:
-    """``do`` is what to do, in the imperative, and ``command`` what does it. Without evidence of its own the sentence
-    is what was read."""
+    """``do`` is what to do, in the imperative; ``command`` does it. Without ``evidence`` the sentence is
+    the evidence."""
     procedure = None if level is Level.OK else replace(FIRST_DAY, title=do or FIRST_DAY.title, command=command)
     texts = evidence or (sentence,)
     return Finding(
@@ -32,6 +32,11 @@ def finding(
 def several(number: int, thing: str) -> str:
     """``1 alarm``, ``2 alarms``."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def verb(number: int, singular: str, plural: str) -> str:
+    """``1 alarm tells``, ``2 alarms tell``."""
+    return singular if number == 1 else plural
 
 
 def listed(names: list[str] | tuple[str, ...], most: int = 4) -> str:

@@ -1,6 +1,6 @@
-"""Questions that AWS's documents leave open: what was asked, what came, and what follows for omc.
+"""Questions that AWS's documentation leaves open: what was asked, what was answered, and what follows for omc.
 
-Of each the assumption is judged, not the answer: ok where omc is right whichever it is, or where the answer is the one
+What is judged is omc's assumption, not the answer: ok if omc is right whatever the answer, or if the answer is the one
 that it was built on.
 """
 
@@ -17,9 +17,9 @@ from omc.facts.open_questions import DeploymentOrder, FlowLogDelivery, RunnerDoc
 from omc.facts.services import Services
 
 SENT_BACK = frozenset({"maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "alarms"})
-"""What a rollback of omc's sends back of a deployment configuration."""
+"""The parts of a deployment configuration that a rollback by omc sends back."""
 DOCKER_WITH_INDEXES = 29
-"""From here on Docker pushes an index of manifests, for one platform too."""
+"""From this version on, Docker pushes an index of manifests, even for a single platform."""
 PROBE_AGAIN = "Run this again once there is something to see"
 
 
@@ -33,7 +33,7 @@ PROBE_AGAIN = "Run this again once there is something to see"
 def question_deployment_order(order: DeploymentOrder) -> Iterator[Finding]:
     seen = {name: times for name, times in order.created.items() if len(times) > 1}
     evidence = [
-        f"asked: ecs ListServiceDeployments of {name}, one page; came: {len(times)} deployments"
+        f"asked: ecs ListServiceDeployments of {name}, one page; answered: {len(times)} deployments"
         f"{', ' + _order(times) if len(times) > 1 else ''}"
         for name, times in order.created.items()
     ]
@@ -64,7 +64,7 @@ def _order(times: tuple[object, ...]) -> str:
 @check(
     "question-deployment-configuration",
     title="Configuration of a rolling service",
-    question="What does ECS answer of a rolling service's configuration that a rollback would have to send back?",
+    question="What does ECS return of a rolling service's configuration that a rollback would have to send back?",
     severity=Level.UNKNOWN,
     runbook=FIRST_DAY,
 )
@@ -75,7 +75,7 @@ def question_deployment_configuration(services: Services) -> Iterator[Finding]:
     ]
     record = {service.name: service.configuration for service in rolling if service.configuration}
     evidence = [
-        f"asked: ecs DescribeServices; came, of {name}: "
+        f"asked: ecs DescribeServices; answered for {name}: "
         + ", ".join(
             f"{key}={value}" if key in ("strategy", "bakeTimeInMinutes") else key
             for key, value in sorted(found.items())
@@ -87,7 +87,7 @@ def question_deployment_configuration(services: Services) -> Iterator[Finding]:
             check,
             Level.UNKNOWN,
             subject,
-            "Not settled: ECS tells none of a rolling service.",
+            "Not settled: ECS returns no configuration of a rolling service.",
             services.reading,
             do=PROBE_AGAIN,
         )
@@ -95,34 +95,37 @@ def question_deployment_configuration(services: Services) -> Iterator[Finding]:
     more = sorted({key for found in record.values() for key in found} - SENT_BACK)
     lacking = sorted(SENT_BACK - {key for found in record.values() for key in found})
     if more:
-        sentence = f"It also answers {', '.join(more)}, which a rollback of omc's doesn't send back."
+        sentence = f"It also returns {', '.join(more)}, which a rollback by omc doesn't send back."
     else:
-        sentence = "It answers nothing but what a rollback of omc's sends back."
+        sentence = "It returns only what a rollback by omc sends back."
     if lacking:
-        sentence += f" {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not told, and left as they are."
+        sentence += (
+            f" {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not returned, and a "
+            "rollback leaves that unchanged."
+        )
     yield finding(check, Level.OK, subject, sentence, services.reading, *evidence)
 
 
 @check(
     "question-started-by",
     title="startedBy beside desiredStatus",
-    question="Does ECS take a filter by startedBy beside one by desiredStatus?",
+    question="Does ECS accept a filter by startedBy together with one by desiredStatus?",
     severity=Level.UNKNOWN,
     runbook=FIRST_DAY,
 )
 def question_started_by(answer: StartedByAnswer) -> Iterator[Finding]:
     requested = "asked: ecs ListTasks with startedBy and desiredStatus=STOPPED"
     if answer.code:
-        came, follows = f"it is refused ({answer.code})", "as its documents say; omc asks for each by itself"
+        came, follows = f"it is refused ({answer.code})", "as its documentation says; omc filters by one at a time"
     elif answer.listed:
         came, follows = (
-            f"it lists {answer.listed} tasks that aren't of that name",
-            "so the filter isn't heeded; omc doesn't use it",
+            f"it lists {answer.listed} tasks with another startedBy",
+            "so ECS ignores the filter; omc doesn't use it",
         )
     else:
         came, follows = (
-            "it takes both and lists nothing",
-            "which proves nothing of tasks that there are; omc doesn't ask so",
+            "it accepts both and lists nothing",
+            "which proves nothing about tasks that exist; omc doesn't combine the two",
         )
     yield finding(
         "question-started-by",
@@ -131,14 +134,14 @@ def question_started_by(answer: StartedByAnswer) -> Iterator[Finding]:
         f"{came[0].upper()}{came[1:]}, {follows}.",
         answer.reading,
         requested,
-        f"came: {answer.message or came}",
+        f"answered: {answer.message or came}",
     )
 
 
 @check(
     "question-flow-log-role",
-    title="Rights of the flow log's role",
-    question="Are the rights of the flow log's role enough to deliver it?",
+    title="Permissions of the flow log's role",
+    question="Does the flow log's role have enough permissions to deliver it?",
     severity=Level.FAIL,
     runbook=FIRST_DAY,
 )
@@ -156,15 +159,19 @@ def question_flow_log_role(delivery: FlowLogDelivery) -> Iterator[Finding]:
         )
     for name, (status, error) in delivery.logs.items():
         level = Level.OK if status == "SUCCESS" else Level.FAIL if status == "FAILED" or error else Level.UNKNOWN
-        record = {Level.OK: "What it writes arrives: the role's three rights are enough."}
+        state = error or status or "EC2 gives no status"
+        record = {
+            Level.OK: "Its records arrive: the role's three permissions are enough.",
+            Level.FAIL: f"It isn't delivered: {state}.",
+        }
         yield finding(
             check,
             level,
             f"flow log {name}",
-            record.get(level, f"It isn't delivered: {error or status or 'EC2 tells no status'}."),
+            record.get(level, f"Whether it is delivered is unknown: {state}."),
             delivery.reading,
             requested,
-            f"came: {status or 'nothing'} {error}".strip(),
+            f"answered: {status or 'nothing'} {error}".strip(),
             do="Give the flow log's role logs:CreateLogGroup and logs:DescribeLogGroups",
         )
 
@@ -185,7 +192,7 @@ def question_runner_docker(docker: RunnerDocker) -> Iterator[Finding]:
             check,
             Level.WARN,
             subject,
-            f"Not known: {why}. The workflow builds and copies images right for both.",
+            f"Unknown: {why}. The workflow builds and copies images correctly in either case.",
             docker.reading,
             do="Let a step of the workflow run this command",
         )

@@ -1,4 +1,4 @@
-"""omc's own ground: its store and workers, the places outside, the clocks, Terraform's state, this machine's tools."""
+"""What omc itself runs on: its store and workers, the places outside, the clocks, Terraform's state, local tools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from omc.facts.tools import WANTED, Tools
 from omc.times import format_duration, format_time
 
 CLOSE = 5.0
-"""Seconds that clocks may differ without a word: a date in HTTP has whole seconds."""
+"""Seconds by which clocks may differ without a report: a date in HTTP has whole seconds."""
 FAR = 60.0
 """From here on expiries and windows are judged wrongly; AWS refuses signatures from five minutes on."""
 VERIFIED = frozenset({"verify-full"})
@@ -35,7 +35,7 @@ def store(record: RecordStore, environment: Environment) -> Iterator[Finding]:
     if record.has_begun:
         behind = record.schema != record.newest_schema
         sentence = (
-            f"It has schema {record.schema}, and this omc knows {record.newest_schema}: the next change brings it up."
+            f"It has schema {record.schema}, and this omc knows {record.newest_schema}: the next change upgrades it."
             if behind and record.schema < record.newest_schema
             else f"It was written by a newer omc (schema {record.schema}, this one knows {record.newest_schema})."
             if behind
@@ -48,7 +48,7 @@ def store(record: RecordStore, environment: Environment) -> Iterator[Finding]:
             "store",
             Level.WARN,
             "reachable",
-            "Nothing was recorded there yet; the first change makes it.",
+            "Nothing has been recorded there yet; the first change creates it.",
             record.reading,
             record.label,
             do="Make a first plan: omc restart --dry-run",
@@ -71,7 +71,11 @@ def store(record: RecordStore, environment: Environment) -> Iterator[Finding]:
         return
     yield finding("store", Level.OK, "shared", "Others can reach it.", record.reading, record.label)
     checked = record.sslmode in VERIFIED
-    sentence = "Its certificate is verified." if checked else "Its URL doesn't have the server's certificate verified."
+    sentence = (
+        "Its certificate is verified."
+        if checked
+        else ("Its URL doesn't require the server's certificate to be verified.")
+    )
     yield finding(
         "store",
         Level.OK if checked else Level.WARN,
@@ -106,7 +110,7 @@ def worker(record: RecordStore, environment: Environment, scope: Scope) -> Itera
         "worker",
         Level.WARN if environment.is_local else Level.FAIL,
         "omc worker",
-        "None is alive: a run whose process dies waits for somebody, and what is due later isn't done.",
+        "None is alive: a run whose process dies waits until somebody resumes it, and no timer fires.",
         record.reading,
         *(f"{one.actor} on {one.host} was one, and has gone" for one in record.workers[:3]),
         do="Keep a worker running somewhere",
@@ -128,7 +132,7 @@ def record_kept_outside(bucket: RecordBucket, environment: Environment) -> Itera
             check,
             Level.WARN,
             subject,
-            "omc.toml names none, so that a record written anew isn't noticed there.",
+            "omc.toml names none, so a rewritten record wouldn't be noticed.",
             bucket.reading,
             do=f"Set audit_bucket in [environments.{environment.name}]",
         )
@@ -150,7 +154,9 @@ def record_kept_outside(bucket: RecordBucket, environment: Environment) -> Itera
         level, sentence = Level.FAIL, "Objects can't be locked in it: whoever owns it can rewrite the heads."
     else:
         level, sentence = Level.OK, "Objects are locked in it."
-    yield finding(check, level, subject, sentence, bucket.reading, do="A bucket gets Object Lock: apply the Terraform")
+    yield finding(
+        check, level, subject, sentence, bucket.reading, do="Turn on Object Lock for the bucket: apply the Terraform"
+    )
     kept = "A head of this environment's record is kept there."
     none = "No head of this environment's record is there yet; the next run keeps one."
     yield finding(
@@ -184,7 +190,7 @@ def clocks(clock: AwsClock, record: RecordStore, environment: Environment) -> It
                 name,
                 f"{name[0].upper()}{name[1:]} answer had no time.",
                 reading,
-                do="Run this again; a proxy in between may take the date away",
+                do="Run this again; a proxy in between may remove the date",
             )
             continue
         off = abs(ahead)
@@ -205,7 +211,7 @@ def clocks(clock: AwsClock, record: RecordStore, environment: Environment) -> It
 @check(
     "terraform-state",
     title="State and lock",
-    question="Is Terraform's state there, encrypted, kept in versions, and not locked?",
+    question="Is Terraform's state there, encrypted, versioned, and not locked?",
     severity=Level.FAIL,
     runbook=FIRST_DAY,
 )
@@ -239,10 +245,10 @@ def terraform_state(state: StateFile, scope: Scope, environment: Environment) ->
         check,
         Level.WARN,
         "lock",
-        f"Somebody holds it since {format_time(state.locked, environment.time_zone)}.",
+        f"Somebody has held it since {format_time(state.locked, environment.time_zone)}.",
         state.reading,
         f"{where}.tflock, {format_duration(scope.now - state.locked)} old",
-        do="Wait for whoever works on it; a plan says who holds it, and how the lock of somebody dead is released",
+        do="Wait for whoever works on it; a plan says who holds it, and how to release a lock whose holder is dead",
         command=f"omc infra plan --env {environment.name}",
     )
 
@@ -254,7 +260,7 @@ def _state(state: StateFile, where: str, scope: Scope, environment: Environment)
             check,
             Level.FAIL,
             subject,
-            "There is none: nothing was applied from here yet.",
+            "There is none: nothing has been applied from here yet.",
             state.reading,
             where,
             do="Apply the environment's Terraform",
@@ -291,7 +297,7 @@ def _same_key(first: str, second: str) -> bool:
 @check(
     "tools",
     title="Tools of this machine",
-    question="Are the programs installed that commands need on this machine?",
+    question="Are the programs that commands need installed on this machine?",
     severity=Level.FAIL,
     runbook=FIRST_DAY,
 )
@@ -303,7 +309,7 @@ def tools(tools: Tools) -> Iterator[Finding]:
             "tools",
             Level.FAIL,
             "terraform",
-            tools.terraform_problem or "It isn't known.",
+            tools.terraform_problem or "Its version is unknown.",
             tools.reading,
             do="Install Terraform 1.11 or newer, or set OMC_TERRAFORM",
         )

@@ -1,4 +1,4 @@
-"""The stack itself, as far as procedures rest on it: who hears an alarm, the entrance, ECS Exec, logs, quotas."""
+"""The stack itself, as far as procedures depend on it: who hears an alarm, the entrance, ECS Exec, logs, quotas."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
-from omc.checks.doctor_finding import finding, listed, several
+from omc.checks.doctor_finding import finding, listed, several, verb
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
@@ -25,7 +25,7 @@ from omc.times import format_time
 PEOPLE = frozenset({"email", "email-json", "sms", "https", "http", "application"})
 """Protocols that end at a person, or at a service that pages one."""
 EXPIRES_SOON = timedelta(days=30)
-"""ACM renews sixty days before the end; a certificate this near to it hasn't been."""
+"""ACM renews sixty days before the end; a certificate this close to its end wasn't renewed."""
 
 
 @check(
@@ -50,7 +50,8 @@ def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]
         return
     silent = [alarm.name for alarm in ours if not alarm.actions]
     off = [alarm.name for alarm in ours if alarm.actions and not alarm.acts]
-    for names, why in ((silent, "tell nobody: they have no action for ALARM"), (off, "are switched off")):
+    tell, are = verb(len(silent), "tells", "tell"), verb(len(off), "is", "are")
+    for names, why in ((silent, f"{tell} nobody, without an action for ALARM"), (off, f"{are} switched off")):
         if names:
             yield finding(
                 check,
@@ -76,7 +77,7 @@ def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]
 @check(
     "alarm-reaches-a-person",
     title="Topics",
-    question="Does a person hear each topic that alarms publish to?",
+    question="Does each topic that alarms publish to reach a person?",
     severity=Level.FAIL,
     runbook=FIRST_DAY,
 )
@@ -87,7 +88,7 @@ def alarm_reaches_a_person(paths: AlarmPaths, environment: Environment) -> Itera
             check,
             Level.FAIL,
             f"topic {_name(arn)}",
-            "Alarms publish to it, and it does not exist.",
+            "Alarms publish to it, but it does not exist.",
             paths.reading,
             do="Apply the environment's Terraform",
         )
@@ -121,9 +122,11 @@ def _heard(subscriptions: tuple[Subscription, ...], paths: AlarmPaths) -> tuple[
     if people:
         return Level.FAIL, "Nobody has confirmed a subscription: SNS sends nothing to one that is pending.", _CONFIRM
     if any(one.protocol == "sqs" for one in subscriptions):
-        return Level.FAIL, "Only a queue hears it, and nobody has read that within the hour.", _ADD
+        return Level.FAIL, "Only a queue is subscribed to it, and nobody has read that queue within the hour.", _ADD
     if subscriptions:
-        sentence = f"Only {listed(_protocols(subscriptions))} hears it, and whether that tells a person isn't known."
+        sentence = (
+            f"Only {listed(_protocols(subscriptions))} is subscribed to it, and whether that tells a person is unknown."
+        )
         return Level.UNKNOWN, sentence, _ADD
     return Level.FAIL, "Nobody subscribes to it.", _ADD
 
@@ -142,9 +145,11 @@ def _protocols(some: list[Subscription] | tuple[Subscription, ...], *, confirmed
 
 def _told(one: Subscription, paths: AlarmPaths) -> str:
     """Without the address: it is a person's."""
-    state = {True: "confirmed", False: "pending", None: "state not told"}[one.confirmed]
+    state = {True: "confirmed", False: "pending", None: "state unknown"}[one.confirmed]
     if one.protocol == "sqs":
-        return f"sqs {_name(one.endpoint)}, {state}, asked {paths.polls.get(one.endpoint, 0):.0f} times within the hour"
+        return (
+            f"sqs {_name(one.endpoint)}, {state}, polled {paths.polls.get(one.endpoint, 0):.0f} times within the hour"
+        )
     return f"{one.protocol or 'unknown protocol'}, {state}"
 
 
@@ -173,15 +178,15 @@ def certificate_and_name(entrance: Entrance, environment: Environment, scope: Sc
         return
     if "HTTPS" not in entrance.protocols:
         local = environment.is_local
-        sentence = "Users are served over HTTP only." if entrance.protocols else "ELB tells no listener."
+        sentence = "Users are served over HTTP only." if entrance.protocols else "ELB returned no listener."
         level = Level.UNKNOWN if not entrance.protocols else Level.OK if local else Level.WARN
         yield finding(
             check,
             level,
             "HTTPS",
-            f"{sentence[:-1]}, as meant in a local cloud." if local and level is Level.OK else sentence,
+            f"{sentence[:-1]}, as intended in a local cloud." if local and level is Level.OK else sentence,
             entrance.reading,
-            do="Give the Terraform domain_name and zone_id, or certificate_arn, and omc.toml the url",
+            do="Set domain_name and zone_id, or certificate_arn, in the Terraform, and url in omc.toml",
         )
     for certificate in entrance.certificates:
         level, sentence, do = _certificate(certificate, entrance, environment, scope)
@@ -204,12 +209,12 @@ def _where(entrance: Entrance, environment: Environment) -> Iterator[Finding]:
         if "HTTPS" in entrance.protocols:
             own = next((each.names[0] for each in entrance.certificates if each.names), "")
             fits = own and not own.startswith("*")
-            sentence = f"omc.toml has no url; the certificate's own name, {own}, is taken for it."
+            sentence = f"omc.toml has no url; the certificate's own name, {own}, is used instead."
             yield finding(
                 check,
                 Level.WARN if fits else Level.FAIL,
                 "name",
-                sentence if fits else "omc.toml has no url, and no certificate tells one name.",
+                sentence if fits else "omc.toml has no url, and no certificate gives a single name to use instead.",
                 entrance.reading,
                 do=f'Write url = "https://…" into [environments.{environment.name}]',
             )
@@ -224,7 +229,7 @@ def _where(entrance: Entrance, environment: Environment) -> Iterator[Finding]:
     else:
         level, sentence = (
             Level.WARN,
-            "It leads elsewhere than to the load balancer: a proxy in between, or a wrong record.",
+            "It doesn't lead to the load balancer: there is a proxy in between, or the record is wrong.",
         )
     yield finding(
         check,
@@ -242,10 +247,10 @@ def _certificate(
     certificate: Certificate, entrance: Entrance, environment: Environment, scope: Scope
 ) -> tuple[Level, str, str]:
     if certificate.status == "missing":
-        return Level.FAIL, "The listener names it, and it does not exist.", "Apply the environment's Terraform"
+        return Level.FAIL, "The listener names it, but it does not exist.", "Apply the environment's Terraform"
     if certificate.status != "ISSUED":
         level = Level.FAIL if certificate.status else Level.UNKNOWN
-        return level, f"Its state is {certificate.status or 'not told'}, not ISSUED.", "Make ACM's record in the zone"
+        return level, f"Its status is {certificate.status or 'unknown'}, not ISSUED.", "Create ACM's record in the zone"
     if entrance.host and not any(_covers(name, entrance.host) for name in certificate.names):
         return Level.FAIL, f"It isn't for {entrance.host}.", "Give the listener a certificate for the url's name"
     if certificate.expires is None:
@@ -254,7 +259,11 @@ def _certificate(
     if certificate.expires <= scope.now:
         return Level.FAIL, f"It ended at {ends}.", "Renew it"
     if certificate.expires - scope.now <= EXPIRES_SOON:
-        why = "ACM should have renewed it: its record is gone" if certificate.renews else "nobody renews it by itself"
+        why = (
+            ("ACM should have renewed it: its record is gone")
+            if certificate.renews
+            else "it isn't renewed automatically"
+        )
         return Level.WARN, f"It ends at {ends}, and {why}.", "Renew it"
     return Level.OK, f"It is issued, and good until {ends}.", ""
 
@@ -284,30 +293,31 @@ def exec_agents(agents: ExecAgents, environment: Environment) -> Iterator[Findin
                 f"{one.task}: {', '.join(f'{name} {state}' for name, state in one.states.items()) or 'no agent'}"
                 for one in tasks
             ),
-            do="Turn on enable_execute_command in the Terraform and restart; an agent that stopped needs its task anew",
+            do="Turn on enable_execute_command in the Terraform and restart; an agent that stopped needs a new task",
             command=f"omc restart --env {environment.name} {service}",
         )
 
 
 def _agents(tasks: tuple[TaskAgent, ...]) -> tuple[Level, str]:
     if not tasks:
-        return Level.UNKNOWN, "No task runs, so that no agent can be seen."
+        return Level.UNKNOWN, "No task runs, so there is no agent to look at."
     untold = [one for one in tasks if one.enabled is None or (one.enabled and not one.states)]
     disabled = [one for one in tasks if one.enabled is False]
     down = [one for one in tasks if one.enabled and any(state != "RUNNING" for state in one.states.values())]
     if disabled:
-        return Level.FAIL, f"{several(len(disabled), 'task')} of {len(tasks)} run without ECS Exec."
+        run = verb(len(disabled), "runs", "run")
+        return Level.FAIL, f"{several(len(disabled), 'task')} of {len(tasks)} {run} without ECS Exec."
     if down:
         return Level.FAIL, f"The agent doesn't run in {several(len(down), 'task')} of {len(tasks)}."
     if untold:
-        return Level.UNKNOWN, f"ECS doesn't tell the agent of {several(len(untold), 'task')}."
+        return Level.UNKNOWN, f"ECS doesn't report the agent of {several(len(untold), 'task')}."
     return Level.OK, f"The agent runs in {several(len(tasks), 'task')}."
 
 
 @check(
     "log-groups",
     title="Log groups",
-    question="Do the stack's log groups exist, end their lines after a while, and encrypt them under the stack's key?",
+    question="Do the stack's log groups exist, with a retention period, and encrypt their lines under a KMS key?",
     severity=Level.FAIL,
     runbook=FIRST_DAY,
 )
@@ -316,11 +326,17 @@ def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]
     for name in groups.wanted:
         group = groups.found.get(name)
         if group is None:
-            level, sentence = Level.FAIL, "It does not exist: what should be written there is lost, or makes its own."
+            level, sentence = (
+                Level.FAIL,
+                (
+                    "It does not exist: what should be written there is lost, or goes "
+                    "to a group that its writer creates."
+                ),
+            )
         elif group.retention_days is None:
             level, sentence = Level.WARN, "It keeps its lines for ever."
         elif not group.kms_key:
-            level, sentence = Level.WARN, "It isn't under the stack's key."
+            level, sentence = Level.WARN, "It isn't encrypted under a KMS key."
         else:
             good.append(name)
             continue
@@ -334,7 +350,8 @@ def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]
             command=f"omc infra drift --env {environment.name}",
         )
     if good:
-        sentence = f"{several(len(good), 'log group')} exist, end their lines, and are under a key."
+        words = "exist, have a retention period, and are" if len(good) > 1 else "exists, has a retention period, and is"
+        sentence = f"{several(len(good), 'log group')} {words} encrypted under a KMS key."
         yield finding(check, Level.OK, "the stack's log groups", sentence, groups.reading, *good)
     made_by_rds = groups.found.get(OS_METRICS)
     if made_by_rds and not made_by_rds.kms_key:
@@ -342,7 +359,7 @@ def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]
             check,
             Level.WARN,
             OS_METRICS,
-            "RDS made it by itself for the account: it is under no key of the stack's.",
+            "RDS created it for the account: no key of the stack's encrypts it.",
             groups.reading,
             do="Accept it, or give it a key: nothing in it is the application's",
         )
@@ -364,14 +381,14 @@ def quotas(quotas: Quotas, services: Services, environment: Environment) -> Iter
     ]
     subject, do = "Fargate vCPUs", "Ask for a higher quota L-3032A538 (Fargate On-Demand vCPU resource count)"
     if quotas.vcpus is None:
-        level, sentence = Level.UNKNOWN, "The account's quota isn't told."
+        level, sentence = Level.UNKNOWN, "The account's quota is unknown."
     elif not most:
-        level, sentence = Level.UNKNOWN, "No service runs, so that it isn't known what its tasks take."
+        level, sentence = Level.UNKNOWN, "No service runs, so it is unknown how much its tasks take."
     elif quotas.wanted > quotas.vcpus:
         level, sentence = Level.FAIL, f"{quotas.wanted:g} vCPUs are wanted now, and {quotas.vcpus:g} allowed."
     elif peak > quotas.vcpus:
         level = Level.WARN
-        sentence = f"At their most, in a deployment, services take {peak:g} vCPUs, and {quotas.vcpus:g} are allowed."
+        sentence = f"During a deployment the services may take {peak:g} vCPUs, but only {quotas.vcpus:g} are allowed."
     else:
         level, sentence = Level.OK, f"{peak:g} vCPUs at the most, of {quotas.vcpus:g} allowed."
     yield finding("quotas", level, subject, sentence, quotas.reading, *evidence, do=do)
@@ -403,5 +420,5 @@ def addresses(subnets: Subnets, services: Services, environment: Environment) ->
         else:
             level, sentence = Level.OK, f"{free[ids]} addresses are free; tasks may come to need {needed} more."
         yield finding(
-            "addresses", level, subject, sentence, subnets.reading, do="Make the subnets larger, or fewer tasks"
+            "addresses", level, subject, sentence, subnets.reading, do="Make the subnets larger, or run fewer tasks"
         )

@@ -1,4 +1,4 @@
-"""What should be there: services, ways in, alerts, and what keeps all of it safe, against what is there."""
+"""Compares what should be there (services, ways in, alerts, and what keeps all of it safe) with what is there."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ USERS = "expected-users"
 SERIOUS = frozenset({Harm.USERS, Harm.ALERTS})
 """Harms that are a failure by themselves."""
 TOGETHER = 3
-"""So many things of one kind with the same trouble are one finding."""
+"""This many things of one kind with the same trouble, or more, are one finding."""
 LONGEST_VALUE = 80
 
 
@@ -47,7 +47,7 @@ class _Judged:
 @check(
     NAME,
     title="What should be there, against what is there",
-    question="Is everything there that Terraform made, and as it made it?",
+    question="Is everything that Terraform made still there, and unchanged?",
     severity=Level.FAIL,
     runbook=INFRASTRUCTURE,
 )
@@ -133,7 +133,7 @@ def _for_a_while(scaled: ScaledForAWhile, environment: Environment) -> str:
 
 def _doubt(deviations: Deviations) -> str:
     why = deviations.temporary.unknown
-    return f" Whether omc itself changed it for a while is not known: {why}" if why else ""
+    return f" Whether this is a temporary change of omc's is unknown: {why}" if why else ""
 
 
 # -- things ----------------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def _by_omc(one: Deviation, deviations: Deviations, environment: Environment) ->
     if is_limits and scaled and all(change.found in scaled.now for change in one.changes):
         return f"is changed: {'; '.join(map(_change, one.changes))}; {_for_a_while(scaled, environment)}"
     if one.thing.type == "aws_ecs_service" and off and off.is_under_way and labels == {"deployment alarms"}:
-        return f"has its deployment alarms off while the run {off.run} by {off.who} goes on"
+        return f"has its deployment alarms off while the run {off.run} by {off.who} is in progress"
     return ""
 
 
@@ -186,7 +186,7 @@ def _for_good(one: Deviation, deviations: Deviations, environment: Environment) 
         )
         if is_it and labels & {"minimum", "maximum"}:
             at = format_time(scaled.at, environment.time_zone)
-            return f"; `omc scale` set it for good, by {scaled.who}, {at} (run {scaled.run})"
+            return f"; {scaled.who} set it for good with `omc scale`, {at} (run {scaled.run})"
     return ""
 
 
@@ -288,7 +288,7 @@ def _evidence(one: _Judged, reading: Reading, environment: Environment) -> Itera
     name, known = f"{thing.kind.noun} {thing.name}", thing.kind.mention(thing.values)
     if one.deviation.is_missing:
         also = f" ({known})" if known and known not in name else ""
-        yield Evidence(f"{name} is in no listing of AWS's{also}", reading)
+        yield Evidence(f"{name} is in none of AWS's listings{also}", reading)
     for change in one.deviation.changes:
         yield Evidence(f"{name}: {change.label} {_value(change.found)}, expected {_value(change.expected)}", reading)
     for other in one.deviation.with_it:
@@ -342,8 +342,8 @@ def _not_known(expected: Expected, found: Found, environment: Environment) -> It
             NAME,
             Level.WARN,
             "Terraform's state",
-            f"{expected.problem.rstrip('.')}. So only what omc.toml and ECS name is compared with what is there. "
-            f'Where that is meant, set terraform_state = "" in [environments.{environment.name}] of omc.toml.',
+            f"{expected.problem.rstrip('.')}. Only what omc.toml and ECS name is compared with what is there. "
+            f'If that is intended, set terraform_state = "" in [environments.{environment.name}] of omc.toml.',
             (Evidence(f"{expected.place} could not be read", expected.reading),),
             INFRASTRUCTURE,
             action=expected.action,
@@ -357,7 +357,7 @@ def _not_known(expected: Expected, found: Found, environment: Environment) -> It
             NAME,
             Level.UNKNOWN,
             "what should be there",
-            f"Whether all of {kinds} is there is not known: {first.why}",
+            f"It is unknown whether every {kinds} is there: {first.why}",
             tuple(Evidence(f"{', '.join(one.types)}: {one.why}", found.reading) for one in not_told),
             INFRASTRUCTURE,
             unread=True,

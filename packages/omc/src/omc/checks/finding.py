@@ -62,7 +62,7 @@ class Finding:
     since: datetime | None = None
     """When it began, where that is known: the first bad reading, not when it was noticed."""
     ended: datetime | None = None
-    """When it was over. What has healed is told as past, and doesn't hold the exit code."""
+    """When it was over. What has healed is reported as past, and doesn't affect the exit code."""
     explains: tuple[Finding, ...] = ()
     """Findings of other checks that this one is the cause of: told as its evidence, found by their own places too."""
 

@@ -47,7 +47,7 @@ def data_fresh(data: DataAge, environment: Environment) -> Iterator[Finding]:
 
 
 def _told(service: ServiceData) -> str:
-    return "not told" if service.age_seconds is None else f"{service.age_seconds:g}"
+    return "unknown" if service.age_seconds is None else f"{service.age_seconds:g}"
 
 
 @check(

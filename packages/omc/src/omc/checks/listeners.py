@@ -60,7 +60,7 @@ class _Known:
 @check(
     "listeners",
     title="Listeners and rules: where each leads",
-    question="Does every listener and rule lead to a target group that is there, and is every service led to?",
+    question="Does every listener and rule lead to an existing target group, and does one lead to every service?",
     severity=Level.FAIL,
     runbook=USERS_CANT_REACH,
 )
@@ -97,7 +97,7 @@ def listeners(
             level=problem.level,
             subject=problem.subject,
             sentence=problem.sentence,
-            evidence=evidence or (Evidence("ELB tells of no listener", listeners.reading),),
+            evidence=evidence or (Evidence("ELB returned no listener", listeners.reading),),
             procedure=USERS_CANT_REACH,
             place="load-balancer",
         )
@@ -153,7 +153,8 @@ def _way_in(balancer: LoadBalancer, own: list[Listener], probes: Probes | None) 
     yield _Problem(
         Level.FAIL,
         balancer.name,
-        f"Users come in at {probes.base}, and no listener is {parts.scheme.upper()} on port {port}; there is {there}.",
+        f"Users come in at {probes.base}, but no listener takes {parts.scheme.upper()} on port {port}; there "
+        f"is {there}.",
     )
 
 
@@ -170,7 +171,7 @@ def _of_rule(listener: Listener, rule: Rule, own: list[Listener], known: _Known)
         whom = (
             "everyone"
             if takes_all and not rule.is_default
-            else "all that no rule takes"
+            else "everything that no rule matches"
             if rule.is_default
             else "those"
         )
@@ -181,7 +182,7 @@ def _of_rule(listener: Listener, rule: Rule, own: list[Listener], known: _Known)
     elif action.kind == "redirect":
         yield from _of_redirect(action, which, listener, own, takes_all=takes_all)
     elif action.kind not in ("forward", "redirect", "fixed-response"):
-        yield Level.UNKNOWN, f"{which} does something that is not known here ({action.kind or 'ELB does not tell'})."
+        yield Level.UNKNOWN, f"{which} has an action that omc doesn't know ({action.kind or 'ELB does not say which'})."
 
 
 def _of_forward(action: Action, which: str, known: _Known) -> Iterator[tuple[Level, str]]:
@@ -220,7 +221,7 @@ def _of_redirect(
     protocol = scheme.replace("#{protocol}", listener.protocol)
     if host != "#{host}":
         if takes_all:
-            yield Level.WARN, f"{which} redirects everyone to {host}: what users get there was not asked."
+            yield Level.WARN, f"{which} redirects everyone to {host}: what users get there was not checked."
         return
     if port.isdigit() and not any(one.port == int(port) and one.protocol == protocol for one in own):
         yield Level.FAIL, f"{which} redirects to {protocol} on port {port}, where there is no listener."
@@ -241,7 +242,7 @@ def _of_service(service: EcsService, known: _Known) -> Iterator[_Problem]:
     default = next(
         (rule.action for listener in known.listeners.listeners for rule in listener.rules if rule.is_default), None
     )
-    instead = f" What users ask it for goes by default: {_does(default, known)}." if default else ""
+    instead = f" Requests for it get the default action: {_does(default, known)}." if default else ""
     names = ", ".join(known.group(arn) for arn in groups)
     yield _Problem(
         Level.FAIL,
@@ -260,7 +261,7 @@ def _does(action: Action, known: _Known) -> str:
         return f"answered {action.status} by the load balancer"
     if action.kind == "redirect":
         return f"redirected to {action.to}"
-    return action.kind or "nobody knows where"
+    return action.kind or "to an unknown place"
 
 
 def _told(listener: Listener, rule: Rule, known: _Known) -> str:
@@ -273,6 +274,6 @@ def _summary(known: _Known) -> str:
     parts = []
     for listener in known.listeners.listeners:
         led = ", ".join(f"{rule.name} {_does(rule.action, known)}" for rule in listener.rules[:4])
-        more = f" and {len(listener.rules) - 4} rules more" if len(listener.rules) > 4 else ""
+        more = f" and {len(listener.rules) - 4} more rules" if len(listener.rules) > 4 else ""
         parts.append(f"{listener.name} leads {led}{more}")
     return "; ".join(parts) + "." if parts else ""

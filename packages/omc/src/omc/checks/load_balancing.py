@@ -17,7 +17,7 @@ from omc.times import format_duration, format_time
 
 MINUTE = timedelta(minutes=1)
 NO_ANSWERS = timedelta(minutes=10)
-"""After so long without any answer, 5xx of before are over; that nobody is answered is for other checks to say."""
+"""After this long without any answer, earlier 5xx are over; that nobody gets an answer is for other checks to say."""
 
 
 @check(
@@ -43,7 +43,9 @@ def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> It
             check="load-balancer",
             level=level,
             subject=found.name,
-            sentence=f"The load balancer is {found.state}{why}." if found.state else "ELB doesn't tell its state.",
+            sentence=f"The load balancer is {found.state}{why}."
+            if found.state
+            else "ELB doesn't say in which state it is.",
             evidence=(Evidence(f"{found.dns_name}: {found.state}", load_balancers.reading),),
             procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
             place="load-balancer",
@@ -64,7 +66,7 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
     idle = _idle_of_pairs(health, services)
     tasks = _tasks_behind(services, environment)
     if not health.groups:
-        sentence = f"There is no target group of {environment.name}: the load balancer has nobody to send to."
+        sentence = f"There is no target group of {environment.name}: the load balancer has nowhere to send requests."
         evidence = (Evidence("none of the account's target groups belongs to it", health.reading),)
         yield Finding("targets", Level.FAIL, environment.prefix, sentence, evidence, SERVICE_UNHEALTHY, place="targets")
     for group in health.groups:
@@ -157,7 +159,7 @@ def _told(target: Target) -> str:
 @check(
     "error-rate",
     title="5xx answers of the load balancer",
-    question="How many of the load balancer's answers are 5xx, and are there more than there may be?",
+    question="How many of the load balancer's answers are 5xx, and is that more than allowed?",
     severity=Level.FAIL,
     runbook=HIGH_ERROR_RATE,
 )

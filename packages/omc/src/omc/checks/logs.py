@@ -17,20 +17,20 @@ from omc.facts.scope import Scope
 from omc.times import format_duration, format_time
 
 LIVE = timedelta(minutes=2)
-"""An error that was last written before is over; one that was first written since is new."""
+"""An error last written longer ago than this is over; one first written since then is new."""
 SERVED = timedelta(minutes=1)
 """The same where users are served well meanwhile."""
 
 
 def live(probes: Probes | None, service: str) -> timedelta:
-    """How long an error line of a service says something of now: shorter where its users are served well."""
+    """How long an error line of a service says something about the present: shorter if its users are served well."""
     return SERVED if probes is not None and is_well_served(probes, service) else LIVE
 
 
 @check(
     "recent-errors",
     title="Errors in the logs, grouped by message",
-    question="Which errors do the services' logs tell, how often, and do they go on?",
+    question="Which errors are in the services' logs, how often, and do they continue?",
     severity=Level.FAIL,
     runbook=LOG_ANALYSIS,
 )

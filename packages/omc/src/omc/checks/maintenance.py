@@ -1,4 +1,4 @@
-"""What AWS will do to the database and the cache, and when: changes that it has put off, and its own maintenance."""
+"""What AWS will do to the database and the cache, and when: changes that are pending, and its own maintenance."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAME = "pending-changes"
 
 @check(
     NAME,
-    title="Changes that AWS has put off, and its maintenance",
+    title="Changes pending at AWS, and its maintenance",
     question="What will AWS change on the database and the cache, and when?",
     severity=Level.WARN,
     runbook=MAINTENANCE,
@@ -55,7 +55,7 @@ def pending_changes(pending: Pending, environment: Environment, scope: Scope) ->
             check=NAME,
             level=Level.OK,
             subject="database, cache",
-            sentence=" ".join(minor) or "AWS has put off nothing and plans no maintenance.",
+            sentence=" ".join(minor) or "AWS has no change pending and plans no maintenance.",
             evidence=(Evidence(f"{len(pending.maintenance)} maintenance actions, no pending value", pending.reading),),
         )
 
@@ -67,7 +67,7 @@ def sentence(change: PendingChange, environment: Environment, now: datetime) -> 
     if change.waits is Waits.WINDOW:
         what += f" {next_time(change.window, environment, now)}"
     elif change.waits is Waits.REBOOT:
-        what = f"{one.path} wait for a reboot, which no maintenance window makes"
+        what = f"{one.path} wait for a reboot, which doesn't come with a maintenance window"
     else:
         what += ": AWS is doing it now"
     author, at = change.author, change.author.at
@@ -79,7 +79,7 @@ def _judged(action: Maintenance, environment: Environment, now: datetime) -> tup
     dates = []
     for at, words, late in (
         (action.applied, "is done in the window after", "was due"),
-        (action.forced, "is done whatever anybody says", "was to be done whatever anybody says"),
+        (action.forced, "is forced on", "was to be forced on"),
         (action.wanted, "is recommended by AWS until", "was recommended by AWS until"),
     ):
         if at:

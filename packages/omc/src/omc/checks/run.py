@@ -75,7 +75,7 @@ class Report:
 
     @property
     def verdict(self) -> Level:
-        """Of what is. What was and has healed is told, and counts only where ``strict``."""
+        """Counts what is wrong now. What has healed is reported, and counts only where ``strict``."""
         return worst(self.findings, strict=self.strict)
 
     @property
@@ -161,7 +161,7 @@ def _with_causes(findings: Sequence[Finding], facts: Facts, causes: Causes) -> S
         raise
     except Exception as error:  # noqa: BLE001
         mistake = contained("the search for causes", error)
-        evidence = (Evidence("could not be judged: which of the findings have one cause", NO_READING),)
+        evidence = (Evidence("could not be judged: which of the findings share a cause", NO_READING),)
         lost = Finding(
             "causes", Level.UNKNOWN, "causes", mistake.message, evidence, MORNING_CHECKS, unread=True, place="omc"
         )

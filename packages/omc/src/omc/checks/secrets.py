@@ -15,13 +15,13 @@ from omc.facts.secrets import Secret, SecretsInUse, SecretUse
 from omc.times import format_duration, format_time
 
 SOON = timedelta(hours=24)
-"""A rotation this near is said as a warning where tasks rely on the secret: nobody chooses its hour."""
+"""A rotation this near is a warning if tasks rely on the secret: nobody chooses its hour."""
 
 
 @check(
     "secret-rotation",
     title="Secrets: rotated since a task started, or rotated next",
-    question="Does a running task hold a secret that was rotated since it started, and which is rotated next?",
+    question="Does a running task hold a secret that was rotated since it started, and which secret is rotated next?",
     severity=Level.FAIL,
     runbook=RESTART,
 )
@@ -48,7 +48,9 @@ def secret_rotation(secrets: SecretsInUse, environment: Environment, scope: Scop
             level=Level.UNKNOWN,
             subject=name.rpartition(":secret:")[2],
             sentence=problem.reason,
-            evidence=(Evidence("could not be read: when it was rotated, and when it is next", secrets.reading),),
+            evidence=(
+                Evidence("could not be read: when it was last rotated, and when it is due next", secrets.reading),
+            ),
             procedure=RESTART,
             unread=True,
             action=problem.action,
@@ -58,7 +60,7 @@ def secret_rotation(secrets: SecretsInUse, environment: Environment, scope: Scop
             check="secret-rotation",
             level=Level.OK,
             subject=(quiet[0] if len(quiet) == 1 else f"{len(quiet)} secrets") if quiet else "all services",
-            sentence="Running tasks rely on no secret that is rotated by itself.",
+            sentence="Running tasks rely on no secret that rotates automatically.",
             evidence=(Evidence(f"without rotation: {', '.join(quiet) or 'no secret'}", secrets.reading),),
         )
 
@@ -81,7 +83,7 @@ def _judged(secret: Secret, uses: tuple[SecretUse, ...], environment: Environmen
         were = "was" if len({use.task for use in held}) == 1 else "were"
         return Level.WARN, f"It was rotated while {_tasks(held)} {were} starting, which may hold the old value."
     if not secret.rotates:
-        return Level.OK, "It is not rotated by itself, and no running task relies on it."
+        return Level.OK, "It doesn't rotate automatically, and no running task relies on it."
     due, soon = _due(secret.next_rotation, environment, scope)
     if not uses:
         return Level.OK, f"No running task relies on it. {due}"
@@ -100,7 +102,7 @@ def _begun(secret: Secret, uses: tuple[SecretUse, ...]) -> datetime | None:
 def _due(next_rotation: datetime | None, environment: Environment, scope: Scope) -> tuple[str, bool]:
     """When it is rotated next, and whether that is near, past or not told."""
     if next_rotation is None:
-        return "It is rotated by itself, and AWS doesn't say when next.", True
+        return "It rotates automatically, but AWS doesn't say when next.", True
     when = format_time(next_rotation, environment.time_zone)
     if next_rotation <= scope.now:
         return (
@@ -144,7 +146,7 @@ def _procedure(uses: tuple[SecretUse, ...], environment: Environment) -> Procedu
 def _evidence(secret: Secret, uses: tuple[SecretUse, ...], environment: Environment) -> Iterator[str]:
     zone = environment.time_zone
     last = format_time(secret.last_rotated, zone) if secret.last_rotated else "never"
-    following = format_time(secret.next_rotation, zone) if secret.next_rotation else "not told"
+    following = format_time(secret.next_rotation, zone) if secret.next_rotation else "unknown"
     owner = f", managed by {secret.owner}" if secret.owner else ""
     yield f"rotation {'on' if secret.rotates else 'off'}{owner}, last rotated {last}, next by {following}"
     for use in uses:

@@ -24,7 +24,7 @@ ROLLED_BACK = re.compile(r"rolling back to|deployment failed|rollback", re.IGNOR
 PLACEMENT_MEMORY = timedelta(hours=1)
 """As long as ECS remembers stopped tasks."""
 HEALED = timedelta(minutes=5)
-"""So long after its last failure a service whose wanted tasks all run is taken to be well again."""
+"""This long after its last failure, a service whose desired tasks all run counts as well again."""
 
 
 @check(
@@ -110,7 +110,7 @@ def rollouts(services: Services, environment: Environment, scope: Scope) -> Iter
             level=level,
             subject=service.name,
             sentence=sentence,
-            evidence=evidence or (Evidence("ECS told no deployment", services.reading),),
+            evidence=evidence or (Evidence("ECS returned no deployment", services.reading),),
             procedure=None if level is Level.OK else DEPLOYMENT if undone else DEPLOYMENTS,
             place=f"services/{service.name}",
             since=_begun(service) if level is Level.FAIL else None,
@@ -119,7 +119,7 @@ def rollouts(services: Services, environment: Environment, scope: Scope) -> Iter
 
 
 def is_rolling_back(deployment: Deployment) -> bool:
-    """Whether ECS puts back by it what ran before one that failed, and hasn't done so yet."""
+    """Whether this deployment is ECS's rollback of one that failed, and isn't complete yet."""
     return deployment.rollout == "IN_PROGRESS" and "rolling back" in deployment.rollout_reason.lower()
 
 
@@ -128,7 +128,7 @@ def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tup
     if primary is None:
         if not is_rolled_by_ecs(service):
             return Level.WARN, f"Its deployments are not judged here: {unsupported(service)}"
-        return Level.UNKNOWN, "ECS tells of no deployment of it, so it is not known whether the last one went well."
+        return Level.UNKNOWN, "ECS returned no deployment of it, so it is unknown whether the last one went well."
     revision, started = primary.task_definition, format_time(primary.created, environment.time_zone)
     others = [deployment for deployment in service.deployments if deployment is not primary and deployment.running]
     reason = f" {primary.rollout_reason.rstrip('.')}." if primary.rollout_reason else ""
@@ -139,7 +139,7 @@ def _rollout(service: EcsService, environment: Environment, scope: Scope) -> tup
     if primary.failed and primary.rollout != "COMPLETED":
         return Level.FAIL, f"The deployment of {revision} is failing: {primary.failed} of its tasks failed to start."
     if primary.rollout is None and not others and is_rolled_by_ecs(service):
-        return Level.UNKNOWN, f"ECS doesn't tell how far the deployment of {revision} is."
+        return Level.UNKNOWN, f"ECS doesn't say how far the deployment of {revision} is."
     if primary.rollout == "IN_PROGRESS" or (primary.rollout is None and others):
         since = format_duration(scope.now - primary.created)
         progress = f"{primary.running} of {primary.desired} tasks run"
@@ -173,7 +173,7 @@ def _rolled_back(service: EcsService, primary: Deployment, scope: Scope) -> date
 
 def _told(deployment: Deployment) -> str:
     return (
-        f"{deployment.status} {deployment.task_definition}: rollout {deployment.rollout or 'state not told'}, "
+        f"{deployment.status} {deployment.task_definition}: rollout {deployment.rollout or 'state unknown'}, "
         f"{deployment.running} of {deployment.desired} run, {deployment.pending} pending, {deployment.failed} failed"
     )
 

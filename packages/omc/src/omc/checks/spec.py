@@ -26,8 +26,8 @@ class CheckSpec:
     title: str
     question: str
     severity: Level
-    """The worst that it says of what it read, fail or warn; *unknown* of one that never judges, only tells. Any check
-    says *unknown* of what it could not read."""
+    """The worst that it says of what it read, fail or warn; *unknown* for one that only reports. Any check says
+    *unknown* of what it could not read."""
     runbook: Procedure
     """The section that answers its worst finding."""
 

@@ -18,9 +18,9 @@ from omc.judgement.task_causes import Blame, Cause, blame, cause_of, is_failure
 from omc.times import format_duration, format_time
 
 SOONEST = timedelta(seconds=90)
-"""No service is taken to be well again sooner after its last failure."""
+"""A service doesn't count as well again any sooner than this after its last failure."""
 LIVED = timedelta(seconds=150)
-"""Nor does it have to live longer than so again, where no other task has failed since."""
+"""It never has to run longer than this to count as well again, if no other task has failed since."""
 
 
 @check(
@@ -74,8 +74,8 @@ def failed_tasks(
 
 
 def spells(tasks: Sequence[StoppedTask]) -> Iterator[tuple[list[StoppedTask], bool]]:
-    """A service's tasks that failed alike, newest first: the last spell of it, then all that was before (True). What a
-    service was well for five minutes after was another time."""
+    """A service's tasks that failed alike, newest first: the last spell, then all before it (True). Five
+    minutes without such a failure separate two spells."""
     cut = next((n for n, (one, other) in enumerate(pairwise(tasks), 1) if one.stopped - other.stopped > HEALED), None)
     cut = cut if tasks[0].service else None  # those of one's own are apart anyway
     yield list(tasks[:cut]), False
@@ -84,7 +84,7 @@ def spells(tasks: Sequence[StoppedTask]) -> Iterator[tuple[list[StoppedTask], bo
 
 
 def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scope) -> datetime | None:
-    """When it was over that these tasks (newest first) failed. None while it goes on.
+    """When these tasks (newest first) stopped failing. None while it goes on.
 
     It is over when all wanted tasks run, and the revision that failed isn't the service's any more, or had no failure
     for about twice as long as most of those tasks lived and all were apart, five minutes at most."""
@@ -115,8 +115,8 @@ def healed(service: EcsService | None, tasks: Sequence[StoppedTask], scope: Scop
 
 
 def went_well(failed: Sequence[StoppedTask], stopped: Sequence[StoppedTask]) -> datetime | None:
-    """When tasks of one's own, such as migrations, were run again and ended well: the last family's. None while one of
-    the failed families (newest task first, as all that stopped) has no such run since."""
+    """When one-off tasks, such as migrations, were run again and ended well: the last family's. None while one of the
+    failed families (newest task first, like all stopped tasks) has had no such run since."""
     ends = []
     for family in {_family(task) for task in failed}:
         newest = max(task.stopped for task in failed if _family(task) == family)

@@ -1,7 +1,7 @@
-"""Checks of traffic that is missing: a service that usually serves and that hardly anybody asks any more.
+"""Checks of traffic that is missing: a service that usually gets requests and now gets hardly any.
 
-It is said only where the hour before had traffic and the same hours of the day before had it too, where that is known:
-not at night, not of a new environment, not of metrics that are merely late.
+It is reported only if the hour before had traffic, and so had the same hours of the day before, where that is known:
+not at night, not for a new environment, not for metrics that are merely late.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from omc.facts.traffic import MetricsAge
 from omc.times import format_duration, format_time
 
 LATE = timedelta(minutes=2)
-"""CloudWatch has a load balancer's figures so late; what is newer isn't counted yet."""
+"""How late CloudWatch gets a load balancer's figures; what is newer isn't counted yet."""
 FRESH = timedelta(minutes=7)
-"""Without any service's metric as new as this, figures are late and a silence is CloudWatch's."""
+"""If no service has a metric as new as this, the figures are late and the silence is CloudWatch's."""
 HOUR, QUARTER = 12, 3
 """Steps before a silence that say what is usual."""
 MAX_WIDTH = 72
-"""Steps of a silence: of one of more than six hours nobody can say any more whether it is night or a Sunday."""
+"""The most steps of a silence: after six hours nobody can say whether it is the night or a Sunday."""
 QUIET = 0.1
 """Share of the usual below which it is quiet: omc's own requests and health checks of others go on."""
 MIN_REQUESTS = 10.0
 """Requests in a step, usually; of a service with fewer, five minutes without one mean nothing."""
 EXPECTED = 30.0
-"""Requests that the silence should have had, so that none is no chance."""
+"""Requests that a silence must have missed to count: fewer may be missing by chance."""
 DAY = timedelta(days=1)
 
 

@@ -22,11 +22,11 @@ from omc.facts.traffic import Minute, Traffic
 from omc.times import format_duration, format_time
 
 SLOW = timedelta(seconds=3)
-"""From here on an answer is told as slow; the slowest one of a few at once, on whatever machine omc runs."""
+"""An answer that takes this long is reported as slow: the slowest of a few at once, on whatever machine omc runs."""
 CERTIFICATE = timedelta(days=14)
 """A certificate that ends sooner than this should have been renewed: ACM does it 60 days before."""
 JUST = timedelta(minutes=3)
-"""A minute that began so long ago is the newest that CloudWatch may tell of, since it is a minute or two late."""
+"""The newest minute that CloudWatch has may have begun this long ago, since its figures are a minute or two late."""
 LOGIN = frozenset({401, 403})
 """Answers that say that the service is there and wants to know who asks."""
 
@@ -38,12 +38,12 @@ _WORDS: Mapping[Trouble, str] = {
     Trouble.CONNECT: f"it takes no connection within {TIMEOUT:g} s",
     Trouble.EXPIRED: "its certificate is expired or not yet valid ({problem})",
     Trouble.OTHER_NAME: "its certificate is of another name ({problem})",
-    Trouble.UNTRUSTED: "nobody known vouches for its certificate ({problem})",
-    Trouble.TLS: "no TLS comes about ({problem})",
+    Trouble.UNTRUSTED: "its certificate isn't from a trusted authority ({problem})",
+    Trouble.TLS: "no TLS connection can be made ({problem})",
     Trouble.SILENT: f"it takes the connection and gives no answer within {TIMEOUT:g} s",
     Trouble.CLOSED: "it ends the connection and gives no answer ({problem})",
     Trouble.GARBAGE: "what answers doesn't speak HTTP ({problem})",
-    Trouble.ADDRESS: "the address itself makes no sense ({problem})",
+    Trouble.ADDRESS: "the address itself is invalid ({problem})",
 }
 FROM_HERE = frozenset({Trouble.RESOLVER, Trouble.ROUTE, Trouble.CONNECT})
 """Troubles that may be of the network that omc runs in: the rest proves that something is there, or that nothing is."""
@@ -157,8 +157,8 @@ def _not_asked(traffic: Traffic, served: Sequence[Minute], environment: Environm
     elif total:
         level, message = Level.FAIL, f"{errors:.0f} of {total:.0f} answers of the load balancer were 5xx"
     else:
-        level, message = Level.WARN, "nobody's request shows whether users are served"
-    sentence = f"Pages aren't asked for from here (probe = false in omc.toml); in the last 10 minutes {message}."
+        level, message = Level.WARN, "no request shows whether users are served"
+    sentence = f"Pages aren't requested from here (probe = false in omc.toml); in the last 10 minutes {message}."
     evidence = tuple(Evidence(_minute(minute, environment), traffic.reading) for minute in recent[-3:])
     return Finding(
         check="users-served",
@@ -207,7 +207,7 @@ def _verdict(
         hangs = any(answer.trouble is Trouble.SILENT for answer in bad)
         level = Level.FAIL if len(bad) > 1 or hangs else Level.WARN
         number = f"{len(bad)} of {len(request.answers)} requests"
-        return _Verdict(level, f"Some users aren't served: of {request.url} {number} fail, since {met}.", tuple(bad))
+        return _Verdict(level, f"Some users aren't served: at {request.url} {number} fail, because {met}.", tuple(bad))
     if worst.trouble in FROM_HERE or (worst.trouble is Trouble.NAME and is_private):
         return _unreached(request, met, worst, served, probes, scope, is_private=is_private)
     if probes.is_proxied and worst.trouble is not None and served:
@@ -226,7 +226,7 @@ def _unreached(
     is_private: bool,
 ) -> _Verdict:
     """No connection: users' trouble, or that of the place where omc runs."""
-    whose = "its load balancer is internal" if is_private else "this machine goes out by a proxy, which isn't used here"
+    whose = "its load balancer is internal" if is_private else "this machine uses a proxy, but omc's requests don't"
     if served:
         return _Verdict(
             Level.WARN,
@@ -234,10 +234,10 @@ def _unreached(
             f"{sum(minute.total - minute.errors for minute in served):.0f} requests until "
             f"{format_duration(scope.now - served[-1].at)} ago: others reach it, or did until then. "
             "Look again in three minutes; "
-            "where omc may never reach it, set probe = false in omc.toml.",
+            "if omc can never reach it, set probe = false in omc.toml.",
         )
     if is_private or probes.is_proxied or worst.trouble is Trouble.ROUTE:
-        why = whose if is_private or probes.is_proxied else "this machine has no way there"
+        why = whose if is_private or probes.is_proxied else "this machine has no route to it"
         return _Verdict(
             Level.UNKNOWN,
             f"{request.url} can't be reached from where omc runs ({met}), and {why}: whether users reach it is not "
@@ -251,7 +251,7 @@ def _beside(request: ProbeRequest) -> str:
     if request.direct is None:
         return ""
     if request.direct.trouble is None and request.direct.status < 500:
-        return " The load balancer itself answers, so that it is the name, or what stands between."
+        return " The load balancer itself answers, so the trouble is the name, or something in between."
     return (
         f" The load balancer itself: {_met(request.direct, request)}."
         if request.direct.trouble or request.direct.status
@@ -283,14 +283,14 @@ def _kind(answer: Answer) -> tuple[str, int, bool, bool]:
 
 
 def _met(answer: Answer, request: ProbeRequest) -> str:
-    """What one request met, in words that follow *since* or a colon."""
+    """What one request met, in words that follow *because* or a colon."""
     if answer.trouble is not None:
         port = request.url.split("/")[2].rpartition(":")[2]
         if not port.isdigit():
             port = "443" if request.url.startswith("https") else "80"
         return _WORDS[answer.trouble].format(problem=answer.problem.rstrip("."), port=port)
     if answer.is_loop:
-        return "its redirects lead in a circle"
+        return "it redirects in a loop"
     if answer.elsewhere:
         return f"it redirects to {answer.elsewhere}"
     if request.fixed_by:
@@ -307,7 +307,7 @@ def _met(answer: Answer, request: ProbeRequest) -> str:
         return f"it answers {answer.status} with an empty page"
     if request.source is Source.STATUS and answer.payload is None:
         what = answer.kind or "something"
-        return f"it answers {answer.status} with {what} and no JSON: another service than the one meant"
+        return f"it answers {answer.status} with {what} instead of JSON: this isn't the service that was meant"
     return f"it answers {answer.status}"
 
 
@@ -319,8 +319,8 @@ def _well(request: ProbeRequest, scope: Scope) -> _Verdict:
     if first.elsewhere:
         return _Verdict(
             Level.WARN,
-            f"{request.url} redirects to {first.elsewhere}, which was not asked: "
-            "it is none of the environment's names. "
+            f"{request.url} redirects to {first.elsewhere}, which was not requested, "
+            "since that is none of the environment's names. "
             "Set url or public_path in omc.toml to where users go.",
         )
     if any(answer.status == 429 for answer in request.answers):

@@ -22,9 +22,11 @@ from omc.procedures.plan_document import plan_document
 @click.command()
 @click.argument("run_id", metavar="RUN")
 @environment_option
-@click.option("--plan", "plan_hash", metavar="HASH", help="The hash that you have looked at; another plan is refused.")
+@click.option(
+    "--plan", "plan_hash", metavar="HASH", help="The hash of the plan that you looked at; any other is refused."
+)
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@click.option("--full", is_flag=True, help="Show every value that the plan changes whole.")
+@click.option("--full", is_flag=True, help="Show in full every value that the plan changes.")
 @click.option("--break-glass", metavar="REASON", help="In an open SEV-1: go ahead without the approvals.")
 @click.option("--incident", type=INCIDENT_NUMBER, metavar="NUMBER", help="The open SEV-1, with --break-glass.")
 @click.pass_context
@@ -40,8 +42,9 @@ def approve(
 ) -> None:
     """Approve the plan of a run that waits for it.
 
-    An approval is for this very plan, expires, and can't be given by whoever asked for the change. How many are wanted
-    is said by omc.toml. The command that waits goes on by itself; `omc worker` performs a run that nobody waits for.
+    An approval is for exactly this plan, expires, and can't be given by whoever asked for the change. omc.toml says how
+    many are needed. A command that waits for it continues by itself; `omc worker` performs a run that no command waits
+    for.
 
     \b
     omc approve 0vqk3m7x
@@ -53,7 +56,7 @@ def approve(
 
     if (break_glass is None) != (incident is None):
         raise WrongUse(
-            "--break-glass and --incident NUMBER belong together; which incidents are open: omc incident list"
+            "--break-glass and --incident NUMBER must be given together. The open incidents: omc incident list"
         )
     stack = load(context.obj)
     with store_of_run(stack, env, run_id) as (store, found):
@@ -82,6 +85,10 @@ def approve(
     if run.state == State.AWAITING:
         echo(line(f"{run.id}: approved by {actor.words}. {approvals.in_words(run, current)}"))
         return
-    more = "A worker performs it." if working else f"Whoever waits for it goes on; else: omc runs resume {run.id}"
+    more = (
+        "A worker performs it."
+        if working
+        else (f"A command that waits for it continues; otherwise: omc runs resume {run.id}")
+    )
     by = ", ".join(each.known or each.by for each in current)
     echo(line(f"{run.id} may begin: approved by {by}. {more}"))

@@ -36,18 +36,18 @@ def audit() -> None:
 
 @audit.command()
 @environment_option
-@click.option("--expect", metavar="HASH", help="A head that was kept elsewhere: it must still be in the record.")
-@click.option("--inside", is_flag=True, help="Look at the record alone, not at the heads that were kept outside of it.")
+@click.option("--expect", metavar="HASH", help="A head that you kept elsewhere; it must still be in the record.")
+@click.option("--inside", is_flag=True, help="Check the record alone, without the heads that are kept outside of it.")
 @OUTPUT
 @click.pass_context
 def verify(context: click.Context, env: str | None, expect: str | None, inside: bool, output: str) -> None:
     """Recompute the chain, compare it with the runs, and with the heads that were kept outside of the record.
 
     At the end of each run, and by the worker, the record's head is written into the audit bucket, locked, and into a
-    log group, where the record's owner can't rewrite it. So a tail that was cut off, a record written anew and a store
-    that was wiped are found too. --expect compares with a head that you kept yourself.
+    log group, where the record's owner can't rewrite it. So verify also finds a tail that was cut off, a rewritten
+    record and a wiped store. --expect compares with a head that you kept yourself.
 
-    Exit codes: 0 unbroken, 1 it was tampered with, 3 the heads outside could not be read (or say --inside).
+    Exit codes: 0 unbroken, 1 it was tampered with, 3 the heads outside could not be read (--inside does without them).
 
     \b
     omc audit verify --env production
@@ -57,7 +57,7 @@ def verify(context: click.Context, env: str | None, expect: str | None, inside: 
     intended = list(stack.environments.values()) if env is None else [environment_of(stack, env)]
     places = places_meant(stack, None) if env is None else [locate_store(stack, intended[0])]
     if expect and len(places) != 1:
-        raise WrongUse("--expect is about one record: say whose with --env.")
+        raise WrongUse("--expect is about one record: name its environment with --env.")
     documents = []
     for place in places:
         around = (
@@ -129,9 +129,11 @@ def _proof(document: dict[str, Any], *, inside: bool) -> Document:
     else:
         status = Status("unbroken", Severity.OK)
     if inside:
-        items.append("not compared with the heads kept outside (--inside): a tail cut off with its rows isn't seen")
+        items.append(
+            "not compared with the heads kept outside (--inside): a tail cut off with its rows wouldn't be noticed"
+        )
     elif not document["heads_outside"] and not items:
-        items.append("no head was kept outside of it so far: a tail cut off with its rows isn't seen")
+        items.append("no head has been kept outside of it yet: a tail cut off with its rows wouldn't be noticed")
     blocks: tuple[Block, ...] = (Items(tuple(items)),) if items else ()
     found = f"{document['events']} events in {document['store']}, head {document['head']}"
     return Document("", blocks, verdict=Verdict(status, found), data=document)

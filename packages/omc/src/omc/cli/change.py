@@ -42,10 +42,12 @@ def change_options(command: Command) -> Command:
         click.option(
             "--wait/--no-wait",
             default=True,
-            help="Wait for approvals here, or end with 6 and say what to type.  [wait]",
+            help="Wait for approvals here, or exit with code 6 and say what to type.  [wait]",
         ),
-        click.option("--full", is_flag=True, help="Show every value that changes whole."),
-        click.option("--confirm", metavar="ENV", help="The environment's name, where it would have to be typed."),
+        click.option("--full", is_flag=True, help="Show in full every value that changes."),
+        click.option(
+            "--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when asked."
+        ),
         click.option("--yes", is_flag=True, help="Answer the question with yes."),
         click.option("--dry-run", is_flag=True, help="Print the plan and end: nothing is changed."),
         environment_option,
@@ -56,7 +58,7 @@ def change_options(command: Command) -> Command:
 
 def override_option(command: Command) -> Command:
     """``--override WHY``."""
-    words = "Do it although something speaks against it; the reason is recorded."
+    words = "Proceed past a refusal that allows it; the reason is recorded."
     return click.option("--override", default="", metavar="WHY", help=words)(command)
 
 
@@ -77,7 +79,7 @@ def carry_out(
     """Make the plan of ``procedure`` for ``request`` and carry it out; returns the exit code.
 
     ``approved`` are approvals that were given elsewhere and are proven there
-    (a GitHub environment's reviewers); they are recorded with their link. None: GitHub is asked here, in a job of its.
+    (a GitHub environment's reviewers); they are recorded with their link. None: GitHub is asked here, in a GitHub job.
     Errors are ``OmcError``.
     """
     from omc.config import environment_of, load
@@ -225,7 +227,7 @@ def ask(plan: Plan, environment: Environment, *, yes: bool, confirm: str | None)
             raise Refused("Nothing was changed.")
     if name_wanted and confirm is None:
         if not at_terminal:
-            raise WrongUse(f"A change of {environment.name} wants its name too: --confirm {environment.name}")
+            raise WrongUse(f"A change of {environment.name} needs its name too: --confirm {environment.name}")
         typed = click.prompt(line(f"Type the environment's name ({environment.name}) to go ahead"), err=True)
         _require_right_name(environment, typed.strip())
 

@@ -76,7 +76,7 @@ def list_checks(output: str) -> None:
 def explain(name: str, output: str) -> None:
     """One check: what it asks, how bad its answer can be, what answers it, and which facts it reads. Asks AWS nothing.
 
-    CHECK is the name that stands in a finding's JSON.
+    CHECK is the name in a finding's JSON.
 
     \b
     omc check explain services-running
@@ -102,8 +102,10 @@ def explain(name: str, output: str) -> None:
 @click.option("--all-environments", is_flag=True, help="Every environment of omc.toml but a local cloud, worst first.")
 @click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
 @click.option("--all", "everything", is_flag=True, help="List what is ok too.")
-@click.option("-v", "--verbose", is_flag=True, help="All that each finding rests on, whole; no limit of lines.")
-@click.option("--strict", is_flag=True, help="Warnings, and what was and is over, end with exit code 1 too.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="All the evidence of each finding, uncut, without a limit on lines."
+)
+@click.option("--strict", is_flag=True, help="Exit with code 1 for warnings too, and for what was wrong and is over.")
 @click.option(
     "--watch",
     type=click.IntRange(1, 3600),
@@ -113,13 +115,14 @@ def explain(name: str, output: str) -> None:
     help=f"Check again and again (every {WATCH_SECONDS} s), and mark what changed. Ctrl-C ends it.",
 )
 @click.option("--since", type=Period(), default="24h", show_default=True, help="How far back to look: 45m, 24h, 7d.")
-@click.option("--service", "services", multiple=True, metavar="NAME", help="Only this service; may be given again.")
+@click.option("--service", "services", multiple=True, metavar="NAME", help="Only this service; may be repeated.")
 @click.option(
     "--fail-on",
     type=click.Choice(["fail", "unknown"]),
     default="unknown",
     show_default=True,
-    help="From which level on the exit code isn't 0. With fail, what could not be read is shown and exits 0.",
+    help="The lowest level at which the exit code isn't 0. With fail, what could not be read is shown, but "
+    "the exit code is 0.",
 )
 @click.option("--explain", is_flag=True, help="Also print the aws commands that ask the same, ready to paste.")
 @click.pass_context
@@ -138,14 +141,14 @@ def morning(
     fail_on: str,
     explain: bool,
 ) -> None:
-    """The runbook's morning checks, in one go, and in one breath.
+    """The runbook's morning checks in one go.
 
     The first line is the verdict and what most likely causes it. Below it what fails, what to look at, and what could
     not be read, each with what answers it; then what was wrong and is over, then what is ok as one line. All of it
     fits 24 lines of 60 columns.
 
-    WHAT is a place or a check, or how it begins (services/backend, alarms, recent-errors): all that is known of it.
-    The exit code is then of that part.
+    WHAT is a place or a check, or the beginning of its name (services/backend, alarms, recent-errors): it shows all
+    that is known about that part. The exit code is then that part's.
 
     \b
     Exit codes: 0 ok (or only warnings, or what is over; 1 with --strict), 1 something fails, 2 wrong use, 3 something

@@ -23,7 +23,7 @@ from omc.progress import Progress
 )
 @click.pass_context
 def demo(context: click.Context, keep: bool, state: Path | None) -> None:
-    """See the stack come up, pass its morning check, break, and be told what and why. About three minutes.
+    """Watch the stack come up, pass its morning check and break, and read what broke and why. About three minutes.
 
     \b
     omc demo

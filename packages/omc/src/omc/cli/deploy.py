@@ -58,12 +58,12 @@ class Length(click.ParamType[float]):
 @click.option(
     "--force-new", multiple=True, metavar="SERVICE", help="New tasks without a change: after a secret rotates."
 )
-@click.option("--watch", type=Length(), metavar="TIME", help="Watch the release for so long.  [as omc.toml says]")
+@click.option("--watch", type=Length(), metavar="TIME", help="How long to watch the release.  [as omc.toml says]")
 @click.option("--no-migrate", is_flag=True, help="Don't run the migration.")
-@click.option("--allow-tag", is_flag=True, help="Accept a tag in a repository that lets tags be moved.")
+@click.option("--allow-tag", is_flag=True, help="Accept a tag of a repository whose tags are mutable.")
 @click.option("--keep-definition", is_flag=True, help="Change the image only, whatever Terraform has changed since.")
 @override_option
-@click.option("--if-changed", is_flag=True, help="End with 0 where every service runs its image already.")
+@click.option("--if-changed", is_flag=True, help="Exit with 0 if every service already runs its image.")
 @change_options
 @click.pass_context
 def deploy(
@@ -79,12 +79,12 @@ def deploy(
     if_changed: bool,
     **how: Any,
 ) -> None:
-    """Deploy images by digest, migrate, roll the services, and watch until it is known what became of it.
+    """Deploy images by digest, migrate, roll the services, and watch until the outcome is known.
 
     Registers revisions that differ from the running ones only where the plan says, runs the migration as a task of its
     own, rolls backend before frontend, and compares errors, latency and alarms with the last verified release. What
-    fails is undone in reverse order; a fix that doesn't heal an incident is left and called so (3). A tag is resolved
-    to the digest that it names now, and that digest is deployed.
+    fails is undone in reverse order; a fix that doesn't end an incident is left in place and reported as such (3). A
+    tag is resolved to the digest that it names now, and that digest is deployed.
 
     \b
     Exit codes: 0 succeeded, 1 failed or refused, 2 wrong use, 3 unknown, 4 rolled back, 5 superseded, 6 waits for an

@@ -41,10 +41,10 @@ class Line:
 @click.command()
 @environment_option
 @OUTPUT
-@click.option("--most", type=click.IntRange(1, 200), default=15, show_default=True, help="So many, newest first.")
+@click.option("--most", type=click.IntRange(1, 200), default=15, show_default=True, help="How many, newest first.")
 @click.pass_context
 def deployments(context: click.Context, env: str | None, output: str, most: int) -> None:
-    """The releases that omc verified, and ECS's own history where the ledger has nothing.
+    """The releases that omc verified, and ECS's own history where omc recorded nothing.
 
     \b
     omc deployments --env staging
@@ -148,7 +148,7 @@ def _document(lines: list[Line], reach: dict[str, str], environment: Environment
     columns = ("when", "what", "state", "served", "by", "revisions and proof")
     rows = tuple(Row(_cells(line, environment.time_zone)) for line in lines)
     read = Items(tuple(reach.values()) or (f"None of {environment.name}'s services exists.",))
-    table = Table(columns, rows) if rows else Paragraph("The ledger has no release.")
+    table = Table(columns, rows) if rows else Paragraph("omc has recorded no release.")
     records = [
         {
             "at": line.at.isoformat(),

@@ -22,23 +22,24 @@ from omc.output import echo
     type=click.Choice(["fail", "unknown"]),
     default="unknown",
     show_default=True,
-    help="From which level on the exit code isn't 0. With fail, what could not be read is shown and exits 0.",
+    help="The lowest level at which the exit code isn't 0. With fail, what could not be read is shown, but "
+    "the exit code is 0.",
 )
 @click.option("--explain", is_flag=True, help="Also print the aws commands that ask the same, ready to paste.")
 @click.pass_context
 def doctor(context: click.Context, env: str | None, output: str, fail_on: str, explain: bool) -> None:
-    """What omc rests on in this account: what holds, what doesn't, what isn't known, and what to do about it.
+    """What omc relies on in this account: what holds, what doesn't, what isn't known, and what to do about it.
 
     For the first day in an account, and whenever something is set up anew. Who calls and what each command may do
     (IAM's policy simulation), GitHub's roles and the protection of its environment, omc's store, a worker, Terraform's
     state and lock, who hears an alarm, logs, certificate, secrets, ECS Exec, quotas, clocks, tools. Then questions that
-    AWS's documents leave open, each with what was asked, what came and what follows.
+    AWS's documents leave open, each with what was asked, what was answered and what follows.
 
     It changes nothing. GitHub is asked where the shell has GH_TOKEN or GITHUB_TOKEN; the token goes to GitHub only.
 
     \b
-    Levels: ok it is so, warn it is so with a risk, fail it isn't so, unknown it could not be read.
-    Exit codes: 0 ok (or warnings only), 1 something isn't so, 2 wrong use, 3 something could not be read (0 with
+    Levels: ok it holds, warn it holds with a risk, fail it doesn't hold, unknown it could not be read.
+    Exit codes: 0 ok (or warnings only), 1 something doesn't hold, 2 wrong use, 3 something could not be read (0 with
     --fail-on fail).
 
     \b

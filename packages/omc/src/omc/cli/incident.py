@@ -139,7 +139,7 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
 @environment_option
 @click.pass_context
 def severity(context: click.Context, number: int, level: int, env: str | None) -> None:
-    """Say that an open incident is worse, or less bad, than it was taken for.
+    """Change the severity of an open incident that is worse, or less bad, than was thought.
 
     \b
     omc incident severity 3 2 --env production
@@ -169,7 +169,7 @@ def note(context: click.Context, number: int, text: str, env: str | None) -> Non
 @environment_option
 @click.pass_context
 def resolve(context: click.Context, number: int, how: str, env: str | None) -> None:
-    """End an incident: users are served again, and by what. An incident that comes back is a new one.
+    """End an incident: users are served again; say what did it. An incident that comes back is a new one.
 
     \b
     omc incident resolve 3 "rolled back to release 41" --env production

@@ -44,7 +44,7 @@ from omc.procedures.infrastructure_summary import Summary, summary
 from omc.progress import Progress, note_if_slow
 from omc.store.location import locate_store
 
-READING = "Terraform reads the plan and the state"
+READING = "Terraform to read the plan and the state"
 MOST_AUTHORS = 20
 """Resources of whose change CloudTrail is asked by whom: it answers two questions a second."""
 VAR_OPTION = click.option(
@@ -52,23 +52,24 @@ VAR_OPTION = click.option(
     "variables",
     multiple=True,
     metavar="NAME=VALUE",
-    help='A variable that no tfvars file holds: \'images={"backend": "…@sha256:…", …}\'. Unsaid, what stands is kept.',
+    help='A variable that no tfvars file holds: \'images={"backend": "…@sha256:…", …}\'. Without it, the '
+    "present value is kept.",
 )
 FIRST_IMAGES_OPTION = click.option(
     "--first-images",
     type=Images(),
     metavar="SERVICE=REF[,…]",
     default={},
-    help="What the services begin with in an environment that has no images yet; in any other it means nothing.",
+    help="The images that the services start with in an environment that has none yet; ignored in any other.",
 )
 REPLACE_OPTION = click.option(
     "--allow-replace",
     multiple=True,
     metavar="ADDRESS",
-    help="Let this data store be replaced or destroyed, and what it holds be lost.",
+    help="Allow this data store to be replaced or destroyed, and its data to be lost.",
 )
 FULL_OPTION = click.option(
-    "--full", is_flag=True, help="Every value whole, also those of what is new, replaced or destroyed."
+    "--full", is_flag=True, help="Show every value in full, also those of what is new, replaced or destroyed."
 )
 NO_IMAGE = f"none@sha256:{'0' * 64}"
 LOCK_OPTION = click.option(
@@ -77,7 +78,7 @@ LOCK_OPTION = click.option(
     default=0,
     show_default=True,
     metavar="SECONDS",
-    help="How long to wait for somebody else who works on the state.",
+    help="How long to wait while somebody else works on the state.",
 )
 
 
@@ -89,7 +90,7 @@ def infra() -> None:
     omc infra plan --env staging        what would be added, changed, replaced, destroyed, and what it costs
     omc infra apply --env staging       plan, ask, apply
     omc infra drift --env production    what somebody changed outside of Terraform
-    omc infra rollback --env staging    take the newest commit back, by plan and approval like any change
+    omc infra rollback --env staging    revert the newest commit, with plan and approval like any change
     omc infra destroy --env staging     take all of it down
     """
 
@@ -182,8 +183,8 @@ def apply(
 ) -> None:
     """Apply a plan: the one in the file, or a new one. What was approved is what is applied, to the byte.
 
-    A data store that would be replaced or destroyed is refused unless it is named. Cut off half-way, the run is
-    resumed: what is left goes on if it was approved.
+    A data store that would be replaced or destroyed is refused unless it is named. A run that was cut off half-way
+    is resumed: the rest continues if it was approved.
 
     \b
     omc infra apply --env staging
@@ -218,7 +219,7 @@ def destroy(
 ) -> None:
     """Destroy everything that Terraform made for the environment, the data too.
 
-    Refused while deletion protection stands on the database or the load balancer. What bootstrap made stays.
+    Refused while deletion protection is on for the database or the load balancer. What bootstrap made stays.
 
     \b
     omc infra destroy --env staging --dry-run
@@ -256,7 +257,7 @@ def drift(
     full: bool,
     output: str,
 ) -> None:
-    """Find what differs from the code: by somebody's hand, by intention (deployments), or not applied yet.
+    """Find what differs from the code: changed by hand, changed on purpose (deployments), or not applied yet.
 
     \b
     Exit codes: 0 no drift, 1 drift, 2 wrong use, 3 not known.
@@ -291,7 +292,7 @@ def drift(
 @infra.command()
 @override_option
 @change_options
-@click.option("--commit", "commits", multiple=True, metavar="SHA", help="Take this commit back; may be given again.")
+@click.option("--commit", "commits", multiple=True, metavar="SHA", help="Revert this commit; may be repeated.")
 @click.option("--push", is_flag=True, help="Push the branch to origin when it is applied.")
 @VAR_OPTION
 @REPLACE_OPTION
@@ -308,10 +309,10 @@ def rollback(
     override: str,
     **how: Any,
 ) -> None:
-    """Take a change of the infrastructure back: revert, plan, approval, apply.
+    """Roll back a change of the infrastructure: revert, plan, approval, apply.
 
     The revert is a commit on a new branch, made beside your checkout, which isn't touched. The branch has to be merged
-    afterwards, or the next apply of main brings back what was taken back. Without --commit: the newest commit that
+    afterwards, or the next apply of main brings back what was reverted. Without --commit: the newest commit that
     touches infrastructure/.
 
     \b
@@ -321,7 +322,7 @@ def rollback(
     """
     session = _InfraSession.of(context, how.get("env"))
     done = reverts.revert(session.project, commits, session.work)
-    echo(line(f"On the branch {done.branch}, taken back: {'; '.join(done.commits)}"), err=True)
+    echo(line(f"On the branch {done.branch}, reverted: {'; '.join(done.commits)}"), err=True)
     try:
         code = _change(
             context,
@@ -342,8 +343,12 @@ def rollback(
         reverts.drop(done)
         if push:
             reverts.push(done)
-        pushed = "It is pushed; merge it" if push else f"Merge it: git push -u origin {done.branch}, and a pull request"
-        echo(f"main still says what no longer stands, and its next apply brings it back. {pushed}.", err=True)
+        pushed = (
+            "It is pushed; merge it"
+            if push
+            else (f"Merge it: git push -u origin {done.branch}, and open a pull request")
+        )
+        echo(f"main still describes what is no longer there, and its next apply brings it back. {pushed}.", err=True)
     else:
         echo(f"The branch {done.branch} stays, in {done.folder}.", err=True)
     context.exit(code)
@@ -418,7 +423,7 @@ class _InfraSession:
         """What the plan found and what stands beside what it knows, with who did it."""
         environment = self.gateway.environment
         temporary, ledger = self.recorded()
-        with note_if_slow("AWS is asked what Terraform doesn't see"):
+        with note_if_slow("AWS to say what Terraform doesn't see"):
             beside = read_beside(self.gateway, saved.known)
             facts = Facts(self.gateway, Scope(datetime.now(UTC))).read([drifts.read_beside_the_plan])
         lost = [
@@ -501,7 +506,7 @@ def _given(variables: tuple[str, ...]) -> dict[str, Any]:
         try:
             provided[name] = json.loads(value) if value.startswith(("{", "[")) else value
         except (ValueError, RecursionError) as error:
-            raise WrongUse(f"The value of --var {name} begins as JSON and isn't: {error}.") from error
+            raise WrongUse(f"The value of --var {name} begins like JSON but isn't valid: {error}.") from error
     return provided
 
 

@@ -23,7 +23,7 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
     "command",
     {
         "fault": LazyCommand(
-            "omc.cli.local_fault", "Break the stack on purpose, at the cause, to rehearse what is done about it."
+            "omc.cli.local_fault", "Break the stack on purpose, at the cause, to rehearse the response."
         ),
         "load": LazyCommand(
             "omc.cli.local_load", "Send users to the local stack's load balancer, and say what they saw."
@@ -76,7 +76,7 @@ def up(context: click.Context, state: Path | None, apply: bool) -> None:
         with reraise_interrupts():
             lifecycle.up(place, Progress(), apply=apply)
     except KeyboardInterrupt:
-        echo("\nInterrupted. Go on with `omc local up`, or drop all of it with `omc local reset`.", err=True)
+        echo("\nInterrupted. Continue with `omc local up`, or drop all of it with `omc local reset`.", err=True)
         raise SystemExit(130) from None
     echo(f"The stack is up: {lifecycle.url(place)}")
     echo("Ask it: omc check morning --env local")
@@ -95,7 +95,7 @@ def down(context: click.Context, state: Path | None) -> None:
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @click.pass_context
 def status(context: click.Context, state: Path | None, output: str) -> None:
-    """What runs: the endpoint, the loops, the tasks with their process ids. Exit code 3: nothing runs, or answers."""
+    """What runs: the endpoint, the loops, the tasks with process ids. Exit code 3: nothing runs, or nothing answers."""
     place = site(context, state).state
     response = cloud.tell(place, "status", *(["--json"] if output == "json" else []))
     if output == "table" and response.returncode == Unknown.exit_code:
@@ -106,7 +106,7 @@ def status(context: click.Context, state: Path | None, output: str) -> None:
 
 @local.command()
 @STATE_OPTION
-@click.option("--force", is_flag=True, help="Also when it runs: stop it first.")
+@click.option("--force", is_flag=True, help="Even if it runs: stop it first.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.pass_context
 def reset(context: click.Context, state: Path | None, force: bool, yes: bool) -> None:
@@ -121,7 +121,7 @@ def reset(context: click.Context, state: Path | None, force: bool, yes: bool) ->
 
 @local.command()
 @STATE_OPTION
-@click.option("--follow", "-f", is_flag=True, help="Go on with what comes.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing as the log grows.")
 @click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @click.pass_context
 def logs(context: click.Context, state: Path | None, follow: bool, lines: int) -> None:

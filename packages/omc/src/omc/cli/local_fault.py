@@ -38,7 +38,7 @@ def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[
 
 @click.group()
 def fault() -> None:
-    """Break the stack on purpose, at the cause, to rehearse what is done about it.
+    """Break the stack on purpose, at the cause, to rehearse the response.
 
     \b
     omc local fault list
@@ -64,10 +64,10 @@ def list_(context: click.Context, state: Path | None, output: str) -> None:
 @fault.command()
 @STATE_OPTION
 @click.argument("name", shell_complete=_names)
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Choose a setting; may be given often.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Choose a setting; may be repeated.")
 @click.pass_context
 def start(context: click.Context, state: Path | None, name: str, settings: Sequence[str]) -> None:
-    """Bring a fault into force. It stays so, also over `omc local down` and `up`, until it is stopped.
+    """Start a fault. It stays in force, even across `omc local down` and `up`, until it is stopped.
 
     \b
     omc local fault start crash-on-start
@@ -77,10 +77,10 @@ def start(context: click.Context, state: Path | None, name: str, settings: Seque
     for pair in settings:
         key, equals, value = pair.partition("=")
         if not key or not equals:
-            raise WrongUse(f'--set wants KEY=VALUE, and got "{pair}".')
+            raise WrongUse(f'--set needs KEY=VALUE, but got "{pair}".')
         chosen[key] = value
     started = faults.start(_reach(context, state), name, chosen)
-    for message in (f"{name} is in force{_with(started)}.", started.injected, f"To be seen: {started.symptom}"):
+    for message in (f"{name} is in force{_with(started)}.", started.injected, f"What you will see: {started.symptom}"):
         echo(line(message))
     echo(f"End it: omc local fault stop {name}")
 

@@ -25,17 +25,21 @@ from omc.progress import Progress
     type=click.Choice(["flat", "diurnal"]),
     default="flat",
     show_default=True,
-    help="diurnal: a day in Sydney, from midnight on, pressed into the duration.",
+    help="diurnal: a day in Sydney, from midnight on, compressed into the duration.",
 )
 @click.option(
-    "--users", type=click.IntRange(1, 512), default=64, show_default=True, help="At the site at once, at most."
+    "--users",
+    type=click.IntRange(1, 512),
+    default=64,
+    show_default=True,
+    help="The most users at the site at the same time.",
 )
 @click.option(
     "--journey",
     "journeys",
     metavar="NAME=SHARE",
     multiple=True,
-    help="How often users do this; again for others.  [default: front-page=20, prices=50, history=20,"
+    help="How often users do this; repeat it for other journeys.  [default: front-page=20, prices=50, history=20,"
     " open-portfolio=3, change-portfolio=7]",
 )
 @click.option(
@@ -62,8 +66,8 @@ def load(
 ) -> None:
     """Send users to the local stack's load balancer, and say what they saw.
 
-    They come when they come, however slow the answers are, and a user's time counts from the arrival. Ctrl-C ends it
-    with the report so far. Exit code 0: users were well; 1: too many requests failed; 3: nobody answered.
+    They arrive at set times, however slow the answers are, and a user's time counts from the arrival. Ctrl-C ends it
+    with the report so far. Exit code 0: users were served well; 1: too many requests failed; 3: nobody answered.
 
     \b
     omc local load

@@ -25,7 +25,7 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
         "check": LazyCommand("omc.cli.check", "Ask the environment how it is."),
         "doctor": LazyCommand(
             "omc.cli.doctor",
-            "What omc rests on in this account: what holds, what doesn't, what isn't known, and what to do about it.",
+            "What omc relies on in this account: what holds, what doesn't, what isn't known, and what to do about it.",
         ),
         "stack": LazyCommand("omc.cli.stack", "The stack file, omc.toml."),
         "infra": LazyCommand(
@@ -33,25 +33,25 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
         ),
         "local": LazyCommand("omc.cli.local", "An AWS for this stack on this machine, to try and to rehearse."),
         "demo": LazyCommand(
-            "omc.cli.demo", "See the stack come up, pass its morning check, break, and be told what and why."
+            "omc.cli.demo", "Watch the stack come up, pass its morning check and break, and read what broke and why."
         ),
         "restart": LazyCommand(
             "omc.cli.restart",
-            "Replace the tasks of services by new ones of the same revision, and watch until they serve.",
+            "Replace the tasks of services with new ones of the same revision, and watch until they serve.",
         ),
         "scale": LazyCommand("omc.cli.scale", "Scale a service, and wait until it is healthy."),
         "deploy": LazyCommand(
             "omc.cli.deploy",
-            "Deploy images by digest, migrate, roll the services, and watch until it is known what became of it.",
+            "Deploy images by digest, migrate, roll the services, and watch until the outcome is known.",
         ),
         "rollback": LazyCommand("omc.cli.rollback", "Go back to the last release that was verified here."),
         "migrate": LazyCommand(
             "omc.cli.migrate", "Run the migration of services in a task of its own, without a deployment."
         ),
         "deployments": LazyCommand(
-            "omc.cli.deployments", "The releases that omc verified, and ECS's own history where the ledger has nothing."
+            "omc.cli.deployments", "The releases that omc verified, and ECS's own history where omc recorded nothing."
         ),
-        "releases": LazyCommand("omc.cli.releases", "Care of what was released."),
+        "releases": LazyCommand("omc.cli.releases", "Housekeeping for releases."),
         "runs": LazyCommand(
             "omc.cli.runs", "Every change, as a run: who, when, what, how it went; and the timers to come."
         ),
@@ -63,7 +63,8 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
         "audit": LazyCommand("omc.cli.audit", "The record: append-only, each event chained to the one before."),
         "worker": LazyCommand(
             "omc.cli.worker",
-            "Perform what nobody performs: runs that were approved or whose process died, and timers that are due.",
+            "Perform what no other process performs: runs that were approved or whose process died, and "
+            "timers that are due.",
         ),
     },
 )
@@ -87,13 +88,13 @@ def root(context: click.Context, stack: Path | None) -> None:
     \b
     omc local up                     an AWS for the stack, on this machine
     omc check morning --env local    the runbook's morning checks
-    omc doctor --env staging         what omc rests on in this account, and whether it holds
+    omc doctor --env staging         what omc relies on in this account, and whether it holds
     omc deploy --env local --image backend=DIGEST --dry-run
     omc rollback --env local         back to the last release that was verified here
     omc scale --env local backend 4 --for 2h
     omc runs list                    what was changed, by whom, and how it went
     omc incident list --env local    what is wrong just now, as people recorded it
-    omc stack show                   what omc.toml comes to
+    omc stack show                   what omc.toml says, resolved
     omc demo                         see it all: up, healthy, broken, explained
 
     \b
@@ -169,14 +170,14 @@ def _refused_by_the_machine(error: OSError) -> str:
     where = f" on {error.filename}" if error.filename else ""
     return (
         f"This machine refused{where}: {(error.strerror or '').lower()}. Nothing more was done. "
-        "Put that right and run the command again; a change that had begun goes on with omc runs resume. "
+        "Fix that and run the command again; a change that had begun continues with omc runs resume. "
         f"({_place(error)})"
     )
 
 
 def _bug(error: Exception) -> str:
     return (
-        f"This is a bug in omc: {type(error).__name__}: {error} ({_place(error)}). OMC_DEBUG=1 shows how it came; "
+        f"This is a bug in omc: {type(error).__name__}: {error} ({_place(error)}). OMC_DEBUG=1 shows the stack trace; "
         "please report it."
     )
 

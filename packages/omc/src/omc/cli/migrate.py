@@ -1,4 +1,4 @@
-"""``omc migrate``: the migration by itself."""
+"""``omc migrate``: the migration alone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from omc.model.requests import MigrateRequest
 def migrate(context: click.Context, /, services: tuple[str, ...], override: str, **how: Any) -> None:
     """Run the migration of services in a task of its own, without a deployment.
 
-    A deployment runs it by itself. By itself it is for a new environment, whose first tasks can't serve before it, and
-    for a database that was restored. It repeats nothing that is done already.
+    A deployment includes the migration. Run it alone for a new environment, whose first tasks can't serve before it,
+    and for a database that was restored. It repeats nothing that is already done.
 
     \b
     omc migrate --env staging

@@ -1,4 +1,4 @@
-"""``omc releases``: care of what was released."""
+"""``omc releases``: housekeeping for releases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omc.model.requests import PruneRequest
 
 @click.group()
 def releases() -> None:
-    """Care of what was released. The list itself: omc deployments.
+    """Housekeeping for releases. The list itself: omc deployments.
 
     \b
     omc releases prune --env staging --keep 10 --dry-run
@@ -25,10 +25,10 @@ def releases() -> None:
 @change_options
 @click.pass_context
 def prune(context: click.Context, /, keep: int, **how: Any) -> None:
-    """Deregister task definition revisions that nobody would go back to.
+    """Deregister task definition revisions that nobody would roll back to.
 
-    Kept are those that run, are in flight or that a task uses, the newest verified releases, the last good one, and
-    the newest that Terraform made. Nothing else in omc deregisters a revision. With nothing to prune it ends with 0.
+    It keeps those that run, are being deployed or are used by a task, the newest verified releases, the last good one,
+    and the newest that Terraform made. Nothing else in omc deregisters a revision. Exit code 0 with nothing to prune.
 
     \b
     omc releases prune --env staging --keep 5

@@ -16,7 +16,7 @@ from omc.model.requests import RestartRequest
 @click.argument("services", nargs=-1)
 @click.pass_context
 def restart(context: click.Context, /, services: tuple[str, ...], override: str, **how: Any) -> None:
-    """Replace the tasks of services by new ones of the same revision, and watch until they serve.
+    """Replace the tasks of services with new ones of the same revision, and watch until they serve.
 
     Rolling: old tasks go when new ones are healthy. A task reads its secrets when it starts, so this is what makes a
     rotated secret take effect.

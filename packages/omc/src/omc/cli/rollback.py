@@ -23,9 +23,10 @@ from omc.output import echo
 def rollback(context: click.Context, /, service: str, to: str, override: str, **how: Any) -> None:
     """Go back to the last release that was verified here.
 
-    A deployment that still goes on is stopped and rolled back by ECS; a completed one is replaced by the revision
-    before, from the release ledger or else from ECS's own history. --dry-run lists what could be gone back to, with
-    the proof of each. Says how long it took until every target was healthy on the old revision.
+    A deployment that is still in progress is stopped and rolled back by ECS; a completed one is replaced with the
+    revision before it, from omc's recorded releases or else from ECS's own history. --dry-run lists what it could go
+    back to, with the proof of each. At the end it says how long it took until every target was healthy on the old
+    revision.
 
     \b
     Exit codes: 0 succeeded, 1 failed or refused, 2 wrong use, 3 unknown, 5 superseded, 6 waits for an approval.

@@ -1,4 +1,4 @@
-"""``omc runs``: what was and is being changed; going on with it, ending it, taking it back."""
+"""``omc runs``: what was and is being changed; resuming, cancelling and undoing it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
 @runs.command()
 @click.argument("run_id", metavar="RUN")
 @environment_option
-@click.option("--full", is_flag=True, help="Show every value that the plan changes whole.")
+@click.option("--full", is_flag=True, help="Show in full every value that the plan changes.")
 @OUTPUT
 @click.pass_context
 def show(context: click.Context, run_id: str, env: str | None, full: bool, output: str) -> None:
@@ -110,10 +110,10 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
 @OUTPUT
 @click.pass_context
 def resume(context: click.Context, run_id: str, env: str | None, wait: bool, output: str) -> None:
-    """Go on with a run whose process is gone; one that is performed elsewhere is only watched.
+    """Continue a run whose process is gone; one that is performed elsewhere is only watched.
 
-    What was done is not done again. If its process may still be alive, it is taken over when it has not been heard of
-    for six seconds.
+    What was done is not done again. If its process may still be alive, the run is taken over once nothing has been
+    heard of the process for six seconds.
 
     \b
     omc runs resume 0vqk3m7x
@@ -137,8 +137,8 @@ def resume(context: click.Context, run_id: str, env: str | None, wait: bool, out
 def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> None:
     """End a run before its next step, or a timer before it is due.
 
-    A step that is being watched isn't waited for any longer. A Terraform that applies is told to stop: it finishes the
-    calls that are under way, writes its state and releases its lock, and is waited for. What was done is undone, latest
+    omc stops waiting for a step that it only watches. A Terraform that is applying is told to stop, and omc waits
+    while it finishes the calls under way, writes its state and releases its lock. What was done is undone, latest
     first, if the plan says so; what Terraform did stays.
 
     \b
@@ -168,18 +168,12 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
             return
         run = journal.cancel(store, found, actor.name)
         if run.state == State.ENDED or not wait:
-            echo(
-                f"{run.id}: {run.sentence}"
-                if run.state == State.ENDED
-                else f"{run.id} ends at the next moment at which it can."
-            )
+            echo(f"{run.id}: {run.sentence}" if run.state == State.ENDED else f"{run.id} ends as soon as it can.")
             return
         site = planning.run_context(stack, environment_of_run(stack, run), store, catalogue)
         code = follow(site, run.id, actor.name, Shown(site, "table"), wait=False)
         if code not in (4, 7):
-            raise WrongUse(
-                f"The run {run.id} had come to its end before it could be cancelled. See: omc runs show {run.id}"
-            )
+            raise WrongUse(f"The run {run.id} had ended before it could be cancelled. See: omc runs show {run.id}")
 
 
 @runs.command()
@@ -187,9 +181,9 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
 @change_options
 @click.pass_context
 def undo(context: click.Context, /, run_id: str, **how: Any) -> None:
-    """Take an ended run back, by a run of its own: its steps' undos, the latest first.
+    """Undo a run that has ended, in a run of its own: its steps' undos, the latest first.
 
-    Needs the same approvals as the run that it takes back.
+    Needs the same approvals as the run that it undoes.
 
     \b
     omc runs undo 0vqk3m7x --dry-run

@@ -21,7 +21,7 @@ COUNT = click.IntRange(0, 5000)
 @click.argument("count", type=COUNT, required=False)
 @click.option("--min", "minimum", type=COUNT, metavar="N", help="The autoscaler's minimum.  [default: the count]")
 @click.option("--max", "maximum", type=COUNT, metavar="N", help="Its maximum.  [default: as it is, or the count]")
-@click.option("--for", "period", type=Period(), metavar="PERIOD", help="Give the limits back after 45m, 2h, 1d.")
+@click.option("--for", "period", type=Period(), metavar="PERIOD", help="Set the limits back after 45m, 2h, 1d.")
 @override_option
 @click.pass_context
 def scale(
@@ -42,7 +42,7 @@ def scale(
 
     \b
     omc scale --env staging backend 4
-    omc scale --env staging backend 4 --for 2h     back to the limits of now in two hours
+    omc scale --env staging backend 4 --for 2h     back to the present limits in two hours
     omc scale --env staging backend --min 3 --max 8
     omc scale --env staging backend 4 --dry-run    the plan, with the aws commands
     """

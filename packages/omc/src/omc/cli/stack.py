@@ -1,4 +1,4 @@
-"""``omc stack``: what omc.toml comes to."""
+"""``omc stack``: what omc.toml says, resolved."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         rows.append(("maintenance", message + ("; deployments in it only" if window.required else "")))
     rows.append(("releases", f"watched for {environment.release_watch_seconds} s before they count as good"))
     rows.append(
-        ("new tasks", f"must stay well for {environment.settle_seconds} s after a restart, a scaling, a way back")
+        ("new tasks", f"must stay healthy for {environment.settle_seconds} s after a restart, a scaling, a rollback")
     )
     zone = environment.time_zone
     rows += [

@@ -20,14 +20,14 @@ from omc.store.location import locate_store
 
 @click.command()
 @environment_option
-@click.option("--once", is_flag=True, help="End when there is nothing to do.")
+@click.option("--once", is_flag=True, help="Exit when there is nothing to do.")
 @click.pass_context
 def worker(context: click.Context, env: str | None, once: bool) -> None:
-    """Perform what nobody performs: runs that were approved or whose process died, and timers that are due.
+    """Perform what no other process performs: runs that were approved or whose process died, and timers that are due.
 
-    Several may run; each run and each timer is done by one of them. Ctrl-C ends it; a run that it was performing goes
-    on in another worker, or with `omc runs resume`. Without --env it works for every environment in AWS that omc.toml
-    has in the same store.
+    Several may run; each run and each timer is done by one of them. Ctrl-C ends it; a run that it was performing
+    continues in another worker, or with `omc runs resume`. Without --env it works for every environment in AWS that
+    omc.toml has in the same store.
 
     \b
     omc worker --env staging
@@ -65,4 +65,4 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
             else:
                 worker.run_forever()
         except KeyboardInterrupt:
-            progress.note("Ended. What it was performing is kept where it is; another worker goes on with it.")
+            progress.note("Ended. What it was performing stays where it is; another worker continues it.")

@@ -32,7 +32,7 @@ class WindowTable(Table, frozen=True, kw_only=True):
     required: Annotated[
         bool,
         key(
-            "Whether `omc deploy` waits for it, or wants `--override`. Else being outside of it is a note.",
+            "Whether `omc deploy` waits for it, or wants `--override`. Otherwise, being outside of it is only a note.",
             example=True,
         ),
     ] = False
@@ -150,7 +150,7 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
         Annotated[
             int,
             key(
-                "How long a release is watched where it is to be a fix: users are served badly before it, an incident "
+                "How long a release that is meant as a fix is watched: users are served badly before it, an incident "
                 "is open, or its image was rolled back once.",
                 least=0,
                 most=172_800,
@@ -180,7 +180,7 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
         Annotated[
             str,
             key(
-                "Where users reach it, without a login. To be set where the load balancer's certificate is for a "
+                "Where users reach it, without a login. Set it where the load balancer's certificate is for a "
                 "pattern of names.",
                 pattern=r"https?://[^/\s]+[^\s?#]*",
                 allowed="a URL with a host and no login, https://app.example.com",
@@ -254,7 +254,7 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
         Annotated[
             str,
             key(
-                "Where Terraform's state is, by which the morning check knows what should be there. `{account}` "
+                "Where Terraform's state is, from which the morning check knows what should be there. `{account}` "
                 'stands for the account\'s number; "" for no state.',
                 pattern=r"(?:s3://(?:[a-z0-9.-]|\{account\})+/\S+)?",
                 allowed="s3://bucket/key, or nothing",
@@ -317,7 +317,7 @@ class ApprovalsTable(Table, frozen=True, kw_only=True):
         Annotated[
             int,
             key(
-                "An approval counts for so long, until the change has begun.",
+                "How long an approval counts, until the change has begun.",
                 least=1,
                 most=10_080,
                 unit="minutes",
@@ -355,8 +355,8 @@ class ApprovalsTable(Table, frozen=True, kw_only=True):
             bool,
             key(
                 "Whether a change that GitHub Actions makes is refused unless somebody other than its starter approved "
-                "the job's deployment on GitHub. A lone operator, or a team whose plan of GitHub's has no required "
-                "reviewers, says `false`; then the numbers above are all there is.",
+                "the job's deployment on GitHub. A lone operator, or a team whose GitHub plan has no required "
+                "reviewers, sets `false`; then the numbers above are all there is.",
                 default="true; false locally",
                 example=False,
             ),

@@ -78,7 +78,7 @@ def allowed_at(hint: Any, path: KeyPath) -> str:
         return f"a table, [{dotted(path)}]"
     if kind in (int, float) and meta:
         return f"a {'whole ' if kind is int else ''}number from {_figure(meta.ge)} to {_figure(meta.le)}"
-    return {bool: "true or false", str: "a text", ClockTime: 'a time such as 02:00:00 or "02:00"'}[kind]
+    return {bool: "true or false", str: "a string", ClockTime: 'a time such as 02:00:00 or "02:00"'}[kind]
 
 
 def _figure(limit: float | None) -> str:
@@ -163,7 +163,7 @@ def _wrong_value(hint: Any, value: Any, source: Source, path: KeyPath) -> StackE
     if value == {} and get_origin(kind) is dict:
         return source.error(path, f"is empty; at least one [{dotted(path)}.<name>] is needed.")
     near = did_you_mean(value, get_args(kind)) if get_origin(kind) is Literal else ""
-    return source.error(path, f"is {shown(value)}; allowed is {allowed_at(hint, path)}.{near}")
+    return source.error(path, f"is {shown(value)}; it must be {allowed_at(hint, path)}.{near}")
 
 
 def dotted(path: KeyPath) -> str:

@@ -62,7 +62,7 @@ class MaintenanceWindow:
     zone: timezone
     zone_name: str
     required: bool = False
-    """Deployments wait for it; else it is a note that it is closed."""
+    """Deployments wait for it; otherwise a note says that it is closed."""
 
     def next_after(self, now: datetime) -> tuple[datetime, datetime]:
         """Begin and end of the window that is open at ``now``, or else of the next one."""
@@ -116,7 +116,7 @@ class ApprovalPolicy:
     high: int = 0
     destructive: int = 0
     expires_minutes: int = 60
-    """An approval counts for so long; a plan that has begun needs it no more."""
+    """How long an approval counts; a plan that has begun no longer needs it."""
     break_glass: bool = False
     """Whether a plan of high risk may go ahead without its approvals in a SEV-1, with a reason that is recorded. A
     destructive one never may."""
@@ -169,9 +169,9 @@ class Environment:
     """How long a release is watched before it counts as good. A load balancer's figures come by the minute, and one or
     two minutes late: in seven minutes at least three whole ones are seen."""
     incident_watch_seconds: int = 840
-    """So long where it is to be a fix: users are served badly, an incident is open, or its image was taken back."""
+    """The same for a release meant as a fix: users are served badly, an incident is open, its image was rolled back."""
     settle_seconds: int = 90
-    """How long new tasks must stay well before a restart, a scaling or a way back counts as done: three checks of the
+    """How long new tasks must stay well before a restart, a scaling or a rollback counts as done: three checks of the
     load balancer, thirty seconds apart (unhealthy_threshold and interval of the Terraform's target groups)."""
     freezes: tuple[Freeze, ...] = ()
     approvals: ApprovalPolicy = LOCAL_POLICY

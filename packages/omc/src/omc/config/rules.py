@@ -1,4 +1,4 @@
-"""What the keys of omc.toml must be together: the mistakes that no type of a single key can hold."""
+"""What the keys of omc.toml must satisfy together: the mistakes that the type of a single key can't catch."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def problems(stack: StackTable) -> Iterator[Problem]:
     yield from ((("on_call", *path), problem) for path, problem in _on_call(stack.on_call))
     yield from ((("people", *path), problem) for path, problem in _people(stack.people))
     if stack.store.url and re.match(r"[a-z]+://[^/@]*:[^/@]*@|[^?]*\?.*\bpassword=", stack.store.url):
-        message = "holds a password; leave it out here: PGPASSWORD, ~/.pgpass or OMC_STORE_URL."
+        message = "contains a password; put that in PGPASSWORD, ~/.pgpass or OMC_STORE_URL instead."
         yield ("store", "url"), message
 
 
@@ -43,21 +43,21 @@ def _names(stack: StackTable) -> Iterator[Problem]:
     try:
         ZoneInfo(stack.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield ("time_zone",), f"is {shown(stack.time_zone)}; allowed is a time zone such as Australia/Sydney."
+        yield ("time_zone",), f"is {shown(stack.time_zone)}; it must be a time zone such as Australia/Sydney."
     default = stack.default_environment
     if default is not None and default not in choices:
         near = did_you_mean(default, choices)
-        yield ("default_environment",), f"is {shown(default)}; allowed is one of {', '.join(choices)}.{near}"
+        yield ("default_environment",), f"is {shown(default)}; it must be one of {', '.join(choices)}.{near}"
     for name in stack.approvals:
         if name not in choices:
             near = did_you_mean(name, choices)
-            yield ("approvals", name), f"is no environment; there are {', '.join(choices)}.{near}"
+            yield ("approvals", name), f"is not an environment; there are {', '.join(choices)}.{near}"
 
 
 def _environment(environment: EnvironmentTable) -> Iterator[Problem]:
     if environment.url is not None and not _is_sound(environment.url):
         allowed = "a URL with a host and no login, https://app.example.com"
-        yield ("url",), f"is no such address; allowed is {allowed}."
+        yield ("url",), f"is not a valid address; it must be {allowed}."
     window = environment.maintenance_window
     if window and window.start == window.end:
         yield ("maintenance_window", "end"), "is the same as start; a window needs a length."
@@ -88,7 +88,7 @@ def _on_call(on_call: OnCall) -> Iterator[Problem]:
         yield ("everyone_again_after_minutes",), message
     begin, end = on_call.business_hours
     if begin >= end:
-        yield ("business_hours",), "ends before it begins."
+        yield ("business_hours",), "must end later on the day than it begins."
 
 
 def _people(people: dict[str, PersonTable]) -> Iterator[Problem]:
@@ -96,9 +96,9 @@ def _people(people: dict[str, PersonTable]) -> Iterator[Problem]:
     owners: dict[tuple[str, str], str] = {}
     for person, table in people.items():
         if not table.aws and not table.github:
-            yield (person,), 'is empty; it has aws = ["…"], github = ["…"] or both.'
+            yield (person,), 'is empty; it needs aws = ["…"], github = ["…"] or both.'
         for door, names in (("aws", table.aws), ("github", table.github)):
             for name in names:
                 owner = owners.setdefault((door, canonical_name(name)), person)
                 if owner != person:
-                    yield (person, door), f"has {shown(name)}, which is {owner}'s already."
+                    yield (person, door), f"has {shown(name)}, which already belongs to {owner}."

@@ -144,7 +144,7 @@ class Thresholds(Table, frozen=True, kw_only=True):
     requests_floor: Annotated[
         int,
         key(
-            "Below so many requests a minute a percentage says nothing.",
+            "Below this many requests a minute, a percentage means nothing.",
             least=0,
             most=1_000_000,
             unit="requests a minute",
@@ -154,7 +154,7 @@ class Thresholds(Table, frozen=True, kw_only=True):
     error_minutes: Annotated[
         int,
         key(
-            "So many of the newest `error_minutes_of` minutes above `error_percent` fail the check.",
+            "This many of the newest `error_minutes_of` minutes above `error_percent` fail the check.",
             least=1,
             most=1440,
             unit="minutes",
@@ -162,12 +162,12 @@ class Thresholds(Table, frozen=True, kw_only=True):
         ),
     ] = 3
     error_minutes_of: Annotated[
-        int, key("Out of so many of the newest minutes.", least=1, most=1440, unit="minutes", example=10)
+        int, key("Out of this many of the newest minutes.", least=1, most=1440, unit="minutes", example=10)
     ] = 5
     slow_seconds: Annotated[
         float,
         key(
-            "A 95th percentile of answers above it is slow, as in the alarm alb-latency-high.",
+            "A 95th percentile of answers above this is slow, as in the alarm alb-latency-high.",
             least=0.001,
             most=3600,
             unit="seconds",
@@ -190,7 +190,7 @@ class Thresholds(Table, frozen=True, kw_only=True):
     log_errors: Annotated[
         int,
         key(
-            "So many error lines in the period fail the morning check; fewer are a warning.",
+            "This many error lines in the period fail the morning check; fewer are a warning.",
             least=1,
             most=1_000_000,
             unit="lines",
@@ -200,7 +200,7 @@ class Thresholds(Table, frozen=True, kw_only=True):
     failed_tasks: Annotated[
         int,
         key(
-            "So many failed tasks of a service within ECS's hour fail the check, even when all wanted tasks run again.",
+            "This many failed tasks of a service in ECS's hour fail the check, even when all wanted tasks run again.",
             least=1,
             most=10_000,
             unit="tasks",

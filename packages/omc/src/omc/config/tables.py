@@ -1,7 +1,7 @@
 """omc.toml as types: one class for each of its tables, with what each key means, its unit and what it may be.
 
 msgspec reads the file into them (``load``), a mistake is explained from them (``mistakes``), and the JSON schema and
-docs/configuration.md are written from them (``scripts/configuration.py``). What several keys must be together is in
+docs/configuration.md are written from them (``scripts/configuration.py``). What keys must satisfy together is in
 ``rules``; what an environment comes to, once names and defaults are filled in, is in ``model``.
 """
 
@@ -32,7 +32,7 @@ class Responder(Table, frozen=True, kw_only=True):
     after_minutes: Annotated[
         int,
         key(
-            "Paged when nobody has acknowledged for so long; 0 for the first.",
+            "Paged when nobody has acknowledged for this long; 0 for the first.",
             least=0,
             most=1440,
             unit="minutes",
@@ -74,7 +74,7 @@ class OnCall(Table, frozen=True, kw_only=True):
     everyone_again_after_minutes: Annotated[
         int,
         key(
-            "All of the chain are paged again when nobody has acknowledged for so long.",
+            "The whole chain is paged again when nobody has acknowledged for this long.",
             least=1,
             most=1440,
             unit="minutes",
@@ -84,7 +84,7 @@ class OnCall(Table, frozen=True, kw_only=True):
     mitigation_minutes: Annotated[
         int,
         key(
-            "Acknowledged but not mitigated for so long: the next in the chain is paged.",
+            "Acknowledged but not mitigated for this long: the next in the chain is paged.",
             least=1,
             most=1440,
             unit="minutes",
@@ -116,7 +116,7 @@ class PersonTable(Table, frozen=True, kw_only=True):
     """One person: the names by which she is known, under which she approves once and never for herself, and the ways in
     which she is paged.
 
-    Case makes no difference. A name that stands nowhere is a person of its own, the same at AWS and at GitHub. The
+    Case makes no difference. A name that is listed nowhere is a person of its own, the same at AWS and at GitHub. The
     session name of a plain role is never a person: whoever assumes it chooses it.
     """
 

@@ -17,7 +17,7 @@ HOME = {"aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 _PERMISSION_SET = re.compile(r"AWSReservedSSO_.+_[0-9a-f]{16}")
 PERMISSION_SETS = "/aws-reserved/sso.amazonaws.com/"
 """The path of the roles that IAM Identity Center makes for permission sets, some with a region below it. Only AWS makes
-and changes roles there; of their names alone AWS says no such thing. Source: Identity Center's user guide, "Referencing
+and changes roles there; AWS promises nothing about the names alone. Source: Identity Center's user guide, "Referencing
 permission sets" and "Using service-linked roles"."""
 
 
@@ -50,7 +50,7 @@ class Caller:
 
     @property
     def home(self) -> str:
-        """The region of IAM's own endpoint, which conditions on ``aws:RequestedRegion`` see."""
+        """The region of IAM's own endpoint, as conditions on ``aws:RequestedRegion`` see it."""
         return HOME.get(self.partition, "us-east-1")
 
 
@@ -59,7 +59,7 @@ class AwsClock:
     """AWS's clock beside ours."""
 
     ahead_seconds: float | None
-    """By which AWS's is ahead of this machine's, to about a second; None where the answer had no date."""
+    """How far AWS's clock is ahead of this machine's, to about a second; None where the answer had no date."""
     reading: Reading = NO_READING
 
 
@@ -94,7 +94,7 @@ def _is_permission_set(aws: Gateway, caller: Caller) -> tuple[bool, str]:
 
 @reads
 def read_aws_clock(aws: Gateway) -> AwsClock:
-    """By the ``Date`` of one answer, held against the middle of the time that the call took."""
+    """From the ``Date`` of one answer, compared with the middle of the call."""
     sts = aws.client("sts")  # made before, so that its making isn't timed
     before = datetime.now(UTC)
     answer: Any = sts.get_caller_identity()
@@ -105,7 +105,7 @@ def read_aws_clock(aws: Gateway) -> AwsClock:
     try:
         theirs = parsedate_to_datetime(payload)
     except (TypeError, ValueError) as error:
-        raise BadAnswer(f"AWS's answer has no date that can be read ({payload[:40]}).") from error
+        raise BadAnswer(f"AWS's answer has no readable date ({payload[:40]}).") from error
     middle = before + (after - before) / 2
     # A date of whole seconds stands, on average, half a second before the moment that it was written.
     return AwsClock((theirs - middle).total_seconds() + 0.5)

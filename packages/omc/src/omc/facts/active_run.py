@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from omc.facts.collector import NO_READING, Reading
 
 ANY = "any"
-"""For a caller that sees to it by itself that no other run is active."""
+"""For a caller that itself makes sure that no other run is active."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRun:
-    """The run that a plan is made again for; it isn't in its own way. ``ANY``: none is."""
+    """The run that a plan is remade for; it doesn't conflict with itself. ``ANY``: no run conflicts."""
 
     id: str = ""
 
@@ -22,5 +22,5 @@ class ActiveRun:
     """At most one."""
 
     conflict: str = ""
-    """Why no other change may begin, with whether anybody works on the one that has; empty where none is active."""
+    """Why no other change may begin, and whether anybody is working on the active one; empty where none is active."""
     reading: Reading = NO_READING

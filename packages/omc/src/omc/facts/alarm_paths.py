@@ -17,7 +17,7 @@ from omc.facts.metric_data import metric_data
 from omc.facts.scope import Scope
 
 POLLED = ("NumberOfMessagesReceived", "NumberOfEmptyReceives")
-"""AWS/SQS: that somebody asks the queue, with or without success."""
+"""In AWS/SQS: somebody polls the queue, and gets a message or doesn't."""
 WINDOW = timedelta(hours=1)
 QUEUES_A_CALL = 250
 """GetMetricData takes five hundred queries."""
@@ -42,7 +42,7 @@ class AlarmPaths:
     """Topics that alarms name and that don't exist."""
     polls: Mapping[str, float] = field(default_factory=dict)
     """By a queue's ARN: how often it was asked for messages in the last hour. SQS sends no metrics for a queue that was
-    idle for six hours, so that none counts as never."""
+    idle for six hours, so no metrics means never."""
     reading: Reading = NO_READING
 
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import CompositeAlarmTypeDef, MetricAlarmTypeDef
 
 PAGE = 100
-"""The most that DescribeAlarms gives a page."""
+"""The most that DescribeAlarms returns per page."""
 AUTOSCALING_PREFIX = "TargetTracking-"
-"""Alarms that target tracking makes for itself; their low ones idle in ALARM."""
+"""Alarms that target tracking makes for itself; the low ones stay in ALARM while there is little load."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Answers:
     p95_seconds: float | None
     """The slowest period's 95th percentile of the targets' response times; None: nothing was measured."""
     whole_periods: int = 0
-    """Periods of which CloudWatch tells any answer, and which lie within the stretch from begin to end."""
+    """Periods in which CloudWatch counts any answer and that lie within the stretch from begin to end."""
     periods: tuple[Period, ...] = ()
     """One by one, the newest last; those without any answer are left out."""
 
@@ -47,7 +47,7 @@ class Answers:
         return 100 * self.errors / self.total if self.total else 0.0
 
     def newest(self, count: int) -> Answers:
-        """Those of the newest ``count`` periods of which CloudWatch tells."""
+        """The answers of the newest ``count`` periods in which CloudWatch counts any."""
         return of_periods(self.periods[-count:])
 
 
@@ -91,7 +91,7 @@ def read_answers(
 
 def tells_of_hosts(aws: Gateway, load_balancers: Sequence[LoadBalancer], begin: datetime, end: datetime) -> bool:
     """Whether CloudWatch has a count of healthy targets of each load balancer. It gets one whether anybody asks for a
-    page or not, so that silence is CloudWatch's and not the users'."""
+    page or not, so without one CloudWatch is silent, not the users."""
     queries: Any = [
         {
             "Id": f"h{number}",

@@ -25,18 +25,18 @@ Values = Mapping[str, Any]
 
 
 class StateLacks(OmcError):
-    """The state says nothing of an attribute that a question is asked with."""
+    """The state lacks an attribute that a question needs."""
 
 
 class Attributes(dict[str, Any]):
-    """A resource's values in the state. What they lack is the state's fault, not that of AWS's answer."""
+    """A resource's values in the state. What they lack is missing from the state, not from AWS's answer."""
 
     def __init__(self, address: str, values: Values) -> None:
         super().__init__(values)
         self.address = address
 
     def __missing__(self, key: str) -> Any:
-        raise StateLacks(f"the state says no {key} of {self.address}")
+        raise StateLacks(f"the state has no {key} for {self.address}")
 
 
 SUSPENSIONS = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
@@ -50,7 +50,7 @@ TARGET_GROUP_DEFAULTS: Mapping[str, tuple[str, str]] = {
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": ("1", "target_group_health"),
     "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": ("off", "target_group_health"),
 }
-"""ELB's defaults, and the argument by which code sets them: of one that isn't set, Terraform takes what it finds."""
+"""ELB's defaults, and the argument with which code sets each: where it isn't set, Terraform accepts what it finds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ NOT_KNOWN = Managed({}, {})
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """One thing that stands in AWS and in no code, from what the code has to what is there."""
+    """One thing that is in AWS and in no code, with the difference from what the code has."""
 
     subject: str
     """``the security group ohmycoins-staging-backend``."""
@@ -104,7 +104,7 @@ Probe = Callable[[Gateway, Managed], Iterable[Extra]]
 
 
 def read_beside(aws: Gateway, managed: Managed) -> BesideTerraform:
-    """All kinds side by side; CloudTrail only for what was found. A question without an answer leaves the others."""
+    """All kinds side by side; CloudTrail only for what was found. A question without an answer affects no other."""
     answers = parallel_map(lambda probe: _asked(probe, aws, managed), PROBES.items())
     extras = [extra for found, _ in answers for extra in found]
     trail = Trail(aws)
@@ -113,7 +113,7 @@ def read_beside(aws: Gateway, managed: Managed) -> BesideTerraform:
 
 
 def last_changes(aws: Gateway, changes: Iterable[Change]) -> dict[str, Author]:
-    """By address, who last changed what Terraform found changed; the newest call on it may be another than the one."""
+    """By address, who last changed what Terraform found changed; the newest call on it may not be the one that did."""
     trail = Trail(aws)
     names = {
         one.address: [str(one.before[key]) for key in ("id", "name", "arn") if one.before.get(key)] for one in changes

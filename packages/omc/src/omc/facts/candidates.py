@@ -1,4 +1,4 @@
-"""What could be gone back to: the revisions that history and ledger name, as they are now, and their images."""
+"""What a rollback could return to: the revisions that history and ledger name, as they are now, and their images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from omc.model.requests import RollbackRequest
 
 MAX_DIGITS = 9
 MAX_CANDIDATES = 10
-"""Revisions of a service that are looked up: so many of the ledger's, so many of ECS's own history."""
+"""Revisions of a service that are looked up: this many from the ledger, and as many from ECS's own history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,12 @@ class Candidates:
     """(repository, digest) of those of their images that are in the registry."""
     reading: Reading = NO_READING
     looked_up: frozenset[str] = frozenset()
-    """All that were asked for. Of others it isn't known whether they exist."""
+    """All that were asked for. Whether others exist isn't known."""
     region: str = ""
 
     def missing_images(self, images: Mapping[str, str]) -> list[str]:
-        """Of a definition's images, those that are pinned and no longer in the registry. Of one that isn't the region's
-        ECR nothing is known."""
+        """Of a definition's images, those that are pinned and no longer in the registry. Of one outside the region's
+        ECR, nothing is known."""
         parsed = [parse(image) for image in images.values()]
         pinned = [image for image in parsed if image and image.digest and account_of(image.registry, self.region)]
         return [f"{i.repository}@{i.digest[:19]}" for i in pinned if (i.repository, i.digest) not in self.images]

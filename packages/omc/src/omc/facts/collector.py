@@ -64,7 +64,7 @@ def reads(reader: Reader) -> Reader:
 
 
 def reads_in(rounds: int) -> Callable[[Reader], Reader]:
-    """As ``reads``, of a reader that asks so many times, one answer leading to the next question: it begins earlier."""
+    """Like ``reads``, for a reader that asks so many times, each answer leading to the next: it begins earlier."""
 
     def marked(reader: Reader) -> Reader:
         _ROUNDS[get_type_hints(reader)["return"]] = rounds
@@ -80,7 +80,7 @@ def dependencies(function: Callable[..., Any]) -> Mapping[str, type]:
 
 
 def arguments_from(function: Callable[..., Any], values: Mapping[type, Any]) -> dict[str, Any]:
-    """A function's arguments out of ``values``; None for what it can do without and could not be read."""
+    """A function's arguments from ``values``; None for an optional fact that could not be read."""
     return {
         name: None if is_optional and isinstance(values[kind], Unavailable) else values[kind]
         for name, (kind, is_optional) in _dependencies(function).items()

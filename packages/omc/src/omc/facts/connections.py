@@ -15,7 +15,7 @@ WORKERS, POOL = "WEB_CONCURRENCY", "DATABASE_POOL_SIZE"
 DATABASE = "POSTGRES_SERVER"
 """A container with this variable uses the database."""
 SHARE = 0.8
-"""Of max_connections: the rest is for RDS itself, migrations and people. The connection alarm stands here too."""
+"""Of max_connections: the rest is for RDS itself, migrations and people. The connection alarm has the same limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""How old the data is that users see, as the application's status page says."""
+"""How old the data that users see is, according to the application's status page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ServiceData:
     problem: str
     """Why it did not say; else empty."""
     is_answered: bool = True
-    """The page came at all. Where it didn't, users get none either, which is told as that."""
+    """The page came at all. Where it didn't, users get none either, and that is reported as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class DataAge:
 
 @reads
 def read_data_age(probes: Probes) -> DataAge:
-    """``data_age_seconds`` of each status page, which was asked as users come."""
+    """``data_age_seconds`` of each status page, requested the way users request it."""
     return DataAge(tuple(_age(request) for request in probes.requests if request.source is Source.STATUS))
 
 
@@ -52,4 +52,4 @@ def _age(request: ProbeRequest) -> ServiceData:
     age = payload.get("data_age_seconds") if isinstance(payload, dict) else None
     if isinstance(age, int | float) and not isinstance(age, bool) and age >= 0:
         return ServiceData(request.service, request.url, float(age), "")
-    return ServiceData(request.service, request.url, None, f"{request.url} does not say data_age_seconds.")
+    return ServiceData(request.service, request.url, None, f"{request.url} has no valid data_age_seconds.")

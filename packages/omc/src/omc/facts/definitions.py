@@ -59,7 +59,7 @@ class Definition:
         return self.name.rpartition(":")[0]
 
     def is_newer_than(self, other: Definition) -> bool:
-        """By when they were registered. Numbers tell it within one family only."""
+        """By when they were registered. Numbers show that only within one family."""
         if self.registered and other.registered:
             return self.registered > other.registered
         return self.family == other.family and self.revision > other.revision
@@ -86,7 +86,7 @@ class Definition:
 
     @property
     def tags_to_copy(self) -> Mapping[str, str]:
-        """Those that a revision made after it gets too."""
+        """Those that a revision made from it gets too."""
         return {key: value for key, value in self.tags.items() if key not in OWN_TAGS and not key.startswith("aws:")}
 
 

@@ -1,8 +1,8 @@
-"""What each service's status page says of what it depends on, whichever of the usual forms it speaks.
+"""What each service's status page says of what it depends on, in any of the usual forms.
 
-Read are: flat (``{"cache": "unavailable"}``), named parts (``dependencies``, ``checks``, ``components``, ``results`` …)
+It reads: flat (``{"cache": "unavailable"}``), named parts (``dependencies``, ``checks``, ``components``, ``results`` …)
 as texts, booleans, objects or lists, the health of Spring and MicroProfile, health+json of the IETF's draft, and the
-forms of ASP.NET, NestJS and Dropwizard. What is in none of their words is no dependency: a version, a mode, a count.
+forms of ASP.NET, NestJS and Dropwizard. What uses none of their words is no dependency: a version, a mode, a count.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class State(StrEnum):
     """Worst last."""
 
     OFF = "off"
-    """The service does without."""
+    """The service does without it."""
     UP = "up"
     UNKNOWN = "unknown"
     DEGRADED = "degraded"
@@ -78,7 +78,7 @@ NOT_A_STATE = frozenset(
         *("revision", "version", "build", "commit", "release", "hostname", "host", "instance"),
     }
 )
-"""Keys whose values sound like states and are none."""
+"""Keys whose values sound like states but aren't."""
 STATE_KEYS = (
     "status",
     "state",
@@ -131,9 +131,9 @@ class Dependency:
     service: str
     report: DependencyReport
     answers: int
-    """So many answers of the page were read …"""
+    """How many answers of the page were read …"""
     bad: int
-    """… and so many of them call it degraded or down."""
+    """… and how many of them call it degraded or down."""
     url: str
 
     @property
@@ -154,7 +154,7 @@ class Dependencies:
 
 @reads
 def read_dependencies(probes: Probes) -> Dependencies:
-    """Several answers of a page are of several tasks: each is read."""
+    """Several answers of a page come from several tasks: each is read."""
     found: list[Dependency] = []
     services: list[str] = []
     for request in probes.requests:

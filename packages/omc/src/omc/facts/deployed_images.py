@@ -49,7 +49,7 @@ class DeployedImages:
 def read_deployed_images(
     aws: Gateway, environment: Environment, history: History, ledger: Ledger, store: Store
 ) -> DeployedImages:
-    """A call a revision that the ledger doesn't know."""
+    """One call for each revision that the ledger doesn't know."""
     from omc.store.runs import ended_deploys
 
     of: dict[str, Mapping[str, str]] = {
@@ -66,7 +66,7 @@ def read_deployed_images(
 
 
 def undone_by(runs: Iterable[Any]) -> dict[tuple[str, str], UndoneImage]:
-    """Of runs of ``omc deploy``, oldest first: what the last of each image came to, where that was being undone."""
+    """From runs of ``omc deploy``, oldest first: each image whose last deployment was undone, and by which run."""
     found: dict[tuple[str, str], UndoneImage] = {}
     for run in runs:
         for image in _registered(run.plan):

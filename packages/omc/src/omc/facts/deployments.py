@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 KEPT_DAYS = 90
 """ECS forgets a service deployment after so long."""
 A_PAGE = 100
-"""The most that ListServiceDeployments gives a page."""
+"""The most that ListServiceDeployments returns per page."""
 MOST_LISTED = 2000
 """Deployments of a service that are listed: twenty calls, and a deployment an hour for most of the ninety days."""
 AT_ONCE = 40
-"""Deployments that are described before it is looked whether more of them are wanted."""
+"""Deployments that are described before checking whether more of them are wanted."""
 ENOUGH = 10
 """Revisions that a history names before it stops reading. A service that was only ever restarted is read to its end."""
 A_CALL = 20
@@ -76,7 +76,7 @@ class History:
     """Services of which ECS knows more than was read: when the oldest that was read was created."""
 
     def under_way(self, service: str) -> ServiceDeployment | None:
-        """The deployment that goes on, if one does."""
+        """The deployment in progress, if there is one."""
         return next((deployment for deployment in self.of.get(service, ())[:1] if deployment.under_way), None)
 
 
@@ -121,7 +121,7 @@ def list_deployments(aws: Gateway, service: str, most: int = A_PAGE) -> tuple[st
         if not following or len(record) >= MOST_LISTED:
             break
         if following == wire.get("nextToken"):
-            raise BadAnswer(f"ECS leads from a page of {service}'s deployments to the same page. Try again.")
+            raise BadAnswer(f"ECS's page of {service}'s deployments names itself as the next page. Try again.")
         wire["nextToken"] = following
     return tuple(sorted(record, key=lambda arn: record[arn], reverse=True))[:most]
 

@@ -37,7 +37,7 @@ class Changed:
     expected: Any
     found: Any
     is_weaker: bool
-    """It does the harm of its field."""
+    """Whether the change does the harm that its field names."""
 
     @property
     def label(self) -> str:
@@ -53,7 +53,7 @@ class Deviation:
     is_missing: bool = False
     changes: tuple[Changed, ...] = ()
     with_it: tuple[str, ...] = ()
-    """What is gone since this is gone: ``the listener's rule for …``."""
+    """What is gone because this is gone: ``the listener's rule for …``."""
     author: Author = NOBODY
 
 
@@ -94,7 +94,7 @@ def read_deviations(
 
 
 def deviations(found: Found, in_pairs: frozenset[str] = frozenset()) -> tuple[Deviation, ...]:
-    """What is wanted and not found, or found otherwise; what is gone with something else is told there.
+    """What is wanted and not found, or found to be different; what is gone with something else is reported there.
 
     ``in_pairs`` are target groups between which a deployment moves requests: what leads to them changes by itself.
     """

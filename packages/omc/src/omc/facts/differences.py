@@ -1,4 +1,4 @@
-"""What differs between two values, said so that a person sees it: paths, and for each the text before and after.
+"""What differs between two values, shown so that a person sees it: paths, and for each the text before and after.
 
 Lists are compared item by item, JSON inside a text as what it says, texts of several lines by line. Nothing that
 differs is left out, and the two texts of a difference are never alike. Every text passes the one place that leaves
@@ -21,7 +21,7 @@ from omc.redaction import CHANGED, REDACTED, without_secrets
 NOTHING = "nothing"
 """The text of what isn't there."""
 SENSITIVE = "(sensitive)"
-"""Of a value that Terraform marks so."""
+"""The text of a value that Terraform marks as sensitive."""
 UNKNOWN_TEXT = "(known after the apply)"
 WHOLE = 100
 """Characters up to which something that is new or gone as a whole is one line; more has a line for each part."""
@@ -30,7 +30,7 @@ DEEPEST = 60
 WORDS = frozenset({"command", "entryPoint", "entry_point", "args", "arguments"})
 """Lists of words that mean something only together and in their order: shown whole, each word in its quotes."""
 MOST_PAIRS = 10_000
-"""Items of two lists that are held against each other, to find which one became which."""
+"""Pairs of items of two lists that are compared, to find which one became which."""
 KEYS = ("name", "Name", "Sid", "sid", "Id", "id", "key", "Key", "containerName", "container_name", "namespace")
 """What an item of a list may be known by, where no two items of the list have the same."""
 
@@ -64,7 +64,7 @@ class Unknown:
 
 
 class Absent:
-    """No value at all, which is another thing than null."""
+    """No value at all, which is not the same as null."""
 
     def __repr__(self) -> str:
         return NOTHING
@@ -101,7 +101,7 @@ def texts(old: Any, new: Any) -> tuple[str, str]:
         if after == SENSITIVE:
             return before, f"changed {SENSITIVE}"
         secret = _holds_hidden(old) or _holds_hidden(new)
-        after = f"{after}, {'changed (secret)' if secret else 'which looks the same and is another value'}"
+        after = f"{after}, {'changed (secret)' if secret else 'which looks the same but is a different value'}"
     return before, after
 
 
@@ -111,8 +111,8 @@ def is_secret_text(text: str) -> bool:
 
 
 def text_of(value: Any, *, bare: bool = True) -> str:
-    """A value on one line. A text stands in quotes where it could be taken for something else; what the eye can't tell
-    from another character stands as its number."""
+    """A value on one line. A text stands in quotes where it could be taken for something else; a character that the eye
+    can't tell from another is written as its number."""
     if isinstance(value, Hidden | Unknown | Absent):
         return repr(value)
     if isinstance(value, str):
@@ -150,7 +150,7 @@ def same(one: Any, other: Any) -> bool:
 def document(value: Any) -> Any:
     """The document in a text that is JSON, such as a policy or a dashboard; None for any other value.
 
-    A document that says a thing twice under one name is none: which of the two counts is not for us to say.
+    A document with the same name twice in one object isn't one: which of the two counts is not for us to say.
     """
     if not isinstance(value, str) or not value.lstrip().startswith(("{", "[")):
         return None
@@ -228,7 +228,7 @@ def _differences(path: Path, old: Any, new: Any, ordered: Callable[[Path], bool]
         yield from _of_lists(path, old, new, ordered)
     elif (one := document(old)) is not None and (other := document(new)) is not None and type(one) is type(other):
         if same(one, other):
-            yield path, _Words("(this JSON)"), _Words("(the same JSON, written in another way)")
+            yield path, _Words("(this JSON)"), _Words("(the same JSON, written differently)")
         else:
             key = _key_of(path)
             yield from _differences(path, _hide(one, key), _hide(other, key), ordered)

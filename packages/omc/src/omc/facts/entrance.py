@@ -37,7 +37,7 @@ class Entrance:
     """Of the load balancer's listeners."""
     certificates: tuple[Certificate, ...] = ()
     addresses: tuple[str, ...] = ()
-    """What ``host`` leads to, as this machine finds it."""
+    """What ``host`` resolves to on this machine."""
     balancer_addresses: tuple[str, ...] = ()
     problem: str = ""
     """Why the name can't be looked up; else empty."""

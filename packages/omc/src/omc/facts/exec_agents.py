@@ -22,7 +22,7 @@ class TaskAgent:
     enabled: bool | None
     """None where ECS doesn't tell."""
     states: Mapping[str, str]
-    """By container: RUNNING, PENDING, STOPPED; containers whose agent isn't told are left out."""
+    """By container: RUNNING, PENDING, STOPPED; containers for which ECS names no agent are left out."""
 
 
 @dataclass(frozen=True, slots=True)

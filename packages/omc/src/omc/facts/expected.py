@@ -34,7 +34,7 @@ class Thing:
     values: Values
     """In Terraform's words; only what its kind keeps."""
     is_optional: bool = False
-    """Where it is, it should be so; it need not be."""
+    """Where it exists, it should be like this; it need not exist."""
 
     @property
     def kind(self) -> Kind:
@@ -46,7 +46,7 @@ class Thing:
 
     @property
     def keys(self) -> tuple[Key, ...]:
-        """By what it may be found, the surest first."""
+        """What it may be found by, the surest first."""
         return tuple(key(self.values) for key in self.kind.ids)
 
 
@@ -56,11 +56,11 @@ class Expected:
 
     things: tuple[Thing, ...]
     written: datetime | None = None
-    """When Terraform wrote the state; None: it isn't Terraform's state that this comes from."""
+    """When Terraform wrote the state; None: this doesn't come from Terraform's state."""
     place: str = ""
     """``s3://bucket/key``: where the state is, or would be."""
     problem: str = ""
-    """Why it isn't the state's word, in a sentence; empty where it is, or where omc.toml wants none."""
+    """Why this doesn't come from the state, in a sentence; empty where it does, or where omc.toml wants no state."""
     is_none: bool = False
     """There is no state at that place."""
     action: str = ""
@@ -117,9 +117,9 @@ def things_of(state: Any, environment: Environment, account: str = "") -> tuple[
     ``ValueError`` with the reason where it is no state that this omc can read.
     """
     if not isinstance(state, Mapping) or "encrypted_data" in state:
-        raise ValueError("it is encrypted, or no state at all")
+        raise ValueError("it is encrypted, or isn't a state")
     if state.get("version") != STATE_VERSION:
-        raise ValueError(f"it is of version {state.get('version')}, and omc reads version {STATE_VERSION}")
+        raise ValueError(f"it has version {state.get('version')}, and omc reads version {STATE_VERSION}")
     resources = list(as_single_rules(_resources(state)))
     names = {
         str(values["id"]): str(values.get("name") or (values.get("tags") or {}).get("Name"))

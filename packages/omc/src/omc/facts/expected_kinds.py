@@ -1,8 +1,8 @@
 """What kinds of resource are looked for, one row each: a new kind is a row here, and a listing that shows it.
 
 Both sides are compared in Terraform's words. ``omc.facts.expected`` takes the values from Terraform's state,
-``omc.facts.found`` writes AWS's answers down in the same shape, and the row's functions are applied to either. Of a
-resource nothing is kept but what its row names, so no secret of the state gets any further than the reader.
+``omc.facts.found`` writes AWS's answers down in the same shape, and the row's functions are applied to either. Nothing
+of a resource is kept but what its row names, so no secret of the state gets any further than the reader.
 
 What no row is about, Terraform itself sees: ``omc infra drift``. The policies of IAM's roles are among that (a call for
 each of them), as are the firewall of a load balancer (a client whose model alone takes 50 ms to read), a bucket's own
@@ -43,7 +43,7 @@ class Field:
     """A plain value, or a tuple of such; None is not compared."""
     harm: Harm
     weaker: Callable[[Values, Values], bool] = lambda expected, found: True  # noqa: ARG005
-    """Of what is expected and what is found, whether the change does that harm; else it is one to know of."""
+    """Of what is expected and what is found, whether the change does that harm; otherwise it is only worth knowing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,19 @@ class Kind:
     """Terraform's."""
     noun: str
     name: Callable[[Values], str]
-    """How people know it. ``_names`` among the values tells names by identifiers."""
+    """How people know it. ``_names`` among the values maps identifiers to names."""
     ids: tuple[Callable[[Values], Key], ...]
-    """By what it is found: its identifier, else what makes it the same thing where it was made by hand again."""
+    """What it is found by: its identifier, else what makes it the same thing where somebody made it again by hand."""
     keeps: str
     """Attributes of the state that the row's functions need; all others are dropped."""
     harm: Harm
-    """Of its being gone."""
+    """The harm of its being gone."""
     without: str
-    """What is so when it is gone."""
+    """What follows when it is gone."""
     place: Callable[[Values], str]
     fields: tuple[Field, ...] = ()
     parent: Callable[[Values], tuple[str, Key] | None] = lambda values: None  # noqa: ARG005
-    """Type and key of what it goes with: where that is gone too, this is no finding of its own."""
+    """Type and key of what it belongs to: where that is gone too, this is no finding of its own."""
     events: tuple[str, ...] = ()
     """The operations that delete or change it, as CloudTrail calls them."""
     mention: Callable[[Values], str] = lambda values: str(values.get("name") or "")
@@ -76,8 +76,8 @@ class Kind:
 _ACTIONS = (
     Field("actions", tv.acts, Harm.ALERTS, lambda _, found: tv.acts(found) == "off"),
     Field("receivers", tv.some_of("alarm_actions"), Harm.ALERTS, tv.fewer("alarm_actions")),
-    Field("receivers of its end", tv.some_of("ok_actions"), Harm.SAFETY),
-    Field("receivers of missing data", tv.some_of("insufficient_data_actions"), Harm.SAFETY),
+    Field("receivers for OK", tv.some_of("ok_actions"), Harm.SAFETY),
+    Field("receivers for INSUFFICIENT_DATA", tv.some_of("insufficient_data_actions"), Harm.SAFETY),
 )
 _ALARM_EVENTS = ("DeleteAlarms", "DisableAlarmActions", "PutMetricAlarm", "PutCompositeAlarm")
 
@@ -178,7 +178,7 @@ KINDS: tuple[Kind, ...] = (
             Field("port", get("port"), Harm.USERS),
             Field("protocol", get("protocol"), Harm.USERS),
             Field("health check", tv.health_check, Harm.USERS),
-            Field("health check's pace", tv.health_times, Harm.SAFETY),
+            Field("health check timing", tv.health_times, Harm.SAFETY),
         ),
         events=("DeleteTargetGroup", "ModifyTargetGroup"),
     ),
@@ -432,7 +432,7 @@ KINDS: tuple[Kind, ...] = (
             Field("security groups", tv.some_of("vpc_security_group_ids"), Harm.USERS),
             Field("days of backups", get("backup_retention_period"), Harm.SAFETY),
             Field("deletion protection", tv.flag("deletion_protection"), Harm.SAFETY),
-            Field("second zone", tv.flag("multi_az"), Harm.SAFETY),
+            Field("Multi-AZ", tv.flag("multi_az"), Harm.SAFETY),
             Field("public access", tv.flag("publicly_accessible"), Harm.SAFETY),
             Field("instance class", get("instance_class"), Harm.SAFETY),
             Field("parameter group", get("parameter_group_name"), Harm.SAFETY),
@@ -455,7 +455,7 @@ KINDS: tuple[Kind, ...] = (
             Field("security groups", tv.some_of("security_group_ids"), Harm.USERS),
             Field("days of snapshots", get("snapshot_retention_limit"), Harm.SAFETY),
             Field("failover", tv.flag("automatic_failover_enabled"), Harm.SAFETY),
-            Field("second zone", tv.flag("multi_az_enabled"), Harm.SAFETY),
+            Field("Multi-AZ", tv.flag("multi_az_enabled"), Harm.SAFETY),
             Field("node type", get("node_type"), Harm.SAFETY),
             Field("members", get("num_cache_clusters"), Harm.SAFETY),
         ),
@@ -469,12 +469,12 @@ KINDS: tuple[Kind, ...] = (
         (by("name"),),
         "name arn enable_logging is_multi_region_trail enable_log_file_validation s3_bucket_name",
         Harm.SAFETY,
-        "who does what is kept for 90 days only",
+        "the history of API calls is kept for only 90 days",
         _infrastructure,
         (
             Field("logging", tv.flag("enable_logging"), Harm.SAFETY),
             Field("all regions", tv.flag("is_multi_region_trail"), Harm.SAFETY),
-            Field("validation of its files", tv.flag("enable_log_file_validation"), Harm.SAFETY),
+            Field("log file validation", tv.flag("enable_log_file_validation"), Harm.SAFETY),
             Field("bucket", get("s3_bucket_name"), Harm.SAFETY),
         ),
         events=("DeleteTrail", "StopLogging", "UpdateTrail"),
@@ -501,7 +501,7 @@ KINDS: tuple[Kind, ...] = (
         (by("id"),),
         "id",
         Harm.USERS,
-        "tasks behind it reach nothing outside",
+        "tasks behind it can't reach anything outside",
         _infrastructure,
         events=("DeleteNatGateway",),
         mention=lambda values: str(values.get("id")),
@@ -552,7 +552,7 @@ KINDS: tuple[Kind, ...] = (
         (by("name"),),
         "name assume_role_policy",
         Harm.USERS,
-        "what runs as it can't start",
+        "what assumes it can't start",
         _infrastructure,
         (Field("trust", tv.statements("assume_role_policy"), Harm.USERS, tv.allows_less("assume_role_policy")),),
         events=("DeleteRole", "UpdateAssumeRolePolicy"),
@@ -579,4 +579,4 @@ ALIASES = {
     "aws_alb_listener": "aws_lb_listener",
     "aws_alb_listener_rule": "aws_lb_listener_rule",
 }
-"""Older names of Terraform's for the same."""
+"""Terraform's older names for the same types."""

@@ -1,4 +1,4 @@
-"""What should be there where there is no Terraform state to say so: omc.toml, ECS's own words and the last release.
+"""What should be there where there is no Terraform state to say so, from omc.toml, ECS and the last release.
 
 Less than the whole: only what a name in omc.toml, a service in ECS or the last verified release leads to.
 """
@@ -21,7 +21,7 @@ OF_ENVIRONMENT = (
     *("rds-connections-high", "rds-no-data", "alb-5xx-percent", "alb-elb-5xx", "redis-hit-rate-low", "heartbeat"),
     "alert-delivery",
 )
-"""The alarms' table: what this project's Terraform makes, after ``alarm_prefix``."""
+"""The alarms that this project's Terraform makes, by what follows ``alarm_prefix`` in their names."""
 OPTIONAL = frozenset({"heartbeat"})
 """Only where a responder runs."""
 

@@ -1,4 +1,4 @@
-"""What is there of what should be. A listing without an answer costs its own kinds: the others are known."""
+"""What is there of what should be. A listing without an answer leaves only its own kinds unknown."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Found:
     things: tuple[Thing, ...]
     not_listed: tuple[NotListed, ...] = ()
     release: int = 0
-    """The number of the verified release from which some of it is wanted; 0: none."""
+    """The number of the verified release that some of the expected things come from; 0: none."""
     reading: Reading = NO_READING
 
 
@@ -61,7 +61,7 @@ class Listed:
 
 @reads_in(2)
 def read_listed(aws: Gateway, expected: Expected) -> Listed:
-    """Of what Terraform's state expects; without one, what is expected is only known by other facts."""
+    """For what Terraform's state expects; without a state, only other facts say what is expected."""
     rows = [row for row in LISTINGS if row[1] not in OF_FACTS]
     return Listed(_answers(aws, NO_FACTS, expected.things if expected.is_states else (), rows))
 
@@ -116,7 +116,7 @@ def _asked(aws: Gateway, facts: Facts, by_type: Mapping[str, list[Thing]], types
     try:
         return list(listing(aws, [thing for kind in types for thing in by_type.get(kind, ())], facts)), None
     except NotRead:
-        return [], NotListed(types, "another reading that shows it had no answer", is_reported=True)
+        return [], NotListed(types, "no answer to another reading that would show it", is_reported=True)
     except AccessDenied as error:
         return [], NotListed(types, error.message, error.action)
     except OmcError as error:

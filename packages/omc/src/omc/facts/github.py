@@ -48,13 +48,13 @@ class Repository:
     full_name: str = ""
     """As GitHub itself writes it."""
     unknown: str = ""
-    """Why GitHub's own word is missing; else empty."""
+    """Why GitHub's own answer is missing; else empty."""
     reading: Reading = NO_READING
 
 
 @dataclass(frozen=True, slots=True)
 class RoleTrust:
-    """Whom a role of GitHub's jobs believes."""
+    """Whom a role for GitHub's jobs trusts."""
 
     name: str
     missing: bool = False

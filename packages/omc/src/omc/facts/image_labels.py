@@ -1,6 +1,6 @@
 """What an image's labels say of its exit codes.
 
-An image documents its own by labels of its Dockerfile, one a code::
+An image documents its own codes with labels in its Dockerfile, one per code::
 
     LABEL exit-code.2="its settings are wrong or missing"
 """

@@ -24,7 +24,7 @@ REFERENCE = re.compile(
 )
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 CONFIGURATION_TYPES = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
-"""Of the configuration of an image that runs. Anything else (a chart, a signature) tells of no processor."""
+"""The configuration of an image that can run. Anything else (a chart, a signature) names no processor."""
 COMMIT = re.compile(r"(?:build-|sha-|git-)?([0-9a-f]{7,40})")
 """Tags that are a commit, as the workflow puts them on its builds."""
 
@@ -76,7 +76,7 @@ class Image:
     architectures: tuple[str, ...] = ()
     """As the registry tells: ``amd64``, ``arm64``. Empty: not known."""
     why_unknown: str = ""
-    """Why they aren't known, in a sentence; empty where nothing of the image tells."""
+    """Why they aren't known, in a sentence; empty where the image itself doesn't say."""
     pushed: datetime | None = None
 
     @property
@@ -133,14 +133,14 @@ def read_wanted_images(
 def _wanted(aws: Gateway, text: str, current: Reference | None) -> Wanted:
     reference = parse(text)
     if reference is None:
-        return Wanted(text, None, f'"{text}" is no image: allowed are a digest, repository@digest or a tag.')
+        return Wanted(text, None, f'"{text}" is not an image: give a digest, repository@digest or a tag.')
     if current is None or not current.repository:
-        return Wanted(text, None, "the service runs no image of a repository that could be looked in.")
+        return Wanted(text, None, "the service runs no image from a repository that omc can look in.")
     if reference.repository not in ("", current.repository):
-        problem = f"it is of the repository {reference.repository}, but the service runs {current.repository}."
+        problem = f"it belongs to the repository {reference.repository}, but the service runs {current.repository}."
         return Wanted(text, None, problem)
     if reference.registry not in ("", current.registry):
-        return Wanted(text, None, f"it is of the registry {reference.registry}, not {current.registry}.")
+        return Wanted(text, None, f"it belongs to the registry {reference.registry}, not {current.registry}.")
     ecr = aws.client("ecr")
     try:
         response = ecr.describe_repositories(repositoryNames=[current.repository])["repositories"][0]
@@ -191,7 +191,7 @@ def _processors(aws: Gateway, repository: str, manifest: str) -> tuple[tuple[str
         processor = processor_of(get_blob(found.get("downloadUrl", ""), configuration, aws.endpoint))
     except Unknown as error:
         return (), error.message
-    return ((processor,), "") if processor else ((), "Its configuration names none.")
+    return ((processor,), "") if processor else ((), "Its configuration names no processor.")
 
 
 def architectures(manifest: str) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from omc.redaction import without_secrets
 _SHOWN: dict[str, dict[str, Any]] = {}
 """The last plan file that was read, by its hash."""
 KEPT_KINDS = frozenset({"aws_ecs_service", "aws_ecs_task_definition", "aws_db_instance"})
-"""Types whose standing values a judgement needs even where they don't change."""
+"""Types whose current values a judgement needs even where they don't change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class SavedPlan:
     """When, as Terraform wrote it."""
     changes: tuple[Change, ...]
     drift: tuple[Change, ...]
-    """What is not as Terraform last recorded it; most of it are values that AWS fills in."""
+    """What is not as Terraform last recorded it; most of it is values that AWS fills in."""
     outputs: tuple[str, ...]
     """Outputs that change."""
     managed: int
@@ -62,7 +62,7 @@ class SavedPlan:
     region: str = ""
     """Where; empty where it isn't known."""
     known: Managed = NOT_KNOWN
-    """What the state holds of the kinds beside which something may stand that Terraform doesn't see."""
+    """What the state holds of the kinds beside which AWS may have things that Terraform doesn't see."""
 
 
 @dataclass(frozen=True, slots=True)

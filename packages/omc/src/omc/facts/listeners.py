@@ -27,7 +27,7 @@ class Condition:
     values: tuple[str, ...]
     """Patterns; of a query string ``key=pattern``."""
     is_opaque: bool = False
-    """It also takes what these values don't say: regular expressions."""
+    """It also matches more than these values say: regular expressions."""
 
 
 @dataclass(frozen=True, slots=True)

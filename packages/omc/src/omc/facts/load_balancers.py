@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types_boto3_elbv2.type_defs import TargetHealthDescriptionTypeDef
 
 PAGE = 400
-"""The most that ELB gives a page."""
+"""The most that ELB returns per page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class LoadBalancer:
     kind: str = "application"
     """application, network or gateway."""
     is_internal: bool = False
-    """Its name leads to addresses of the VPC, which are reached from inside alone."""
+    """Its name resolves to addresses of the VPC, which can be reached only from inside."""
 
 
 @dataclass(frozen=True, slots=True)

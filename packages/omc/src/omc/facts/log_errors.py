@@ -17,7 +17,7 @@ ERROR_PATTERN = (
     r'|level"?\s*[:=]\s*"?(err|alert)\b|^[EF]\d{4} \d\d:|HTTP.[\d.]+"? 5\d\d'
     r'|"(level|levelno|severity|severityNumber|syslog_severity)"\s*:\s*\d|\[alert\]'
 )
-"""What a line that may report an error holds, for CloudWatch Logs Insights: more than do, fewer than all lines."""
+"""Matches a line that may report an error, in CloudWatch Logs Insights: more lines than do, fewer than all."""
 
 _ERROR_WORDS = re.compile(r"(?i)\b(?:\w*error|\w*exception|critical|fatal|panic)\b|Traceback")
 _CONTINUATION = re.compile(r'^[^{]*"\s*:')
@@ -54,7 +54,7 @@ _GLOG = re.compile(r"^(?P<letter>[IWEF])\d{4} \d\d:\d\d")
 BEYOND = 1_000_000
 """Numbers from here on are neither levels nor statuses."""
 _HEAD_WORDS = 8
-"""A level stands among so many first words of a text, or it isn't one."""
+"""A level is among this many first words of a text, or it isn't one."""
 _ACCESS = re.compile(r'"(?:[A-Z]{3,10} )?\S{1,2000} HTTP/\d(?:\.\d)?" (?P<status>\d{3})\b')
 _ERROR_FIELD = re.compile(r'"(?:exception|error|exc_info|err|thrown|stack_trace)"\s*:\s*"(?P<value>[^"\\]{1,200})')
 
@@ -83,7 +83,7 @@ _ESCAPES = re.compile(
 _POSITION = re.compile(r"LINE \d+: |\^+$|~*\^[\^~]*$")
 """Where in a statement or a line of code it is, below the error itself: PostgreSQL's, Python's."""
 _DEEPEST = 3
-"""A log router puts a line into a line's field; more often than so nobody does."""
+"""A log router puts a line into a line's field; nobody nests lines deeper than this."""
 
 
 def error_of(line: str) -> str | None:
@@ -96,7 +96,7 @@ def error_of(line: str) -> str | None:
 
 
 def is_below_error(line: str) -> bool:
-    """Whether a line's own level says that it reports no error; not so where it has none."""
+    """Whether a line's own level says that it reports no error; False where it has no level."""
     text = without_escapes(line.encode("utf-8", "replace").decode())
     record = _json_object(text)
     judged = next(_levels_of_text(text), None) if record is None else _level_of(record)

@@ -31,9 +31,9 @@ ERRORS_QUERY = f"""fields @timestamp, @message, @logStream, @log
 | sort @timestamp desc
 | limit {ROWS}"""
 PAUSE = timedelta(minutes=5)
-"""Between two errors of a kind: what comes after it is another occurrence of the trouble."""
+"""The longest pause between two errors of a kind: what comes later is another occurrence of the trouble."""
 TRACEBACK = "Traceback (most recent call last):"
-"""How Python begins to tell of an exception; the lines that follow are log events of their own, and say which."""
+"""How Python begins to report an exception; the lines that follow are log events of their own, and say which."""
 FIRST_WAIT, LONGEST_WAIT, PATIENCE = 0.05, 1.0, 30.0
 """Seconds between looks at a running query: the first, the longest, and all together."""
 
@@ -79,7 +79,7 @@ class _Answer:
 
 @reads_in(4)
 def read_recent_errors(aws: Gateway, environment: Environment, scope: Scope) -> RecentErrors:
-    """One query for fifty log groups. A missing log group is told, and doesn't hide the others' errors."""
+    """One query for fifty log groups. A missing log group is reported, and doesn't hide the others' errors."""
     logs = aws.client("logs")
     begin, end = int((scope.now - scope.since).timestamp()), int(scope.now.timestamp()) + 1
     names = list(dict.fromkeys(service.log_group for service in environment.services))
@@ -159,12 +159,14 @@ def _query(logs: CloudWatchLogsClient, groups: Sequence[str], begin: int, end: i
             matched = int(statistics.get("recordsMatched", len(rows)))
             return _Answer(rows, max(matched, len(rows)), int(statistics.get("recordsScanned", len(rows))))
         if payload["status"] not in ("Scheduled", "Running"):
-            raise BadAnswer(f"The Logs Insights query for recent errors ended as {payload['status']}. Try again.")
+            raise BadAnswer(
+                f"The Logs Insights query for recent errors ended with status {payload['status']}. Try again."
+            )
         if time.monotonic() - started > PATIENCE:
             logs.stop_query(queryId=query["queryId"])
             raise Unreachable(
-                f"The Logs Insights query for recent errors was not done after {PATIENCE:.0f} s and was stopped. "
-                "Look at a shorter time: --since 1h"
+                f"The Logs Insights query for recent errors hadn't finished after {PATIENCE:.0f} s and was stopped. "
+                "Choose a shorter period: --since 1h"
             )
 
 

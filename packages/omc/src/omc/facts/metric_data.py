@@ -43,7 +43,7 @@ def metric_data(
         for result in _results(aws, some, begin, end, more):
             identifier = result["Id"]
             if identifier not in wanted:
-                raise BadAnswer(f"CloudWatch answered a metric that was not asked for, {identifier}. Try again.")
+                raise BadAnswer(f"CloudWatch returned a metric that omc didn't ask for, {identifier}. Try again.")
             (partial.add if result.get("StatusCode") == PARTIAL else partial.discard)(identifier)
             points = zip(result["Timestamps"], result["Values"], strict=True)
             series.setdefault(identifier, []).extend(points)
@@ -63,7 +63,7 @@ def _results(
     for page in pages:
         for result in page["MetricDataResults"]:
             if result.get("StatusCode") in FAILED:
-                raise BadAnswer(f"CloudWatch answered a metric with {result['StatusCode']}. Try again.")
+                raise BadAnswer(f"CloudWatch returned {result['StatusCode']} for a metric. Try again.")
             yield result
 
 

@@ -20,7 +20,7 @@ SOURCES: Mapping[str, str] = {
 def as_single_rules(resources: Iterable[Resource]) -> Iterator[Resource]:
     """The resources, with such rules as AWS has them: one source each.
 
-    What stands inside a group counts where no rule of its own names that group: else Terraform wrote down there what it
+    Rules inside a group count where no separate rule names that group: otherwise Terraform recorded there what it
     found, whoever made it.
     """
     every = list(resources)

@@ -21,7 +21,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 
 STARTED_BY = "omc/doctor"
-"""Of no task that there is."""
+"""The ``startedBy`` of no existing task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class DeploymentOrder:
 
 @dataclass(frozen=True, slots=True)
 class StartedByAnswer:
-    """What ListTasks says to ``startedBy`` beside ``desiredStatus``."""
+    """What ListTasks answers to ``startedBy`` together with ``desiredStatus``."""
 
     code: str
     """The error; empty where it answered with a list."""
@@ -75,7 +75,7 @@ def read_deployment_order(aws: Gateway, services: Services) -> DeploymentOrder:
 
 @reads
 def read_started_by_answer(aws: Gateway) -> StartedByAnswer:
-    """A listing that can hold no task, so that only what ECS thinks of the question is learnt."""
+    """A listing that can hold no task, so it only shows whether ECS accepts the question."""
     try:
         response = aws.client("ecs").list_tasks(
             cluster=aws.environment.cluster, startedBy=STARTED_BY, desiredStatus="STOPPED"

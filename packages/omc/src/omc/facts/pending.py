@@ -64,7 +64,7 @@ class Waits(StrEnum):
 
     WINDOW = "window"
     REBOOT = "reboot"
-    """Somebody has to reboot it; the window doesn't."""
+    """Somebody has to reboot it; AWS doesn't do so in the window."""
     UNDER_WAY = "under way"
 
 
@@ -231,7 +231,7 @@ def _waiting(
 
 
 def _for_reboot(resource: str, name: str, window: str, what: str) -> PendingChange:
-    step = Difference(what, "(as at the last start)", "(as the group says)")
+    step = Difference(what, "(as of the last start)", "(as the group sets them)")
     return PendingChange(resource, name, step, Waits.REBOOT, window)
 
 
@@ -249,10 +249,10 @@ DONE = frozenset({"complete", "not-applicable"})
 def _update(resource: str, window: str, record: Mapping[str, Any]) -> Iterator[Maintenance]:
     if record.get("UpdateActionStatus") in DONE or record.get("ServiceUpdateStatus") in {"cancelled", "expired"}:
         return
-    severity, status = record.get("ServiceUpdateSeverity", ""), record.get("UpdateActionStatus", "not told")
+    severity, status = record.get("ServiceUpdateSeverity", ""), record.get("UpdateActionStatus", "status unknown")
     yield Maintenance(
         resource,
-        f"service update {record['ServiceUpdateName']} ({severity or 'no severity told'}, {status})",
+        f"service update {record['ServiceUpdateName']} ({severity or 'severity unknown'}, {status})",
         window,
         wanted=in_utc(record.get("ServiceUpdateRecommendedApplyByDate")),
         is_minor=severity in {"medium", "low"} and status == "not-applied",

@@ -57,7 +57,7 @@ class Permissions:
 
 @reads
 def read_permissions(aws: Gateway, environment: Environment, caller: Caller, project: Project) -> Permissions:
-    """A call for each kind of resource, side by side; one more for a role, whose ARN the session's doesn't tell."""
+    """A call for each kind of resource, side by side; one more for a role, whose ARN the session's doesn't give."""
     needs = needs_of_commands(environment, project.stack, caller.partition, caller.account)
     if caller.kind == "root":
         return Permissions(caller.arn, dict.fromkeys(needs, ()), unrestricted=True)
@@ -74,7 +74,7 @@ def read_permissions(aws: Gateway, environment: Environment, caller: Caller, pro
     except AccessDenied as error:
         return Permissions(principal, {}, unknown=error.message, missing_action=error.action)
     except NotFound:
-        return Permissions(principal, {}, unknown=f"IAM knows no {principal}: the role's path may be another.")
+        return Permissions(principal, {}, unknown=f"IAM doesn't know {principal}: the role may have another path.")
     except AwsRefused as error:
         return Permissions(principal, {}, unknown=error.message)
     found = {(one.action.lower(), one.resource): one for answer in answers for one in answer}

@@ -1,7 +1,7 @@
 """What users get: the public address of each service, asked as a browser asks, from where omc runs.
 
-Only GETs without credentials are sent (and a TRACE, where none of them is answered in time), each with one limit of
-time for all of it. Of an address several are sent at once, so that one target of two that is frozen is met too.
+Only GETs without credentials are sent (and a TRACE, where none of them is answered in time), each with one time
+limit for all of it. Several are sent to an address at once, so that a frozen target, one of two, is met too.
 Redirects are followed among the environment's own names only: a page must not decide whom omc asks.
 """
 
@@ -33,7 +33,7 @@ AT_ONCE = 3
 """Requests at once to one address: with the load balancer's choice by outstanding requests, each of so many targets
 gets one."""
 RETRIES = 5
-"""Requests more, where of those at once some failed and some didn't."""
+"""Further requests, where some of the first failed and some didn't."""
 HOPS = 5
 """Redirects that are followed."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -87,11 +87,11 @@ class ProbeRequest:
     source: Source
     answers: tuple[Answer, ...]
     direct: Answer | None = None
-    """The same asked at the load balancer itself, where ``url`` is under another name."""
+    """The same request sent to the load balancer itself, where ``url`` is under another name."""
     leads_to: tuple[str, ...] = ()
     """Names of the target groups that the load balancer's rules lead it to."""
     is_led_astray: bool = False
-    """These surely don't have the service's own among them."""
+    """The service's own are certainly not among these."""
     fixed_by: str = ""
     """The rule by which the load balancer answers on its own, with a fixed response; else empty."""
 
@@ -106,11 +106,11 @@ class Probes:
 
     requests: tuple[ProbeRequest, ...]
     without: Mapping[str, str]
-    """Services of which omc.toml names a page, to why there is no address to ask it at."""
+    """Services for which omc.toml names a page, to why there is no address to ask for it."""
     base: str = ""
     """Where users come in; empty where nothing leads in."""
     is_proxied: bool = False
-    """The machine is told to go out by a proxy, which isn't done here."""
+    """The machine is set up to go out through a proxy, which isn't used here."""
     balancer: Answer | None = None
     """What the load balancer itself answers, where nobody gets an answer in time; None: it was not asked."""
     is_off: bool = False
@@ -139,7 +139,7 @@ def read_probes(
     listeners: Listeners,
     groups: TargetGroups,
 ) -> Probes:
-    """A few GETs for each address. Raises ``BadAnswer`` where it isn't known under which name users come."""
+    """A few GETs for each address. Raises ``BadAnswer`` where the name that users come by isn't known."""
     wanted = [service for service in environment.services if service.status_path or service.public_path]
     if not environment.probe:
         return Probes((), {}, is_off=True)
@@ -168,7 +168,7 @@ def _own_url(aws: Gateway, environment: Environment, balancers: LoadBalancers, l
         name = _certified_name(aws, owner, secure.certificates[0], environment)
         return f"https://{name}" if secure.port == 443 else f"https://{name}:{secure.port}"
     if not found[0].dns_name:
-        raise BadAnswer(f"ELB doesn't tell the DNS name of {found[0].name}. Try again.")
+        raise BadAnswer(f"ELB doesn't give the DNS name of {found[0].name}. Try again.")
     return f"http://{found[0].dns_name}"
 
 
@@ -183,11 +183,11 @@ def _certified_name(aws: Gateway, balancer: LoadBalancer, certificate: str, envi
         name = str(response.get("DomainName", "*"))
     except (AccessDenied, AwsRefused) as error:
         raise BadAnswer(
-            f"{balancer.name} serves HTTPS under a name that only its certificate tells, which can't be read "
+            f"{balancer.name} serves HTTPS under the name in its certificate, which can't be read "
             f"({error.message.rstrip('.')}). {set_url}"
         ) from error
     if "*" in name:
-        raise BadAnswer(f"{balancer.name} serves HTTPS with the certificate of {name}, which is no one name. {set_url}")
+        raise BadAnswer(f"{balancer.name} serves HTTPS with the certificate of {name}, which isn't one name. {set_url}")
     return name
 
 

@@ -1,4 +1,4 @@
-"""What the account may run of Fargate, and how much of it the environment's services have."""
+"""How much Fargate the account may run, and how much of that the environment's services use."""
 
 from __future__ import annotations
 

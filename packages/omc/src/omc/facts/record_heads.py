@@ -40,7 +40,7 @@ def heads_in_bucket(aws: Gateway) -> list[Head]:
 
 def heads_in_log_group(aws: Gateway) -> list[Head]:
     """Of the newest ten thousand events of each record that was ever kept from here; what isn't one of ours is passed
-    over. A log group takes what it has already: a head that was written twice, by a run and by the worker, is one."""
+    over. A log group takes what it has already: a head that a run and the worker both wrote is one."""
     logs, group = aws.client("logs"), aws.environment.record_log_group
     streams = [
         stream["logStreamName"]

@@ -42,7 +42,7 @@ class RecordStore:
     newest_schema: str = ""
     """The one that this omc knows."""
     ahead_seconds: float | None = None
-    """By which the store's clock is ahead of this machine's."""
+    """How far the store's clock is ahead of this machine's."""
     workers: tuple[WorkerSeen, ...] = ()
     """Newest first."""
     reading: Reading = NO_READING

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 STEP = timedelta(minutes=5)
 BACK = timedelta(hours=31)
-"""A day and the six hours before that a silence may have begun in, with the hour before it."""
+"""A day, the six hours before it in which a silence may have begun, and one hour more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Of each target group of the environment, by ARN: begin of a step to the requests in it. Steps without any are
+    """Of each target group of the environment, by ARN: start of a step to the requests in it. Steps without any are
     left out, as CloudWatch does."""
 
     by_group: Mapping[str, Mapping[datetime, float]]

@@ -22,7 +22,7 @@ TASKS = "ecs-tasks.amazonaws.com"
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What is missing, by what names it: an empty sentence is fine."""
+    """Why each of those that are missing is, by what names it."""
 
     problems: Mapping[str, str]
     """ARN or name of a secret, parameter, log group or role, to what is wrong with it; only those with a problem."""

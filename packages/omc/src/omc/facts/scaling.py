@@ -47,7 +47,7 @@ def resource_id(environment: Environment, service: str) -> str:
 
 @reads
 def read_scaling(aws: Gateway, environment: Environment) -> Scaling:
-    """One call for the limits, one for the policies (of all ECS services: there is no asking for several)."""
+    """One call for the limits, one for the policies (of all ECS services: a call can't name several)."""
     client = aws.client("application-autoscaling")
     names = {resource_id(environment, service.name): service.name for service in environment.services}
     policies: dict[str, list[str]] = {}

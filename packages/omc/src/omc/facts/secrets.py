@@ -40,7 +40,7 @@ class Secret:
     """It is scheduled for deletion, and can't be read any more."""
     missing: bool = False
     last_changed: datetime | None = None
-    """Its value, or anything else of it."""
+    """When its value, or anything else about it, last changed."""
     current: str = ""
     """The id of the version that AWSCURRENT is on; empty where it isn't told."""
     former: str = ""
@@ -84,7 +84,7 @@ class SecretsInUse:
 def read_secrets_in_use(aws: Gateway, environment: Environment, services: Services) -> SecretsInUse:
     """The tasks of each service, their revisions, each secret once, and the database's managed master secret.
 
-    A secret that can't be read is one that isn't known; it leaves the others alone.
+    A secret that can't be read is unknown; the others aren't affected.
     """
 
     def of_tasks() -> Any:

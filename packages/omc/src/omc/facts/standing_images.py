@@ -29,7 +29,7 @@ class StandingImages:
 
 @reads
 def read_standing_images(aws: Gateway, environment: Environment, definitions: Definitions) -> StandingImages:
-    """A call a repository. Of an image outside of the region's ECR nothing is asked, and nothing is said."""
+    """A call a repository. Nothing is asked, or said, of an image outside of the region's ECR."""
     return StandingImages(
         missing_images(aws, environment, [*definitions.running.values(), *definitions.applied.values(),
                                           *definitions.migrating.values()])

@@ -29,7 +29,7 @@ class StateFile:
     """aws:kms, aws:kms:dsse or AES256; None where S3 doesn't tell."""
     kms_key: str = ""
     bucket_key: str = ""
-    """The key that the bucket encrypts with by itself; empty: none of the account's own, or it isn't told."""
+    """The key that the bucket encrypts with by default; empty: none of the account's own, or S3 doesn't say."""
     versions: str | None = None
     """Enabled, Suspended or empty; None where S3 doesn't tell."""
     locked: datetime | None = None

@@ -11,7 +11,7 @@ LINES = 20
 
 
 def last_lines(aws: Gateway, definition: Definition | str, container: str, task: str, most: int = LINES) -> list[str]:
-    """Oldest first, secrets masked. Empty where it wrote nothing, or logs somewhere else than to CloudWatch."""
+    """Oldest first, secrets masked. Empty where it wrote nothing, or logs somewhere other than CloudWatch."""
     described = describe_definition(aws, definition) if isinstance(definition, str) else definition
     options = log_options(described, container) if described else {}
     group, prefix = options.get("awslogs-group"), options.get("awslogs-stream-prefix")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TASKS_A_CALL = 100
 """DescribeTasks takes so many, and ListTasks gives so many a page."""
 FEW_SERVICES = 10
-"""Of so many, each is asked for its own tasks."""
+"""Up to this many are each asked for their own tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class RunningTask:
 
 
 def list_running_tasks(aws: Gateway, service: str) -> tuple[RunningTask, ...]:
-    """The tasks of a service that shall run: one listing, then a hundred a call."""
+    """The tasks of a service that should run: one listing, then a hundred a call."""
     ecs, cluster = aws.client("ecs"), aws.environment.cluster
     arns = [
         arn
@@ -94,7 +94,7 @@ def list_running_tasks(aws: Gateway, service: str) -> tuple[RunningTask, ...]:
 
 
 def running_tasks_of(aws: Gateway, services: Sequence[str]) -> dict[str, tuple[RunningTask, ...]]:
-    """The tasks of each service that shall run. A few services are asked for one by one, since a cluster may hold much
+    """The tasks of each service that should run. A few services are asked for one by one, since a cluster may hold much
     else; for many, the cluster's tasks are listed once."""
     if len(services) <= FEW_SERVICES:
         found = parallel_map(lambda name: list_running_tasks(aws, name), services)

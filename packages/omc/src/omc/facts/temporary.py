@@ -1,4 +1,4 @@
-"""What omc itself has changed beside the code: limits, for a while or for good, alarms of a way back."""
+"""What omc itself has changed outside of the code: limits, for a while or for good, and alarms for a rollback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ScaledForAWhile:
     now: tuple[int, ...]
     """Lowest and highest count that it set; one number for a service without an autoscaler."""
     back: tuple[int | None, ...]
-    """What they are given back to."""
+    """What they are set back to."""
 
     @property
     def words(self) -> str:
@@ -48,7 +48,7 @@ class ScaledForGood:
 
 @dataclass(frozen=True, slots=True)
 class AlarmsOff:
-    """A run turned a service's deployment alarms off, for its way back; ECS knows whether they are off still."""
+    """A run turned a service's deployment alarms off for its rollback; ECS knows whether they are still off."""
 
     service: str
     run: str

@@ -36,11 +36,11 @@ class ChangeAction(StrEnum):
     REPLACE = "replace"
     DESTROY = "destroy"
     FORGET = "forget"
-    """It stays in AWS, and Terraform knows it no more."""
+    """It stays in AWS, and Terraform no longer knows it."""
     KEEP = "keep"
     """It stays as it is; Terraform gets to know it, or knows it under another address."""
     UNKNOWN = "unknown"
-    """Terraform does something of which omc knows nothing."""
+    """Terraform does something that omc doesn't know."""
 
 
 _DEPOSED = " (deposed "
@@ -59,7 +59,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A resource that changes, or that Terraform's state knows otherwise than before."""
+    """A resource that changes, or that Terraform's state records differently than before."""
 
     address: str
     """With ``(deposed KEY)`` behind it for what an earlier replacement left."""
@@ -331,7 +331,7 @@ def _failed_checks(listed: Any) -> Iterator[str]:
                 for instance in payload.get("instances") or ()
                 for problem in instance.get("problems") or ()
             ]
-            verb = "fails" if payload["status"] == "fail" else "can't be told"
+            verb = "fails" if payload["status"] == "fail" else "can't be evaluated"
             yield f"{name} {verb}" + (f": {'; '.join(problems)}" if problems else "")
 
 

@@ -27,7 +27,7 @@ def block(values: Values, *path: str) -> Values:
 
 
 def some_of(name: str) -> Callable[[Values], tuple[str, ...] | None]:
-    """A list in which order says nothing."""
+    """A list whose order means nothing."""
     return lambda values: None if values.get(name) is None else tuple(sorted(map(str, values[name])))
 
 
@@ -75,7 +75,7 @@ def _last_action(last: Values) -> str:
         address = f"{to.get('protocol')}://{to.get('host')}:{to.get('port')}{to.get('path')}"
         return f"redirect to {address} ({str(to.get('status_code')).removeprefix('HTTP_')})"
     if kind == "fixed-response":
-        return f"a fixed answer with status {block(last, 'fixed_response').get('status_code')}"
+        return f"a fixed response with status {block(last, 'fixed_response').get('status_code')}"
     return kind
 
 
@@ -227,7 +227,7 @@ def rule_key(values: Values) -> Key:
 
 def subscriber(values: Values) -> str:
     protocol, end = str(values.get("protocol")), str(values.get("endpoint"))
-    shown = tail(end) if end.startswith("arn:") else "an address that isn't shown"
+    shown = tail(end) if end.startswith("arn:") else "(address not shown)"
     return f"of {protocol} {shown} to {tail(values.get('topic_arn'))}"
 
 
@@ -253,7 +253,7 @@ def health_times(values: Values) -> str | None:
     if not check:
         return None
     names = ("interval", "timeout", "healthy_threshold", "unhealthy_threshold")
-    return "every {} s within {} s, {} well, {} ill".format(*(check.get(name) for name in names))
+    return "every {} s, timeout {} s, healthy after {}, unhealthy after {}".format(*(check.get(name) for name in names))
 
 
 def service_name(values: Values) -> str:
@@ -311,7 +311,7 @@ def flag(name: str) -> Callable[[Values], str | None]:
 
 
 def flowing(values: Values) -> str:
-    """What a flow log is of."""
+    """What a flow log records."""
     return str(values.get("vpc_id") or values.get("subnet_id") or values.get("eni_id") or "")
 
 

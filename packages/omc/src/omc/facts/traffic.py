@@ -58,7 +58,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class ServiceMetric:
-    """When CloudWatch last heard of a service."""
+    """When CloudWatch last got a metric of a service."""
 
     service: str
     newest: datetime | None
@@ -76,7 +76,7 @@ class CacheMinute:
     """Items of the fullest node in its emptiest moment. ElastiCache measures once a minute, so that both are mostly the
     same."""
     removed: float
-    """Items whose time was over, or for which there was no room."""
+    """Items that expired, or for which there was no room."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who made a change, as CloudTrail tells it: minutes late, for 90 days, and only of what is looked for by its event."""
+"""Who made a change, as CloudTrail tells it: minutes late, for 90 days, and only if its event is looked up by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGES = 4
 """Of fifty events each: AWS answers two calls a second."""
 GLOBAL_REGION = "us-east-1"
 """Where IAM's calls are recorded in AWS's standard partition, whatever region they are about."""
-LATE = "CloudTrail doesn't tell (it is some minutes late, and keeps 90 days)"
+LATE = "CloudTrail doesn't say (it is some minutes late, and keeps 90 days)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Trail:
     def author(self, events: tuple[str, ...], *mentions: str) -> Author:
         """The newest successful call of one of these operations whose parameters name all of ``mentions``.
 
-        It is an answer beside another, so an error of it is a word in that one, never the end of it.
+        It is an answer beside another, so an error here becomes a word in that one and never ends it.
         """
         try:
             found = [event for name in events for event in self._of(name) if _names(event, mentions)]
@@ -51,7 +51,7 @@ class Trail:
         except (KeyError, TypeError, ValueError):
             return Author("who is unknown: CloudTrail's answer can't be read")
         if any(name.endswith("RolePolicy") for name in events) and self._aws.environment.region != GLOBAL_REGION:
-            return Author(f"who is unknown: CloudTrail has IAM's calls in {GLOBAL_REGION}")
+            return Author(f"who is unknown: CloudTrail records IAM's calls in {GLOBAL_REGION}")
         return Author(f"who is unknown: {LATE}")
 
     def last_call(self, *names: str) -> Author:

@@ -1,4 +1,4 @@
-"""What people ask for when they change infrastructure: plain values that a plan is made of, and made of again."""
+"""What people ask for when they change infrastructure: plain values from which a plan is made, and remade."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ class PlannedChange:
     expect: str = ""
     """The fingerprint of the changes that were approved elsewhere; empty: none was."""
     override: str = ""
-    """Why what would be refused shall be done all the same."""
+    """The reason to proceed past a refusal."""
     branch: str = ""
     """A rollback's branch, which has to be merged afterwards."""

@@ -1,7 +1,7 @@
 """Plan files: making one, keeping it where nobody else reads it, reading it.
 
-A plan file holds the whole state and every value, secrets included, in clear. So it stays in omc's own folder with
-the rights of its user alone, is never printed or uploaded, and goes after a week.
+A plan file holds the whole state and every value, secrets included, in clear. So it stays in omc's own folder, readable
+by its user alone, is never printed or uploaded, and is deleted after a week.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class PlanFile:
     path: Path
     sha256: str
     serial: int
-    """Of the state that it was made from; each change of the state counts one up."""
+    """Of the state that it was made from; each change of the state adds one."""
     lineage: str
-    """Of that state: made up once, at its first apply. Empty: there was no state."""
+    """Of that state: generated once, at its first apply. Empty: there was no state."""
     sources: Mapping[str, bytes]
     """The Terraform files that it was made from, by their path from the root's folder: ``../../modules/x/main.tf``."""
 
@@ -74,7 +74,7 @@ def look_into(path: Path) -> PlanFile:
                     sources[os.path.normpath(f"{folders[parts[1][2:]]}/{parts[2]}")] = packed.read(name)
         return PlanFile(path, digest, int(state["serial"]), str(state["lineage"]), sources)
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise WrongUse(f"{path} is not a plan file of Terraform. Make one: omc infra plan --out FILE") from error
+        raise WrongUse(f"{path} is not a Terraform plan file. Make one: omc infra plan --out FILE") from error
 
 
 def changed_sources(plan: PlanFile, folder: Path) -> list[str]:
@@ -102,7 +102,7 @@ def make(
 ) -> Path:
     """Plan the root's change into a file of omc's own folder.
 
-    Of the variables that no file holds, those that aren't ``given`` stay what the state says, and where it says nothing
+    Variables that no file holds and that aren't ``given`` stay as the state has them, or, where it has none,
     are what ``first`` says. ``WrongUse`` for names that nothing declares, ``StateLocked`` where somebody else works on
     the state for longer than ``lock_wait`` seconds.
     """
@@ -138,7 +138,7 @@ def make(
 
 
 def hand_out(path: Path, target: Path) -> None:
-    """A copy of a plan file where a person wants it, readable by nobody else."""
+    """Copy a plan file to where a person wants it, readable by nobody else."""
     try:
         target.unlink(missing_ok=True)
         with (
@@ -151,7 +151,7 @@ def hand_out(path: Path, target: Path) -> None:
 
 
 def keep(file: Path, root: Root) -> Path:
-    """A plan file that a person hands in, in omc's own folder: it must not change while it waits for an approval."""
+    """Copy a plan file that a person hands in to omc's folder: it must not change while it waits for an approval."""
     made_for = look_into(file).root
     if made_for not in {"", root.name}:
         raise WrongUse(

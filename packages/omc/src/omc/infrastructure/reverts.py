@@ -1,4 +1,4 @@
-"""A commit taken back on a branch and in a worktree of its own: the user's checkout and main are never touched."""
+"""A commit reverted on a branch and in a worktree of its own: the user's checkout and main are never touched."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class GitError(OmcError):
 
 @dataclass(frozen=True, slots=True)
 class Revert:
-    """Commits that are taken back."""
+    """Commits that are reverted."""
 
     repository: Path
     """The user's checkout."""
@@ -28,11 +28,11 @@ class Revert:
     """The folder in the worktree that stands for the checkout's: it holds ``infrastructure/``."""
     branch: str
     commits: tuple[str, ...]
-    """What is taken back, one line each: short hash and subject."""
+    """What is reverted, one line each: short hash and subject."""
 
 
 def revert(project: Path, commits: Sequence[str], work: Path) -> Revert:
-    """Take ``commits`` back on a new branch that begins where the checkout stands; without any, the newest one that
+    """Revert ``commits`` on a new branch that begins at the checkout's commit; without any, the newest one that
     touches ``infrastructure/``.
 
     Raises ``WrongUse`` where there is no such commit or no repository, ``GitError`` where it doesn't revert cleanly;
@@ -41,7 +41,7 @@ def revert(project: Path, commits: Sequence[str], work: Path) -> Revert:
     try:
         prefix = _git(project, "rev-parse", "--show-prefix").strip()
     except GitError as error:
-        raise WrongUse(f"{project} is no checkout of git, so there is nothing to revert: {error.message}") from error
+        raise WrongUse(f"{project} is not a git checkout, so there is nothing to revert: {error.message}") from error
     chosen = [_commit(project, name) for name in commits] or [_newest(project)]
     name = f"revert-infrastructure-{chosen[0][:10]}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
     folder = work / "reverts" / name
@@ -64,7 +64,7 @@ def revert(project: Path, commits: Sequence[str], work: Path) -> Revert:
         drop(done, branch=True)
         where = f"conflicts in {', '.join(conflicts)}" if conflicts else error.message
         raise GitError(
-            f"{done.commits[0]} can't be taken back cleanly ({where}): what came after it builds on it. "
+            f"{done.commits[0]} can't be reverted cleanly ({where}): later commits build on it. "
             "Write the change by hand, and apply it with: omc infra plan, omc infra apply"
         ) from error
     except BaseException:
@@ -105,7 +105,7 @@ def _commit(project: Path, name: str) -> str:
 def _newest(project: Path) -> str:
     commit = _git(project, "log", "-1", "--format=%H", "--", "infrastructure").strip()
     if not commit:
-        raise WrongUse(f"No commit of {project} touches infrastructure/. Say which to take back: --commit SHA")
+        raise WrongUse(f"No commit of {project} touches infrastructure/. Say which to revert: --commit SHA")
     return commit
 
 

@@ -22,7 +22,7 @@ from omc.config.model import LOCAL_ROOT
 from omc.errors import WrongUse
 
 SOURCES = "infrastructure/terraform"
-"""Where the Terraform stands in a checkout; a local cloud's copy has the same place in its state folder."""
+"""Where the Terraform is in a checkout; a local cloud's copy has the same place in its state folder."""
 LOCK_FILE = ".terraform.lock.hcl"
 LEFT_OUT = (".terraform", "tests")
 NOT_THE_ENDPOINT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"})
@@ -51,9 +51,9 @@ class Root:
     region: str = ""
     """Of the state's bucket; empty takes what ``backend.tf`` says."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Variables that stand above those of the files: what is of this machine in a local cloud."""
+    """Variables that override those of the files: in a local cloud, what belongs to this machine."""
     extra: Mapping[str, str] = field(default_factory=dict)
-    """More of the environment, for one purpose: variables, a mark."""
+    """Further environment variables for one purpose: Terraform's variables, a mark."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -90,7 +90,7 @@ class Root:
 
 
 def locked(terraform: tf.Terraform, folder: Path) -> list[str]:
-    """Of ``init`` in a root: the provider must be the one whose checksums are committed, in ``.terraform.lock.hcl``.
+    """For ``init`` in a root: the provider must be the one whose checksums are committed, in ``.terraform.lock.hcl``.
     A root without that file has committed to none, and Terraform writes one.
 
     OpenTofu takes its providers from a registry of its own, of which nothing is committed: there the lock is only
@@ -131,7 +131,7 @@ def copy_sources(source: Path, target: Path) -> None:
 
 
 def endpoint_of(cloud: LocalEndpoint) -> dict[str, str]:
-    """Where Terraform finds a local cloud; not as whom. Its own chain heeds only the endpoint that is named for STS."""
+    """Where Terraform finds a local cloud, without credentials. Its own chain heeds only the endpoint named for STS."""
     place = {name: value for name, value in cloud.environment().items() if name not in NOT_THE_ENDPOINT}
     return place | {"AWS_ENDPOINT_URL_STS": cloud.endpoint}
 

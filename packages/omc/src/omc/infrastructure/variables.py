@@ -1,4 +1,4 @@
-"""Terraform's variables, read as far as omc must know them: which are declared, which a file sets, what stands now.
+"""Terraform's variables, read as far as omc must know them: which are declared, which a file sets, what is in force.
 
 Terraform only warns of a name in a tfvars file that nothing declares, so a setting with a slip in its name is never
 applied and nobody is told. Here it is an error.
@@ -20,7 +20,7 @@ _BLOCK = re.compile(r'^variable "([\w-]+)" \{(.*?)^\}', re.DOTALL | re.MULTILINE
 
 
 def is_variable_name(name: str) -> bool:
-    """Whether Terraform takes it for one: in HCL, an identifier in which a hyphen may stand, not at its beginning."""
+    """Whether Terraform accepts it as one: in HCL, an identifier in which a hyphen may stand, not at its beginning."""
     return name.replace("-", "_").isidentifier() and not name.startswith("-")
 
 
@@ -67,7 +67,7 @@ def require_known(folder: Path, provided: Mapping[str, Any], var_files: Sequence
     where |= {name: "--var" for name in provided if name not in known}
     for name, place in where.items():
         raise WrongUse(
-            f"{place} sets {name}, which no variable of {folder.parent.name}/{folder.name} declares, so Terraform "
+            f"{place} sets {name}, but {folder.parent.name}/{folder.name} declares no such variable, so Terraform "
             f"would ignore it.{did_you_mean(name, list(known))}"
         )
     automatic = ["terraform.tfvars", "terraform.tfvars.json", *(path.name for path in folder.glob("*.auto.tfvars*"))]
@@ -82,9 +82,9 @@ def require_known(folder: Path, provided: Mapping[str, Any], var_files: Sequence
 
 
 def current_variables(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What the state says of the variables that may stand in no file: the images that Terraform knows, the name.
+    """What the state says of the variables that may be in no file: the images that Terraform knows, the name.
 
-    A certificate that Terraform made itself is no variable: given as one, it would be taken away again.
+    A certificate that Terraform made itself is no variable: given as one, it would be removed again.
 
     Deployments own what runs, so an infrastructure change keeps Terraform's own images as they are.
     """

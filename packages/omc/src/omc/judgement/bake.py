@@ -16,19 +16,19 @@ from omc.config import Thresholds
 from omc.facts.releases import Ledger
 
 SLOWER = 2.0
-"""So many times slower than health, and above ``slow_seconds``, as the 95th percentile, is too slow."""
+"""A 95th percentile this many times that of a healthy release, and above ``slow_seconds``, is too slow."""
 MORE_ERRORS = 2.0
-"""So many percentage points of 5xx more than a healthy release had are too many, where they are …"""
+"""This many percentage points of 5xx more than a healthy release had are too many, where they are …"""
 COUNTED_ERRORS = 10
-"""… at least so many answers. Both by judgement, without a source: less than the alarm's five percent, and more than a
+"""… at least so many answers. Both are judgement, without a source: less than the alarm's five percent, and more than a
 few requests of a quiet service that fail by chance."""
 WATCHED_MINUTES = 3
 """Whole minutes of the load balancer's figures without which a release is not verified: as many as its alarms need."""
 LOCAL_WATCHED_SECONDS = 60.0
-"""In the local cloud, whose figures come each ten seconds: a watch that is shorter verifies nothing."""
+"""In the local cloud, whose figures come every ten seconds: a shorter watch verifies nothing."""
 WORSE = 2.0
-"""In an incident: so many times the errors, or so many times fewer good answers, are worse than it; so many times
-fewer errors, or so many times faster, are better."""
+"""In an incident: this many times the errors, or this many times fewer good answers, is worse; this many times fewer
+errors, or answers this many times faster, is better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def health_of(ledger: Ledger, limits: Thresholds) -> Health | None:
 
 
 def unhealthy(now: Readings, health: Health | None, limits: Thresholds, seconds: float) -> list[str]:
-    """In what the figures of users' answers are not those of a healthy service, a sentence each.
+    """How the figures of users' answers differ from those of a healthy service, a sentence each.
 
     ``seconds``: the length of the stretch that ``now`` covers, for the floor of requests a minute.
     """
@@ -121,21 +121,21 @@ def unhealthy(now: Readings, health: Health | None, limits: Thresholds, seconds:
 def regression(
     before: Readings, now: Readings, limits: Thresholds, seconds: float, health: Health | None = None
 ) -> str:
-    """Why the release is to be taken back at once, in a sentence; empty while nothing says so.
+    """Why the release must be rolled back at once, in a sentence; empty while nothing calls for it.
 
-    In an incident it isn't taken back for what was as bad before it: then only for what it makes worse.
+    In an incident it isn't rolled back for what was as bad before it, only for what it makes worse.
     """
     fresh = sorted(set(now.firing) - set(before.firing))
     if fresh:
-        return f"{'Alarms' if len(fresh) > 1 else 'Alarm'} {', '.join(fresh)} fired since."
+        return f"{'Alarms' if len(fresh) > 1 else 'Alarm'} {', '.join(fresh)} fired during the release."
     for service, failed in now.failed_tasks.items():
         if failed >= min(limits.failed_tasks, max(1, now.desired.get(service, 1))):
-            return f"{failed} task{'s' if failed != 1 else ''} of the new {service} failed since."
+            return f"{failed} task{'s' if failed != 1 else ''} of the new {service} failed during the release."
     found = unhealthy(now, health, limits, seconds)
     if not found:
         return ""
     if not in_incident(before, limits):
-        return f"{_capital(found[0])}; before {_of(before)}."
+        return f"{_capital(found[0])}; before, {_of(before)}."
     if not _made_worse(before, now, limits):
         return ""
     return f"{_capital(found[0])}; in the incident before it {_of(before)}."
@@ -154,10 +154,10 @@ def judged(
     health: Health | None = None,
     heeded: Collection[str] = (),
 ) -> Judged:
-    """What the watch comes to at its end, where nothing has made it end before.
+    """What the watch comes to at its end, where nothing has ended it earlier.
 
     ``recent``: the newest stretch of it, ``seconds`` long, since a fix takes a while to be seen. ``heeded``: the
-    services' deployment alarms; one that rang before and rings still is no health.
+    services' deployment alarms; one that rang before and still rings is not healthy.
     """
     found = unhealthy(recent, health, limits, seconds)
     rings = sorted(set(recent.firing) & set(before.firing) & set(heeded))
@@ -170,12 +170,12 @@ def judged(
         if health:
             than = f"as healthy as release {health.release} when it was verified ({figures_of(health.readings)})"
         else:
-            than = "within the limits of omc.toml; no release was verified here before that it could be compared with"
+            than = "within the limits of omc.toml; no earlier release was verified here to compare it with"
         healed = f", and the incident before it ({_of(before)}) is over" if in_incident(before, limits) else ""
         return Judged(State.HEALTHY, f"{than}: {figures}{healed}")
     why = "; ".join(found)
     if not in_incident(before, limits) and not rings:
-        return Judged(State.WORSE, f"{why}; before {_of(before)}")
+        return Judged(State.WORSE, f"{why}; before, {_of(before)}")
     if in_incident(before, limits) and _made_better(before, recent, limits):
         return Judged(State.BETTER, f"better than the incident before it ({_of(before)}), but not healthy: {why}")
     return Judged(State.UNHEALED, f"no better than the incident before it ({_of(before)}): {why}")

@@ -30,7 +30,7 @@ STOP_CODES: Mapping[str, Blame] = {
     "TerminationNotice": Blame.AWS,
     "InfrastructureHealth": Blame.AWS,
 }
-"""ECS's TaskStopCode, all of it. One that is not here counts as the task's own: it is looked at."""
+"""ECS's TaskStopCode, all of it. One that is not here counts as the task's own, so that somebody looks at it."""
 REASONS: tuple[tuple[re.Pattern[str], Blame], ...] = (
     (
         re.compile(
@@ -51,8 +51,8 @@ REASONS: tuple[tuple[re.Pattern[str], Blame], ...] = (
         Blame.WANTED,
     ),
 )
-"""What a stopped task's reason says goes before its code, which is the scheduler's for several of these: AWS's own
-documented wordings, the first that fits. A code of AWS's trouble goes before any reason."""
+"""A stopped task's reason outranks its code, which is the scheduler's for several of these: AWS's own documented
+wordings, the first that fits. A code for trouble of AWS's outranks any reason."""
 EXIT_CODES: Mapping[int, str] = {
     125: "the container could not be run",
     126: "the start command can't be executed",
@@ -63,7 +63,7 @@ EXIT_CODES: Mapping[int, str] = {
     132: "it crashed: an instruction that this processor doesn't know, SIGILL",
     134: "it aborted, SIGABRT",
     135: "it crashed, SIGBUS",
-    136: "it crashed: a wrong calculation, SIGFPE",
+    136: "it crashed: an arithmetic error, SIGFPE",
     137: "it was killed, SIGKILL",
     139: "it crashed: an access to memory that isn't its own, SIGSEGV",
     141: "SIGPIPE",
@@ -71,10 +71,10 @@ EXIT_CODES: Mapping[int, str] = {
     152: "it used up its CPU time, SIGXCPU",
     153: "a file grew too large, SIGXFSZ",
     159: "it made a system call that is forbidden, SIGSYS",
-    255: "its exit status was out of range, or it was ended before it could say",
+    255: "its exit status was out of range, or it was ended before it could report one",
 }
-"""What shells and container runtimes mean: 125 to 127, and 128 plus a signal's number. All others are the image's own
-to document (``omc.facts.image_labels``)."""
+"""What shells and container runtimes mean: 125 to 127, 128 plus a signal's number, and 255. All others are the
+image's own to document (``omc.facts.image_labels``)."""
 FIRST_SIGNAL, LAST_SIGNAL = 128, 64
 _IDS = (
     (re.compile(r"\barn:aws[\w-]*:[\w-]*:[\w-]*:\d*:"), ""),

@@ -54,7 +54,7 @@ def listed(reach: LocalEndpoint) -> Sequence[Fault]:
 
 
 def start(reach: LocalEndpoint, name: str, settings: Mapping[str, str]) -> Fault:
-    """Start one and return it as it is in force; ``WrongUse`` for a name or setting that there isn't."""
+    """Start one and return it as it is in force; ``WrongUse`` for a name or setting that doesn't exist."""
     known = {fault.name: fault for fault in listed(reach)}
     fault = _known(known, name)
     for key in settings:

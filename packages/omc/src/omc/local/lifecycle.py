@@ -1,8 +1,8 @@
 """A local cloud with the stack in it: start the cloud, push the images, apply the Terraform that AWS gets, wait.
 
 The first ``up`` applies; a later one finds everything in the cloud's own state and only waits until it is healthy.
-An apply that was killed left a cloud that nobody can vouch for, so it is started over; one that was interrupted
-in good order goes on where it was.
+An apply that was killed left a cloud that nobody can vouch for, so it is started over; one that was interrupted in
+an orderly way continues where it was.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def site_of(stack: Stack, state: Path | None) -> LocalStack:
 
 
 def up(site: LocalStack, progress: Progress, *, apply: bool = False) -> Record:
-    """Bring the cloud and the stack in it up; returns what stands. ``apply`` applies again where it was applied."""
+    """Bring up the cloud and the stack in it; returns what is there. ``apply`` applies again where it was applied."""
     with _alone(site):
         record = site.read()
         if record.phase is Phase.NEW:
@@ -208,7 +208,7 @@ def _alone(site: LocalStack) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise cloud.LocalCloudError(
-                f"Another `omc local up` works on {site.state}. Wait for it, or use another folder: --state DIR"
+                f"Another `omc local up` is working on {site.state}. Wait for it, or use another folder: --state DIR"
             ) from error
         yield
 
@@ -272,7 +272,7 @@ def _bootstrap(
     with ThreadPoolExecutor(1) as pool:
         applied = pool.submit(tf.run, terraform, folder, arguments, env=env, event=note)
         try:
-            with progress.step("Applying infrastructure/terraform/bootstrap until images and state have their place"):
+            with progress.step("Applying infrastructure/terraform/bootstrap until repositories and state bucket exist"):
                 while not applied.done() and (needed or not planned.is_set()):
                     time.sleep(0.1)
             if applied.done():
@@ -351,7 +351,7 @@ def settle(environment: Environment, progress: Progress) -> None:
     if missing:
         raise cloud.LocalCloudError(
             f"The stack is up but not healthy after {SETTLE_TIMEOUT:.0f} s. {' '.join(missing)} "
-            "What it says of itself: omc check morning --env local"
+            "See why: omc check morning --env local"
         )
 
 
@@ -385,8 +385,8 @@ def require_sources(site: LocalStack) -> None:
     missing = [name for name in wanted if not (site.project / name).is_dir()]
     if missing:
         raise cloud.LocalCloudError(
-            f"There is no {' and no '.join(missing)} beside {site.project / 'omc.toml'}, from which the stack is "
-            "applied. Use the omc.toml of the project's own checkout (--stack FILE), or `localcloud up` for a cloud "
+            f"There is no {' and no '.join(missing)} beside {site.project / 'omc.toml'}, and the stack is applied "
+            "from there. Use the omc.toml of the project's own checkout (--stack FILE), or `localcloud up` for a cloud "
             "without a stack"
         )
 

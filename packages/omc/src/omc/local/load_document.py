@@ -16,7 +16,7 @@ HEADER = ("requests", "per second", "well", "p50", "p95", "p99")
 
 
 def exit_code(report: LoadReport, most_errors: float) -> int:
-    """0: users were well; 1: a larger share of the requests failed than may; 3: not one was answered."""
+    """0: users were served well; 1: more of the requests failed than may; 3: not one was answered."""
     if not report.answered:
         return Unknown.exit_code
     return OmcError.exit_code if report.total.error_share > most_errors else 0
@@ -61,7 +61,7 @@ def _data(report: LoadReport, most_errors: float) -> dict[str, Any]:
 
 
 def _heading(report: LoadReport, zone: str) -> str:
-    shape = "a day pressed into it" if report.shape is Shape.DIURNAL else "steadily"
+    shape = "a day compressed into it" if report.shape is Shape.DIURNAL else "steadily"
     began = format_time(datetime.fromtimestamp(report.began, UTC), zone)
     return f"Load on {report.url} from {began}, {report.seconds:.0f} s, {shape}" + (
         ", interrupted" if report.interrupted else ""
@@ -72,10 +72,10 @@ def _verdict(report: LoadReport, most_errors: float) -> Verdict:
     share = report.total.error_share
     match exit_code(report, most_errors):
         case 0:
-            message = f"users were well; {share:.2%} of their requests failed, {most_errors:.2%} may."
+            message = f"users were served well; {share:.2%} of their requests failed (at most {most_errors:.2%} may)."
             return Verdict(Status("ok", Severity.OK), message)
         case 1:
-            message = f"{share:.2%} of the users' requests failed, {most_errors:.2%} may."
+            message = f"{share:.2%} of the users' requests failed (at most {most_errors:.2%} may)."
             return Verdict(Status("fail", Severity.FAILURE), message)
         case _:
             message = "not one request was answered, so this says nothing about how users are served."
@@ -99,7 +99,7 @@ def _facts(report: LoadReport) -> list[str]:
     if report.late_p95 > max(0.01, report.total.p50 / 2):
         messages.append(
             f"This machine was too busy to send in time: {report.late_p95 * 1000:.0f} ms late (p95) before anything "
-            "was sent, which is in the times above."
+            "was sent, which is included in the times above."
         )
     return messages
 

@@ -56,7 +56,7 @@ class LoadReport:
     slowest: tuple[Sample, ...]
     first_error: Sample | None
     late_p95: float
-    """Seconds by which this program itself was late. Where it nears the response times, those are ours."""
+    """Seconds by which this program itself was late. Where it nears the response times, it accounts for them."""
 
     @property
     def sent(self) -> int:
@@ -69,7 +69,7 @@ class LoadReport:
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """The nearest rank: the least value that so large a share of the values doesn't exceed. 0 of none."""
+    """The nearest rank: the smallest value that this share of the values doesn't exceed; 0 for no values."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
@@ -115,7 +115,7 @@ def report(traffic: Traffic) -> LoadReport:
 
 
 def _slices(traffic: Traffic, offered: float) -> tuple[Part, ...]:
-    """The time in equal pieces; of a pressed day they are named by its hours."""
+    """The time in equal pieces; in a compressed day they are named by its hours."""
     plan = traffic.plan
     length = plan.duration / SLICES
     groups: list[list[Sample]] = [[] for _ in range(SLICES)]

@@ -30,7 +30,7 @@ PATIENCE = 10.0
 """Seconds that a user waits for an answer, or for a free place, before giving up."""
 
 IDLE = 30.0
-"""Seconds after which a user's kept connection is made anew; the load balancer closes idle ones after 60."""
+"""Seconds after which a user's kept connection is reopened; the load balancer closes idle ones after 60."""
 
 FAREWELL = 1.0
 """Seconds that requests under way get after Ctrl-C."""
@@ -91,7 +91,7 @@ class Plan:
     rate: float
     """Requests a second, over the whole duration."""
     duration: float
-    """Seconds; with ``diurnal`` a whole day is pressed into them."""
+    """Seconds; with ``diurnal`` a whole day is compressed into them."""
     shape: Shape = Shape.FLAT
     users: int = 64
     """Users at the site at the same time at most, each with a connection that is kept."""
@@ -189,7 +189,7 @@ def arrivals(count: int, duration: float, shape: Shape, chance: random.Random) -
 
 
 def check(plan: Plan) -> tuple[str, int]:
-    """The host and port that a plan means; ``WrongUse`` where it is not of this machine or out of bounds."""
+    """The host and port that a plan means; ``WrongUse`` where that isn't on this machine, or the plan out of bounds."""
     parts = urlsplit(plan.url)
     host, port = parts.hostname or "", parts.port or 80
     if not _is_loopback(host) or parts.scheme != "http":
@@ -204,7 +204,7 @@ def check(plan: Plan) -> tuple[str, int]:
     if unknown := set(plan.mix) - set(JOURNEYS):
         raise WrongUse(f'There is no journey "{min(unknown)}"; there are {", ".join(JOURNEYS)}.')
     if min(plan.mix.values(), default=0) < 0 or not sum(plan.mix.values()):
-        raise WrongUse("The shares of the journeys must not be negative, and one must be more than 0.")
+        raise WrongUse("The shares of the journeys must not be negative, and at least one must be more than 0.")
     return host, port
 
 

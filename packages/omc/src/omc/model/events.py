@@ -51,7 +51,7 @@ class Event(Generic[Payload_co]):
     by: str
     payload: Payload_co
     link: str | None = None
-    """Where the actor can be looked at: a job of GitHub's."""
+    """Where to look up the actor: a job of GitHub's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A plan: what would be done, in what order, resting on what. Pure data, printable, and bound by its hash.
+"""A plan: what would be done, in what order, and based on what. Pure data, printable, and bound by its hash.
 
 Two plans with the same hash do the same to the same world; approvals name the hash, and a plan that comes out
 differently when it is made again (the facts changed) is stale.
@@ -72,7 +72,7 @@ class Detail:
 
     headline: str
     values: tuple[tuple[str, str, str, str, bool], ...]
-    """Of each its path, its text before and after, a remark, and whether only a reader who wants all cares for it."""
+    """Of each its path, its text before and after, a remark, and whether it is only for those who want everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Plan:
     risk: Risk
     steps: tuple[Step, ...]
     preconditions: Mapping[str, Json] = field(default_factory=dict)
-    """The facts that it would come out differently without: running revisions, digests, limits. No times, no counts
+    """The facts that it depends on: running revisions, digests, limits. No times, no counts
     that change by themselves."""
     notes: tuple[str, ...] = ()
     """What a person should know before saying yes; not part of the hash."""
@@ -101,7 +101,7 @@ class Plan:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what is done to what, resting on what."""
+        """SHA-256 of what is done to what, and based on what."""
         return fingerprint(
             {
                 "procedure": self.procedure,
@@ -188,8 +188,8 @@ def from_json(record: Mapping[str, Any]) -> Plan:
         return Plan(**{**record, **texts, "risk": Risk(record["risk"]), "steps": steps, "details": details})
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Altered(
-            "The plan in omc's own record is none that this omc writes: it was changed, or another omc wrote it. "
-            "Nothing was done on its word. See: omc audit verify"
+            "The plan in omc's own record is not one that this omc writes: it was changed, or another omc wrote it. "
+            "Nothing was done because of it. See: omc audit verify"
         ) from error
 
 

@@ -33,7 +33,7 @@ class Registry(Mapping[Key, Value]):
         return value
 
     def register(self, name: Key) -> Callable[[Value], Value]:
-        """Register what stands below as this name."""
+        """Register what is defined below under this name."""
         return lambda value: self.add(name, value)
 
     def remove(self, name: Key) -> Value:

@@ -45,8 +45,8 @@ class Release:
 
     @property
     def watched(self) -> bool:
-        """Whether it was compared with what was there before, by enough of the load balancer's figures. A way back is
-        not compared: it rests on how its revisions were watched when they were released."""
+        """Whether it was compared with what was there before, by enough of the load balancer's figures. A rollback is
+        not compared: it relies on how its revisions were watched when they were released."""
         return bool(self.proof.get("watched", not self.is_rollback))
 
     @property

@@ -1,6 +1,6 @@
 """What people ask for: the plain values with which changes are planned, and planned again.
 
-They stand apart from the planners since some facts are read of what is asked for: an image, a revision.
+They are separate from the planners because some facts are about what is asked for: an image, a revision.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class DeployRequest:
     images: Mapping[str, str] = field(default_factory=dict)
     """By service: a digest, ``repository@digest`` or a tag."""
     force_new: Sequence[str] = ()
-    """Services that get new tasks although nothing of them changes."""
+    """Services that get new tasks even though nothing about them changes."""
     watch_seconds: float | None = None
     """How long the release is watched before it counts as good; None: as omc.toml says."""
     migrate: bool = True
@@ -25,7 +25,7 @@ class DeployRequest:
     keep_definition: bool = False
     """Leave out what Terraform changed in the task definition since the running revision."""
     override: str = ""
-    """Why what would be refused shall be done all the same."""
+    """The reason to proceed past a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class RestartRequest:
     services: Sequence[str] = ()
     """None named, or ``all``: every service."""
     override: str = ""
-    """Why what would be refused shall be done all the same."""
+    """The reason to proceed past a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ class ScaleRequest:
     minimum: int | None = None
     maximum: int | None = None
     seconds: int | None = None
-    """Give the limits back after so long."""
+    """Set the limits back after this long."""
     override: str = ""
-    """Why what would be refused shall be done all the same."""
+    """The reason to proceed past a refusal."""
     gives_back: Sequence[int] = ()
-    """Of a timer: the limits (or, without an autoscaler, the count) that it takes back. Where somebody has changed
+    """Of a timer: the limits (or, without an autoscaler, the count) that it sets back. Where somebody has changed
     them since, they stay."""
 
 
@@ -81,4 +81,4 @@ class MigrateRequest:
     services: Sequence[str] = ()
     """None named: every service that has a migration."""
     override: str = ""
-    """Why what would be refused shall be done all the same."""
+    """The reason to proceed past a refusal."""

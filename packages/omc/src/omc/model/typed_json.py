@@ -30,7 +30,7 @@ def to_json(value: Any) -> Any:
         return value.value
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise TypeError(f"{value} has no time zone, so it says no moment.")
+            raise TypeError(f"{value} has no time zone, so it isn't a definite moment.")
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     if value is None or isinstance(value, bool | int | float | str):
         return value
@@ -42,7 +42,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: type[Value], document: Any) -> Value:
-    """The dataclass that ``to_json`` gave this document of. ``Misfit`` where it is no such thing: a field is missing,
+    """The dataclass that ``to_json`` made this document from. ``Misfit`` where it is no such thing: a field is missing,
     unknown, or of another type."""
     made: Value = _read(kind, document, "")
     return made

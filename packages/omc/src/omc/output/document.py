@@ -102,7 +102,7 @@ class Row:
 
     cells: tuple[Text, ...]
     evidence: tuple[Field, ...] = ()
-    """A terminal shows so many lines of it as a person reads; a page has all."""
+    """A terminal shows only as many lines of it as a person reads; a page has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Table:
     """Their names; a terminal leaves the line out where none has one."""
     rows: tuple[Row, ...]
     below: int = 0
-    """So many of the last columns hold sentences: a terminal shows them below their row."""
+    """How many of the last columns hold sentences: a terminal shows these below their row."""
 
 
 @dataclass(frozen=True, slots=True)

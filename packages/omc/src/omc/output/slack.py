@@ -2,7 +2,7 @@
 
 All but the header is rich text, whose text elements Slack takes literally: no mrkdwn is written, so a text can't
 become a mention, a link or bold. Only a notification's ``fallback`` is mrkdwn, and is escaped. Slack refuses a message
-beyond its limits whole, so that what goes beyond them is cut with a word that says so.
+beyond its limits whole, so what goes beyond them is cut, and a note says so.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MAX_BLOCKS = 50
 MAX_HEADER = 150
 """Characters of a header's text."""
 MAX_TEXT = 3_000
-"""Characters of a section's text; ours for one text of rich text, for which none is named."""
+"""Characters of a section's text; we also use it for one text of rich text, for which Slack names none."""
 MAX_FALLBACK = 4_000
 """Characters that Slack recommends at most for a message's text."""
 MAX_ITEMS = 30

@@ -43,7 +43,7 @@ COLOURS: Mapping[Severity, str] = {
 MAX_EVIDENCE = 16
 """Lines of evidence below a row; JSON and Markdown have all of it."""
 LONGEST_LINE = 100
-"""Characters of a field with several values up to which they stand on one line."""
+"""Characters up to which a field with several values stays on one line."""
 ITEMS_SHOWN = 4
 
 

@@ -17,7 +17,7 @@ UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e01ef]"
 )
-"""Controls of C0 and C1, what turns the direction of writing, what has no width, separators of lines, lone halves."""
+"""C0 and C1 controls, changes of the writing direction, characters without width, line separators, lone surrogates."""
 _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 

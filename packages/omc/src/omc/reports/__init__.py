@@ -1,4 +1,5 @@
-"""The lists of checks as one call each, with what they are given: the morning check, and (``doctor``) omc's own ground.
+"""The lists of checks as one call each, with what they are given: the morning check, and ``doctor``, which looks at the
+ground that omc stands on.
 
 A report is ``omc.checks.run.Report``; here is also what is said of one as a whole (``about``, ``headline``).
 """

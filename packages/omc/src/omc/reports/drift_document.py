@@ -56,14 +56,14 @@ def drift_document(
     sections += [(title, entries) for _, title, entries in others]
     blocks: list[Block] = [_section(title, entries) for title, entries in sections if entries]
     if found.unknown:
-        blocks.append(Section("Not known, since it could not be asked:", (Items(found.unknown),)))
+        blocks.append(Section("Unknown, since it could not be read:", (Items(found.unknown),)))
     if not everything and found.computed:
         blocks.append(Paragraph(f"{len(found.computed)} resources have values that AWS filled in; --all lists them."))
     if not found.is_none:
         message = f"Settle it: omc infra plan --env {name}, then omc infra apply --env {name}; or change the code."
         blocks.append(Paragraph(message))
     if found.beside:
-        message = "What Terraform doesn't know, an apply leaves: take it away by hand, or put it into the code."
+        message = "An apply leaves what Terraform doesn't know: remove it by hand, or add it to the code."
         blocks.append(Paragraph(message))
     data = {"environment": name, "drift": not found.is_none, **data, "unknown": list(found.unknown)}
     return Document(_verdict(name, found), tuple(blocks), data=data)
@@ -78,9 +78,9 @@ def _verdict(name: str, found: Drift) -> str:
     if not found.is_none:
         return f"{name} is not what the code says."
     if found.unknown:
-        return f"Nothing of {name} was found to differ from the code, but not all of it could be asked."
+        return f"Nothing of {name} was found to differ from the code, but not all of it could be read."
     if found.for_a_while:
-        return f"{name} has not drifted from the code, but for what omc changed for a while."
+        return f"{name} has not drifted from the code, apart from omc's temporary changes."
     return f"{name} has not drifted from the code."
 
 
@@ -90,7 +90,7 @@ def _beside_the_plan(
     """What was read beside the plan: key, title, and what is said with its values."""
     yield (
         "beside",
-        "Beside what Terraform knows (the code → is now); an apply leaves it",
+        "Unknown to Terraform (the code → is now); an apply leaves it",
         [
             (
                 f"{one.subject} {one.what}{_by(one.author, environment)}",
@@ -99,10 +99,10 @@ def _beside_the_plan(
             for one in found.beside
         ],
     )
-    yield "deployed", "Not as deployments and the autoscaler leave it", [(each, []) for each in found.deployed]
+    yield "deployed", "Different from what deployments and the autoscaler set", [(each, []) for each in found.deployed]
     for key, title, changes in (
-        ("pending", "Put off by AWS, and not what the code says (is now → will be)", found.pending),
-        ("coming", "Put off by AWS, as the code says (is now → will be)", found.coming),
+        ("pending", "Scheduled by AWS for later, and not what the code says (is now → will be)", found.pending),
+        ("coming", "Scheduled by AWS for later, as the code says (is now → will be)", found.coming),
     ):
         yield (
             key,
@@ -117,7 +117,7 @@ def _beside_the_plan(
         )
     yield (
         "for_a_while",
-        "Changed by omc for a while (was → is now)",
+        "Changed by omc temporarily (was → is now)",
         [(f"{change.address}: {words}", list(details(change))) for change, words in found.for_a_while],
     )
     yield "releases", "Released by omc", [(each, []) for each in found.releases]

@@ -37,7 +37,7 @@ LABELS = {
     "users": "users of {}",
 }
 TOGETHER = timedelta(minutes=1)
-"""What ended so little before the last of what is past ended with it: the cause of that is among them."""
+"""What ended this shortly before the last thing that is past belongs to it: the cause is among these."""
 NEAR = 30
 """Characters from a sentence's beginning within which a name says what it is about."""
 WORDS = {Level.FAIL: "failure", Level.WARN: "warning", Level.UNKNOWN: "unknown"}
@@ -56,7 +56,10 @@ def headline(report: Report) -> str:
     if found.level is Level.FAIL and not _about_users(found) and any(_reaches_users(finding) for finding in failing):
         users = ", users are affected"
     middle = {Level.WARN: "nothing fails, but ", Level.UNKNOWN: "could not tell: "}.get(found.level, "")
-    return f"{start}{users}: {middle}{phrase(found)}{_others(report, found)}."
+    what = phrase(found)
+    if middle and what.startswith(("The ", "A ", "An ", "No ")):
+        what = what[0].lower() + what[1:]
+    return f"{start}{users}: {middle}{what}{_others(report, found)}."
 
 
 def lead(findings: Iterable[Finding], *, strict: bool = False) -> Finding | None:

@@ -25,7 +25,7 @@ from omc.reports.headline import gist, headline, lead
 from omc.times import format_time, shortened
 
 LINES, WIDTH = 23, 60
-"""Of a terminal that is as small as they come, less the line of its prompt; a pipe is taken for one as wide."""
+"""The size of a small terminal, less the line of its prompt; a pipe counts as one of that width."""
 WIDEST = 100
 """Columns that are used of a wide terminal: longer lines are hard to read."""
 HEADLINES = 4

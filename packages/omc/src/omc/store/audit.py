@@ -118,7 +118,7 @@ def shown(value: Any) -> Any:
 
 
 def lock(session: Session) -> None:
-    """Let the record grow by nobody else until the end of this transaction."""
+    """Keep others from adding to the record until the end of this transaction."""
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHAIN_LOCK})
 
 
@@ -198,17 +198,17 @@ def head_of(session: Session, place: str) -> Head | None:
 
 
 def compare(heads: Sequence[Head], found: Mapping[int, str], place: str) -> Iterator[str]:
-    """What heads that were kept outside say against a record of which ``found`` has the hashes by number. How often and
+    """What heads that were kept outside say against a record whose hashes ``found`` has, by number. How often and
     in which order each was kept makes no difference."""
     first = found[min(found)][:FIRST] if found else ""
     ours = [head for head in heads if head.first == first]
     others = [head for head in heads if head.place == place and head.first != first]
     if others:
         kept = max(others, key=lambda head: head.number)
-        what = "this record is empty" if not found else "this record begins otherwise"
+        what = "this record is empty" if not found else "this record begins differently"
         yield (
             f"{kept.kept_in} has the head of another record that was kept in this place, of {kept.number} events, and "
-            f"{what}: the store was wiped, or its record written anew from the beginning."
+            f"{what}: the store was wiped, or its record was rewritten from the beginning."
         )
     last = max(found, default=0)
     cut = [head for head in ours if head.number > last]
@@ -218,7 +218,7 @@ def compare(heads: Sequence[Head], found: Mapping[int, str], place: str) -> Iter
     changed = [head for head in ours if head.number <= last and found.get(head.number) != head.hash]
     if changed:
         kept = min(changed, key=lambda head: head.number)
-        yield f"{kept.kept_in} has another hash of event {kept.number}: it was written anew up to there at least."
+        yield f"{kept.kept_in} has another hash of event {kept.number}: the record was rewritten at least up to there."
 
 
 @dataclass(slots=True)
@@ -252,7 +252,7 @@ def verify(session: Session, expected: str | None = None, heads: Sequence[Head] 
         except (ValueError, RecursionError):
             proof.problems.append(f"Event {row.number} can't be read.")
     if not found_expected:
-        proof.problems.append(f"No event has the hash {expected}: the record was cut off, or written anew.")
+        proof.problems.append(f"No event has the hash {expected}: the record was cut off, or rewritten.")
     if proof.events:
         found[proof.events] = proof.head
     proof.problems += compare(heads, found, place)
@@ -262,12 +262,12 @@ def verify(session: Session, expected: str | None = None, heads: Sequence[Head] 
 
 def _broken(row: AuditEvent, proof: Proof) -> Iterator[str]:
     if row.number != proof.events:
-        yield f"Event {proof.events} is missing; the next there is {row.number}."
+        yield f"Event {proof.events} is missing; the next one is {row.number}."
         proof.events = row.number
     elif row.previous != proof.head:
         yield f"Event {row.number} does not follow on the one before it."
     if hash_of(row.previous, row.body) != row.hash:
-        yield f"Event {row.number} ({row.kind}) was changed: its hash is another."
+        yield f"Event {row.number} ({row.kind}) was changed: its hash differs."
         return
     try:
         said_in(row.body)
@@ -322,8 +322,8 @@ def _columns(row: Base, recorded: Mapping[str, Any]) -> Iterator[str]:
 
 
 def altered(rows: Sequence[Base], events: Sequence[AuditEvent], *kinds: type[Base]) -> str:
-    """What in these rows, all that there are of these kinds, isn't what these events, all of theirs, made of them;
-    empty where everything is as it was written. The chain as a whole is ``verify``'s."""
+    """What in these rows isn't what these events made of them; empty if everything is as it was written. Needs all
+    rows of these kinds, and all their events. ``verify`` checks the chain as a whole."""
     record: dict[tuple[str, str], dict[str, Any]] = {}
     tables = {str(kind.__tablename__) for kind in kinds}
     for event_row in events:

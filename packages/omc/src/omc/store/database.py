@@ -87,7 +87,7 @@ def _connected(place: StoreLocation, url: URL, now: Callable[[], datetime] | Non
     engine = _engine(place, url, _SETTINGS)
     store = Store(place, engine)
     try:
-        with note_if_slow(f"omc's database ({place}) answers and has its tables up to date"):
+        with note_if_slow(f"omc's database ({place}) to answer, with its tables up to date"):
             migrate(store)
             with store._plainly():
                 store.now = now or DatabaseClock(engine)
@@ -123,9 +123,11 @@ def _parsed(text_of_url: str) -> URL:
             user, _, password = account.partition(":")
             url = url.set(username=unquote(user), password=unquote(password) or None)
     except (ArgumentError, ValueError) as error:
-        raise StoreError("The store's URL is not one: postgresql://user@host:5432/database.") from error
+        raise StoreError(
+            "The store's URL is not valid. A valid one has this form: postgresql://user@host:5432/database."
+        ) from error
     if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
-        raise StoreError(f"The store is a PostgreSQL, postgresql://user@host/database, and not {url.drivername}.")
+        raise StoreError(f"The store must be a PostgreSQL, postgresql://user@host/database, not {url.drivername}.")
     return url.set(drivername="postgresql+psycopg")
 
 

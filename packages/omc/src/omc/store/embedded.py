@@ -98,7 +98,7 @@ def program(name: str) -> Path:
             )
         folder = Path(spec.origin).parent / "pginstall" / "bin"
     if not os.access(folder / name, os.X_OK):
-        raise StoreError(f"{folder / name} is no program that can be run; set {BIN_VARIABLE}, or install omc anew.")
+        raise StoreError(f"{folder / name} can't be run; set {BIN_VARIABLE}, or reinstall omc.")
     return folder / name
 
 
@@ -118,7 +118,7 @@ class Server:
     def enter(self) -> None:
         """Be counted as a user, and start the server unless it runs."""
         _private(self.folder)
-        with note_if_slow(f"omc's database in {self.folder} is starting"), _alone(self.folder):
+        with note_if_slow(f"omc's database in {self.folder} to start"), _alone(self.folder):
             self._users = os.open(self.folder / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._users, fcntl.LOCK_SH)
             try:
@@ -132,7 +132,7 @@ class Server:
 
     def revive(self) -> None:
         """Start the server again if somebody killed it while it is in use."""
-        with note_if_slow(f"omc's database in {self.folder} is starting again"), _alone(self.folder):
+        with note_if_slow(f"omc's database in {self.folder} to start again"), _alone(self.folder):
             start(self.folder)
 
     def leave(self) -> None:
@@ -146,7 +146,7 @@ class Server:
         if not self.folder.is_dir():  # it was removed under us
             os.close(users)
             return
-        with note_if_slow(f"omc's database in {self.folder} is stopping"), _alone(self.folder):
+        with note_if_slow(f"omc's database in {self.folder} to stop"), _alone(self.folder):
             os.close(users)
             end_unused(self.folder)
 
@@ -203,7 +203,7 @@ def end(folder: Path) -> bool:
     """End the server if it runs and nobody uses it; whether nothing runs now."""
     if not folder.is_dir():
         return True
-    with note_if_slow(f"omc's database in {folder} is stopping"), _alone(folder):
+    with note_if_slow(f"omc's database in {folder} to stop"), _alone(folder):
         return end_unused(folder)
 
 
@@ -211,7 +211,7 @@ def remove(folder: Path) -> None:
     """End the server whoever uses it, and delete all that it holds."""
     if not folder.is_dir():
         return
-    with note_if_slow(f"omc's database in {folder} is stopping"), _alone(folder):
+    with note_if_slow(f"omc's database in {folder} to stop"), _alone(folder):
         _stop(folder / "data")
         shutil.rmtree(folder)
 
@@ -235,7 +235,9 @@ def _alone(folder: Path) -> Iterator[None]:
                 yield
                 return
         if time.monotonic() > deadline:
-            raise StoreUnreachable(f"Another process starts or ends {folder} and doesn't finish.")
+            raise StoreUnreachable(
+                f"Another process is starting or stopping the database in {folder} and doesn't finish."
+            )
         time.sleep(0.01)
 
 

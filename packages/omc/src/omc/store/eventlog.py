@@ -51,7 +51,7 @@ class EventRow(Base):
     at: Mapped[datetime]
     actor: Mapped[str]
     link: Mapped[str | None]
-    """Where the actor can be looked at: a job of GitHub's."""
+    """Where to look up the actor: a job of GitHub's."""
     type: Mapped[str]
     version: Mapped[int]
     """Of the payload's shape: ``EventTypes.version_of``."""
@@ -135,7 +135,7 @@ def append(
 
 
 def expect(transaction: Transaction, stream: Stream, seen: int) -> None:
-    """Rely on it that the stream has ``seen`` events still when the transaction ends: else that is a ``Conflict``."""
+    """Require that the stream still has ``seen`` events when the transaction ends; otherwise that is a ``Conflict``."""
     if _pending(transaction).seen.setdefault(stream, seen) != seen:
         raise _conflict(stream)
 
@@ -171,8 +171,8 @@ def _finish(transaction: Transaction) -> None:
 def retry_on_conflict(
     store: Store, actor: str, queue: tuple[str, str], decide: Callable[[Transaction], Result]
 ) -> Result:
-    """Read, decide and append in a transaction; from the beginning, at most ``MAX_ATTEMPTS`` times, where others were
-    quicker. ``decide`` must have no effect but what it writes in its transaction.
+    """Read, decide and append in a transaction; again from the start if others were quicker, at most ``MAX_ATTEMPTS``
+    times. ``decide`` must have no effect but what it writes in its transaction.
 
     Those who come through here with the same ``queue``, a kind of stream and an environment, wait for each other, so
     that under many writers each has its turn.

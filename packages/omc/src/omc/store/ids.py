@@ -23,12 +23,12 @@ def new_id(now: datetime) -> str:
 
 
 def unused_id(session: Session, now: datetime) -> str:
-    """An id that no run and no timer has, of this second where there is one: each second has a thousand."""
+    """An id that no run and no timer has yet; of this second if one is free: each second has a thousand."""
     while session.get(Run, made := new_id(now)) is not None or session.get(Timer, made) is not None:
         now += timedelta(seconds=1)
     return made
 
 
 def as_typed(text: str) -> str:
-    """What a person typed for an id, as the id has it."""
+    """What a person typed, in the form that ids have."""
     return text.strip().lower().translate(str.maketrans("ilo", "110"))

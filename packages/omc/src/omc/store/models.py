@@ -33,7 +33,7 @@ class Document(TypeDecorator[Any]):
             return None if value is None else json.loads(value)
         except (ValueError, RecursionError) as error:
             raise Altered(
-                "A document in omc's own record is no JSON any more, so somebody changed it. Nothing was done because "
+                "A document in omc's own record is no longer JSON, so somebody changed it. Nothing was done because "
                 "of it. What else was changed: omc audit verify"
             ) from error
 
@@ -60,7 +60,7 @@ class Run(Base):
     plan_hash: Mapped[str]
     actor: Mapped[str]
     actor_link: Mapped[str | None]
-    """Where the actor can be looked at: a job of GitHub's."""
+    """Where to look up the actor: a job of GitHub's."""
     actor_known: Mapped[str | None]
     """Who that is and how it is known: ``role deployer, person unknown``."""
     actor_person: Mapped[str | None]
@@ -134,7 +134,7 @@ class Approval(Base):
     at: Mapped[datetime]
     expires_at: Mapped[datetime]
     break_glass: Mapped[str | None]
-    """The reason, where the approvals that the policy wants were passed over."""
+    """The reason, if the approvals that the policy requires were skipped."""
     incident: Mapped[str | None]
     lost_at: Mapped[datetime | None]
     """When the plan turned out to be stale."""
@@ -180,7 +180,7 @@ class WorkerRow(Base):
     actor: Mapped[str]
     started_at: Mapped[datetime]
     seen_until: Mapped[datetime]
-    """Taken for dead from then on, unless it says so again."""
+    """Taken for dead from then on, unless it reports again."""
 
 
 class AuditEvent(Base):

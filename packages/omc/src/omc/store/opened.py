@@ -57,7 +57,7 @@ class Store:
     now: Callable[[], datetime] = utc_now
     """The one clock, the database's (``DatabaseClock``); a test gives its own."""
     revive: Callable[[], None] = lambda: None
-    """For whoever goes on after the database was gone: start it again, where it is an embedded one that was killed."""
+    """For whoever continues after the database was gone: start it again, if it is an embedded one that was killed."""
 
     @contextmanager
     def transaction(self, actor: str = "") -> Iterator[Transaction]:
@@ -74,7 +74,7 @@ class Store:
                 session.flush()
                 # Last, since every writer of the record waits here for the one before: nothing else is waited for
                 # while this lock is held, so no two transactions wait for each other.
-                with note_if_slow(f"another writer of the record in {self.place} comes to its end"):
+                with note_if_slow(f"another writer of the record in {self.place} to finish"):
                     if transaction._entries or transaction._last:
                         audit.lock(session)
                         for act in transaction._last:
@@ -90,7 +90,7 @@ class Store:
         from sqlalchemy.orm import Session
 
         with self._plainly(), Session(self.engine, expire_on_commit=False) as session:
-            with note_if_slow(f"omc's database ({self.place}) answers"):
+            with note_if_slow(f"omc's database ({self.place}) to answer"):
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 

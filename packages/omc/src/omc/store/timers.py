@@ -1,4 +1,4 @@
-"""The table of timers: what is to be done later; and the ways back on which ECS was told to heed no alarm."""
+"""The table of timers: what is to be done later; and the rollbacks for which ECS was told to ignore alarms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PENDING, DONE, FAILED, CANCELLED = "pending", "done", "failed", "cancelled"
 LOOKED_AT = 20
-"""Runs, the newest: what an older one left off has been applied over since."""
+"""How many of the newest runs are looked at: what an older one left behind has been applied over since."""
 
 
 def pending(session: Session, environments: Sequence[str] | None = None) -> list[Timer]:
@@ -41,7 +41,7 @@ def scaled(session: Session, environment: str) -> list[Run]:
 
 
 def steps_with_alarms_off(session: Session, environment: str) -> list[tuple[Run, StepRow]]:
-    """Steps that turned a service's deployment alarms off, newest first; whether they are off still, ECS knows."""
+    """Steps that turned a service's deployment alarms off, newest first; only ECS knows whether they are still off."""
     newest = select(Run.id).where(Run.environment == environment).order_by(Run.created_at.desc()).limit(LOOKED_AT)
     query = (
         select(Run, StepRow)
@@ -64,7 +64,7 @@ def set_timer(
     made_by: str | None = None,
 ) -> Timer:
     """Have ``procedure`` done for ``request`` from ``due_at`` on. ``made_by`` is the run that it belongs to; asking
-    twice for the same of the same run gives the one timer that there is."""
+    twice for the same thing from the same run gives the one timer that there is."""
     with store.transaction(actor) as transaction:
         session = transaction.session
         if made_by is not None:
@@ -91,7 +91,7 @@ def set_timer(
 
 
 def cancel(store: Store, timer_id: str, actor: str) -> Timer:
-    """It will not be done."""
+    """Cancel a timer, so that it will not be carried out."""
     with store.transaction(actor) as transaction:
         timer = transaction.session.get(Timer, as_typed(timer_id), with_for_update=True)
         if timer is None:

@@ -17,7 +17,8 @@ from rehearsal.outside import table
 from rehearsal.outside.runner import NotWell, play, users
 from rehearsal.outside.story import Result, Story, Verdict, every_story
 from rehearsal.outside.world import World
-from support.stack import ROOT, Stack
+from support.commands import ROOT
+from support.stack import Stack
 
 KEPT = "OUTSIDE_STATE"
 """A variable that names the state folder of a cloud that is up: taken, and left as it is."""
@@ -106,8 +107,8 @@ def _is_meant(of: str, story: Story, words: Sequence[str]) -> bool:
 def _up(world: World) -> None:
     world.forget()
     done = world.stack.omc("local", "up", timeout=900)
-    if done.code:
-        raise SystemExit(f"The local cloud didn't come up: {done.err[-2000:]}")
+    if done.returncode:
+        raise SystemExit(f"The local cloud didn't come up: {done.stderr[-2000:]}")
 
 
 def say(text: str) -> None:

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rehearsal.outside.story import Judged, Result, Story, Verdict, is_ok, judge
-from support.stack import ROOT, clean_env, wait_until_healthy
+from support.commands import ROOT, clean_env
+from support.stack import wait_until_healthy
 
 if TYPE_CHECKING:
     from rehearsal.outside.world import World
@@ -50,16 +51,16 @@ def play(world: World, story: Story, note: Callable[[str], None] = lambda _: Non
     """Raises ``NotWell`` where the stack isn't OK to begin with: then the story says nothing of the check."""
     settled(world, BEFORE)
     best, said_after, answer = Judged(Verdict.WRONG_OK, ("nothing is said at all",)), None, None
-    began, heard = time.monotonic(), list[str]()
+    began, headlines = time.monotonic(), list[str]()
     with story.fault(world):
         began_to_ask = time.monotonic()
         note(f"  {story.name}: broken after {began_to_ask - began:.0f} s")
         while best.verdict is not Verdict.RIGHT and time.monotonic() - began_to_ask < story.within:
             found = world.check()
             judged = judge(story, found)
-            heard.append(f"{judged.verdict}: {found['headline']}")
-            if heard[-2:-1] != heard[-1:]:
-                note(f"  {time.monotonic() - began_to_ask:.0f} s: {heard[-1]}")
+            headlines.append(f"{judged.verdict}: {found['headline']}")
+            if headlines[-2:-1] != headlines[-1:]:
+                note(f"  {time.monotonic() - began_to_ask:.0f} s: {headlines[-1]}")
             # Of what is worth the same the newest counts: it is what an engineer reads in the end.
             if answer is None or _rank(judged) <= _rank(best):
                 if answer is None or _rank(judged) < _rank(best):

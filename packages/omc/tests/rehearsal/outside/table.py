@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 
 from rehearsal.outside.story import Result, Story, Verdict
-from support.stack import ROOT
+from support.commands import ROOT
 
 PAGE = ROOT / "docs" / "outside.md"
 MOST_PARTLY = 0.05

@@ -32,5 +32,5 @@ def test_the_check_says_what_was_broken_from_outside_and_when_it_is_over(world: 
 
 def test_the_first_line_on_the_screen_is_the_headline(healthy: Stack) -> None:
     headline = healthy.check("--output", "json").json["headline"]
-    screen = healthy.check().out
+    screen = healthy.check().stdout
     assert " ".join(screen.split()).startswith(" ".join(headline.split())[:40])

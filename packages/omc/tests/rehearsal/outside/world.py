@@ -21,7 +21,9 @@ from omc import terraform as tf
 from omc.config import load
 from omc.local import cloud, lifecycle
 from omc.progress import Progress
-from support.stack import CLUSTER, ROOT, Stack, eventually, processes_below, wait_until_healthy
+from support.commands import ROOT
+from support.stack import CLUSTER, Stack, processes_below, wait_until_healthy
+from support.waiting import eventually
 
 DATABASE, CACHE = CLUSTER, f"{CLUSTER}-redis"
 
@@ -44,8 +46,8 @@ class World:
     def check(self) -> Any:
         """What ``omc check morning`` says, as JSON."""
         done = self.stack.check("--output", "json", "--since", "1h")
-        if not done.out.strip():
-            raise AssertionError(f"the check ended with {done.code} and said nothing: {done.err[-2000:]}")
+        if not done.stdout.strip():
+            raise AssertionError(f"the check ended with {done.returncode} and said nothing: {done.stderr[-2000:]}")
         return done.json
 
     # -- services ---------------------------------------------------------------------------------------------------

@@ -138,9 +138,7 @@ def _settings(cloud: Cloud, params: Mapping[str, Any]) -> dict[str, Any]:
 def _count(params: Mapping[str, Any]) -> int:
     count = int(params.get("NumCacheClusters") or (params.get("ReplicasPerNodeGroup") or 0) + 1)
     if not 1 <= count <= MOST_MEMBERS:
-        raise AwsError(
-            "InvalidParameterValue", f"A replication group has 1 to {MOST_MEMBERS} members; {count} was asked."
-        )
+        raise AwsError("InvalidParameterValue", f"A replication group has 1 to {MOST_MEMBERS} members, not {count}.")
     return count
 
 
@@ -396,7 +394,7 @@ def decrease(cloud: Cloud, call: Call) -> Answer:
         named = replicas[max(0, wanted - 1) :]
     least = 2 if group.settings.get("AutomaticFailoverEnabled") else 1
     if not named or group.primary in named or len(group.members) - len(named) < least:
-        message = f"Replicas can't be removed so: at least {least} members stay, and the primary among them."
+        message = f"Replicas can't be removed like this: at least {least} members stay, and the primary among them."
         raise AwsError("InvalidParameterValue", message)
     group.deleting_members = named
     group.status = "modifying"

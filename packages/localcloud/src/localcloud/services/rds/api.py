@@ -61,9 +61,7 @@ def _in_state(instance: Instance, *allowed: str) -> None:
 def create(cloud: Cloud, call: Call) -> Answer:
     params = call.params
     if params.get("Engine") != "postgres":
-        raise AwsError(
-            "InvalidParameterValue", f"localcloud has no engine but postgres; {params.get('Engine')} was asked"
-        )
+        raise AwsError("InvalidParameterValue", f"localcloud has no engine but postgres, not {params.get('Engine')}")
     if not params.get("MasterUsername"):
         raise AwsError("InvalidParameterValue", "The parameter MasterUsername must be provided.")
     if params.get("ManageMasterUserPassword") and params.get("MasterUserPassword"):

@@ -67,13 +67,13 @@ def _lets_nobody_in(rules: GroupRules, groups: Sequence[str], port: int) -> bool
 def _closed(situation: Situation, name: str, groups: Sequence[str], port: int) -> Cause:
     write = situation.changed(CLOSINGS, *groups)
     rule = Evidence(
-        f"no rule of {' or '.join(groups)} lets anybody in at port {port}", reading_of(situation.fact(GroupRules))
+        f"no rule of {' or '.join(groups)} lets anybody in on port {port}", reading_of(situation.fact(GroupRules))
     )
     return Cause(
         name="balancer-closed",
         place=PLACE,
         subject=name,
-        sentence=f"Users can't reach the load balancer {name}: its security group {groups[0]} lets nobody in at port "
+        sentence=f"Users can't reach the load balancer {name}: its security group {groups[0]} lets nobody in on port "
         f"{port}.{changed_by(situation, write)}",
         evidence=(rule, *situation.by_whom(write)),
         procedure=USERS_CANT_REACH,

@@ -24,13 +24,13 @@ from omc.times import format_duration
 
 WELL = frozenset({"available", "snapshotting", ""})
 LATELY = timedelta(minutes=15)
-"""So long ago at most that a restart still explains an empty cache."""
+"""How long a restart can explain an empty cache."""
 NEAR = timedelta(minutes=2)
-"""A restart so near to the minute in which the items went is why."""
+"""A restart this close to the minute in which the items disappeared is the reason."""
 ECHO = timedelta(seconds=30)
-"""So long after it is back services may still speak of it."""
+"""How long after the cache is back services may still report it."""
 QUIET = timedelta(minutes=2)
-"""Without a figure of it for so long a cache isn't only late."""
+"""If a cache has had no figures for this long, they aren't merely late."""
 WRITES = (
     "RebootCacheCluster",
     "ModifyReplicationGroup",
@@ -41,8 +41,8 @@ WRITES = (
 
 
 def cache_trouble(situation: Situation) -> Iterator[Cause]:
-    """At most one cause at the cache itself that is on and one that is over, and one for each way to it that is
-    closed."""
+    """At most one present cause at the cache itself and one that is over, and one for each closed way
+    to it."""
     store = situation.stores.cache
     logged_errors = [each for each in about(store, PLACE, heard(situation)) if each.message.kind is not Kind.HOST]
     ways = (closed_paths, denied_paths)
@@ -93,7 +93,7 @@ def _status(situation: Situation, store: Store, logged_errors: list[LoggedError]
         situation,
         "not-available",
         store,
-        f"The cache is not whole: {what}.",
+        f"The cache is not fully available: {what}.",
         logged_errors,
         evidence=evidence,
         since=write.at if write else None,
@@ -114,11 +114,11 @@ def _login(situation: Situation, store: Store, logged_errors: list[LoggedError],
 def _too_small(situation: Situation, store: Store, logged_errors: list[LoggedError], _: list[Finding]) -> Cause | None:
     gauges = situation.fact(Gauges)
     full = [each for each in logged_errors if each.message.kind is Kind.FULL]
-    evicted = _recent(situation, gauges, "Evictions", timedelta(minutes=5))
+    evicted = _recent(situation, gauges, "Evictions", timedelta(minutes=6))
     used = _last(gauges, "DatabaseMemoryUsagePercentage")
     if not full and not (evicted and used >= 80):
         return None
-    keys = f"; it threw out {evicted:,.0f} keys in the last 5 minutes" if evicted else ""
+    keys = f"; it evicted {evicted:,.0f} keys in the last 6 minutes" if evicted else ""
     sentence = f"The cache is too small: {used:.0f} % of the memory of {store.size} is in use{keys}."
     evidence = (Evidence(f"DatabaseMemoryUsagePercentage {used:.0f} %, Evictions {evicted:,.0f}", reading_of(gauges)),)
     started = next((at for at, value in (gauges.cache.get("Evictions", ()) if gauges else ()) if value), None)
@@ -146,7 +146,7 @@ def _restarted(
     if not is_over and situation.scope.now - event.at > FELT and not _rings(situation):
         return None  # what is wrong now is no restart any more
     write = situation.changed(WRITES, store.name, *(store.members or ()))
-    sentence = f"The cache was away {situation.ago(event.at)}: {event.message.rstrip('.')}."
+    sentence = f"The cache was down {situation.ago(event.at)}: {event.message.rstrip('.')}."
     sentence += " It is back, and fills again." if is_over else ""
     evidence = (
         Evidence(
@@ -185,7 +185,7 @@ def _flushed(situation: Situation, store: Store, logged_errors: list[LoggedError
     if any(abs(event.at - found.since) <= NEAR for event in _restarts(situation, store)):
         return None
     known = situation.fact(DataStores)
-    went_on = (Evidence("ElastiCache tells of no restart then: its servers went on", reading_of(known)),)
+    went_on = (Evidence("ElastiCache reports no restart then: its servers kept running", reading_of(known)),)
     return _cause(
         situation,
         "emptied",
@@ -244,7 +244,7 @@ def _silent(situation: Situation, store: Store, logged_errors: list[LoggedError]
 
 def _recent(situation: Situation, gauges: Gauges | None, name: str, length: timedelta) -> float:
     points = gauges.cache.get(name, ()) if gauges else ()
-    return sum(value for at, value in points if situation.scope.now - at <= length + timedelta(minutes=1))
+    return sum(value for at, value in points if situation.scope.now - at <= length)
 
 
 def _last(gauges: Gauges | None, name: str) -> float:

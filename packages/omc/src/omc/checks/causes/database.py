@@ -33,27 +33,27 @@ SERVES = frozenset(
 )
 """Statuses in which RDS mostly serves, and says what else there is to know."""
 WAITING = 0.1
-"""Sessions that wait for locks, on average over the minutes looked at, or more: 30 s of one session."""
+"""At least this many sessions that wait for locks, on average over the minutes looked at: 30 s of one session."""
 RECURRENCE_WINDOW = timedelta(seconds=60)
-"""A wait for a lock that the log told of longer ago is not taken to be on, unless it is measured."""
+"""A wait for a lock that was logged longer ago than this counts as over, unless it is measured."""
 SHARE = 0.25
-"""Of the sessions that wait for a lock in a statement, so many that work in it: one of those holds the lock."""
+"""If this share of the sessions in a statement that waits for a lock are working in it, one of those holds the lock."""
 SPARE = 3
 """Connections that PostgreSQL keeps for its administrators by default: with so few left it refuses others."""
 ECHO = timedelta(seconds=30)
-"""So long after a trouble's end services may still speak of it: statements that waited for it time out."""
+"""How long after a trouble's end services may still report it: statements that waited for it time out."""
 SILENCE = (Kind.LOCK, Kind.TIMEOUT, Kind.POOL)
 SAME_TIME = timedelta(seconds=10)
-"""Between the last lines of two troubles that both go on."""
+"""The most time between the last lines of two troubles that both go on."""
 LATELY = timedelta(minutes=15)
-"""So long ago at most that a restart is still told, once the database is back."""
+"""How long a restart is still reported, once the database is back."""
 BUSY_PERCENT = 90.0
 LITTLE_STORAGE = 512 * 1024 * 1024
 """Bytes."""
 SILENT = timedelta(seconds=150)
-"""A database that Performance Insights hasn't measured for so long doesn't answer its agent either."""
+"""A database that Performance Insights hasn't measured for this long doesn't answer its agent either."""
 ALIVE = timedelta(seconds=75)
-"""A measurement so long after connections began to time out says that the server works: readings come by the minute."""
+"""A measurement this long after connections began to time out says the server works: readings come by the minute."""
 _INSIDE = re.compile(r"function ([\w.]+)\(")
 """PostgreSQL's context of an error inside of a function or a trigger."""
 BLOCKED = "db.Transactions.blocked_transactions"
@@ -61,7 +61,7 @@ REBOOTS = ("RebootDBInstance", "StopDBInstance", "ModifyDBInstance", "DeleteDBIn
 
 
 def database_trouble(situation: Situation) -> Iterator[Cause]:
-    """At most one cause at the database itself that is on, and one for each way to it that is closed."""
+    """At most one present cause at the database itself, and one for each closed way to it."""
     store = situation.stores.database
     logged_errors = [each for each in about(store, PLACE, heard(situation)) if each.message.kind is not Kind.HOST]
     ways = (closed_paths, denied_paths)
@@ -202,7 +202,10 @@ def _lock(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
         evidence.append(Evidence(seen, reading_of(load)))
     if holder:
         evidence.append(
-            Evidence(f"to end the holder, in the database: SELECT pg_terminate_backend({holder})", reading_of(log))
+            Evidence(
+                f"to end the session that holds it, in the database: SELECT pg_terminate_backend({holder})",
+                reading_of(log),
+            )
         )
     started = min((wait.at for wait in lock_waits), default=None)
     return _cause(
@@ -320,7 +323,9 @@ def _schema(situation: Situation, store: Store, logged_errors: list[LoggedError]
     if first.message.kind is Kind.SCHEMA:
         sentence = f"The database's schema isn't what {first.service or 'the code'} needs: {first.message.line}."
     else:
-        sentence = f"The database's user may not do what {first.service or 'the code'} does: {first.message.line}."
+        sentence = (
+            f"The database's user lacks a permission that {first.service or 'the code'} needs: {first.message.line}."
+        )
     return _cause(situation, "schema", store, sentence.replace("..", "."), wrong, is_direct=False, procedure=None)
 
 
@@ -361,7 +366,7 @@ def _was_restarted(situation: Situation, store: Store, logged_errors: list[Logge
     if happened is None or situation.scope.now - happened[1] > LATELY or still(situation, logged_errors, *SILENCE):
         return None
     event = next(each for each in store.events if each.at == happened[1])
-    text = f"The database was away {situation.ago(event.at)}: {event.message.rstrip('.')}. It is back."
+    text = f"The database was down {situation.ago(event.at)}: {event.message.rstrip('.')}. It is back."
     message = f"RDS's event, {situation.when(event.at)}: {event.message}"
     evidence = (
         Evidence(message, reading_of(situation.fact(DataStores))),
@@ -403,14 +408,14 @@ def _frozen(situation: Situation, store: Store, logged_errors: list[LoggedError]
     is_silent = bool(load and not load.is_off and (newest is None or situation.scope.now - newest > SILENT))
     quiet = ""
     if is_silent:
-        quiet = f", and Performance Insights has heard nothing of it {_for(situation, newest)}"
+        quiet = f", and Performance Insights has had no data from it {_for(situation, newest)}"
     acls = situation.fact(NetworkAcls)
     is_judged = bool(acls and acls.rules and acls.database)
     otherwise = (
         f"RDS calls it {store.status}, and its security groups {'and network ACLs ' if is_judged else ''}are open."
         + ("" if is_silent or is_judged else " A network ACL or a route may close the way.")
         if situation.fact(DataStores)
-        else "How RDS calls it, and whether the way to it is open, could not be read."
+        else "Its status in RDS, and whether the way to it is open, could not be read."
     )
     sentence = f"The database doesn't answer: connections to it time out{quiet}. {otherwise}"
     evidence = (
@@ -437,7 +442,9 @@ def _busy(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
     most = f' Most of it is "{shortened(top.statement)[:90]}".' if top and top.statement else ""
     evidence = (Evidence(f"CPUUtilization {', '.join(f'{value:.0f} %' for value in recent)}", reading_of(gauges)),)
     first = next((at for at, value in points if value >= BUSY_PERCENT), None)
-    sentence = f"The database is busy: {recent[-1]:.0f} % CPU for the last minutes.{most}"
+    sentence = (
+        f"The database is busy: at least {min(recent):.0f} % CPU in each of its last {len(recent)} readings.{most}"
+    )
     return _cause(
         situation,
         "busy",

@@ -1,7 +1,7 @@
-"""What is not as it should be is a cause by itself: a listener's rule that is gone, a service scaled to zero.
+"""Something that isn't as it should be is itself a cause: a listener's rule that is gone, a service scaled to zero.
 
-It is no symptom of anything else, but for what another cause says of the same thing: a rule of a security group that is
-gone is why the database is closed.
+It is no symptom of anything else, unless another cause says the same about the same thing: a missing rule of a security
+group is why the database is closed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def not_as_expected(situation: Situation) -> Iterator[Cause]:
 
 
 def is_same_thing(cause: Cause, finding: Finding) -> bool:
-    """Whether the cause says what this finding of something that is not as it should be says."""
+    """Whether the cause says the same as this finding of something that isn't as it should be."""
     if cause.name in CHECKS:
         return cause.sentence == finding.sentence
     if cause.name.endswith("-closed"):

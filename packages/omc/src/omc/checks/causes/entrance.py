@@ -1,5 +1,5 @@
-"""A listener or a rule that leads nowhere, or targets that somebody took away, are why users don't get what they ask
-for."""
+"""Why users don't get what they ask for: a listener or a rule that leads nowhere, or targets that somebody
+removed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def not_led(situation: Situation) -> Iterator[Cause]:
 
 
 def taken_away(situation: Situation) -> Iterator[Cause]:
-    """A service whose tasks run, none of them a target: somebody took them away; a restart registers new ones."""
+    """A service whose tasks run, none of them a target: somebody deregistered them; a restart registers new ones."""
     services = situation.fact(Services)
     running = {service.name: service.running for service in services.services} if services else {}
     for finding in situation.findings:
@@ -95,4 +95,4 @@ def _way_back(situation: Situation, write: Write | None) -> Iterator[Evidence]:
     if write and write.operation == "CreateRule" and len(rules) == 1:
         there = next((arn for arn in _arns(situation) if arn.lower() == rules[0]), "")
         if there:
-            yield Evidence(f"to take the rule away: aws elbv2 delete-rule --rule-arn {there}", NO_READING)
+            yield Evidence(f"to remove the rule: aws elbv2 delete-rule --rule-arn {there}", NO_READING)

@@ -1,4 +1,4 @@
-"""From the findings of many checks to one finding a cause."""
+"""From the findings of many checks to one finding for each cause."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     unreached,
 )
 SLACK = timedelta(minutes=2)
-"""A symptom that began so long before its cause can still be its: readings come by the minute."""
+"""A symptom that began this long before a cause can still come from it: readings come by the minute."""
 ECHO = timedelta(seconds=30)
-"""So long after its end a task's words may still come."""
+"""How long after a task's end its words may still arrive."""
 AFTER = timedelta(minutes=5)
-"""What is over explains what was over soon after it."""
+"""A cause that is over explains what was over within this time after it."""
 TELL_WHAT_HAPPENED = frozenset({"failed-tasks", "task-starts", "rollouts"})
-"""Checks that tell of what has happened, not of how it is."""
+"""Checks that report what has happened, not the present state."""
 OWN_CAUSE = frozenset({"pending-changes", "metrics-fresh"})
 ORDER = ("failed-tasks", "rollouts", "task-starts", "services-running")
 """Of one service's findings without a known cause, the one that says most of why goes first."""

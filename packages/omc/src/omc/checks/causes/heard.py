@@ -1,4 +1,4 @@
-"""What services say of what they rest on: the error lines of the last minutes, and the last words of failed tasks."""
+"""What services say about what they depend on: error lines of the last minutes, and last words of failed tasks."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def about(store: Store, kind: str, everything: list[LoggedError]) -> list[Logged
 
 
 def still(situation: Situation, logged_errors: Iterable[LoggedError], *kinds: Kind) -> list[LoggedError]:
-    """What was said of these kinds within the last minute: what is concluded from silence alone rests on no less."""
+    """What was said of these kinds within the last minute: a conclusion from silence alone needs words this recent."""
     return [each for each in logged_errors if each.message.kind in kinds and situation.scope.now - each.last <= MINUTE]
 
 

@@ -37,7 +37,7 @@ _OF_OTHERS = re.compile(r"redis|valkey|cache|\bapi|smtp|token", re.IGNORECASE)
 
 
 def password(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
-    """A restart is proposed only where a rotation explains it: where a secret was changed by hand, it would give every
+    """A restart is proposed only if a rotation explains it: if a secret was changed by hand, a restart would give every
     task the wrong password."""
     wrong = [each for each in logged_errors if each.message.kind is Kind.PASSWORD]
     if not wrong:
@@ -68,7 +68,7 @@ def password(situation: Situation, store: Store, logged_errors: list[LoggedError
         return _cause(situation, "password", store, text, wrong, procedure=procedure)
     write = situation.changed(("ModifyDBInstance",), store.name)
     line = wrong[0].message.line.rstrip(".")
-    text = f"{begin}the password that tasks hold is not the one that it has."
+    text = f"{begin}the password that tasks hold is not the database's."
     if _ROLE.search(line):
         text = f"{begin}{line}."
     return _cause(situation, "password", store, text, wrong, evidence=situation.by_whom(write))
@@ -146,7 +146,8 @@ def connection_limit(situation: Situation, store: Store, logged_errors: list[Log
     if most:
         evidence.append(
             Evidence(
-                f"Performance Insights: {used:.0f} connections of {most:.0f}, so it isn't the server", reading_of(load)
+                f"Performance Insights: {used:.0f} connections of {most:.0f}, so it isn't the server's limit",
+                reading_of(load),
             )
         )
     sentence = f"{service} gets no connection: too many connections for {what}. It is the {kind}'s CONNECTION LIMIT."
@@ -154,7 +155,7 @@ def connection_limit(situation: Situation, store: Store, logged_errors: list[Log
 
 
 def read_only(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
-    """The standby is named only where RDS tells of a failover; else it is a setting."""
+    """The standby is named only if RDS reports a failover; else it is a setting."""
     wrong = still(situation, logged_errors, Kind.READ_ONLY)
     if not wrong:
         return None
@@ -177,13 +178,13 @@ def read_only(situation: Situation, store: Store, logged_errors: list[LoggedErro
             since=over.at,
         )
     evidence = Evidence(
-        "in the database: SELECT * FROM pg_db_role_setting tells what is set for roles and databases; "
-        "RDS tells of no failover",
+        "in the database: SELECT * FROM pg_db_role_setting shows what is set for roles and databases; "
+        "RDS reports no failover",
         reading_of(situation.fact(DataStores)),
     )
     service = wrong[0].service or "a service"
     sentence = (
-        f"The database lets {service} write nothing: {wrong[0].message.line.rstrip('.')}. "
+        f"The database doesn't let {service} write: {wrong[0].message.line.rstrip('.')}. "
         "default_transaction_read_only "
         "is set for its role or its database."
     )

@@ -1,4 +1,4 @@
-"""What a cause is, and what it is looked for in."""
+"""What a cause is, and what causes are looked for in."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from omc.times import format_duration, format_time
 Fact = TypeVar("Fact")
 
 LIVE = timedelta(minutes=2)
-"""A line of a log that is older says nothing of now."""
+"""A log line older than this says nothing about the present."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What is wrong, and which findings it makes so."""
+    """What is wrong, and which findings it explains."""
 
     name: str
     """``image-not-pulled``: the check of the finding that it becomes."""
@@ -45,13 +45,13 @@ class Cause:
     also: frozenset[str] = frozenset()
     """Places that suffer though they lie deeper."""
     about: tuple[str, ...] = ()
-    """What tells that two looks found the same: the service, the kind of trouble, the thing."""
+    """What identifies a cause that was found twice: the service, the kind of trouble, the thing."""
     heard: datetime | None = None
-    """When somebody last spoke of it, of a cause that rests on that alone."""
+    """When it was last logged, for a cause known only from logs."""
     checks: frozenset[str] | None = None
-    """Only findings of these checks are made so by it; None: of any."""
+    """It explains only findings of these checks; None: of any."""
     serves: bool = False
-    """Its place serves on (a cache that was emptied, or is back): nothing rests on it but what is seen there, and the
+    """Its place keeps serving (a cache that was emptied, or is back): it explains only what is seen there, and the
     alarms that watch it."""
 
 
@@ -80,8 +80,8 @@ class Situation:
 
     @cached_property
     def stores(self) -> DataStores:
-        """The database and the cache; where they could not be read, what omc.toml calls them, and nothing of how they
-        are."""
+        """The database and the cache; if they could not be read, only the names that omc.toml gives
+        them."""
         named = DataStores(Store(self.environment.database, True), Store(self.environment.cache, True))
         return self.fact(DataStores) or named
 

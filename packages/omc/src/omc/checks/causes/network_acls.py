@@ -1,7 +1,7 @@
 """Whether network ACLs let a connection through, as AWS judges it.
 
-Rules are asked in their order, and the first that matches decides. An ACL remembers nothing: the answers need a rule of
-their own, back to the client's port.
+Rules are asked in their order, and the first that matches decides. An ACL is stateless: answers need a rule of their
+own, back to the client's port.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def cause_of(situation: Situation, what: Denial, begin: str) -> Cause:
         shown += f"{_protocol(what.rule)} {way} {what.rule.cidr}"
     else:
         decides = f"no rule of the network ACL {what.acl} allows {packets}"
-        shown = f"{'outbound' if what.is_egress else 'inbound'} rules of {what.acl}: only the last, *, is about it"
+        shown = f"{'outbound' if what.is_egress else 'inbound'} rules of {what.acl}: only the last, *, applies"
     by = f" It was changed by {write.who}, {situation.ago(write.at)} ({write.operation})." if write else ""
     return Cause(
         name="denied",
@@ -208,7 +208,7 @@ def _protocol(rule: AclRule) -> str:
 
 
 def way_back(situation: Situation, what: Denial) -> str:
-    """Takes the rule away that denies; where none allows, adds one that does."""
+    """Removes the rule that denies; if none allows, adds one that does."""
     side = "--egress" if what.is_egress else "--ingress"
     region = f"--region {situation.environment.region}"
     if what.rule:

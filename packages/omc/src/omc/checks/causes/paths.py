@@ -183,8 +183,8 @@ def uses(
     situation: Situation,
     logged_errors: list[LoggedError],
 ) -> bool:
-    """A service is known to want the store where one of its rules names it, where it speaks of it, or where somebody
-    has just taken away a rule between them."""
+    """A service is known to need the store if one of its rules names it, if its logs mention it, or if somebody
+    has just removed a rule between them."""
     named = any(
         (rule.is_egress and rule.group in groups and rule.peer in store.groups)
         or (not rule.is_egress and rule.group in store.groups and rule.peer in groups)

@@ -14,7 +14,7 @@ from omc.facts.alarms import Alarm
 OF_SERVICES = frozenset({"services-running", "rollouts", "failed-tasks", "task-starts"})
 """Checks whose subject is a service."""
 HAS_NO_CAUSE = frozenset({"pending-changes", "metrics-fresh"})
-"""Checks that tell of what is to come or can't be measured: nothing is looked for behind them."""
+"""Checks that report what is to come or can't be measured: no cause is looked for behind them."""
 PLACES = {
     "load-balancer": "load-balancer",
     "error-rate": "load-balancer",
@@ -24,7 +24,7 @@ PLACES = {
     "targets": "targets/{}",
     "alarms": "alarms/{}",
 }
-"""Of checks that give no place: what follows from the name of what they are about."""
+"""For checks that give no place: the place that follows from the name of what they are about."""
 
 KINDS = {**dict.fromkeys(OF_SERVICES, "services"), "recent-errors": "logs", "secret-rotation": "secrets"}
 """Where a check that found nothing has looked."""

@@ -56,7 +56,7 @@ QUESTIONS: tuple[tuple[str, tuple[Question, ...]], ...] = (
     ("infrastructure/", (what_was_changed,)),
     ("", (what_was_changed, *_OF_STORES)),
 )
-"""By how a place begins, the first that fits: what is asked for it."""
+"""What is read for a place, by the beginning of its name; the first that fits."""
 
 
 def follow_up(findings: Iterable[Finding]) -> tuple[Question, ...]:

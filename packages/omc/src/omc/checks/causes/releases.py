@@ -20,9 +20,9 @@ from omc.facts.services import Deployment, EcsService, Services
 
 LATELY = timedelta(minutes=15)
 USUAL = timedelta(minutes=10)
-"""So long before a deployment shows what was usual."""
+"""How long before a deployment shows what was usual."""
 SOON = timedelta(minutes=3)
-"""Within so long of its begin what a deployment brings about shows."""
+"""The effects of a deployment show within this time after its start."""
 MINUTE = timedelta(minutes=1)
 SHOWN = 3
 """Changed variables that are named."""
@@ -31,7 +31,8 @@ SHOWN = 3
 def missed_by_release(
     situation: Situation, kind: str, store: Store, logged_errors: Sequence[LoggedError]
 ) -> Cause | None:
-    """Some answers of a status page miss it and some don't, while a release runs beside what it replaces."""
+    """Some of a status page's answers report trouble with it, some don't, while a release runs beside what it
+    replaces."""
     pages, services = situation.fact(Dependencies), situation.fact(Services)
     known = {service.name: service for service in services.services} if services else {}
     for page in pages.found if pages else ():
@@ -47,7 +48,9 @@ def missed_by_release(
         changed = _changed(situation, old.task_definition, new.task_definition)
         why = f" ({changed})" if changed else ""
         text = f"{new.task_definition}, deployed {situation.ago(new.created)}, doesn't reach the {kind}{why}; "
-        evidence = Evidence(f"{page.bad} of {page.answers} answers of {page.url} miss the {kind}", reading_of(pages))
+        evidence = Evidence(
+            f"{page.bad} of {page.answers} answers of {page.url} report trouble with the {kind}", reading_of(pages)
+        )
         return cause_at(
             kind,
             situation,
@@ -103,7 +106,7 @@ def risen_with_release(
     situation: Situation, points: Points, value: float, least: float
 ) -> tuple[EcsService, Deployment, float] | None:
     """The deployment with which a figure rose by ``least`` or more, and what it was before: the rise began within
-    minutes of it. Another figure's coincidence is possible, and told as what it is: *since*."""
+    minutes of it. A coincidence is possible, so only the times are stated, not a cause."""
     services = situation.fact(Services)
     found: list[tuple[float, EcsService, Deployment, float]] = []
     for service in services.services if services else ():

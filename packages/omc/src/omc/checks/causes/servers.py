@@ -31,7 +31,7 @@ PORT_VARIABLES = {
 
 
 def misdirected(situation: Situation) -> Iterator[Cause]:
-    """A service that looks for the database or the cache elsewhere than where it is. Only where one of them is missed:
+    """A service that looks for the database or the cache where it isn't. Only if one of them is reported to be missing:
     another name may lead to the same server."""
     services, words = situation.fact(Services), situation.fact(LastWords)
     everything = [each for each in heard(situation) if each.message.kind in UNREACHED]
@@ -96,7 +96,7 @@ def _misdirected(
         name=f"{kind}-wrong-address",
         place=kind,
         subject=service.name,
-        sentence=f"{service.name} has no {kind}: {how}, which its {name} says; the {kind} is at {right}.",
+        sentence=f"{service.name} has no {kind}: {how}, which its {name} names; the {kind} is at {right}.",
         evidence=tuple(evidence),
         procedure=_back(situation, service),
         since=min((each.first for each in mine), default=primary.created if primary else None),
@@ -106,7 +106,7 @@ def _misdirected(
 
 
 def misnamed(situation: Situation) -> Iterator[Cause]:
-    """A service that asks the database's server for a database that it hasn't."""
+    """A service that asks the database's server for a database that isn't there."""
     services, words = situation.fact(Services), situation.fact(LastWords)
     reading = reading_of(situation.fact(RecentErrors))
     known = {service.name: service for service in services.services} if services else {}
@@ -170,7 +170,7 @@ def unreached(situation: Situation) -> Iterator[Cause]:
 def _unreached(situation: Situation, service: str, kind: Kind, server: str, some: Sequence[LoggedError]) -> Cause:
     first = some[0].message
     variable = variable_of(situation, server) if server else ""
-    named = f", which {variable} says" if variable else ""
+    named = f", which {variable} names" if variable else ""
     if kind is Kind.HOST:
         stores = [(kind, getattr(situation.stores, kind)) for kind in ("database", "cache")]
         mine = [
@@ -181,7 +181,7 @@ def _unreached(situation: Situation, service: str, kind: Kind, server: str, some
         sentence = sentence if server else f"{service}: {first.line}."
     else:
         address = f"{server}:{first.port}" if first.port else server
-        sentence = f"{service} misses a server: {TEXTS[kind].format(server=address, what='')}{named}."
+        sentence = f"{service} can't use a server: {TEXTS[kind].format(server=address, what='')}{named}."
     place, reading = _place(situation, some[0]), reading_of(situation.fact(RecentErrors))
     times = [f'{service} says: "{each.message.line}", {each.count} times' for each in some[:3]]
     return Cause(

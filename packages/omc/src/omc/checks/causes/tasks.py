@@ -49,7 +49,7 @@ NAMES = {
     why.MEMORY_OF_CONTAINER: "container-memory",
     why.MEMORY_OF_TASK: "task-memory",
 }
-"""The names of causes, as findings carry them; of a kind of words: ``task-KIND``."""
+"""The names of causes, as findings carry them; for a ``Kind`` of words, ``task-KIND``."""
 TEXTS = {
     Kind.CONNECTIONS: "{server} takes no further connection",
     Kind.LIMIT: "{server} takes no further connection of {what}: its CONNECTION LIMIT",
@@ -69,7 +69,7 @@ TEXTS = {
     Kind.RESET: "{server} ended its connections",
     Kind.POOL: "no connection to {server} came free",
 }
-"""In few words what a task says that it failed for; of the other kinds its own line is shorter and says more."""
+"""What a task says that it failed for, in a few words; for the other kinds its own line is shorter and says more."""
 OF_ONE_REVISION = frozenset({why.HEALTH, why.HANGS, why.EXIT, why.START})
 """Ways of failing that name nothing that two revisions might both miss."""
 BY_SETTING = frozenset(
@@ -78,7 +78,7 @@ BY_SETTING = frozenset(
         *(Kind.HOST, Kind.NAME, Kind.SETTINGS, Kind.MODULE, Kind.SCHEMA, Kind.MEMORY, Kind.PORT),
     }
 )
-"""What comes with a revision, so that the revision before hadn't it."""
+"""What comes with a revision, so that the revision before didn't have it."""
 
 
 def failing_tasks(situation: Situation) -> Iterator[Cause]:

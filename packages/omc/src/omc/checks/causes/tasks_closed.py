@@ -1,5 +1,5 @@
-"""What closes the tasks themselves: a security group that lets nobody in, so that the load balancer's requests get no
-answer, one that lets nothing out, so that every store is missed at once, and a network ACL before them."""
+"""What closes off the tasks themselves: a security group that lets nobody in, so that the load balancer's requests get
+no answer; one that lets nothing out, so that no store can be reached; and a network ACL in front of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STORES = ("database", "cache")
 
 
 def closed_tasks(situation: Situation) -> Iterator[Cause]:
-    """Only of services that users or the load balancer don't reach, or that miss a store."""
+    """Only for services that users or the load balancer can't reach, or that can't reach a store."""
     yield from _denied(situation)
     rules, services = situation.fact(GroupRules), situation.fact(Services)
     ports = {service.name: service.port for service in situation.environment.services}
@@ -88,12 +88,12 @@ def _is_missed(situation: Situation, service: EcsService) -> bool:
 
 def _kept_out(situation: Situation, service: EcsService, groups: tuple[str, ...], port: int) -> Cause:
     write = situation.changed(CLOSINGS, *groups)
-    rule = Evidence(f"no rule of {groups[0]} lets anybody in at port {port}", reading_of(situation.fact(GroupRules)))
+    rule = Evidence(f"no rule of {groups[0]} lets anybody in on port {port}", reading_of(situation.fact(GroupRules)))
     return Cause(
         name="tasks-closed",
         place=f"services/{service.name}",
         subject=service.name,
-        sentence=f"The load balancer can't reach {service.name}: its security group {groups[0]} lets nobody in at port "
+        sentence=f"The load balancer can't reach {service.name}: its security group {groups[0]} lets nobody in on port "
         f"{port}.{changed_by(situation, write)}",
         evidence=(rule, *situation.by_whom(write)),
         procedure=SERVICE_UNHEALTHY,

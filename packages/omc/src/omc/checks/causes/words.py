@@ -18,7 +18,7 @@ ESCAPES = re.compile(
 
 
 class Kind(StrEnum):
-    """What went wrong, the more telling before the less: a task that says several things failed of the first."""
+    """What went wrong, the more telling kinds first: a task that says several things failed because of the first."""
 
     HOST = "host"
     """A name that can't be resolved."""
@@ -200,8 +200,8 @@ def reported_error(line: str) -> ReportedError | None:
 
 
 def most_telling(lines: Iterable[str]) -> ReportedError | None:
-    """Of what a task said last: the line that tells most, the newest of those that tell alike. A line that calls itself
-    a warning or less counts where no other tells anything: ``INFO SENTRY_DSN is not set`` ends no task."""
+    """Of what a task said last: the line that says most, the newest of those that say as much. A line that calls itself
+    a warning or less counts only if no other says anything: ``INFO SENTRY_DSN is not set`` ends no task."""
     telling = [(line, each) for line in lines if (each := reported_error(line))]
     found = [each for line, each in telling if not is_below_error(line)] or [each for _, each in telling]
     return min(reversed(found), key=lambda each: _RANK[each.kind], default=None)

@@ -1,4 +1,4 @@
-"""No reading of the second round holds the check longer than its budget."""
+"""No reading of the second round holds up the check for longer than its budget."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HALF = BUDGET / 2
 
 
 def within(seconds: float, what: str, read: Callable[[], Result]) -> Result:
-    """What ``read`` gives, or ``Unreachable`` when it takes longer; it is left alone then and ends by itself."""
+    """What ``read`` returns; raises ``Unreachable`` when it takes longer, and leaves it to end by itself."""
     kept: dict[str, Any] = {}
 
     def run() -> None:

@@ -27,7 +27,7 @@ Points = tuple[tuple[datetime, float], ...]
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """Each metric's minutes, oldest first. A metric that CloudWatch has no point of is not here."""
+    """Each metric's minutes, oldest first. A metric without datapoints is left out."""
 
     database: Mapping[str, Points] = field(default_factory=dict)
     cache: Mapping[str, Points] = field(default_factory=dict)

@@ -27,7 +27,7 @@ def query(aws: Gateway, group: str, text: str, begin: datetime, end: datetime) -
         if payload["status"] == "Complete":
             return [{field["field"]: field["value"] for field in row} for row in payload["results"]]
         if payload["status"] not in ("Scheduled", "Running"):
-            raise BadAnswer(f"The Logs Insights query of {group} ended as {payload['status']}.")
+            raise BadAnswer(f"The Logs Insights query of {group} ended with status {payload['status']}.")
 
 
 def moment_of(text: str) -> datetime | None:

@@ -17,7 +17,7 @@ from omc.facts.task_logs import last_lines
 from omc.facts.tasks import StoppedTask, StoppedTasks
 
 TASKS = 5
-"""Of one revision that are asked: the newest. Tasks of a revision mostly fail alike."""
+"""How many tasks of one revision are read, the newest: tasks of a revision mostly fail alike."""
 REVISIONS = 4
 LINES = 30
 

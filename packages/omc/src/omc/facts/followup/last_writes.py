@@ -1,4 +1,4 @@
-"""What was changed by whom in the last hours, whatever it was: CloudTrail's newest writes."""
+"""What was changed in the last hours, and by whom: CloudTrail's newest writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOURS = 3
 PAGES = 2
 """Of fifty events each, newest first: AWS answers two calls a second."""
 BY_AWS = ".amazonaws.com"
-"""How a caller ends that is a service of AWS itself, doing what it always does."""
+"""How the name of a caller ends that is an AWS service doing what it always does."""
 
 
 @dataclass(frozen=True, slots=True)

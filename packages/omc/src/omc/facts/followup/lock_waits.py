@@ -28,7 +28,7 @@ COUNTERS = (
 IDLE = timedelta(minutes=1)
 """How far back is looked for sessions that are idle in a transaction: Performance Insights samples each second."""
 HALF_OF_IT = 0.5
-"""Share of that time, or of its own, that a session must have been seen so: others are between two statements."""
+"""Share of that time, or of its own if shorter, for which a session must be idle: others are between statements."""
 STATEMENT = 160
 """Characters of a statement that are kept."""
 
@@ -65,7 +65,7 @@ class DatabaseLoad:
     times: Mapping[str, datetime] = field(default_factory=dict)
     """When each counter was last measured: one that has nothing to tell may be left out."""
     above: Mapping[str, datetime] = field(default_factory=dict)
-    """When each counter was last measured to be more than nothing."""
+    """When each counter was last above zero."""
     idle: IdleSession | None = None
     """The only one that has been idle in a transaction for most of the last minute; None: nobody, or more than one."""
     newest: datetime | None = None

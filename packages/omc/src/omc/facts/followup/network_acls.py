@@ -42,7 +42,7 @@ class SubnetAcl:
 @dataclass(frozen=True, slots=True)
 class NetworkAcls:
     rules: Mapping[str, tuple[AclRule, ...]] = field(default_factory=dict)
-    """By ACL, in the order in which AWS asks them."""
+    """By ACL, in the order in which AWS evaluates them."""
     subnets: Mapping[str, SubnetAcl] = field(default_factory=dict)
     """By id, of the whole VPC."""
     database: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """One listing for each kind of ``omc.facts.expected_kinds``: AWS's answer, written down in Terraform's words.
 
-A listing gets the things of its types that are expected, and tells all that it finds of them. What a fact has read
+A listing gets the things of its types that are expected, and returns all of them that it finds. What a fact has read
 already is taken from there.
 """
 
@@ -37,7 +37,7 @@ LISTINGS: tuple[tuple[tuple[str, ...], Listing], ...] = (
     (("aws_iam_role",), safety.roles),
     (("aws_s3_bucket",), safety.buckets),
 )
-"""Types, and what tells of them."""
+"""Types, and the listing that finds them."""
 
 OF_FACTS: frozenset[Listing] = frozenset(
     {

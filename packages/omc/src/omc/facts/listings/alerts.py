@@ -100,7 +100,7 @@ def queues(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # no
 
 
 def queue_policies(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
-    """A call for each: no listing tells a policy. A queue without one has none to show."""
+    """A call for each: no listing shows a policy. A queue without one has none to show."""
 
     def policy_of(url: str) -> list[Thing]:
         try:
@@ -117,7 +117,7 @@ def queue_policies(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing
 
 
 def topic_policies(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
-    """A call for each, as of queues."""
+    """A call for each, as for queues."""
 
     def policy_of(topic: str) -> list[Thing]:
         try:

@@ -33,7 +33,7 @@ Listing = Callable[[Gateway, Wanted, Facts], Iterable[Thing]]
 
 
 class NotRead(Exception):
-    """A fact that a listing rests on could not be read; whatever check is about it says so."""
+    """A fact that a listing rests on could not be read; the check of that fact says so."""
 
 
 def fact(value: Any) -> Any:
@@ -49,6 +49,6 @@ def named(wanted: Wanted, name: str) -> list[str]:
 
 
 def common_prefix(names: Iterable[str]) -> str:
-    """With which all of them begin."""
+    """What all of them begin with."""
     columns = zip(*names, strict=False)
     return "".join(column[0] for column in itertools.takewhile(lambda letters: len(set(letters)) == 1, columns))

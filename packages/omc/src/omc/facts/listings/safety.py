@@ -26,7 +26,7 @@ def log_groups(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  
 
 
 def databases(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
-    """The environment's own is read already; others are listed beside."""
+    """The environment's own is read already; others are listed as well."""
     payload = fact(facts.pending).database
     every: list[Mapping[str, Any]] = [payload] if payload else []
     if set(named(wanted, "identifier")) - {aws.environment.database}:
@@ -51,7 +51,7 @@ def databases(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
 
 
 def caches(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
-    """The environment's own is read already; others are listed beside, without their members' security groups."""
+    """The environment's own is read already; others are listed as well, without their members' security groups."""
     payload = fact(facts.pending).cache
     every: list[Mapping[str, Any]] = [payload] if payload else []
     others = set(named(wanted, "replication_group_id")) - {aws.environment.cache}
@@ -101,7 +101,7 @@ def secrets(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # n
 
 
 def keys(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
-    """A call for each: no listing tells a key's state."""
+    """A call for each: no listing shows a key's state."""
 
     def described(key: str) -> list[Thing]:
         try:
@@ -115,7 +115,7 @@ def keys(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa
 
 
 def roles(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
-    """With whom they trust, which the listing tells; their policies it doesn't."""
+    """With whom they trust, which the listing shows; it doesn't show their policies."""
     names = set(named(wanted, "name"))
     for page in aws.client("iam").get_paginator("list_roles").paginate(PaginationConfig={"PageSize": 1000}):
         for one in page["Roles"]:

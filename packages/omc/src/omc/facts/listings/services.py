@@ -16,7 +16,7 @@ from omc.facts.terraform_values import tail
 
 
 def services(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
-    """Those that omc.toml doesn't name are asked for beside."""
+    """Those that omc.toml doesn't name are asked for as well."""
     known: Services = fact(facts.services)
     cluster = aws.environment.cluster
     if not known.cluster_missing:
@@ -78,7 +78,7 @@ def scaling(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # n
 
 
 def policies(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:  # noqa: ARG001
-    """Of all ECS services: there is no asking for several."""
+    """Of all ECS services: a call can't name several."""
     client = aws.client("application-autoscaling")
     pages = client.get_paginator("describe_scaling_policies").paginate(ServiceNamespace=NAMESPACE)
     for one in (one for page in pages for one in page["ScalingPolicies"]):

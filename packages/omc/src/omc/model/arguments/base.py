@@ -45,7 +45,7 @@ def output_of(step: str, key: str) -> OutputOf:
 def known(value: OutputOf | Value) -> Value:
     """The value, in an action: the runner has put in what earlier steps found out. ``TypeError`` where it hasn't."""
     if isinstance(value, OutputOf):
-        raise TypeError(f"The output {value.key} of the step {value.output_of} was not put in.")
+        raise TypeError(f"The output {value.key} of the step {value.output_of} was not filled in.")
     return value
 
 

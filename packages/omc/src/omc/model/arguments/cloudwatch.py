@@ -1,4 +1,4 @@
-"""Arguments of the actions that only look: how it was before a release, and whether it is as good after."""
+"""Arguments of the actions that only look: how things were before a release, and whether they are as good after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omc.model.arguments.base import Arguments, Late
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteBefore(Arguments):
-    """Note how it is now."""
+    """Note how things are now."""
 
     ACTION: ClassVar[str] = "cloudwatch.note_before"
 
@@ -27,6 +27,6 @@ class Settle(Arguments):
     services: Mapping[str, Late[str]]
     """The revision that each runs now."""
     incident_seconds: float | None = None
-    """For which it is watched where users were served badly before; None: as long as ever."""
+    """For which it is watched where users were served badly before; None: as long as usual."""
     health: Mapping[str, Any] | None = None
     """``Health`` of the last verified release as JSON; None: there is none."""

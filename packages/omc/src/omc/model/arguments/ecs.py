@@ -15,7 +15,7 @@ class RegisterRevision(Arguments):
 
     ACTION: ClassVar[str] = "ecs.register_revision"
     service: str
-    """For the command by hand."""
+    """For the command to run by hand."""
     definition: Mapping[str, Any]
     """What RegisterTaskDefinition takes, with the values of secrets masked."""
     source: str = ""
@@ -26,7 +26,7 @@ class RegisterRevision(Arguments):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollService(Arguments):
-    """Put a service on a revision, and stay until it is known what became of it."""
+    """Put a service on a revision, and wait until the outcome is known."""
 
     ACTION: ClassVar[str] = "ecs.roll_service"
     service: str
@@ -34,11 +34,11 @@ class RollService(Arguments):
     digests: Mapping[str, str]
     """The image of each container that is pinned."""
     force_new: bool = False
-    """New tasks although the revision runs already."""
+    """New tasks even though the revision is already running."""
     instead_of: tuple[Late[str], ...] = ()
     """The revisions that it may replace (none: any), so that an undo leaves alone what somebody else has put there."""
     back: bool = False
-    """It is a way back: ECS must not heed the deployment alarms."""
+    """It is a rollback: ECS must not heed the deployment alarms."""
     settle_seconds: float = 0.0
     """For which the new tasks must stay well where no watch of the release follows."""
 
@@ -54,7 +54,7 @@ class StopDeployment(Arguments):
     failing: str
     """The revision that it deploys."""
     settle_seconds: float = 0.0
-    """For which new tasks of what it is back on must stay well."""
+    """For which new tasks of the revision it is back on must stay well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

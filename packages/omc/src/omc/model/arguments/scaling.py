@@ -18,7 +18,7 @@ class SetCapacity(Arguments):
     """None, as ``maximum``: the service has no autoscaler."""
     maximum: int | None
     at_least: int
-    """Between it and ``at_most`` the count is brought."""
+    """The count is brought between this and ``at_most``."""
     at_most: int
     settle_seconds: float = 0.0
     """For which new tasks must stay healthy."""

@@ -23,7 +23,7 @@ class SetTimer(Arguments):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelTimer(Arguments):
-    """Don't have it performed."""
+    """Cancel a timer, so that its procedure isn't performed."""
 
     ACTION: ClassVar[str] = "timers.cancel"
     timer: Late[str]

@@ -10,7 +10,8 @@ import psycopg
 
 from rehearsal.outside.story import Story
 from rehearsal.outside.world import CACHE, DATABASE, World
-from support.stack import CLUSTER, eventually
+from support.stack import CLUSTER
+from support.waiting import eventually
 
 IDLE = 75
 """Of the 80 connections that there are; three are the superuser's."""

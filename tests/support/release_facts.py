@@ -1,4 +1,4 @@
-"""A small world of plain values for stories about releases: two services, their revisions, what is known of them."""
+"""Plain values for stories about releases: two services, their revisions, what is known of them."""
 
 from __future__ import annotations
 

@@ -36,8 +36,11 @@ Answer = Mapping[str, Any] | AwsError | Cut | Callable[[Mapping[str, Any]], Mapp
 class CannedAws:
     """What is answered, and what was asked."""
 
-    answers: dict[tuple[str, str], Answer]
+    answers: dict[tuple[str, str], Any]
+    """Each an ``Answer``, which a test may change in place."""
     endpoint: str = ""
+    port_shift: int = 0
+    """From port 80 to the server's: the stack's load balancer is this server too."""
     requests: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     status_page: Any = field(default_factory=lambda: (200, b'{"data_age_seconds": 12.5}'))
     pages: dict[str, tuple[int, bytes]] = field(default_factory=dict)
@@ -111,13 +114,11 @@ def canned_aws(answers: Mapping[tuple[str, str], Answer]) -> Iterator[CannedAws]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     aws.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    # The stack's load balancer is this server too, so that its status page is asked over the same HTTP.
-    port = server.server_address[1]
+    aws.port_shift = server.server_address[1] - 80
     described = aws.answers.get(("elbv2", "DescribeLoadBalancers"))
     if isinstance(described, dict):
         for load_balancer in described["LoadBalancers"]:
             load_balancer["DNSName"] = "127.0.0.1"
-    aws.port_shift = port - 80  # type: ignore[attr-defined]
     try:
         yield aws
     finally:

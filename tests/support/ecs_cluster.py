@@ -1,21 +1,20 @@
-"""What the ECS stories stand on: a network, a repository, tiny apps with a Dockerfile, and waiting with a bound."""
+"""What the ECS stories stand on: a network, a repository, tiny apps with a Dockerfile."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from localcloud import assemble
 from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
 from localcloud.services.ecr import images as ecr
+from support.waiting import eventually
 
-T = TypeVar("T")
 Clients = Callable[..., Any]
 
 SERVER = """
@@ -36,17 +35,6 @@ server.serve_forever()
 WAITER = "import time\nprint('waiting', flush=True)\ntime.sleep(3600)\n"
 
 
-def until(look: Callable[[], T], seconds: float = 60.0) -> T:
-    """The first true answer of ``look``; fails with the last one when the time is over."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"still {found!r} after {seconds} s"
-        time.sleep(0.05)
-
-
 def app(folder: Path, source: str, *, more: str = "") -> Path:
     """An app's folder with a main.py and a Dockerfile that starts it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +47,7 @@ def app(folder: Path, source: str, *, more: str = "") -> Path:
 
 
 @dataclass(slots=True)
-class World:
+class EcsCluster:
     """A cloud with a cluster ``rehearsal``, two subnets and a repository ``tiny``."""
 
     cloud: Cloud
@@ -155,7 +143,7 @@ class World:
             task = self.task(arn)
             return task if task["lastStatus"] == "STOPPED" else None
 
-        return until(look, seconds) or {}
+        return eventually("the task has stopped", look, seconds)
 
     def steady(self, name: str, seconds: float = 90.0) -> dict[str, Any]:
         """The service once its one deployment is complete and all its tasks run."""
@@ -165,7 +153,7 @@ class World:
             only = [d["rolloutState"] for d in service["deployments"]] == ["COMPLETED"]
             return service if only and service["runningCount"] == service["desiredCount"] else None
 
-        return until(look, seconds) or {}
+        return eventually("the service is steady", look, seconds)
 
     def messages(self, name: str) -> list[str]:
         return [event["message"] for event in self.service(name)["events"]]
@@ -200,7 +188,7 @@ def cloud_at(state: Path) -> Iterator[Cloud]:
         assemble.forget(cloud)
 
 
-def build(cloud: Cloud, aws: Clients, folder: Path) -> World:
+def create_cluster(cloud: Cloud, aws: Clients, folder: Path) -> EcsCluster:
     ec2 = aws("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
@@ -214,4 +202,4 @@ def build(cloud: Cloud, aws: Clients, folder: Path) -> World:
     aws("ecs").create_cluster(clusterName="rehearsal", settings=[{"name": "containerInsights", "value": "enabled"}])
     repository = aws("ecr").create_repository(repositoryName="tiny", imageTagMutability="IMMUTABLE")["repository"]
     aws("logs").create_log_group(logGroupName="/ecs/rehearsal")
-    return World(cloud, aws, folder, subnets, group, repository["repositoryUri"])
+    return EcsCluster(cloud, aws, folder, subnets, group, repository["repositoryUri"])
