@@ -166,6 +166,22 @@ def test_every_rule_ends_in_the_queue_with_the_dead_letter_queue_behind_it(
 
 
 @pytest.mark.terraform
+def test_the_queues_key_lets_in_whoever_sends_to_it(staging: Applied) -> None:
+    """What the key refuses SNS drops at once, and EventBridge after a day; neither says so anywhere but in metrics."""
+    queues = staging.all("aws_sqs_queue")
+    [key] = [key for key in staging.all("aws_kms_key") if "alerts" in key["description"]]
+    assert {queue["kms_master_key_id"] for queue in queues} == {key["arn"]}
+    senders = {
+        service
+        for row in json.loads(key["policy"])["Statement"]
+        if {"kms:Decrypt", "kms:GenerateDataKey*"} <= set(row["Action"]) and "Condition" not in row
+        for service in [row["Principal"].get("Service", [])]
+        for service in ([service] if isinstance(service, str) else service)
+    }
+    assert senders == {"sns.amazonaws.com", "events.amazonaws.com"}
+
+
+@pytest.mark.terraform
 def test_the_cache_tells_to_a_topic_that_elasticache_can_publish_to(staging: Applied) -> None:
     topic = staging.named("aws_sns_topic", "ohmycoins-staging-cache")
     assert not topic["kms_master_key_id"]
