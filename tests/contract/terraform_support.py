@@ -124,7 +124,7 @@ class Workshop:
             main,
         )
         main, uses = re.subn(r"ephemeral\.aws_secretsmanager_random_password[\w.]+", fixed, main)
-        assert (resources, maps, uses) == (2, 1, 1)
+        assert (resources, maps, uses) == (3, 1, 2)
         (place / "main.tf").write_text(main)
         (place / "root.tftest.hcl").write_text(_root_test(environment, partition))
         if partition:

@@ -148,7 +148,7 @@ TABLE = {
 ALSO_WORTH_HAVING = {
     *("rds-cpu-high", "rds-storage-low", "rds-memory-low"),
     *("redis-memory-high", "redis-evictions-high", "redis-engine-cpu-high"),
-    *("alb-latency-high", "alert-dead-letter"),
+    *("alb-latency-high", "alert-dead-letter", "alert-queue-age", "event-delivery"),
 }
 OPERATORS = {"GreaterThanThreshold": ">", "GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}
 
@@ -282,7 +282,9 @@ def test_dimensions_are_those_under_which_metrics_exist(environment: str, reques
 def test_every_alarm_is_followed_to_the_responders_queue(environment: str, request: pytest.FixtureRequest) -> None:
     """Alarm → its severity's topic → subscription → queue, and CloudWatch may publish, the topic may send."""
     applied: Applied = request.getfixturevalue(environment)
-    topics = {topic["tags"]["Severity"]: topic for topic in applied.all("aws_sns_topic")}
+    prefix = f"ohmycoins-{environment}"
+    topics = {topic["tags"].get("Severity"): topic for topic in applied.all("aws_sns_topic")}
+    assert topics.pop(None)["name"] == f"{prefix}-cache"
     assert {severity: topic["name"] for severity, topic in topics.items()} == {
         f"SEV-{number}": f"ohmycoins-{environment}-sev-{number}" for number in (1, 2, 3)
     }
@@ -292,18 +294,22 @@ def test_every_alarm_is_followed_to_the_responders_queue(environment: str, reque
         assert alarm["ok_actions"] == alarm["alarm_actions"]
         assert alarm["actions_enabled"] is not False
     queue = applied.named("aws_sqs_queue", f"ohmycoins-{environment}-alerts")
-    assert [row["endpoint"] for row in applied.all("aws_sns_topic_subscription")] == [queue["arn"]] * 3
-    assert json.loads(queue["redrive_policy"])["maxReceiveCount"] == 5
+    assert [row["endpoint"] for row in applied.all("aws_sns_topic_subscription")] == [queue["arn"]] * 4
+    assert json.loads(queue["redrive_policy"])["maxReceiveCount"] == 10
     for policy in applied.all("aws_sns_topic_policy"):
-        publishers = {str(row["Principal"].get("Service")) for row in json.loads(policy["policy"])["Statement"]}
-        assert {"cloudwatch.amazonaws.com", "events.amazonaws.com"} <= publishers
+        if policy["arn"] in arns.values():
+            publishers = {str(row["Principal"].get("Service")) for row in json.loads(policy["policy"])["Statement"]}
+            assert {"cloudwatch.amazonaws.com", "events.amazonaws.com"} <= publishers
     senders = {
         arn
         for policy in applied.all("aws_sqs_queue_policy")
         for row in json.loads(policy["policy"])["Statement"]
         for arn in row["Condition"]["ArnEquals"]["aws:SourceArn"]
     }
-    assert {arn.rsplit(":", 1)[1] for arn in senders} == {topic["name"] for topic in topics.values()}
+    rules = {f"rule/{rule['name']}" for rule in applied.all("aws_cloudwatch_event_rule")}
+    assert {arn.rsplit(":", 1)[1] for arn in senders} == rules | {topic["name"] for topic in topics.values()} | {
+        f"{prefix}-cache"
+    }
 
 
 def test_the_key_lets_cloudwatch_publish_to_the_encrypted_topics(staging: Applied) -> None:

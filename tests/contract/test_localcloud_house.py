@@ -21,6 +21,7 @@ SPEAK_OF_OMC: dict[str, str] = {
     "tests/cloud/test_stack_faults.py": "omc's client of the faults' page is held against the page",
     "tests/cloud/test_logs_insights.py": "omc's query for errors is run by Insights",
     "tests/cloud/test_terraform.py": "the repository's own Terraform is applied",
+    "tests/cloud/test_terraform_responder.py": "one of the repository's modules is applied",
 }
 """Tests that hold both packages against each other, with what they hold."""
 ALWAYS = re.compile(r"__init__|api(_\w+)?|model|component|decide(_\w+)?|rules(_\w+)?|billing|resources")

@@ -59,7 +59,7 @@ locals {
 
   # Those that Terraform writes; nothing else reads a secret here.
   secret_arns = [
-    for secret in ["secret-key", "database-user-a", "database-user-b"] :
+    for secret in ["secret-key", "database-user-a", "database-user-b", "responder-database"] :
     "arn:${data.aws_partition.current.partition}:secretsmanager:${var.region}:${local.account_id}:secret:${local.name}/${secret}-*"
   ]
 

@@ -7,10 +7,17 @@ database_password_version = 1
 
 log_retention_days = 365
 
-# Nothing sends a heartbeat until a responder is deployed; then set this to true.
-responder = false
+# A responder (omc serve) takes every alarm and pages people; the heartbeat alarm rings while none runs. It runs where you
+# like, or here, in two tasks with a database of their own, once its image is pushed: modules/responder has what it costs.
+responder     = true
+run_responder = false
+# responder_service = {
+#   image   = "<account>.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/responder@sha256:…"
+#   secrets = { OMC_SLACK_BOT_TOKEN = "arn:aws:secretsmanager:…", OMC_SLACK_APP_TOKEN = "arn:aws:secretsmanager:…" }
+# }
 
-# Who is told of an alarm while there is no responder; production is not planned without:
+# Who is told by mail, past the responder. Until one runs nobody else hears an alarm, its own heartbeat's neither. With
+# responder = false production is not planned without:
 # alert_emails = { "SEV-1" = ["oncall@example.com"], "SEV-2" = ["oncall@example.com"] }
 
 # Where browsers find it, over HTTPS; production is not planned without:

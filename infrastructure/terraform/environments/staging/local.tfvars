@@ -13,3 +13,7 @@ traffic_floors = {
   requests      = 4
   cache_lookups = 34
 }
+
+# `omc local up` starts no responder: a heartbeat that nobody sends and a queue that nobody reads would ring in a cloud that
+# is well. With `omc serve --env local` beside it, say true.
+responder = false

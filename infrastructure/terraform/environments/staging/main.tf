@@ -24,6 +24,12 @@ ephemeral "aws_secretsmanager_random_password" "database" {
   exclude_punctuation = true
 }
 
+# As those: written only when the responder's own version is raised, and only where one runs.
+ephemeral "aws_secretsmanager_random_password" "responder" {
+  password_length     = 40
+  exclude_punctuation = true
+}
+
 module "stack" {
   source = "../../modules/stack"
 
@@ -73,6 +79,9 @@ module "stack" {
 
   log_retention_days = var.log_retention_days
   responder          = var.responder
+  run_responder      = var.run_responder
+  responder_service  = var.responder_service
+  responder_password = ephemeral.aws_secretsmanager_random_password.responder.random_password
   alert_emails       = var.alert_emails
   exchange_url       = var.exchange_url
   timing             = var.timing

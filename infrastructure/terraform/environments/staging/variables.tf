@@ -88,8 +88,30 @@ variable "traffic_floors" {
 }
 
 variable "responder" {
-  description = "Whether a responder runs in this environment, whose heartbeat is expected."
+  description = "Whether a responder runs for this environment, here or elsewhere: its heartbeat is expected, and its queue is to be read."
   type        = bool
+  default     = true
+}
+
+variable "run_responder" {
+  description = "Whether it runs here: two tasks of omc and a database of their own; see modules/responder for what that costs."
+  type        = bool
+  default     = false
+}
+
+variable "responder_service" {
+  description = "The responder that run_responder runs; see modules/stack."
+  type = object({
+    image                     = string
+    secrets                   = optional(map(string))
+    store_url_secret_arn      = optional(string)
+    store_port                = optional(number)
+    database_password_version = optional(number)
+    sms                       = optional(bool)
+    smtp_port                 = optional(number)
+    host                      = optional(string)
+  })
+  default = null
 }
 
 variable "exchange_url" {

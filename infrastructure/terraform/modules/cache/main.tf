@@ -55,6 +55,7 @@ resource "aws_elasticache_replication_group" "this" {
   maintenance_window         = var.maintenance_window
   auto_minor_version_upgrade = true
   apply_immediately          = var.apply_immediately
+  notification_topic_arn     = var.notification_topic_arn
 
   dynamic "log_delivery_configuration" {
     for_each = var.log_group_names

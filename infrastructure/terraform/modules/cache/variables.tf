@@ -71,6 +71,12 @@ variable "apply_immediately" {
   default     = false
 }
 
+variable "notification_topic_arn" {
+  description = "Topic to which ElastiCache tells failovers and replaced nodes: not encrypted, with a policy that asks for aws:SourceOwner."
+  type        = string
+  default     = null
+}
+
 variable "log_group_names" {
   description = "Log group of each log type: slow-log, engine-log."
   type        = map(string)

@@ -92,9 +92,11 @@ resource "aws_db_instance" "this" {
   db_name  = var.database_name
   username = var.username
   # RDS makes the password, keeps it in Secrets Manager and rotates it every seven days; Terraform never sees it. Only
-  # migrations log in with it.
-  manage_master_user_password   = true
-  master_user_secret_kms_key_id = var.kms_key_arn
+  # migrations log in with it. A password of one's own is written, stays, and is read back by nobody.
+  manage_master_user_password   = var.own_password_version == null ? true : null
+  master_user_secret_kms_key_id = var.own_password_version == null ? var.kms_key_arn : null
+  password_wo                   = var.own_password
+  password_wo_version           = var.own_password_version
 
   allocated_storage     = var.allocated_storage_gb
   max_allocated_storage = var.allocated_storage_gb * 2

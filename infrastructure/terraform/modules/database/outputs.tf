@@ -44,6 +44,6 @@ output "parameter_group_name" {
 }
 
 output "master_secret_arn" {
-  description = "ARN of the secret in which RDS keeps the master password; the value is never read here."
+  description = "ARN of the secret in which RDS keeps the master password; the value is never read here. null with a password of one's own."
   value       = one(aws_db_instance.this.master_user_secret[*].secret_arn)
 }

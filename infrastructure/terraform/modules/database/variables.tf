@@ -50,6 +50,20 @@ variable "username" {
   default     = "ohmycoins"
 }
 
+variable "own_password" {
+  description = "Password of the master user instead of one that RDS makes and rotates; ephemeral, so it reaches neither plan nor state."
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "own_password_version" {
+  description = "Raise it to write a new own_password; null has RDS make the password."
+  type        = number
+  default     = null
+}
+
 variable "instance_class" {
   description = "Class of the instance, such as db.t4g.micro."
   type        = string

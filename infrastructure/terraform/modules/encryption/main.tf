@@ -37,7 +37,7 @@ locals {
       Condition = { StringEquals = { "aws:SourceAccount" = var.account_id } }
     },
     {
-      # No condition: EventBridge sends no source account when it publishes to a topic, SNS none when it delivers to a queue.
+      # No condition: EventBridge sends no source account when it publishes to a topic or a queue, SNS none when it delivers.
       Sid       = "EventsPublishAndTopicsDeliver"
       Effect    = "Allow"
       Principal = { Service = ["events.amazonaws.com", "sns.amazonaws.com"] }

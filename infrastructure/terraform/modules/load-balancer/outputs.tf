@@ -18,6 +18,11 @@ output "url" {
   value       = local.https ? "https://${var.domain_name}" : "http://${aws_lb.this.dns_name}"
 }
 
+output "https_listener_arn" {
+  description = "The HTTPS listener; null without a name."
+  value       = one(aws_lb_listener.https[*].arn)
+}
+
 output "target_group_arns" {
   description = "Target group of each service, known once a listener sends to it."
   value       = { for service, group in aws_lb_target_group.this : service => group.arn }

@@ -103,7 +103,12 @@ locals {
   ecs_dimensions = { for service in keys(var.services) : service => { ClusterName = var.cluster_name, ServiceName = service } }
 
   # These tell of silence.
-  after_services = concat([for service in keys(var.services) : "${service}-no-healthy"], [for service in keys(var.services) : "${service}-tasks-short"])
+  after_services = concat(
+    [for service in keys(var.services) : "${service}-no-healthy"],
+    [for service in keys(var.services) : "${service}-tasks-short"],
+    var.run_responder ? ["responder-tasks-short"] : [],
+    var.responder_database == null ? [] : ["responder-database-no-data"],
+  )
 
   target_dimensions = {
     for service, settings in var.services : service => { LoadBalancer = var.load_balancer_arn_suffix, TargetGroup = settings.target_group_arn_suffix }
@@ -217,8 +222,10 @@ locals {
     }
   }
 
-  # A heartbeat that nobody sends is no news: it is expected once a responder runs.
-  expected_operations_alarms = { for name, alarm in local.operations_alarms : name => alarm if var.responder || name != "heartbeat" }
+  # What a responder does is expected where one runs: a heartbeat that nobody sends and a queue that nobody reads are no
+  # news elsewhere.
+  responders_alarms          = ["heartbeat", "alert-queue-age"]
+  expected_operations_alarms = { for name, alarm in local.operations_alarms : name => alarm if var.responder || !contains(local.responders_alarms, name) }
 
   operations_alarms = {
     # CloudWatch can't see a broken path from alarm to responder: the responder's own pulse goes through it.
@@ -233,15 +240,37 @@ locals {
       service = "operations", severity = "SEV-2", runbook = "alerts.md#alert-delivery"
       summary = "A notification could not be delivered"
       metrics = {
-        for severity, topic in local.severities : replace(lower(severity), "-", "") => {
+        for key, topic in merge({ for severity, topic in local.severities : replace(lower(severity), "-", "") => topic }, { cache = local.cache_topic }) : key => {
           namespace = "AWS/SNS", metric = "NumberOfNotificationsFailed", stat = "Sum", dimensions = { TopicName = topic }
         }
       }
-      expression = "FILL(sev1, 0) + FILL(sev2, 0) + FILL(sev3, 0)"
+      expression = "FILL(cache, 0) + FILL(sev1, 0) + FILL(sev2, 0) + FILL(sev3, 0)"
       comparison = ">", threshold = 0
       period     = "slow", datapoints = 1, evaluations = 3, missing = "notBreaching"
     }
-    # Not in the runbook; one message here is an alert that nobody acted on.
+    # Not in the runbook. EventBridge counts here what it could hand over neither to a target nor to the dead-letter queue.
+    event-delivery = {
+      service = "operations", severity = "SEV-2", runbook = "alerts.md#alert-delivery"
+      summary = "EventBridge could not deliver an event"
+      metrics = {
+        for event in keys(local.events) : replace(event, "-", "_") => {
+          namespace = "AWS/Events", metric = "FailedInvocations", stat = "Sum", dimensions = { RuleName = "${var.name}-${event}" }
+        }
+      }
+      expression = join(" + ", [for event in keys(local.events) : "FILL(${replace(event, "-", "_")}, 0)"])
+      comparison = ">", threshold = 0
+      period     = "slow", datapoints = 1, evaluations = 3, missing = "notBreaching"
+    }
+    # Not in the runbook. A responder that is well takes an alert within a second; this one is down, hangs, or falls behind.
+    # A message that was received more than three times no longer counts: that one ends in the dead-letter queue.
+    alert-queue-age = {
+      service    = "operations", severity = "SEV-2", runbook = "alerts.md#alert-delivery"
+      summary    = "An alert has been waiting for more than two minutes, and nobody takes it"
+      metrics    = { age = { namespace = "AWS/SQS", metric = "ApproximateAgeOfOldestMessage", stat = "Maximum", dimensions = { QueueName = "${var.name}-alerts" } } }
+      comparison = ">", threshold = 120
+      datapoints = 3, evaluations = 3, missing = "notBreaching"
+    }
+    # Not in the runbook; one message here is an alert that nobody acted on, or one that never got as far as the queue.
     alert-dead-letter = {
       service    = "operations", severity = "SEV-2", runbook = "alerts.md#alert-delivery"
       summary    = "An alert ended in the dead-letter queue"
@@ -251,5 +280,44 @@ locals {
     }
   }
 
-  alarms = merge(local.database_alarms, local.load_balancer_alarms, local.service_alarms, local.cache_alarms, local.expected_operations_alarms)
+  # The responder's own tasks. AWS/ECS has a sample a minute of each task's CPU: their number is how many run.
+  responder_alarms = {
+    responder-tasks-short = {
+      service    = "operations", severity = "SEV-2", runbook = "alerts.md#alert-delivery"
+      summary    = "Fewer than two tasks of the responder run"
+      metrics    = { tasks = { namespace = "AWS/ECS", metric = "CPUUtilization", stat = "SampleCount", dimensions = { ClusterName = "${var.name}-responder", ServiceName = "responder" } } }
+      comparison = "<", threshold = 2
+      datapoints = 10, evaluations = 10, missing = "missing", tells_silence = true
+    }
+  }
+
+  responder_database_dimensions = { DBInstanceIdentifier = coalesce(var.responder_database, "none") }
+
+  # Its database, where it has one here.
+  responder_database_alarms = {
+    responder-database-no-data = {
+      service    = "operations", severity = "SEV-2", runbook = "alerts.md#alert-delivery"
+      summary    = "The responder's database has sent no metrics: it is stopped, or it is gone"
+      metrics    = { cpu = { namespace = "AWS/RDS", metric = "CPUUtilization", stat = "SampleCount", dimensions = local.responder_database_dimensions } }
+      comparison = "<", threshold = 1
+      datapoints = 5, evaluations = 5, missing = "missing", tells_silence = true
+    }
+    responder-database-storage-low = {
+      service    = "operations", severity = "SEV-2", runbook = "alerts.md#alert-delivery"
+      summary    = "Less than 2 GiB of the storage of the responder's database is free"
+      metrics    = { free = { namespace = "AWS/RDS", metric = "FreeStorageSpace", stat = "Minimum", dimensions = local.responder_database_dimensions } }
+      comparison = "<", threshold = 2147483648
+      datapoints = 5, evaluations = 5, missing = "missing"
+    }
+  }
+
+  alarms = merge(
+    local.database_alarms,
+    local.load_balancer_alarms,
+    local.service_alarms,
+    local.cache_alarms,
+    local.expected_operations_alarms,
+    { for name, alarm in local.responder_alarms : name => alarm if var.run_responder },
+    { for name, alarm in local.responder_database_alarms : name => alarm if var.responder_database != null },
+  )
 }

@@ -13,10 +13,18 @@ locals {
       cache-engine       = "/elasticache/${var.name}-redis/engine-log"
       firewall           = "aws-waf-logs-${var.name}"
     },
+    var.run_responder ? { responder = "/ecs/${var.name}/responder" } : {},
+    var.responder_database == null ? {} : {
+      responder-database         = "/aws/rds/instance/${var.responder_database}/postgresql"
+      responder-database-upgrade = "/aws/rds/instance/${var.responder_database}/upgrade"
+    },
   )
 
   # AWS's services make these by themselves where they aren't there: also after a destroy, by what they write late.
-  made_by_aws = { for key in ["container-insights", "database", "database-upgrade", "cache-slow", "cache-engine"] : key => local.log_groups[key] }
+  made_by_aws = {
+    for key, name in local.log_groups : key => name
+    if contains(["container-insights", "database", "database-upgrade", "cache-slow", "cache-engine", "responder-database", "responder-database-upgrade"], key)
+  }
 }
 
 resource "aws_cloudwatch_log_group" "this" {

@@ -46,7 +46,7 @@ module "service_alarms" {
   topic_arns   = local.published_topic_arns
   periods      = var.alarm_periods
 
-  depends_on = [var.service_names]
+  depends_on = [var.service_names, var.responder_service]
 }
 
 resource "aws_cloudwatch_composite_alarm" "this" {

@@ -7,6 +7,10 @@ locals {
 
   topic_arns = { for severity, name in local.severities : severity => "arn:${data.aws_partition.current.partition}:sns:${var.region}:${var.account_id}:${name}" }
   queue_arn  = "arn:${data.aws_partition.current.partition}:sqs:${var.region}:${var.account_id}:${var.name}-alerts"
+
+  # ElastiCache tells what it does to a node-based cache to one topic, and not to EventBridge.
+  cache_topic     = "${var.name}-cache"
+  cache_topic_arn = "arn:${data.aws_partition.current.partition}:sns:${var.region}:${var.account_id}:${local.cache_topic}"
 }
 
 # One topic for each severity, so that people and tools can subscribe to what concerns them.
@@ -58,7 +62,35 @@ resource "aws_sns_topic_policy" "severity" {
   })
 }
 
-# What the responder reads. A message that it fails on five times moves to the dead-letter queue, and an alarm says so.
+# ElastiCache publishes only to a topic that isn't encrypted and whose policy asks for aws:SourceOwner (its guide's page
+# "Event Notifications and Amazon SNS"): where one of the two is otherwise the topic turns inactive, and nobody is told.
+resource "aws_sns_topic" "cache" {
+  #checkov:skip=CKV_AWS_26:ElastiCache doesn't publish to an encrypted topic; its messages name a cache and what was done to it.
+  name              = local.cache_topic
+  display_name      = "${var.name} cache"
+  signature_version = 2
+
+  tags = { Name = local.cache_topic }
+}
+
+resource "aws_sns_topic_policy" "cache" {
+  arn = aws_sns_topic.cache.arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "AccountAndElastiCache"
+      Effect    = "Allow"
+      Principal = { AWS = "*" }
+      Action    = ["sns:GetTopicAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:ListSubscriptionsByTopic", "sns:Publish"]
+      Resource  = local.cache_topic_arn
+      Condition = { StringEquals = { "aws:SourceOwner" = var.account_id } }
+    }]
+  })
+}
+
+# What the responder reads. A message that was received ten times and never deleted moves to the dead-letter queue, and an
+# alarm says so. Fewer would not do: a look in the console counts, and so does an answer that the network lost.
 resource "aws_sqs_queue" "alerts" {
   name                              = "${var.name}-alerts"
   kms_master_key_id                 = var.kms_key_arn
@@ -69,7 +101,7 @@ resource "aws_sqs_queue" "alerts" {
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letter.arn
-    maxReceiveCount     = 5
+    maxReceiveCount     = 10
   })
 
   tags = { Name = "${var.name}-alerts" }
@@ -78,7 +110,7 @@ resource "aws_sqs_queue" "alerts" {
 resource "aws_sqs_queue" "dead_letter" {
   name                      = "${var.name}-alerts-dead-letter"
   kms_master_key_id         = var.kms_key_arn
-  message_retention_seconds = 1209600 # 14 days, the most there is
+  message_retention_seconds = 1209600 # 14 days, the most there is; a message's age counts from when it was first sent
 
   tags = { Name = "${var.name}-alerts-dead-letter" }
 }
@@ -93,23 +125,37 @@ resource "aws_sqs_queue_policy" "alerts" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
-      Sid       = "TopicsDeliver"
-      Effect    = "Allow"
-      Principal = { Service = "sns.amazonaws.com" }
-      Action    = "sqs:SendMessage"
-      Resource  = each.value.arn
-      Condition = { ArnEquals = { "aws:SourceArn" = values(local.topic_arns) } }
-    }]
+    Statement = [
+      {
+        Sid       = "TopicsDeliver"
+        Effect    = "Allow"
+        Principal = { Service = "sns.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = each.value.arn
+        Condition = { ArnEquals = { "aws:SourceArn" = concat(values(local.topic_arns), [local.cache_topic_arn]) } }
+      },
+      {
+        Sid       = "RulesDeliver"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sqs:SendMessage"
+        Resource  = each.value.arn
+        Condition = { ArnEquals = { "aws:SourceArn" = values(local.event_rule_arns) } }
+      },
+    ]
   })
 }
 
+# SNS gives up at once where the queue or its key refuses, and keeps the message only if the subscription itself says where.
 resource "aws_sns_topic_subscription" "alerts" {
-  for_each = local.severities
+  for_each = merge({ for severity, topic in aws_sns_topic.severity : severity => topic.arn }, { cache = aws_sns_topic.cache.arn })
 
-  topic_arn = aws_sns_topic.severity[each.key].arn
+  topic_arn = each.value
   protocol  = "sqs"
   endpoint  = aws_sqs_queue.alerts.arn
+
+  # The envelope says which topic it was, has an id that stays when SNS delivers again, and is signed.
+  raw_message_delivery = false
 
   redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.dead_letter.arn })
 
@@ -128,28 +174,4 @@ resource "aws_sns_topic_subscription" "email" {
   topic_arn = aws_sns_topic.severity[each.value.severity].arn
   protocol  = "email"
   endpoint  = each.value.address
-}
-
-# A failed deployment is an event, not a metric.
-resource "aws_cloudwatch_event_rule" "deployment_failed" {
-  name        = "${var.name}-deployment-failed"
-  description = "ECS gave up on a deployment"
-
-  event_pattern = jsonencode({
-    source      = ["aws.ecs"]
-    detail-type = ["ECS Deployment State Change"]
-    detail      = { eventName = ["SERVICE_DEPLOYMENT_FAILED"] }
-    resources = [
-      for service in sort(keys(var.services)) : { prefix = "arn:${data.aws_partition.current.partition}:ecs:${var.region}:${var.account_id}:service/${var.cluster_name}/${service}" }
-    ]
-  })
-
-  tags = { Name = "${var.name}-deployment-failed" }
-}
-
-resource "aws_cloudwatch_event_target" "deployment_failed" {
-  rule = aws_cloudwatch_event_rule.deployment_failed.name
-  arn  = aws_sns_topic.severity["SEV-2"].arn
-
-  depends_on = [aws_sns_topic_policy.severity]
 }

@@ -13,6 +13,11 @@ output "topic_arns" {
   value       = { for severity, topic in aws_sns_topic.severity : severity => topic.arn }
 }
 
+output "cache_topic_arn" {
+  description = "Topic to which ElastiCache tells what it does to the cache, known once it may."
+  value       = aws_sns_topic_policy.cache.arn
+}
+
 output "alert_queue_url" {
   description = "Queue that the responder reads."
   value       = aws_sqs_queue.alerts.url
@@ -24,7 +29,7 @@ output "alert_queue_arn" {
 }
 
 output "dead_letter_queue_url" {
-  description = "Queue of the alerts that could not be handled."
+  description = "Queue of the alerts that could not be handled or delivered."
   value       = aws_sqs_queue.dead_letter.url
 }
 

@@ -9,9 +9,27 @@ variable "environment" {
 }
 
 variable "responder" {
-  description = "Whether a responder runs in this environment. Its heartbeat is expected then, and its silence is an alarm."
+  description = "Whether a responder runs for this environment, here or elsewhere. Its heartbeat is expected then, and alerts that nobody takes are an alarm."
   type        = bool
   default     = true
+}
+
+variable "run_responder" {
+  description = "Whether the responder's tasks are part of this stack: its log group and the alarm on itself are made then."
+  type        = bool
+  default     = false
+}
+
+variable "responder_database" {
+  description = "Identifier of the responder's own database, for its log groups and alarms; null where it has none here."
+  type        = string
+  default     = null
+}
+
+variable "responder_service" {
+  description = "Name of the responder's service, known once it runs: the alarm that expects its tasks is made after it."
+  type        = string
+  default     = null
 }
 
 variable "account_id" {

@@ -2,8 +2,9 @@ variable "repositories" {
   description = "Name of the repository of each service."
   type        = map(string)
   default = {
-    backend  = "ohmycoins/backend"
-    frontend = "ohmycoins/frontend"
+    backend   = "ohmycoins/backend"
+    frontend  = "ohmycoins/frontend"
+    responder = "ohmycoins/responder"
   }
 
   validation {

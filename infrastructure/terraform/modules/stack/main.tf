@@ -72,6 +72,9 @@ module "monitoring" {
   account_id               = local.account_id
   region                   = local.region
   responder                = var.responder
+  run_responder            = var.run_responder
+  responder_database       = local.responder_database
+  responder_service        = one(module.responder[*].service_name)
   kms_key_arn              = module.encryption.operations_key_arn
   log_retention_days       = var.log_retention_days
   flow_log_group_name      = module.audit.flow_log_group_name
@@ -142,6 +145,7 @@ module "cache" {
   snapshot_retention_days = var.cache.snapshot_retention_days
   maintenance_window      = var.maintenance_window
   apply_immediately       = !var.protected
+  notification_topic_arn  = module.monitoring.cache_topic_arn
 
   log_group_names = {
     slow-log   = module.monitoring.log_groups["cache-slow"].name

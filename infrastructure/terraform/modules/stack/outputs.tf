@@ -82,13 +82,19 @@ output "network" {
 }
 
 output "alerts" {
-  description = "Topic of each severity, the queue that the responder reads, and the one for what it failed on."
+  description = "Topic of each severity and of the cache, the queue that the responder reads, and the one for what it failed on or never got."
   value = {
     topic_arns            = module.monitoring.topic_arns
+    cache_topic_arn       = module.monitoring.cache_topic_arn
     queue_url             = module.monitoring.alert_queue_url
     queue_arn             = module.monitoring.alert_queue_arn
     dead_letter_queue_url = module.monitoring.dead_letter_queue_url
   }
+}
+
+output "responder" {
+  description = "The responder's service, its cluster, its role and its database; null where it doesn't run here."
+  value       = one([for made in module.responder : { service = made.service_name, cluster = made.cluster_name, task_role_arn = made.task_role_arn, security_group_id = made.security_group_id, database = made.database_identifier }])
 }
 
 output "alarm_names" {

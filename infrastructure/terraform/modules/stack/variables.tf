@@ -245,9 +245,57 @@ variable "traffic_floors" {
 }
 
 variable "responder" {
-  description = "Whether a responder runs in this environment, whose heartbeat is expected."
+  description = "Whether a responder runs for this environment, here or elsewhere: its heartbeat is expected, and its queue is to be read."
   type        = bool
   default     = true
+}
+
+variable "run_responder" {
+  description = "Whether the responder runs in this stack: two tasks of omc and a database of their own, which cost some 47 USD a month in staging and 68 in production."
+  type        = bool
+  default     = false
+
+  validation {
+    condition     = !var.run_responder || var.responder
+    error_message = "run_responder needs responder = true: a responder whose heartbeat nobody expects may fall silent unseen."
+  }
+
+  validation {
+    condition     = !var.run_responder || var.responder_service != null
+    error_message = "run_responder needs responder_service with the image to run."
+  }
+
+  validation {
+    condition     = !var.run_responder || var.network.nat_gateways > 0
+    error_message = "Without NAT gateways the responder reaches neither Slack nor any other channel: add NAT gateways, or run it elsewhere."
+  }
+}
+
+variable "responder_service" {
+  description = "The responder that run_responder runs: its image by digest, its secrets OMC_… by the ARNs of Secrets Manager, the secret with the URL of a PostgreSQL that there is already (null makes one) and that one's port, whether it may send SMS, the mail server's port, and the host name of its API (null for none). Raise database_password_version by one for a new password."
+  type = object({
+    image                     = string
+    secrets                   = optional(map(string), {})
+    store_url_secret_arn      = optional(string)
+    store_port                = optional(number, 5432)
+    database_password_version = optional(number, 1)
+    sms                       = optional(bool, false)
+    smtp_port                 = optional(number)
+    host                      = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = try(var.responder_service.host, null) == null || var.domain_name != null
+    error_message = "responder_service.host needs HTTPS: set domain_name."
+  }
+}
+
+variable "responder_password" {
+  description = "A new password for the responder's own database; ephemeral, so it reaches neither plan nor state. Written only where run_responder makes one."
+  type        = string
+  ephemeral   = true
+  sensitive   = true
 }
 
 variable "alert_emails" {

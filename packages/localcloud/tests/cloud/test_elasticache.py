@@ -202,12 +202,29 @@ def test_replicas_copy_and_take_over(pair: Cache) -> None:
         lambda: "Finished recovery for cache nodes 0001" in pair.event_messages("pair-001"),
     )
     eventually("the recovery is over", lambda: not pair.cloud.part(Caches)._jobs["pair"].is_alive())
+    queue = queue_of_a_topic(pair)
     pair.elasticache.test_failover(ReplicationGroupId="pair", NodeGroupId="0001")
     eventually(
         "the former primary is the primary again",
         lambda: pair.roles() == {"pair-001": "primary", "pair-002": "replica"},
     )
     eventually("the failover is over", lambda: not pair.cloud.part(Caches)._jobs["pair"].is_alive())
+    [message] = pair.aws("sqs").receive_message(QueueUrl=queue)["Messages"]
+    assert json.loads(json.loads(message["Body"])["Message"]) == {"ElastiCache:FailoverComplete": "pair-001"}
+
+
+def queue_of_a_topic(cache: Cache) -> str:
+    """A queue that gets what the cache tells to its topic."""
+    topic = cache.aws("sns").create_topic(Name="cache-events")["TopicArn"]
+    url = cache.aws("sqs").create_queue(QueueName="cache-events")["QueueUrl"]
+    arn = cache.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    cache.aws("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    cache.elasticache.modify_replication_group(
+        ReplicationGroupId="pair", NotificationTopicArn=topic, ApplyImmediately=True
+    )
+    cache.available()
+    eventually("the change is made", lambda: not cache.cloud.part(Caches)._jobs["pair"].is_alive())
+    return str(url)
 
 
 def test_replicas_come_and_go(pair: Cache) -> None:

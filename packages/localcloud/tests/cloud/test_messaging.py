@@ -93,6 +93,30 @@ def test_the_depth_of_a_queue_is_measured(shared_aws: Clients, shared_cloud: Clo
     assert measured == {"Visible": 2, "NotVisible": 1}
 
 
+def test_the_oldest_message_says_how_long_nobody_has_dealt_with_it(shared_aws: Clients, shared_cloud: Cloud) -> None:
+    """In flight or not; but one that was received again and again is nobody's measure any more."""
+    sqs = shared_aws("sqs")
+    url = sqs.create_queue(QueueName="waiting")["QueueUrl"]
+
+    def age() -> int:
+        messaging.measure_queues(shared_cloud)
+        return messaging.age_of_oldest(shared_cloud.moto("sqs").queues["waiting"])
+
+    assert age() == 0
+    sqs.send_message(QueueUrl=url, MessageBody="old")
+    [message] = shared_cloud.moto("sqs").queues["waiting"]._messages
+    message.sent_timestamp -= 90_000
+    assert age() in (90, 91)
+    for _ in range(messaging.RECEIPTS):
+        sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)
+    assert age() in (90, 91)
+    assert (
+        total(shared_aws, "AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": "waiting"}, "Maximum") or 0
+    ) >= 90
+    sqs.receive_message(QueueUrl=url, VisibilityTimeout=0)
+    assert age() == 0
+
+
 class Flaky(HTTPServer):
     """Refuses the first so many messages."""
 

@@ -128,7 +128,7 @@ def test_apply_plan_destroy(cloud: Cloud, aws: Any, roots: Callable[[str], Root]
 def is_begun(aws: Any) -> bool:
     s3 = aws("s3")
     versioned = [s3.get_bucket_versioning(Bucket=one["Name"]).get("Status") for one in s3.list_buckets()["Buckets"]]
-    return versioned == ["Enabled"] and len(aws("ecr").describe_repositories()["repositories"]) == 2
+    return versioned == ["Enabled"] and len(aws("ecr").describe_repositories()["repositories"]) == 3
 
 
 def prepared(cloud: Cloud, aws: Any, roots: Callable[[str], Root]) -> tuple[Root, list[str]]:

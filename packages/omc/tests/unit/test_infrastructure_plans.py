@@ -235,6 +235,13 @@ def test_an_apply_that_would_take_a_rollback_back_is_refused() -> None:
     assert "would undo what a deployment, a rollback or the autoscaler set on aws_ecs_service.this" in refusal
 
 
+def test_an_apply_may_change_what_omc_itself_runs_on() -> None:
+    """No deployment of omc's knows the responder's service: its revision comes by Terraform alone."""
+    taken = changed("task_definition", "ohmycoins-responder:3", "ohmycoins-responder:4", kind="aws_ecs_service")
+    taken = replace(taken, address="module.stack.module.responder[0].aws_ecs_service.this")
+    assert apply(ASKED, STAGING, replace(MIXED, changes=(taken,)), NOTHING_RUNS).refusals == ()
+
+
 def test_what_runs_by_a_deployment_is_said_to_stay() -> None:
     at = datetime(2026, 11, 23, tzinfo=UTC)
     deployment = Deployment("d", "PRIMARY", "COMPLETED", "", 2, 2, 0, 0, "ohmycoins-backend:41", at, at)

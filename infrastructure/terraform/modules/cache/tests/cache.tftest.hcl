@@ -29,6 +29,19 @@ run "redis_7_that_evicts_and_speaks_tls" {
   }
 }
 
+run "what_aws_does_to_it_is_told" {
+  command = plan
+
+  variables {
+    notification_topic_arn = "arn:aws:sns:ap-southeast-2:123456789012:ohmycoins-staging-cache"
+  }
+
+  assert {
+    condition     = aws_elasticache_replication_group.this.notification_topic_arn == "arn:aws:sns:ap-southeast-2:123456789012:ohmycoins-staging-cache"
+    error_message = "Failovers and replaced nodes go to the topic."
+  }
+}
+
 run "one_member_has_no_failover" {
   command = plan
 

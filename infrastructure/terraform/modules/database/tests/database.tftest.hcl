@@ -51,6 +51,20 @@ run "rds_makes_the_password" {
   }
 }
 
+run "a_password_of_ones_own_is_not_rotated_by_rds" {
+  command = plan
+
+  variables {
+    own_password         = "an-example-that-is-long-enough-to-pass"
+    own_password_version = 3
+  }
+
+  assert {
+    condition     = aws_db_instance.this.manage_master_user_password == null && aws_db_instance.this.password == null && aws_db_instance.this.password_wo_version == 3
+    error_message = "RDS manages no password, and this one is in no plan."
+  }
+}
+
 run "parameters_are_set_not_derived" {
   command = plan
 

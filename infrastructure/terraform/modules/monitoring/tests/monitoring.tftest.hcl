@@ -7,6 +7,10 @@ mock_provider "aws" {
     defaults = { arn = "arn:aws:sqs:ap-southeast-2:123456789012:mock", url = "https://sqs.ap-southeast-2.amazonaws.com/123456789012/mock" }
   }
 
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:ap-southeast-2:123456789012:ohmycoins-staging-cache" }
+  }
+
   mock_resource "aws_cloudwatch_metric_alarm" {
     defaults = { arn = "arn:aws:cloudwatch:ap-southeast-2:123456789012:alarm:mock" }
   }
@@ -57,8 +61,8 @@ run "the_table" {
   command = plan
 
   assert {
-    condition     = length(module.alarms.alarms) + length(module.service_alarms.alarms) == 25 && length(aws_cloudwatch_composite_alarm.this) == 2
-    error_message = "Eleven alarms of the stack's single parts with three of operations, five of each service, and a composite of each."
+    condition     = length(module.alarms.alarms) + length(module.service_alarms.alarms) == 27 && length(aws_cloudwatch_composite_alarm.this) == 2
+    error_message = "Twelve alarms of the stack's single parts, five of operations, five of each service, and a composite of each."
   }
 }
 
@@ -181,8 +185,22 @@ run "a_rehearsal_is_quick_but_counts_as_often" {
 
 run "alerts_reach_the_queue_or_the_dead_letter_queue" {
   assert {
-    condition     = length(aws_sns_topic_subscription.alerts) == 3 && alltrue([for subscription in aws_sns_topic_subscription.alerts : subscription.protocol == "sqs" && subscription.endpoint == aws_sqs_queue.alerts.arn])
-    error_message = "Each severity's topic delivers to the responder's queue."
+    condition     = toset(keys(aws_sns_topic_subscription.alerts)) == toset(["SEV-1", "SEV-2", "SEV-3", "cache"]) && alltrue([for subscription in aws_sns_topic_subscription.alerts : subscription.protocol == "sqs" && subscription.endpoint == aws_sqs_queue.alerts.arn])
+    error_message = "Each severity's topic and the cache's deliver to the responder's queue."
+  }
+
+  # SNS gives up at once where the queue or its key refuses: without this the message is gone.
+  assert {
+    condition = alltrue([
+      for subscription in aws_sns_topic_subscription.alerts :
+      jsondecode(subscription.redrive_policy).deadLetterTargetArn == aws_sqs_queue.dead_letter.arn && subscription.raw_message_delivery == false
+    ])
+    error_message = "What the queue refuses is kept, and the envelope with its id and signature stays on."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sqs_queue.alerts.redrive_policy).maxReceiveCount == 10 && aws_sqs_queue.dead_letter.message_retention_seconds > aws_sqs_queue.alerts.message_retention_seconds
+    error_message = "A look in the console is no failure, and a message's age goes on counting in the dead-letter queue."
   }
 
   assert {
@@ -191,10 +209,14 @@ run "alerts_reach_the_queue_or_the_dead_letter_queue" {
   }
 
   assert {
-    condition = toset(one(jsondecode(aws_sqs_queue_policy.alerts["alerts"].policy).Statement).Condition.ArnEquals["aws:SourceArn"]) == toset([
-      for severity in ["sev-1", "sev-2", "sev-3"] : "arn:aws:sns:ap-southeast-2:123456789012:ohmycoins-staging-${severity}"
+    condition = alltrue([
+      for policy in aws_sqs_queue_policy.alerts :
+      { for statement in jsondecode(policy.policy).Statement : statement.Principal.Service => toset(statement.Condition.ArnEquals["aws:SourceArn"]) } == {
+        "sns.amazonaws.com"    = toset([for topic in ["sev-1", "sev-2", "sev-3", "cache"] : "arn:aws:sns:ap-southeast-2:123456789012:ohmycoins-staging-${topic}"])
+        "events.amazonaws.com" = toset([for rule in aws_cloudwatch_event_rule.this : "arn:aws:events:ap-southeast-2:123456789012:rule/${rule.name}"])
+      }
     ])
-    error_message = "Only the three topics may send."
+    error_message = "Only the topics and the rules may send, to the queue and to the dead-letter queue."
   }
 
   assert {
@@ -212,15 +234,96 @@ run "alerts_reach_the_queue_or_the_dead_letter_queue" {
   }
 }
 
+# An encrypted topic, or a policy that asks for aws:SourceAccount, turns inactive without a word.
+run "elasticache_may_publish" {
+  assert {
+    condition     = aws_sns_topic.cache.kms_master_key_id == null && aws_sns_topic.cache.name == "ohmycoins-staging-cache"
+    error_message = "ElastiCache publishes to no encrypted topic."
+  }
+
+  assert {
+    condition     = one(jsondecode(aws_sns_topic_policy.cache.policy).Statement).Condition == { StringEquals = { "aws:SourceOwner" = "123456789012" } }
+    error_message = "The policy asks for aws:SourceOwner, and for this account's."
+  }
+}
+
+run "every_rule_sends_to_the_queue_or_the_dead_letter_queue" {
+  assert {
+    condition     = toset(keys(aws_cloudwatch_event_rule.this)) == toset(["alarm-changed", "alarm-deleted", "database-event", "deployment-failed", "health", "service-action", "task-stopped"])
+    error_message = "Seven rules."
+  }
+
+  assert {
+    condition = alltrue([
+      for event, target in aws_cloudwatch_event_target.queue :
+      target.rule == "ohmycoins-staging-${event}" && target.arn == aws_sqs_queue.alerts.arn && target.dead_letter_config[0].arn == aws_sqs_queue.dead_letter.arn
+    ]) && toset(keys(aws_cloudwatch_event_target.queue)) == toset(keys(aws_cloudwatch_event_rule.this))
+    error_message = "Each rule has the queue for its target, and a dead-letter queue behind it."
+  }
+}
+
 run "a_failed_deployment_is_an_alert" {
   assert {
-    condition     = jsondecode(aws_cloudwatch_event_rule.deployment_failed.event_pattern).detail.eventName == ["SERVICE_DEPLOYMENT_FAILED"]
+    condition     = jsondecode(aws_cloudwatch_event_rule.this["deployment-failed"].event_pattern).detail.eventName == ["SERVICE_DEPLOYMENT_FAILED"]
     error_message = "The rule watches for failed deployments."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_event_target.deployment_failed.dead_letter_config[0].arn == aws_sqs_queue.dead_letter.arn
+    error_message = "What the topic refuses is kept too."
   }
 
   assert {
     condition     = aws_cloudwatch_event_target.deployment_failed.arn == aws_sns_topic.severity["SEV-2"].arn
     error_message = "It goes to SEV-2."
+  }
+}
+
+run "without_a_responder_nothing_is_expected_of_one" {
+  command = plan
+
+  variables {
+    responder = false
+  }
+
+  assert {
+    condition     = !contains(keys(module.alarms.alarms), "heartbeat") && !contains(keys(module.alarms.alarms), "alert-queue-age")
+    error_message = "A heartbeat that nobody sends and a queue that nobody reads are no news there."
+  }
+
+  assert {
+    condition     = contains(keys(module.alarms.alarms), "alert-dead-letter") && contains(keys(module.alarms.alarms), "alert-delivery")
+    error_message = "What never arrived is one all the same."
+  }
+}
+
+run "a_responder_of_this_stack_is_watched" {
+  command = plan
+
+  variables {
+    run_responder      = true
+    responder_database = "ohmycoins-staging-responder"
+    responder_service  = "responder"
+  }
+
+  assert {
+    condition     = length(setsubtract(["responder-tasks-short", "responder-database-no-data"], keys(module.service_alarms.alarms))) == 0 && contains(keys(module.alarms.alarms), "responder-database-storage-low")
+    error_message = "Its tasks and its database have alarms; those that silence sets off are made after it."
+  }
+
+  assert {
+    condition     = length(setsubtract(["/ecs/ohmycoins-staging/responder", "/aws/rds/instance/ohmycoins-staging-responder/postgresql"], [for group in aws_cloudwatch_log_group.this : group.name])) == 0
+    error_message = "Its log groups are there before it."
+  }
+
+  assert {
+    condition     = contains(keys(output.log_groups_made_by_aws), "responder-database") && !contains(keys(output.log_groups_made_by_aws), "responder")
+    error_message = "RDS makes its groups again when it writes late; ECS doesn't."
+  }
+
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.this["database-event"].event_pattern).detail.SourceIdentifier == ["ohmycoins-staging", "ohmycoins-staging-responder"]
+    error_message = "What RDS does to its database is told too."
   }
 }
 

@@ -9,8 +9,8 @@ run "a_repository_for_each_service" {
   command = plan
 
   assert {
-    condition     = { for service, repository in aws_ecr_repository.this : service => repository.name } == { backend = "ohmycoins/backend", frontend = "ohmycoins/frontend" }
-    error_message = "The repositories are ohmycoins/backend and ohmycoins/frontend."
+    condition     = { for service, repository in aws_ecr_repository.this : service => repository.name } == { backend = "ohmycoins/backend", frontend = "ohmycoins/frontend", responder = "ohmycoins/responder" }
+    error_message = "The repositories are those that the services and the responder pull from."
   }
 
   assert {

@@ -7,6 +7,7 @@ variables {
   protected   = false
   secret_key  = "an-example-that-is-long-enough-to-pass"
 
+  responder_password = "an-example-that-is-long-enough-to-pass"
   database_passwords = { a = "a-password-that-is-long-enough-to-pass", b = "b-password-that-is-long-enough-to-pass" }
 
   network = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 1 }
@@ -154,6 +155,112 @@ run "production_without_https_protection_or_anybody_to_tell_is_refused" {
   }
 
   expect_failures = [var.domain_name, var.protected, var.alert_emails]
+}
+
+# Whoever runs one says so, or nobody would miss it.
+run "production_with_a_responder_or_with_mail_has_somebody_to_tell" {
+  command = plan
+
+  variables {
+    environment  = "production"
+    protected    = true
+    responder    = false
+    domain_name  = "app.example.com"
+    alert_emails = { "SEV-1" = ["oncall@example.com"], "SEV-2" = ["oncall@example.com"] }
+
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+  }
+
+  assert {
+    condition     = !contains(keys(output.alarm_names), "heartbeat")
+    error_message = "Mail alone is enough, and no heartbeat is expected then."
+  }
+}
+
+run "mail_for_one_severity_is_not_enough" {
+  command = plan
+
+  variables {
+    environment  = "production"
+    protected    = true
+    responder    = false
+    domain_name  = "app.example.com"
+    alert_emails = { "SEV-1" = ["oncall@example.com"], "SEV-3" = ["oncall@example.com"] }
+
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+  }
+
+  expect_failures = [var.alert_emails]
+}
+
+run "a_responder_is_expected_and_runs_elsewhere" {
+  command = plan
+
+  assert {
+    condition     = contains(keys(output.alarm_names), "heartbeat") && contains(keys(output.alarm_names), "alert-queue-age") && output.responder == null
+    error_message = "By default its heartbeat is expected, and none of its parts is made here."
+  }
+}
+
+run "the_responder_runs_beside_the_stack" {
+  variables {
+    run_responder = true
+    responder_service = {
+      image   = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/responder@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+      secrets = { OMC_SLACK_BOT_TOKEN = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:slack-AbCdEf:bot::" }
+    }
+  }
+
+  assert {
+    condition     = output.responder.service == "responder" && output.responder.cluster == "ohmycoins-staging-responder" && output.responder.database == "ohmycoins-staging-responder"
+    error_message = "It has a cluster and a database of its own."
+  }
+
+  assert {
+    condition     = length(setsubtract(["heartbeat", "responder-tasks-short", "responder-database-no-data", "responder-database-storage-low"], keys(output.alarm_names))) == 0
+    error_message = "It is watched."
+  }
+}
+
+run "a_responder_with_a_record_elsewhere_has_no_database" {
+  command = plan
+
+  variables {
+    run_responder = true
+    responder_service = {
+      image                = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/responder@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+      store_url_secret_arn = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:omc-store-AbCdEf"
+    }
+  }
+
+  assert {
+    condition     = output.responder.database == null && !contains(keys(output.alarm_names), "responder-database-no-data") && !contains(keys(output.log_groups), "responder-database")
+    error_message = "There is nothing to watch of a database that isn't here."
+  }
+}
+
+run "a_responder_without_an_image_that_nobody_would_miss_is_refused" {
+  command = plan
+
+  variables {
+    run_responder = true
+    responder     = false
+  }
+
+  expect_failures = [var.run_responder]
+}
+
+run "a_responders_api_without_https_is_refused" {
+  command = plan
+
+  variables {
+    responder_service = {
+      image = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/responder@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+      host  = "omc.example.com"
+    }
+  }
+
+  expect_failures = [var.responder_service]
 }
 
 run "an_exchange_that_no_task_could_reach_is_refused" {

@@ -33,6 +33,8 @@ ATTEMPTS = 4
 PAUSE = 20.0
 """Seconds between attempts; with ``ATTEMPTS`` this is SNS's default delivery policy for HTTP."""
 SEND_EVERY = 0.2
+RECEIPTS = 3
+"""A message that was received more often is taken for one that nobody can handle."""
 MEASURE_EVERY = 10.0
 """SQS publishes each minute; ten seconds serve alarms with the shortest period."""
 
@@ -225,18 +227,26 @@ def count(cloud: Cloud, topic_arn: str, *, published: int | None = None, deliver
 
 
 def measure_queues(cloud: Cloud) -> None:
-    """The depth of every queue, as AWS/SQS has it."""
+    """The depth of every queue and how long its oldest message has been in it, as AWS/SQS has it."""
     if not cloud.has(MetricSink):
         return
     with cloud.lock:
         depths = [
-            (name, len(queue.messages), int(queue.approximate_number_of_messages_not_visible))
+            (name, len(queue.messages), int(queue.approximate_number_of_messages_not_visible), age_of_oldest(queue))
             for name, queue in cloud.moto("sqs").queues.items()
         ]
     metrics = cloud.part(MetricSink)
-    for name, visible, in_flight in depths:
+    for name, visible, in_flight, age in depths:
         for metric, number in (("Visible", visible), ("NotVisible", in_flight)):
             metrics.put("AWS/SQS", f"ApproximateNumberOfMessages{metric}", {"QueueName": name}, number, unit="Count")
+        metrics.put("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": name}, age, unit="Seconds")
+
+
+def age_of_oldest(queue: Any) -> int:
+    """Seconds since the oldest message was sent, whether it is in flight or not; 0 of an empty queue. One that was
+    received more than three times doesn't count (SQS's guide, "Available CloudWatch metrics for Amazon SQS")."""
+    sent = [message.sent_timestamp for message in queue._messages if message.approximate_receive_count <= RECEIPTS]
+    return int(time.time() - min(sent) / 1000) if sent else 0
 
 
 @operation("sns", "Publish", locked=False)

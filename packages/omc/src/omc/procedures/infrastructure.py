@@ -13,7 +13,7 @@ from omc.facts.pending import Pending
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.temporary import Temporary
-from omc.facts.terraform_json import Change, ChangeAction
+from omc.facts.terraform_json import Change, ChangeAction, Difference
 from omc.infrastructure.planned_change import PlannedChange
 from omc.judgement.approved_changes import approved_changes
 from omc.model.arguments.terraform import ApplyPlan
@@ -33,6 +33,8 @@ PARTIAL = (
 NOTHING_PENDING, NOTHING_TEMPORARY, NO_SCOPE = Pending(()), Temporary(), Scope(datetime.fromtimestamp(0, UTC))
 OWNED = {"aws_ecs_service": ("desired_count", "task_definition")}
 """What deployments and the autoscaler own, not Terraform: `ignore_changes` in modules/service says the same."""
+APPLIED = ".module.responder[0].aws_ecs_service.this"
+"""The end of the address of the one service that no deployment knows: what omc itself runs on, Terraform's alone."""
 
 
 def apply(
@@ -140,10 +142,11 @@ def _secrets(plan: SavedPlan) -> list[str]:
     ]
 
 
-def owned_by_deployments(change: Change) -> bool:
-    """Whether a resource differs only in what deployments and the autoscaler own."""
-    owned = OWNED.get(change.kind, ())
-    return bool(change.differences) and all(one.path in owned for one in change.differences)
+def owned_by_deployments(change: Change) -> list[Difference]:
+    """Of what differs, what deployments and the autoscaler own."""
+    if change.address.endswith(APPLIED):
+        return []
+    return [one for one in change.differences if one.path in OWNED.get(change.kind, ())]
 
 
 def _step(request: PlannedChange, plan: SavedPlan, summary: Summary) -> Step:
@@ -228,7 +231,7 @@ def _loss(loss: DataLoss) -> str:
 def _takes_back(plan: SavedPlan) -> Iterator[str]:
     """A deployment or a rollback must not be undone by the way."""
     for change in plan.changes:
-        taken = [one for one in change.differences if one.path in OWNED.get(change.kind, ())]
+        taken = owned_by_deployments(change)
         if change.does is ChangeAction.UPDATE and taken:
             what = ", ".join(f"{one.path} {one.before} → {one.after}" for one in taken)
             yield (

@@ -16,7 +16,7 @@ from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import Change, ChangeAction, Difference
 from omc.facts.trail import Author
 from omc.model.releases import Release
-from omc.procedures.infrastructure import NOTHING_TEMPORARY, OWNED
+from omc.procedures.infrastructure import NOTHING_TEMPORARY, owned_by_deployments
 from omc.procedures.temporary import named, scaled_by
 from omc.procedures.temporary import only as _only
 from omc.times import format_time
@@ -189,7 +189,7 @@ def _of_plan(plan: SavedPlan) -> Drift:
     intended: list[Change] = []
     computed: list[Change] = []
     for change in plan.drift:
-        owned = [one for one in change.differences if one.path in OWNED.get(change.kind, ())]
+        owned = owned_by_deployments(change)
         if owned:
             intended.append(_only(change, owned))
         rest = [one for one in change.differences if one not in owned]

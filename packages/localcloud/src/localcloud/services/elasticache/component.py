@@ -8,6 +8,7 @@ replica lives, the replica takes over first.
 from __future__ import annotations
 
 import copy
+import json
 import logging
 import shutil
 import threading
@@ -21,7 +22,7 @@ from localcloud.backends.haproxy import Haproxy, HaproxyError, TlsListener, tls_
 from localcloud.backends.valkey import Server, ValkeyError
 from localcloud.core import network
 from localcloud.core.connections import VpcNetwork
-from localcloud.core.interfaces import LogSink, MetricSink
+from localcloud.core.interfaces import LogSink, MetricSink, TopicPublisher
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.registry import component
 from localcloud.core.windows import in_window
@@ -125,6 +126,14 @@ class Caches:
         del self.events[:-EVENTS_KEPT]
         self._cloud.touch()
 
+    def publish(self, group: Group, event: str, member: str) -> None:
+        """What happened to a member, to the group's topic: ``{"ElastiCache:FailoverComplete": "shop-redis-002"}``."""
+        topic, cloud = group.settings.get("NotificationTopicArn"), self._require()
+        if topic and cloud.has(TopicPublisher):
+            message = json.dumps({f"ElastiCache:{event}": member})
+            if cloud.part(TopicPublisher).publish(topic, message) is None:
+                log.warning("%s: %s was not published, there is no topic %s", group.id, event, topic)
+
     def keep_down(self, member_id: str, down: bool) -> None:
         """Whether a member stays ended, as on a host that died and isn't replaced. The loop does it."""
         with self._require().lock:
@@ -149,6 +158,7 @@ class Caches:
             group.primary = chosen.id
             self.tell(chosen.id, message)
             self.tell(group.id, message)
+        self.publish(group, "FailoverComplete", chosen.id)
         for member in group.members:
             if member.id != chosen.id and self._lives(member):
                 address = self._server(group, chosen).address
@@ -270,6 +280,7 @@ class Caches:
             with self._require().lock:
                 self.rebooting.discard(member.id)
                 self.tell(member.id, "Cache node 0001 restarted")
+            self.publish(group, "CacheNodesRebooted", member.id)
 
     def _start(self, group: Group, member: Member, values: dict[str, str]) -> None:
         settings = server_settings(values, max_memory(group.settings["CacheNodeType"]))
