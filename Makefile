@@ -90,6 +90,8 @@ lock: install ## the hashed locks, made anew from pyproject.toml
 	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 packages/omc/pyproject.toml -o requirements/omc.txt; \
 	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-package ecs-localcloud \
 		packages/omc/pyproject.toml packages/localcloud/pyproject.toml --all-extras --group dev -o requirements/dev.txt; \
+	$$UV pip compile --quiet --universal --generate-hashes --python-version 3.11 --constraints requirements/dev.txt \
+		packages/omc/pyproject.toml --extra serve -o requirements/serve.txt; \
 	for app in backend frontend; do \
 		$$UV --directory apps/$$app pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 			--constraints ../../requirements/dev.txt requirements.in -o requirements.txt; \

@@ -34,7 +34,7 @@ WAIT: Final = 15
 """Seconds of a long poll; five less than the gateway waits for an answer."""
 VISIBILITY: Final = 60
 """Seconds for which a message that was received is kept from others; lengthened for as long as it is worked on."""
-MAX_RECEIVES: Final = 5
+MAX_RECEIVES: Final = 10
 """Of a message that can't be taken. From then on it is left to the redrive policy, which has the same number."""
 DELETE_TRIES: Final = 5
 MAX_DELAY: Final = 30.0
