@@ -103,7 +103,7 @@ def test_an_alert_opens_an_incident_and_wakes_up_those_who_page_for_it(timed: St
     [incident] = incidents_of(timed, "staging")
     assert (incident.severity, incident.summary, names(incident)) == (
         2,
-        "backend-unhealthy is firing",
+        "backend: Tasks of the service fail their health checks",
         ["backend-unhealthy"],
     )
     assert deadlines(timed) == {(ESCALATION, "1"): minute(0), (CAPTURE, "1"): minute(0)}

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from omc.incidents.incident import Incident
 from omc.model.pages import SHORT, Message
+from omc.responder.catalogue import KnownAlert, find
 from omc.times import format_duration
 
 LAST_CHANGES = ("recent deployments", "terraform applies", "api changes")
@@ -17,7 +18,20 @@ RUNBOOK = "docs/runbook/incident-response.md"
 def page_message(incident: Incident, why: str, now: datetime) -> Message:
     """Of a page that wants somebody to take an incident."""
     step = f"omc incident ack {incident.number} --env {incident.environment}"
-    return Message(_short(incident, step), (*_evidence(incident, now), f"You are paged as {why}.", f"Then: {RUNBOOK}"))
+    known = _known(incident)
+    first = (f"First: {known.action}",) if known else ()
+    section = known.runbook if known else RUNBOOK
+    lines = (*first, *_evidence(incident, now), f"You are paged as {why}.", f"Runbook: {section}")
+    return Message(_short(incident, step), lines)
+
+
+def _known(incident: Incident) -> KnownAlert | None:
+    """What the catalogue has of the worst of its alerts that fire; the first of several."""
+    for alert in sorted(incident.firing, key=lambda each: each.severity or 3):
+        known, _ = find(alert.name)
+        if known is not None:
+            return known
+    return None
 
 
 def nobody_message(incident: Incident) -> Message:

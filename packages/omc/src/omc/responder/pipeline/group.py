@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from omc.responder.alerts import Alert
+from omc.responder.catalogue import catalogue
 from omc.responder.pipeline.passing import Passing, minutes
 from omc.responder.pipeline.situation import IncidentView, Join, Merge, Open, Raise, Reopen, Situation
 
@@ -127,9 +128,17 @@ def _reopen(passing: Passing, view: IncidentView, ago: str) -> Passing:
 def _open(passing: Passing, situation: Situation) -> Passing:
     facts, number = passing.the_facts(), situation.next_incident
     why = f"No incident of its group, {facts.group}, is open: incident {number} is opened."
-    summary = " ".join(passing.notification.title.split())[:SUMMARY] or facts.name
+    summary = _summary(passing)
     opened = replace(passing.step(STAGE, "opened", why), incident=number)
     return opened.then(Open(number, facts.severity, summary), _joins(passing, number))
+
+
+def _summary(passing: Passing) -> str:
+    """What is wrong, as the catalogue says it of a kind that it knows; else in the source's own words."""
+    facts = passing.the_facts()
+    if (known := catalogue().get(facts.kind)) is not None:
+        return f"{facts.service}: {known.symptom.rstrip('.')}" if facts.service else known.symptom.rstrip(".")
+    return " ".join(passing.notification.title.split())[:SUMMARY] or facts.name
 
 
 def _joins(passing: Passing, number: int) -> Join:
