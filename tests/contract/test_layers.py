@@ -55,6 +55,7 @@ WITH_DATABASE = (
     "omc.reports.doctor",
     "omc.responder.duty",
     "omc.responder.life",
+    "omc.responder.planned",
     "omc.responder.records",
     "omc.responder.reminders",
     "omc.responder.service",

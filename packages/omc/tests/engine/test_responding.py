@@ -15,11 +15,13 @@ from omc.errors import Unreachable
 from omc.incidents.events import Acknowledged, Snoozed
 from omc.model.people import Channel, ContactMethod, Person
 from omc.notify.interactions import Button, Command
+from omc.output import terminal
 from omc.responder import pulse
 from omc.responder.duty import Duty
 from omc.responder.intaking import Intaking, TagReader
 from omc.responder.life import OnCallContext
 from omc.responder.planned import planned_work, unreadable_messages
+from omc.responder.planned_document import planned_document
 from omc.responder.queue import Delivery
 from omc.responder.rules import rules_of
 from omc.responder.slack_actions import SlackActions
@@ -97,6 +99,9 @@ def test_a_batch_of_everything_takes_effect_once_however_often_it_is_delivered(s
         [(_, message)] = unreadable_messages(session, "staging")
     assert (planned.what, planned.start) == ("AWS_ECS_TASK_PATCHING_RETIREMENT", datetime(2026, 12, 7, tzinfo=UTC))
     assert "hunter22" not in message.beginning
+    shown = terminal.render(planned_document([planned], [(at, message)], "staging", "Australia/Sydney"))
+    assert "Mon 07 Dec 11:00:00 AEDT (00:00 UTC)" in shown
+    assert "Messages that could not be read: 1" in shown
     assert woken
 
 

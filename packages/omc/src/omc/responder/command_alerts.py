@@ -34,6 +34,7 @@ from omc.responder.alerts_document import (
     replay_document,
     silences_document,
 )
+from omc.responder.planned_document import planned_document
 from omc.responder.replay import replay as replayed
 from omc.responder.replay import what_happened
 from omc.responder.rules import Rules, rules_of
@@ -143,6 +144,31 @@ def list_alerts(context: click.Context, env: str | None, everything: bool, outpu
     stack = load(context.obj)
     environment = environment_of(stack, env)
     show_document(alerts_document(found, environment.name, environment.time_zone, everything=everything), output)
+
+
+@alerts.command()
+@environment_option
+@OUTPUT
+@click.pass_context
+def planned(context: click.Context, env: str | None, output: str) -> None:
+    """What others will do to the stack: retirements of tasks and maintenance of RDS and ElastiCache that AWS announced.
+    Nobody is paged for it. Also messages that came in and could not be read.
+
+    \b
+    omc alerts planned --env production
+    """
+    from omc.responder.planned import coming, planned_work, unreadable_messages
+
+    with _desk(context.obj, env) as desk:
+        if desk is None:
+            environment = environment_of(load(context.obj), env)
+            show_document(planned_document((), (), environment.name, environment.time_zone), output)
+            return
+        name = desk.environment.name
+        with desk.store.reading() as session:
+            announced, unreadable = planned_work(session, name), unreadable_messages(session, name)
+        found = coming(announced, desk.store.now())
+        show_document(planned_document(found, unreadable, name, desk.environment.time_zone), output)
 
 
 @alerts.command()
