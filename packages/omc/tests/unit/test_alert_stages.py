@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -331,6 +332,13 @@ def test_a_rule_of_omc_toml_explains_what_the_catalogue_does_not_know() -> None:
     assert board.incident_of("slower") == 2
 
 
+def test_no_alert_explains_itself() -> None:
+    rule = InhibitTable(cause=("team=coins",), explains=("team=coins",))
+    board = Board(rules(AlertsTable(inhibit=(rule,))))
+    board.take(notification("backend-tasks-short", 1, labels={"team": "coins"}), notification("backend-at-max", 2))
+    assert [board.incident_of(name) for name in ("backend-tasks-short", "backend-at-max")] == [1, 1]
+
+
 # ── Group ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -425,6 +433,11 @@ def test_the_message_s_title_is_the_incident_s_summary_cut_to_a_line() -> None:
     outcome = board.take(notification("disk", 1))
     assert outcome.effects[0] == Open(1, 2, "disk is firing")
     assert isinstance(outcome.effects[1], Join)
+
+
+def test_an_alert_without_words_is_called_by_its_name() -> None:
+    outcome = Board().take(replace(notification("disk", 1), title=" "))
+    assert outcome.effects[0] == Open(1, 2, "disk")
 
 
 # ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -27,9 +27,10 @@ from omc.incidents.events import (
     UpdateSent,
     UpdateSkipped,
 )
-from omc.model.people import Person
+from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.business import BusinessHours
 from omc.responder.escalation import page_next, page_person
+from omc.responder.policy import Rung
 from support.incident_life import PEOPLE, POLICY, START, Life, minutes, roster
 
 EVERYBODY = ["ann", "bob", "cy", "dee"]
@@ -308,6 +309,21 @@ def test_somebody_may_have_the_next_rung_paged_before_its_time() -> None:
     life.happens(*decision.events)
     with pytest.raises(Refused, match="Nobody is left to escalate incident 3 to"):
         page_next(life.incident, life.policy, life.resolve, life.now)
+
+
+def test_a_chain_that_was_changed_meanwhile_is_the_one_that_counts() -> None:
+    life = Life().open().after(5)
+    life.policy = replace(POLICY, chain=(*POLICY.chain[:1], Rung(1, "the new second", minutes(20))))
+    life.on_call = roster("ann", "eve")
+    assert life.after(50).paged() == [(0, "ann"), (20, "eve")]
+
+
+def test_a_page_goes_to_the_contacts_that_somebody_has_when_it_is_asked_for() -> None:
+    life = Life().open().after(5)
+    before, after = PEOPLE["ann"].contacts, (ContactMethod(Channel.NTFY, "ann"), *PEOPLE["ann"].contacts)
+    life.on_call[0] = replace(PEOPLE["ann"], contacts=after)
+    life.after(55)
+    assert [page.methods for _, page in life.pages if page.recipient == "ann"] == [before, after]
 
 
 def test_anybody_may_be_paged_by_hand_as_often_as_is_asked_for() -> None:

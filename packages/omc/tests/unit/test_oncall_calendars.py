@@ -107,6 +107,13 @@ def test_a_series_keeps_its_local_time_and_is_read_for_a_while() -> None:
     assert "It repeats for ever" in draft.notes[0]
 
 
+@pytest.mark.parametrize("until", ["20261202T220000Z", "20261203T090000", "20261203"])
+def test_a_series_ends_when_it_says_in_whatever_form(until: str) -> None:
+    daily = ("DTSTART;TZID=Australia/Sydney:20261201T090000", "DTEND;TZID=Australia/Sydney:20261201T170000")
+    draft = read(event(*daily, f"RRULE:FREQ=DAILY;UNTIL={until}", "SUMMARY:jo"))
+    assert [each[0].day for each in entries(draft)] == [30, 1, 2], "9:00 in Sydney is the day before in UTC"
+
+
 def test_a_day_and_a_floating_time_are_the_zones_of_the_rota() -> None:
     draft = read(
         event("DTSTART;VALUE=DATE:20261201", "DTEND;VALUE=DATE:20261203", "SUMMARY:jo"),

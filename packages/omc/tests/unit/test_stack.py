@@ -9,6 +9,8 @@ import pytest
 
 from omc.config import environment_of, find, load
 from omc.errors import StackError, WrongUse
+from omc.model.matchers import parse_all
+from omc.responder.rules import InhibitRule, rules_of
 from omc.times import format_duration, format_time
 
 REPOSITORY = Path(__file__).parents[4]
@@ -287,3 +289,11 @@ def test_a_region_that_the_file_leaves_out_is_the_profiles(
     assert environments["staging"].region == region
     assert environments["production"].region == "ap-southeast-2", "what the file says stands"
     assert environments["local"].region == "ap-southeast-2", "nobody's profile has a say there"
+
+
+def test_a_rule_by_which_alerts_explain_each_other_is_read_with_the_labels_that_must_be_the_same(folder: Path) -> None:
+    rule = '\n[[alerts.inhibit]]\ncause = ["name=region-*"]\nexplains = ["team=coins"]\nsame = ["region"]\n'
+    (folder / "omc.toml").write_text(TEXT + rule)
+    stack = load(folder / "omc.toml")
+    expected = InhibitRule(parse_all(["name=region-*"]), parse_all(["team=coins"]), ("region",))
+    assert rules_of(stack, stack.environments["staging"]).inhibit == (expected,)
