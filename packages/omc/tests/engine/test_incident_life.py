@@ -38,7 +38,8 @@ from omc.incidents.events import (
     Unhealthy,
 )
 from omc.incidents.incident import Incident
-from omc.model.pages import Page
+from omc.model.pages import Message, Page
+from omc.model.people import Channel, ContactMethod
 from omc.model.typed_json import from_json
 from omc.responder import life
 from omc.responder.capture import capture, read_evidence
@@ -51,7 +52,7 @@ from omc.store.deadlines import overdue
 from omc.store.incidents import CAPTURE, ESCALATION, decide, incident_of, incidents_of, open_incident, opened, required
 from omc.store.location import StoreLocation
 from omc.store.opened import Store, Transaction
-from omc.store.outbox import WAITING, WITHDRAWN, OutboxRow, of_incident
+from omc.store.outbox import WAITING, WITHDRAWN, OutboxRow, enqueue, of_incident
 from support import release_facts
 from support.engine_world import World, opened_at
 from support.incident_life import PEOPLE, POLICY, START, minutes
@@ -572,3 +573,23 @@ def test_where_aws_does_not_answer_nothing_is_known_and_that_is_said(world: Worl
         reason = context.resolve(context.policy.chain[0], START)
         assert isinstance(reason, str)
         assert "Developer C (Infrastructure/DevOps) is neither a rota nor a person" in reason
+
+
+def test_what_was_paged_by_pagerduty_follows_what_becomes_of_its_incident(store: Store) -> None:
+    """The alert there is acknowledged with the incident, and resolved with it; each is asked for once."""
+    method = ContactMethod(Channel.PAGERDUTY, "jo")
+    page = Page("page:staging:1:0.0:jo", "staging", "jo", (method,), Message("x"), incident=1)
+    open_incident(store, "staging", 2, "Users can't log in", "ann")
+    with store.transaction("ann") as transaction:
+        enqueue(transaction, page)
+        row = transaction.session.get(OutboxRow, page.key)
+        assert row is not None
+        transaction.session.flush()
+        row.attempts = 1
+        transaction.record("page.tried", row)
+    for _ in range(2):
+        life.acknowledge(store, "staging", 1, ANN, POLICY)
+    act(store, "staging", 1, ANN, Resolved("restarted"))
+    with store.reading() as session:
+        keys = [each.key for each in of_incident(session, "staging", 1)]
+    assert sorted(keys) == [f"acknowledge:{page.key}", page.key, f"resolve:{page.key}"]

@@ -14,7 +14,7 @@ from omc.responder.alerts import Alert
 from omc.responder.model import Notification
 from omc.responder.pipeline import Situation
 from omc.responder.pipeline.deduplicate import order
-from support.alerts_world import Board, minute, notification, rules, silence
+from support.alerts_world import Board, minute, notification, silence
 
 INDEPENDENT = ("svc-one down", "svc-one slow", "svc-two down", "disk", "certificate")
 """Of no kind that omc knows, so that none explains another."""
@@ -191,7 +191,3 @@ def test_a_silence_is_what_its_events_say_also_as_json() -> None:
         silences.Ended("Over."),
     ):
         assert silences.TYPES.read(*silences.TYPES.write(payload)) == payload
-
-
-def test_the_rules_of_a_table_are_the_same_whatever_the_order_of_their_conditions() -> None:
-    assert rules() == rules()

@@ -63,6 +63,13 @@ def test_a_person_is_found_by_any_of_her_names(lines: tuple[str, ...]) -> None:
     assert entries(read(event(*TIMES, *lines))) == [(NINE, EIGHT_HOURS, ("jo",))]
 
 
+def test_several_events_with_one_uid_are_all_read_and_that_is_said() -> None:
+    later = ("DTSTART:20261202T090000Z", "DTEND:20261202T170000Z")
+    draft = read(event(*TIMES, "SUMMARY:jo"), event(*later, "SUMMARY:bob"))
+    assert [people for _, _, people in entries(draft)] == [("jo",), ("bob",)]
+    assert any("has the UID of another one; both are read" in note for note in draft.notes)
+
+
 def test_somebody_unknown_gets_an_id_and_is_named() -> None:
     finder = Finder(PERSONS)
     draft = read(event(*TIMES, "SUMMARY:Zoë O'Neil, bob"), finder=finder)

@@ -11,8 +11,7 @@ from dataclasses import replace
 from omc.model.pages import Message, Page
 from omc.model.people import Channel, ContactMethod
 from omc.model.typed_json import Misfit, from_json
-from omc.notify.channels.pagerduty import FOLLOW_UPS
-from omc.notify.model import SENT, log_from
+from omc.notify.model import FOLLOW_UPS, SENT, log_from
 from omc.store.opened import Transaction
 from omc.store.outbox import OutboxRow, enqueue, of_incident
 

@@ -12,6 +12,8 @@ from omc.model.typed_json import from_json, to_json
 
 SENT, REFUSED, TRY_AGAIN, ANEW = "sent", "refused", "try again", "anew"
 """Outcomes of an attempt. ``anew`` is none: somebody asked for the page to be sent once more, from its first method."""
+FOLLOW_UPS = ("acknowledge", "resolve")
+"""What a page's key begins with that says what became of another page."""
 MAX_REASON = 300
 """Characters."""
 

@@ -33,8 +33,10 @@ from omc.incidents.events import (
 from omc.incidents.incident import SEVERITIES, Incident
 from omc.model.pages import Page
 from omc.model.people import Person
+from omc.notify.followups import follow_up
 from omc.output.text import line
 from omc.responder.escalation import Decision, due, page_next, page_person, resolution_pages
+from omc.responder.messages import acknowledged_message, resolved_message
 from omc.responder.policy import Policy, Resolve
 from omc.store.deadlines import clear_deadline, due_environments, set_deadline, take_due
 from omc.store.embedded import StoreUnreachable
@@ -140,6 +142,7 @@ def perform(transaction: Transaction, incident: Incident, decision: Decision) ->
     if any(isinstance(each, Resolved) for each in decision.events):
         withdraw(transaction, incident.environment, incident.number)
     incident = recorded(transaction, incident, *decision.events)
+    _follow_up(transaction, incident, decision.events)
     for page in decision.pages:
         enqueue(transaction, page)
     subject = str(incident.number)
@@ -198,7 +201,17 @@ def _act(transaction: Transaction, environment: str, number: int, doer: Doer, pa
             withdraw(transaction, environment, number)
         elif isinstance(payload, QUIETENING) and not SEVERITIES[incident.severity].pages_everybody:
             withdraw(transaction, environment, number, escalation_keys(incident))
-    return added(transaction, incident, *payloads, link=doer.link)
+    incident = added(transaction, incident, *payloads, link=doer.link)
+    _follow_up(transaction, incident, payloads)
+    return incident
+
+
+def _follow_up(transaction: Transaction, incident: Incident, payloads: Sequence[Payload]) -> None:
+    """Have what was paged show what became of it: PagerDuty's alert, the buttons in Slack."""
+    if any(isinstance(each, Resolved) for each in payloads):
+        follow_up(transaction, incident.environment, incident.number, "resolve", resolved_message(incident))
+    elif any(isinstance(each, Acknowledged) for each in payloads):
+        follow_up(transaction, incident.environment, incident.number, "acknowledge", acknowledged_message(incident))
 
 
 def escalation_keys(incident: Incident) -> list[str]:
@@ -307,7 +320,9 @@ def resolve_by_hand(
         if not override and now.is_open and now.alerts and (reason := not_quiet(now, policy, transaction.at)):
             raise Refused(f"Incident {number} of {environment} isn't over: {reason}. Nothing was recorded.")
         withdraw(transaction, environment, number)
-        ended = added(transaction, now, Resolved(text), link=doer.link)
+        resolved = Resolved(text)
+        ended = added(transaction, now, resolved, link=doer.link)
+        _follow_up(transaction, ended, [resolved])
         for notice in resolution_pages(ended, policy):
             if notice.recipient != doer.person:
                 enqueue(transaction, notice)

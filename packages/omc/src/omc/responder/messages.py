@@ -40,6 +40,12 @@ def nobody_message(incident: Incident) -> Message:
     return Message(_fit(f"{head}: SEV-{incident.severity}, ", incident.summary, "Whoever reads this: take it."))
 
 
+def acknowledged_message(incident: Incident) -> Message:
+    """What a page shows once somebody has the incident."""
+    who = incident.acknowledgement.person if incident.acknowledgement else "Somebody"
+    return Message(_fit(f"{who} has incident {incident.number} of {incident.environment}: ", incident.summary, ""))
+
+
 def resolved_message(incident: Incident) -> Message:
     """A notice that it is over."""
     lasted = ""

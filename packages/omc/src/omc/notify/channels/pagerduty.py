@@ -15,14 +15,13 @@ from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery, secret_or_refusal
 from omc.notify.document import headline
 from omc.notify.http import Answer, failure, post
-from omc.notify.model import Outcome, Refused, Sent
+from omc.notify.model import FOLLOW_UPS, Outcome, Refused, Sent
 from omc.notify.text import cut, long_form
 from omc.output.document import is_safe
 from omc.output.text import line
 
 MAX_SUMMARY, MAX_KEY = 1_024, 255
 SEVERITIES: Mapping[int | None, str] = {1: "critical", 2: "error", 3: "warning"}
-FOLLOW_UPS = ("acknowledge", "resolve")
 
 
 @CHANNELS.register(Channel.PAGERDUTY)

@@ -155,13 +155,20 @@ def _use_zone(calendar: Component, reading: _Reading, zone: str) -> None:
 
 
 def _read_events(libraries: tuple[ModuleType, ModuleType], calendar: Component, reading: _Reading) -> None:
-    """All events of a calendar. Those that share a UID are one series and are read together."""
+    """All events of a calendar. Those that share a UID are one series and are read together: an event, and changes of
+    single occurrences of it. Of several events with one UID, which no calendar should have, each is read for itself."""
     icalendar, _ = libraries
     series: dict[str, list[Component]] = {}
     others: dict[str, int] = {}
     for number, component in enumerate(calendar.subcomponents):
         if component.name == "VEVENT":
-            series.setdefault(_text(component.get("UID")) or f"without UID {number}", []).append(component)
+            name = _text(component.get("UID")) or f"without UID {number}"
+            if component.get("RECURRENCE-ID") is None and any(
+                each.get("RECURRENCE-ID") is None for each in series.get(name, ())
+            ):
+                reading.notes.append(f"{_named(component)} has the UID of another one; both are read.")
+                name = f"{name} {number}"
+            series.setdefault(name, []).append(component)
         elif component.name != "VTIMEZONE":
             others[str(component.name)] = others.get(str(component.name), 0) + 1
     for name, count in others.items():
