@@ -27,6 +27,10 @@ class WrongUse(OmcError):
     exit_code = 2
 
 
+class Missing(WrongUse):
+    """What was asked for by its name or number isn't there."""
+
+
 class StackError(WrongUse):
     """omc.toml is missing, malformed or says something that isn't allowed."""
 

@@ -37,6 +37,7 @@ SHAPES: tuple[re.Pattern[str], ...] = tuple(
         r"\bsk-(?:proj|ant|svcacct|or)-[\w-]{16,}+|\bsk-[A-Za-z0-9]{32,}+",
         r"\bAIza[\w-]{35}|\bya29\.[\w-]{16,}+",
         r"\bSG\.[\w-]{16,}+\.[\w-]{16,}+",
+        r"\bomc_[A-Za-z0-9_-]{40,}+",
         r"\bnpm_[A-Za-z0-9]{36}\b|\bpypi-[\w-]{32,}+|\bdop_v1_[0-9a-f]{32,}+|\bhv[sb]\.[\w-]{20,}+",
         r"\bSK[0-9a-f]{32}\b|\bAGE-SECRET-KEY-1[A-Z0-9]{20,}+",
         r"\beyJ[\w-]{6,}+\.[\w-]{6,}+(?:\.[\w-]*+)?",

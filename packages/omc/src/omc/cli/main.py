@@ -72,6 +72,9 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.oncall.command",
             "Who is on call: rotas, overrides, who would be paged and when, gaps, imports and calendars.",
         ),
+        "token": LazyCommand(
+            "omc.access.command", "Tokens for omc's server: create one, see which there are, revoke one."
+        ),
         "audit": LazyCommand("omc.cli.audit", "The record: append-only, each event chained to the one before."),
         "serve": LazyCommand(
             "omc.responder.command_serve",

@@ -14,6 +14,7 @@ from omc.config.environment_tables import Day
 from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.people import NO_PEOPLE, People
+from omc.config.server_tables import DEFAULT_SERVER, ServerSettings
 from omc.config.service_tables import Thresholds
 from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
 from omc.model.people import Person
@@ -207,6 +208,7 @@ class Stack:
     store: StoreSettings = OWN_STORE
     alerts: AlertsTable = ALERTS
     notify: NotifySettings = DEFAULT_NOTIFY
+    server: ServerSettings = DEFAULT_SERVER
     persons: Mapping[str, Person] = field(default_factory=dict)
     """Those of ``[people]``, by the table's name."""
     rotas: Mapping[str, RotaTable] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
 from omc.config.fields import ClockTime, Identifier, Table, key
 from omc.config.notify_tables import NotifySettings
 from omc.config.oncall_tables import RotaTable
+from omc.config.server_tables import ServerSettings
 from omc.config.service_tables import ServiceTable, Thresholds
 
 CHANNEL, A_CHANNEL = r"#[^\s]+", 'a channel such as "#incidents"'
@@ -367,5 +368,6 @@ class StackTable(Table, frozen=True, kw_only=True):
     rotas: Annotated[dict[Identifier, RotaTable], key("See below.", default="none")] = field(default_factory=dict)
     people: Annotated[dict[Identifier, PersonTable], key("See below.", default="none")] = field(default_factory=dict)
     notify: Annotated[NotifySettings, key("See below.", default="as below")] = field(default_factory=NotifySettings)
+    server: Annotated[ServerSettings, key("See below.", default="as below")] = field(default_factory=ServerSettings)
     github: Annotated[GitHubSettings, key("See below.", default="as below")] = field(default_factory=GitHubSettings)
     store: Annotated[StoreSettings, key("See below.", default="as below")] = field(default_factory=StoreSettings)

@@ -15,7 +15,7 @@ from typing import TextIO
 import click
 
 from omc.output.text import visible
-from omc.redaction import mask
+from omc.redaction import REDACTED, mask
 
 PIPED_WIDTH = 160
 """Characters of a line where nobody says how wide it may be."""
@@ -43,6 +43,15 @@ def printable(text: str) -> str:
 def echo(text: str = "", *, err: bool = False) -> None:
     """Print to stdout, or to stderr."""
     click.echo(printable(text), err=err)
+
+
+def reveal(text: str, secret: str) -> None:
+    """Print a text with a secret in the one place where it was masked. For a secret that omc has just made, to whoever
+    had it made: nothing else is shown."""
+    masked = printable(text)
+    if masked.count(REDACTED) != 1:
+        raise ValueError("The text doesn't have one place for one secret.")
+    click.echo(masked.replace(REDACTED, secret))
 
 
 def redraw(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from omc.errors import WrongUse
+from omc.errors import Missing
 from omc.incidents.events import TYPES, AlertJoined, Opened, Payload, stream_of
 from omc.incidents.model import Incident, apply, from_first_event, replay
 from omc.store import eventlog
@@ -32,7 +32,7 @@ def incidents_of(store: Store, environment: str) -> tuple[Incident, ...]:
 
 
 def incident_of(store: Store, environment: str, number: int) -> Incident:
-    """One incident. ``WrongUse`` where there is none of this number."""
+    """One incident. ``Missing`` where there is none of this number."""
     with store.reading() as session:
         return required(session, environment, number)
 
@@ -119,12 +119,12 @@ def find(session: Session, environment: str, number: int) -> Incident | None:
 
 
 def required(session: Session, environment: str, number: int) -> Incident:
-    """The incident as it is just now. ``WrongUse`` where there is none of this number."""
+    """The incident as it is just now. ``Missing`` where there is none of this number."""
     found = find(session, environment, number)
     if found is None:
         raise missing(environment, number)
     return found
 
 
-def missing(environment: str, number: int) -> WrongUse:
-    return WrongUse(f"{environment} has no incident {number}. See: omc incident list --env {environment} --all")
+def missing(environment: str, number: int) -> Missing:
+    return Missing(f"{environment} has no incident {number}. See: omc incident list --env {environment} --all")
