@@ -68,7 +68,8 @@ def revoke_token(store: Store, name: str, actor: str, why: str = "", link: str |
     """Have a token, by its name or its id, be worth nothing from now on, for every server of this store."""
 
     def decide(transaction: Transaction) -> ApiToken:
-        found = [each for each in _all(transaction.session) if name in (each.name, each.id)]
+        every = _all(transaction.session)
+        found = [each for each in every if each.id == name] or [each for each in every if each.name == name]
         if not found:
             raise Missing(f"There is no token {name}. See: omc token list")
         token = next((each for each in found if each.revoked_at is None), found[-1])

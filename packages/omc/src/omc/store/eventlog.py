@@ -226,6 +226,12 @@ def read_after(session: Session, position: int, kinds: Sequence[EventTypes], lim
     return [StoredEvent(row.position, _stream_of(row), row.sequence, _event(types[row.kind], row)) for row in rows]
 
 
+def stream_with_key(session: Session, key: str) -> Stream | None:
+    """The stream that has the event of this idempotency key; None where no event has it."""
+    row = session.scalars(select(EventRow).where(EventRow.idempotency_key == key)).first()
+    return None if row is None else _stream_of(row)
+
+
 def last_position(session: Session) -> int:
     """Of the newest event; 0 where there is none."""
     return session.scalar(select(func.max(EventRow.position))) or 0

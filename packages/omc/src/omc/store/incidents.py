@@ -38,12 +38,28 @@ def incident_of(store: Store, environment: str, number: int) -> Incident:
 
 
 def open_incident(
-    store: Store, environment: str, severity: int, summary: str, actor: str, link: str | None = None
+    store: Store,
+    environment: str,
+    severity: int,
+    summary: str,
+    actor: str,
+    link: str | None = None,
+    key: str | None = None,
 ) -> Incident:
-    """Open the environment's next incident. Whoever is on call is paged as soon as a responder looks at it."""
+    """Open the environment's next incident. Whoever is on call is paged as soon as a responder looks at it. By the
+    idempotency ``key`` it is found again: ``number_with_key``."""
     return decide(
-        store, environment, actor, lambda transaction: opened(transaction, environment, severity, summary, link=link)
+        store,
+        environment,
+        actor,
+        lambda transaction: opened(transaction, environment, severity, summary, link=link, key=key),
     )
+
+
+def number_with_key(session: Session, environment: str, key: str) -> int | None:
+    """The number of the incident that was opened with this idempotency key; None where none was."""
+    found = eventlog.stream_with_key(session, key)
+    return int(found.id) if found and (found.kind, found.environment) == (TYPES.kind, environment) else None
 
 
 def add(store: Store, environment: str, number: int, payload: Payload, actor: str, link: str | None = None) -> Incident:
@@ -69,11 +85,12 @@ def opened(
     summary: str,
     alerts: Sequence[AlertJoined] = (),
     link: str | None = None,
+    key: str | None = None,
 ) -> Incident:
     """Within a transaction (``decide``): the environment's next incident, with the alerts that made it."""
     number = eventlog.last_number(transaction.session, TYPES.kind, environment) + 1
     first = Opened(severity, " ".join(summary.split()))
-    event = eventlog.append(transaction, TYPES, stream_of(environment, number), first, seen=0, link=link)
+    event = eventlog.append(transaction, TYPES, stream_of(environment, number), first, seen=0, key=key, link=link)
     incident = from_first_event(environment, number, event)
     for alert in alerts:
         incident = added(transaction, incident, alert)

@@ -1,0 +1,94 @@
+"""The application: every router that there is, behind the guard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+import omc
+from omc.responder.api import health, incidents, life, metrics, tokens
+from omc.responder.api.context import ApiContext
+from omc.responder.api.guard import Guard
+from omc.responder.api.problems import HANDLERS, MEDIA_TYPE, MaskedJson, Problem
+
+THREADS = 8
+"""Requests that are worked on at a time: fewer than the store has connections, since the responder wants some too."""
+ROUTERS = (
+    health.router,
+    metrics.router,
+    incidents.environments,
+    incidents.router,
+    life.router,
+    tokens.router,
+)
+DESCRIPTION = """\
+Incidents, who is on call, and what omc knows of itself. Every error is a problem of RFC 9457 with one sentence.
+
+A POST may have the header `Idempotency-Key`: the same request with the same key takes effect once, however often it
+comes, for two weeks.
+"""
+PROBLEM = {"description": "A problem.", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+
+def make_app(context: ApiContext) -> FastAPI:
+    """The API of one server. No page of documentation: its scripts would come from elsewhere; /openapi.json has it."""
+    app = FastAPI(
+        title="omc",
+        version=omc.__version__,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        default_response_class=MaskedJson,
+        lifespan=_lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.context = context
+    for router in ROUTERS:
+        app.include_router(router)
+    for kind, handler in HANDLERS:
+        app.add_exception_handler(kind, handler)
+    app.add_middleware(Guard, context=context)
+    app.openapi = lambda: _schema(app)  # type: ignore[method-assign]  # FastAPI's own way to change the schema
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    yield
+
+
+def _schema(app: FastAPI) -> dict[str, Any]:
+    """The schema with the problems that there are in truth, in place of FastAPI's own 422."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        parts = schema.setdefault("components", {}).setdefault("schemas", {})
+        for name in ("HTTPValidationError", "ValidationError"):
+            parts.pop(name, None)
+        parts["Problem"] = Problem.model_json_schema()
+        for path, methods in schema["paths"].items():
+            for method, operation in methods.items():
+                operation["responses"].pop("422", None)
+                for status in _problems_of(path, method, operation):
+                    operation["responses"][str(status)] = PROBLEM
+        app.openapi_schema = schema
+    return app.openapi_schema
+
+
+def _problems_of(path: str, method: str, operation: dict[str, Any]) -> set[int]:
+    found = {408, 413, 429, 500, 503}
+    if operation.get("security"):
+        found |= {401, 403}
+    if operation.get("parameters") or operation.get("requestBody"):
+        found.add(400)
+    if "{" in path:
+        found.add(404)
+    if method != "get":
+        found.add(409)
+    return found

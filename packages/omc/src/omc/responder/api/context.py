@@ -1,0 +1,103 @@
+"""What the API works with: the store, the environments, who may ask, and what this process knows besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from omc.access.authenticate import Authenticator
+from omc.access.jwks import ProviderKeys
+from omc.access.rates import RateLimiter
+from omc.config import Environment, Stack
+from omc.errors import Missing, Unknown, did_you_mean
+from omc.output import echo, line
+from omc.responder.life import OnCallContext
+from omc.responder.policy import policy_of, resolve_by_chain
+from omc.store.opened import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A figure of this process for ``/metrics``: the age of the queue's oldest message, for example."""
+
+    name: str
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+    """Values that omc.toml or omc itself chooses; never a name from outside, of which there may be any number."""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """One server's."""
+
+    stack: Stack
+    environments: tuple[Environment, ...]
+    """Those whose record is in the store."""
+    store: Store
+    authenticator: Authenticator
+    on_call: Callable[[str], OnCallContext]
+    """By an environment's name."""
+    samples: Callable[[], Iterable[Sample]]
+    log: Callable[[str], None]
+    address_rates: RateLimiter
+    caller_rates: RateLimiter
+    open_connections: set[object] = field(default_factory=set)
+
+    def environment(self, name: str) -> Environment:
+        """``Missing`` where this server doesn't have it."""
+        found = next((each for each in self.environments if each.name == name), None)
+        if found is None:
+            names = [each.name for each in self.environments]
+            raise Missing(
+                f'This server has no environment "{name}"; it has {", ".join(names)}.{did_you_mean(name, names)}'
+            )
+        return found
+
+
+def make_context(
+    stack: Stack,
+    environments: Sequence[Environment],
+    store: Store,
+    *,
+    on_call: Callable[[str], OnCallContext] | None = None,
+    samples: Callable[[], Iterable[Sample]] = tuple,
+    log: Callable[[str], None] | None = None,
+) -> ApiContext:
+    """The context of a server, by omc.toml. Without ``on_call``, people are those of ``[on_call]``, and whether an
+    environment is healthy isn't known."""
+    settings = stack.server
+    keys = ProviderKeys(settings.oidc) if settings.oidc else None
+    return ApiContext(
+        stack=stack,
+        environments=tuple(environments),
+        store=store,
+        authenticator=Authenticator(store, settings.oidc, keys, environments[0].people),
+        on_call=on_call or (lambda _: OnCallContext(policy_of(stack), resolve_by_chain(stack), _unknown_health)),
+        samples=samples,
+        log=log or (lambda text: echo(line(text), err=True)),
+        address_rates=RateLimiter(settings.limits.address_requests_per_minute),
+        caller_rates=RateLimiter(settings.limits.requests_per_minute),
+    )
+
+
+def _unknown_health() -> Sequence[str]:
+    raise Unknown("this server doesn't check the environment's health.")
+
+
+def context_of(request: Request) -> ApiContext:
+    context: ApiContext = request.app.state.context
+    return context
+
+
+def environment_of(
+    request: Request, environment: Annotated[str, Path(description="An environment of omc.toml.")]
+) -> Environment:
+    return context_of(request).environment(environment)
+
+
+Context = Annotated[ApiContext, Depends(context_of)]
+Chosen = Annotated[Environment, Depends(environment_of)]

@@ -1,0 +1,125 @@
+"""The API on a socket, until the process is told to end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from omc.errors import WrongUse
+from omc.output import line
+from omc.responder.api.app import make_app
+from omc.responder.api.context import ApiContext
+
+KEEP_ALIVE = 65
+"""Seconds for which a connection without a request stays open: longer than a load balancer keeps one (ALB: 60)."""
+GRACE = 20
+"""Seconds for requests that are under way when the server ends; a container is killed some time after that."""
+MAX_HEADERS = 32_768
+"""Bytes of a request's line and headers."""
+
+
+def serve(context: ApiContext, announce: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> None:
+    """Answer until SIGTERM or Ctrl-C. ``announce`` is given the address as soon as it answers; ``WrongUse`` where the
+    address can't be had."""
+    settings = context.stack.server
+    host, _, port = settings.listen.rpartition(":")
+    listening = _socket(host.strip("[]"), int(port))
+    _log_through(context.log)
+    server = _Server(
+        uvicorn.Config(
+            make_app(context),
+            http="h11",
+            ws="none",
+            loop="asyncio",
+            lifespan="on",
+            log_config=None,
+            access_log=False,  # it would have queries in it; the guard writes a line of its own
+            server_header=False,
+            proxy_headers=bool(settings.proxies),
+            forwarded_allow_ips=list(settings.proxies),
+            limit_concurrency=settings.limits.connections,
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=GRACE,
+            h11_max_incomplete_event_size=MAX_HEADERS,
+        ),
+        lambda: announce(_address(listening)),
+        stop,
+    )
+    with _ending_quietly():
+        try:
+            server.run(sockets=[listening])
+        finally:
+            listening.close()
+
+
+@contextmanager
+def _ending_quietly() -> Iterator[None]:
+    """uvicorn ends by itself and then raises the signal once more, for which nothing is left to do."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Server(uvicorn.Server):
+    """Says when it answers, and looks each second whether it is to end."""
+
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None], stop: Callable[[], bool]) -> None:
+        super().__init__(config)
+        self._on_start = on_start
+        self._stop = stop
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_start()
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self._stop()
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise WrongUse(
+            f"omc can't listen on {host}:{port}: {reason}. Set [server] listen to another address."
+        ) from error
+    return made
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Lines(logging.Handler):
+    """What uvicorn has to say, through the redaction."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log(line(f"{record.getMessage()}{f': {record.exc_info[1]}' if record.exc_info else ''}"))
+
+
+def _log_through(log: Callable[[str], None]) -> None:
+    logger = logging.getLogger("uvicorn")
+    logger.handlers[:] = [_Lines(log)]
+    logger.propagate = False

@@ -1,0 +1,282 @@
+"""The HTTP API on a real socket over a real database: a story for each role, and what is refused."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from omc.access.model import Role
+from omc.access.records import create_token, revoke_token
+from omc.errors import Refused
+from omc.incidents.events import AlertJoined
+from omc.store import audit
+from omc.store.incidents import added, decide, incident_of, incidents_of, open_incident, required
+from omc.store.location import StoreLocation
+from omc.store.opened import Store
+from support.api_server import BASE, ApiServer, api_server, stack_in
+from support.engine_world import opened_at
+
+
+@pytest.fixture
+def api(store: Store, tmp_path: Path) -> Iterator[ApiServer]:
+    with api_server(store, stack_in(tmp_path)) as server:
+        yield server
+
+
+def problem(answer: httpx.Response, status: int) -> str:
+    """The sentence of a problem, which must be one of this status."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    body = answer.json()
+    assert set(body) == {"type", "title", "status", "detail"}
+    assert (body["type"], body["status"]) == ("about:blank", status)
+    detail: str = body["detail"]
+    assert detail.endswith((".", ")"))
+    return detail
+
+
+# ── A story for each role ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_viewer_reads_everything_and_changes_nothing(api: ApiServer, store: Store) -> None:
+    open_incident(store, "production", 1, "Users can't log in", "ann")
+    with api.of("viewer") as viewer:
+        assert viewer.get("/v1/environments").json() == {"environments": ["staging", "production"]}
+        listed = viewer.get(BASE).json()
+        assert [(each["number"], each["state"]) for each in listed["incidents"]] == [(1, "open")]
+        shown = viewer.get(f"{BASE}/1").json()
+        assert [(each["type"], each["by"]) for each in shown["events"]] == [("opened", "ann")]
+        refused = problem(viewer.post(BASE, json={"severity": 1, "summary": "x"}), 403)
+        assert refused == "token viewer has the role viewer, and this needs responder. Nothing was done."
+        for verb in ("notes", "severity", "resolve", "acknowledge", "snooze", "mitigate", "page", "escalate"):
+            problem(viewer.post(f"{BASE}/1/{verb}", json={}), 403)
+        problem(viewer.get("/v1/tokens"), 403)
+    assert len(incident_of(store, "production", 1).events) == 1
+
+
+def test_a_responder_sees_an_incident_through(api: ApiServer, store: Store) -> None:
+    with api.of("responder") as responder:
+        opened = responder.post(BASE, json={"severity": 2, "summary": "Prices  are\nlate"})
+        assert (opened.status_code, opened.headers["location"]) == (201, f"{BASE}/1")
+        assert opened.json()["summary"] == "Prices are late"
+        one = f"{BASE}/1"
+        acknowledged = responder.post(f"{one}/acknowledge").json()
+        assert (acknowledged["state"], acknowledged["acknowledged_by"]) == ("acknowledged", "jo")
+        assert responder.post(f"{one}/notes", json={"text": "scaled out"}).status_code == 200
+        assert responder.post(f"{one}/severity", json={"severity": 1}).json()["severity"] == 1
+        assert responder.post(f"{one}/assign", json={"role": "lead", "person": "sam"}).json()["roles"] == {
+            "lead": "sam"
+        }
+        assert responder.post(f"{one}/page", json={"people": ["jo"], "why": "she knows it"}).status_code == 200
+        assert (
+            responder.post(f"{one}/snooze", json={"minutes": 30, "why": "a fix rolls out"}).json()["state"] == "snoozed"
+        )
+        assert (
+            responder.post(f"{one}/mitigate", json={"how": "rolled back"}).json()["mitigated_by"] == "token responder"
+        )
+        ended = responder.post(f"{one}/resolve", json={"how": "rolled back"}).json()
+        assert (ended["state"], ended["resolution"]) == ("resolved", "rolled back")
+        assert "stays so" in problem(responder.post(f"{one}/resolve", json={"how": "again"}), 409)
+        assert responder.get(BASE).json()["incidents"] == []
+        assert len(responder.get(BASE, params={"state": "all"}).json()["incidents"]) == 1
+    with store.reading() as session:
+        assert audit.verify(session).problems == []
+        pages = session.connection().exec_driver_sql("SELECT key, recipient FROM outbox WHERE key LIKE 'page:%'").all()
+    assert [row[1] for row in pages] == ["jo"]
+
+
+def test_incidents_are_merged_taken_apart_and_split(api: ApiServer, store: Store) -> None:
+    for summary in ("one", "two"):
+        open_incident(store, "production", 2, summary, "ann")
+    for key in ("k1", "k2"):
+        joined = AlertJoined(key, f"alarm {key}", 2, "backend")
+        decide(
+            store,
+            "production",
+            "ann",
+            lambda transaction, joined=joined: added(
+                transaction, required(transaction.session, "production", 1), joined
+            ),
+        )
+    with api.of("responder") as responder:
+        assert responder.post(f"{BASE}/1/merge", json={"into": 2}).json()["number"] == 2
+        assert responder.get(f"{BASE}/1").json()["state"] == "merged"
+        assert responder.post(f"{BASE}/1/unmerge").json()["merged_into"] is None
+        made = responder.post(f"{BASE}/1/split", json={"alerts": ["k2"], "summary": "another thing"}).json()
+        assert (made["number"], [each["key"] for each in made["alerts"]]) == (3, ["k2"])
+        still = problem(responder.post(f"{BASE}/1/resolve", json={"how": "it ended"}), 409)
+        assert "1 of its alerts fire" in still
+        assert responder.post(f"{BASE}/1/resolve", json={"how": "x", "override": "known noise"}).status_code == 200
+
+
+def test_an_approver_may_what_a_responder_may_and_no_more_yet(api: ApiServer) -> None:
+    with api.of("approver") as approver:
+        assert approver.post(BASE, json={"severity": 3, "summary": "slow"}).status_code == 201
+        problem(approver.get("/v1/tokens"), 403)
+
+
+def test_an_admin_lists_tokens_and_revokes_one_which_is_refused_from_then_on(api: ApiServer) -> None:
+    with api.of("admin") as admin, api.of("viewer") as viewer:
+        listed = {each["name"]: each for each in admin.get("/v1/tokens").json()["tokens"]}
+        assert {name: each["role"] for name, each in listed.items()} == {role.value: role.value for role in Role}
+        assert viewer.get(BASE).status_code == 200
+        revoked = admin.delete(f"/v1/tokens/{listed['viewer']['id']}").json()
+        assert (revoked["is_valid"], revoked["revoked_by"]) == (False, "token admin")
+        assert "was revoked, has expired" in problem(viewer.get(BASE), 401)
+        problem(admin.delete(f"/v1/tokens/{listed['viewer']['id']}"), 409)
+        problem(admin.delete("/v1/tokens/0000000000000000"), 404)
+
+
+def test_a_token_ends_when_its_time_is_over(place: StoreLocation, tmp_path: Path) -> None:
+    now = [datetime.now(UTC)]
+    with opened_at(place, lambda: now[0]) as store, api_server(store, stack_in(tmp_path)) as api:
+        _, secret = create_token(store, "short", Role.VIEWER, "ann", now[0] + timedelta(hours=1))
+        with api.client(secret) as client:
+            assert client.get(BASE).status_code == 200
+            now[0] += timedelta(hours=1)
+            problem(client.get(BASE), 401)
+
+
+def test_one_name_is_one_valid_token(store: Store) -> None:
+    first, _ = create_token(store, "grafana", Role.VIEWER, "ann")
+    with pytest.raises(Refused, match="There is a token grafana already"):
+        create_token(store, "grafana", Role.ADMIN, "ann")
+    revoke_token(store, "grafana", "ann")
+    second, _ = create_token(store, "grafana", Role.VIEWER, "ann")
+    assert first.id != second.id
+    assert revoke_token(store, "grafana", "ann").id == second.id
+
+
+# ── Who isn't let in ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic dXNlcjpwYXNz",
+        "Bearer omc_",
+        "Bearer omc_" + "A" * 43,
+        "Bearer omc_" + "A" * 42 + "é",
+        "Bearer omc_' OR 1=1 --",
+        "Bearer " + "x" * 9000,
+        "Bearer eyJhbGciOiJub25lIn0.e30.",
+    ],
+)
+def test_whoever_brings_no_token_that_is_known_is_answered_401(api: ApiServer, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header.encode()}
+    with api.client() as nobody:
+        answer = nobody.get(BASE, headers=headers)
+    assert answer.headers["www-authenticate"] == 'Bearer realm="omc"'
+    detail = problem(answer, 401)
+    assert header is None or len(header) < 20 or header[8:] not in detail
+
+
+def test_a_token_in_the_address_or_twice_in_the_header_is_none(api: ApiServer) -> None:
+    token = api.tokens["admin"]
+    with api.client() as nobody:
+        problem(nobody.get(BASE, params={"token": token, "access_token": token}), 401)
+        problem(
+            nobody.get(BASE, headers=[("Authorization", f"Bearer {token}"), ("Authorization", f"Bearer {token}")]), 401
+        )
+    assert not any(token in line for line in api.log)
+
+
+def test_of_all_routes_only_health_and_the_schema_are_for_everybody(api: ApiServer) -> None:
+    with api.client() as nobody:
+        paths = nobody.get("/openapi.json").json()["paths"]
+        for path, methods in paths.items():
+            for method in methods:
+                answer = nobody.request(method, path.replace("{environment}", "production").replace("{number}", "1"))
+                expected = 200 if path in ("/healthz", "/readyz") else 401
+                assert answer.status_code == expected or path.endswith("{token_id}"), (method, path, answer.text)
+
+
+def test_guesses_cost_an_address_more_than_requests_do(store: Store, tmp_path: Path) -> None:
+    stack = stack_in(tmp_path, "[server.limits]\naddress_requests_per_minute = 40\n")
+    with api_server(store, stack) as api, api.client() as guesser:
+        answers = [guesser.get(BASE, headers={"Authorization": f"Bearer omc_{at:043}"}) for at in range(8)]
+        assert [each.status_code for each in answers[:4]] == [401] * 4
+        assert answers[-1].status_code == 429
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+        problem(answers[-1], 429)
+
+
+def test_one_token_may_ask_so_often_in_a_minute(store: Store, tmp_path: Path) -> None:
+    stack = stack_in(tmp_path, "[server.limits]\nrequests_per_minute = 5\n")
+    with api_server(store, stack) as api, api.of("viewer") as viewer, api.of("admin") as admin:
+        answers = [viewer.get("/v1/environments") for _ in range(7)]
+        assert [each.status_code for each in answers][:5] == [200] * 5
+        assert answers[-1].status_code == 429
+        assert admin.get("/v1/environments").status_code == 200
+
+
+# ── What a request may be ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_not_there_or_not_right_is_said_in_a_sentence(api: ApiServer) -> None:
+    with api.of("admin") as admin:
+        assert problem(admin.get("/v1/nothing"), 404) == (
+            "There is nothing at this address. /openapi.json lists what there is."
+        )
+        assert problem(admin.get("/v1/environments/moon/incidents"), 404) == (
+            'This server has no environment "moon"; it has staging, production.'
+        )
+        assert problem(admin.get(f"{BASE}/7"), 404) == (
+            "production has no incident 7. See: omc incident list --env production --all"
+        )
+        assert problem(admin.post(BASE, json={"severity": 9, "summary": "x"}), 400) == (
+            "severity: input should be less than or equal to 3."
+        )
+        assert problem(admin.post(BASE, content=b"{"), 400) == "The body is not JSON."
+        assert "extra inputs" in problem(admin.post(BASE, json={"severity": 1, "summary": "x", "by": "root"}), 400)
+        assert "put" not in admin.put(BASE).headers["allow"].lower()
+        problem(admin.put(BASE), 405)
+        assert "no [people.nobody]" in problem(admin.post(f"{BASE}/1/page", json={"people": ["nobody"]}), 404)
+        problem(admin.get(BASE, params={"cursor": "b0"}), 400)
+
+
+def test_a_body_that_is_too_large_or_too_slow_is_refused_before_anything_is_done(store: Store, tmp_path: Path) -> None:
+    stack = stack_in(tmp_path, "[server.limits]\nbody_bytes = 2048\nbody_seconds = 0.2\n")
+    with api_server(store, stack) as api:
+        with api.of("responder") as responder:
+            problem(responder.post(f"{BASE}/1/notes", json={"text": "x" * 4000}), 413)
+            problem(responder.post(BASE, content=iter([b" " * 1500] * 3)), 413)
+        host, port = api.address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as slow:
+            head = f"POST {BASE} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
+            slow.sendall(head + b"{")
+            assert b" 408 " in slow.recv(4096)
+    assert incidents_of(store, "production") == ()
+
+
+def test_answers_tell_browsers_to_keep_and_show_nothing(store: Store, tmp_path: Path) -> None:
+    with api_server(store, stack_in(tmp_path, 'address = "https://omc.example.com"')) as api, api.client() as nobody:
+        for answer in (nobody.get("/healthz"), nobody.get(BASE), nobody.get("/nothing")):
+            headers = answer.headers
+            assert headers["cache-control"] == "no-store"
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+            assert headers["strict-transport-security"] == "max-age=31536000"
+            assert "server" not in headers
+            assert not any(name.startswith("access-control") for name in headers)
+        preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+        assert nobody.options(BASE, headers=preflight).status_code == 405
+
+
+def test_who_says_by_which_proxy_it_came_is_believed_only_where_omc_toml_names_the_proxy(
+    store: Store, tmp_path: Path
+) -> None:
+    forged = {"X-Forwarded-For": "203.0.113.7"}
+    for setting, seen in (("", "127.0.0.1"), ('proxies = ["127.0.0.0/8"]', "203.0.113.7")):
+        with api_server(store, stack_in(tmp_path, setting), with_tokens=False) as api:
+            with api.client() as nobody:
+                nobody.get("/nothing", headers=forged)
+            assert api.log[-1].startswith(f"{seen} GET /nothing 404")
