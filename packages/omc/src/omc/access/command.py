@@ -159,7 +159,7 @@ def tokens_document(tokens: Sequence[ApiToken], zone: str, now: datetime | None)
         for each in tokens
     )
     table = Table(("token", "id", "role", "state", "created", "expires"), rows)
-    data = {"tokens": [_data(each, now) for each in tokens]}
+    data = {"items": [_data(each, now) for each in tokens]}
     return Document("", (table if rows else Paragraph("There is no token."),), data=data)
 
 

@@ -94,7 +94,8 @@ def context_of(request: Request) -> ApiContext:
 
 
 def environment_of(
-    request: Request, environment: Annotated[str, Path(description="An environment of omc.toml.")]
+    request: Request,
+    environment: Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,31}$", description="An environment of omc.toml.")],
 ) -> Environment:
     return context_of(request).environment(environment)
 

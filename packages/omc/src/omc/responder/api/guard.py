@@ -65,7 +65,7 @@ class Guard:
             return
         except Exception as error:  # noqa: BLE001 - a mistake in one request ends no server
             response, words = problems.of_mistake(error)
-            self._context.log(words)
+            self._context.log(line(words))
             if not answer.has_begun:
                 await response(scope, receive, answer)
         self._note(scope, answer, time.monotonic() - began)

@@ -100,7 +100,7 @@ def _pages(session: Session, names: list[str], now: datetime) -> Iterator[Sample
         .where(OutboxRow.state == WAITING, OutboxRow.due_at <= now)
         .group_by(OutboxRow.environment)
     )
-    oldest = dict(session.execute(due).tuples().all())
+    oldest = {row[0]: row[1] for row in session.execute(due)}
     for name in names:
         for state in STATES:
             yield Sample("omc_pages", count.get((name, state), 0), (("environment", name), ("state", state)))

@@ -37,12 +37,13 @@ class TokenShape(BaseModel):
 class TokensShape(BaseModel):
     model_config = ConfigDict(title="Tokens")
 
-    tokens: list[TokenShape]
+    items: list[TokenShape]
+    """Under the name of a secret, all of it would be masked."""
 
 
 @router.get("", summary="The tokens that there are and were")
 def list_tokens(context: Context, _: Admin) -> TokensShape:
-    return TokensShape(tokens=[_shape(each, context) for each in tokens_of(context.store)])
+    return TokensShape(items=[_shape(each, context) for each in tokens_of(context.store)])
 
 
 @router.delete("/{token_id}", summary="Revoke a token")
