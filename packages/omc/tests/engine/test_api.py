@@ -22,6 +22,7 @@ from omc.store.location import StoreLocation
 from omc.store.opened import Store, Transaction
 from support.api_server import BASE, ApiServer, api_server, stack_in
 from support.engine_world import opened_at
+from support.identity_provider import claims, ec_key, identity_provider, part, rsa_key, signed
 
 if TYPE_CHECKING:
     import httpx
@@ -174,7 +175,7 @@ def test_one_name_is_one_valid_token(store: Store) -> None:
     ],
 )
 def test_whoever_brings_no_token_that_is_known_is_answered_401(api: ApiServer, header: str | None) -> None:
-    headers = {} if header is None else {"Authorization": header.encode()}
+    headers = [] if header is None else [(b"Authorization", header.encode())]
     with api.client() as nobody:
         answer = nobody.get(BASE, headers=headers)
     assert answer.headers["www-authenticate"] == 'Bearer realm="omc"'
@@ -217,6 +218,45 @@ def test_one_token_may_ask_so_often_in_a_minute(store: Store, tmp_path: Path) ->
         assert [each.status_code for each in answers][:5] == [200] * 5
         assert answers[-1].status_code == 429
         assert admin.get("/v1/environments").status_code == 200
+
+
+def test_a_person_comes_with_a_token_of_the_identity_provider(store: Store, tmp_path: Path) -> None:
+    with identity_provider() as provider:
+        oidc = f"""
+[server.oidc]
+issuer = "{provider.issuer}"
+audience = "omc"
+name_claim = "email"
+
+[server.oidc.roles]
+viewer = ["everyone"]
+responder = ["sre"]
+"""
+        good = claims(provider.issuer, email="jo@example.com", email_verified=True)
+        with api_server(store, stack_in(tmp_path, oidc=oidc)) as api:
+            with api.client(signed(good, rsa_key())) as jo:
+                opened = jo.post(BASE, json={"severity": 2, "summary": "slow"})
+                assert opened.json()["opened_by"] == "oidc:jo@example.com"
+                assert jo.post(f"{BASE}/1/acknowledge").json()["acknowledged_by"] == "jo"
+                problem(jo.get("/v1/tokens"), 403)
+            with api.client(signed(good | {"groups": ["everyone"]}, ec_key(), "e1")) as jo:
+                problem(jo.post(BASE, json={"severity": 2, "summary": "slow"}), 403)
+            forged = [
+                signed(good, rsa_key(1)),
+                signed(good | {"aud": "other"}, rsa_key()),
+                signed(good | {"exp": 1}, rsa_key()),
+                f"{part({'alg': 'none'})}.{part(good)}.",
+            ]
+            for token in forged:
+                with api.client(token) as mallory:
+                    assert "The bearer token isn't valid: it" in problem(mallory.get(BASE), 401)
+                assert not any(token in line or token.split(".")[1] in line for line in api.log)
+        provider.status = 503
+        with (
+            api_server(store, stack_in(tmp_path, oidc=oidc), with_tokens=False) as api,
+            api.client(signed(good, rsa_key())) as jo,
+        ):
+            assert "it answered 503" in problem(jo.get(BASE), 503)
 
 
 # ── What a request may be ───────────────────────────────────────────────────────────────────────────────────────

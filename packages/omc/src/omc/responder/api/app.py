@@ -71,10 +71,14 @@ def _schema(app: FastAPI) -> dict[str, Any]:
         parts = schema.setdefault("components", {}).setdefault("schemas", {})
         for name in ("HTTPValidationError", "ValidationError"):
             parts.pop(name, None)
+        names = [each.name for each in app.state.context.environments]
         parts["Problem"] = Problem.model_json_schema()
         for path, methods in schema["paths"].items():
             for method, operation in methods.items():
                 operation["responses"].pop("422", None)
+                for parameter in operation.get("parameters", ()):
+                    if (parameter["in"], parameter["name"]) == ("path", "environment"):
+                        parameter["schema"] = {"type": "string", "enum": names}
                 for status in _problems_of(path, method, operation):
                     operation["responses"][str(status)] = PROBLEM
         app.openapi_schema = schema

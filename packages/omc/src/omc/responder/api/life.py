@@ -15,7 +15,7 @@ from omc.incidents.incident import ROLES
 from omc.model.people import Person
 from omc.responder import life
 from omc.responder.api.incidents import PREFIX
-from omc.responder.api.shapes import Body, IncidentShape, Level, Number, PersonId, Sentence, Text
+from omc.responder.api.shapes import WHOLE, Body, IncidentShape, Level, Number, PersonId, Sentence, Text
 from omc.responder.api.work import Working
 
 router = APIRouter(prefix=PREFIX + "/{number}", tags=["on call"])
@@ -37,7 +37,7 @@ class Resolution(Body):
 
 
 class SnoozeBody(Body):
-    minutes: Annotated[int, Field(ge=1, le=MAX_SNOOZE, strict=True)] | None = None
+    minutes: Annotated[int, Field(ge=1, le=MAX_SNOOZE), WHOLE] | None = None
     until: AwareDatetime | None = None
     """In place of minutes; neither: until the next business hours."""
     why: Sentence
@@ -60,7 +60,7 @@ class Why(Body):
 
 
 class Merging(Body):
-    into: Annotated[int, Field(ge=1, le=2**31 - 1, strict=True)]
+    into: Annotated[int, Field(ge=1, le=2**31 - 1), WHOLE]
 
 
 class Splitting(Body):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from omc.config import Environment
 from omc.incidents.document import incidents_document
@@ -13,11 +13,20 @@ from omc.incidents.events import TYPES
 from omc.incidents.incident import SEVERITIES, Incident
 from omc.model.typed_json import to_json
 
+
+def _is_number(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError("it must be a whole number")
+    return value
+
+
+WHOLE = BeforeValidator(_is_number)
+"""As JSON Schema has it: 2 and 2.0, and neither "2" nor true."""
 SOMETHING = r"^[^\x00]*[^\s\x00-\x1f][^\x00]*$"
 """A text in which something can be read. In every dialect of regular expressions alike."""
 Sentence = Annotated[str, Field(min_length=1, max_length=500, pattern=SOMETHING)]
 Text = Annotated[str, Field(min_length=1, max_length=10_000, pattern=SOMETHING)]
-Level = Annotated[int, Field(ge=min(SEVERITIES), le=max(SEVERITIES), strict=True, description="1 is the worst.")]
+Level = Annotated[int, Field(ge=min(SEVERITIES), le=max(SEVERITIES), description="1 is the worst."), WHOLE]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="The incident's number in its environment.")]
 PersonId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$", description="Her id in [people] of omc.toml.")]
 
