@@ -25,7 +25,7 @@ OPERATIONS = [
     for router in ROUTERS
     for route in router.routes
     if isinstance(route, APIRoute)
-    for method in sorted(route.methods)
+    for method in sorted(route.methods or ())
 ]
 MAX_EXAMPLES = 12
 NOT_IN_A_SCHEMA = {"merge", "snooze", "split"}
