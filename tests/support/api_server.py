@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,11 @@ from omc.access.model import Role
 from omc.access.records import create_token
 from omc.config import Stack, load
 from omc.responder.api.context import ApiContext, make_context
-from omc.responder.api.serving import serve
+from omc.responder.api.serving import bound, serve
+from omc.responder.context import context_from
+from omc.responder.life import OnCallContext
+from omc.store.database import open_store
+from omc.store.location import StoreLocation
 from omc.store.opened import Store
 from support.commands import ROOT
 from support.waiting import eventually
@@ -64,10 +70,11 @@ def api_server(store: Store, stack: Stack, *, with_tokens: bool = True, **more: 
     """In a thread of this process, until the block ends."""
     log: list[str] = []
     chosen = [stack.environments["staging"], stack.environments["production"]]
-    context = make_context(stack, chosen, store, log=log.append, **more)
+    context = make_context(stack, chosen, store, on_call=on_call_of(stack, store), log=log.append, **more)
     announced: list[str] = []
     ending = threading.Event()
-    thread = threading.Thread(target=serve, args=(context, announced.append, ending.is_set))
+    listening = bound(stack.server.listen or "")
+    thread = threading.Thread(target=serve, args=(context, listening, announced.append, ending.is_set))
     thread.start()
     try:
         eventually("the server answers", lambda: announced or not thread.is_alive(), 30)
@@ -77,8 +84,34 @@ def api_server(store: Store, stack: Stack, *, with_tokens: bool = True, **more: 
         thread.join(30)
 
 
+def on_call_of(stack: Stack, store: Store) -> Callable[[str], OnCallContext]:
+    """Who is on call by omc.toml; and all is well."""
+    return lambda name: replace(context_from(stack, name, store), health=lambda: ())
+
+
 def tokens_of_each_role(store: Store) -> dict[str, str]:
     return {
         role.value: create_token(store, role.value, role, "ann", person="jo" if role is Role.RESPONDER else "")[1]
         for role in Role
     }
+
+
+def main() -> None:
+    """In a process of its own, for the store and the stack file that its environment names, until SIGTERM."""
+    stack = load(Path(os.environ["OMC_STACK"]))
+    ending = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ending.set())
+    with open_store(StoreLocation(url=os.environ["OMC_STORE_URL"])) as store:
+        chosen = [stack.environments["staging"], stack.environments["production"]]
+        context = make_context(stack, chosen, store, on_call=on_call_of(stack, store), log=lambda _: None)
+        listening = bound(stack.server.listen or "")
+        thread = threading.Thread(
+            target=serve, args=(context, listening, lambda address: print(address, flush=True), ending.is_set)
+        )
+        thread.start()
+        ending.wait()
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()

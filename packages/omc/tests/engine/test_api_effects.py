@@ -22,10 +22,13 @@ from hypothesis import strategies as st
 
 from omc.access.model import Role
 from omc.access.records import create_token
+from omc.config import load
 from omc.incidents.events import Resolved
 from omc.model.pages import Message, Page
+from omc.responder.api.beside import answering
 from omc.responder.api.context import Sample
 from omc.responder.api.metrics import HELP, exposition
+from omc.responder.service import Responder
 from omc.store import audit
 from omc.store.deadlines import set_deadline
 from omc.store.incidents import add, incidents_of, open_incident
@@ -138,28 +141,21 @@ def count(connection: psycopg.Connection, what: str) -> int:
 
 @contextmanager
 def server_process(place: StoreLocation, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """``omc serve`` as a process of its own, and its address."""
+    """The API in a process of its own, and its address."""
     stack = stack_in(folder)
-    env = clean_env(OMC_STORE_URL=place.url or "", OMC_STACK=str(stack.file), PYTHONUNBUFFERED="1")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "omc", "serve", "--env", "production"],
-        env=env,
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
+    env = clean_env(OMC_STORE_URL=place.url or "", OMC_STACK=str(stack.file), PYTHONPATH=str(ROOT / "tests"))
+    command = [sys.executable, "-m", "support.api_server"]
+    process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
-        assert process.stderr is not None
-        announced = process.stderr.readline()
-        found = re.search(r"omc serves production at (http://127\.0\.0\.1:\d+)", announced)
-        assert found, announced
-        yield process, found[1]
+        address = process.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:")
+        yield process, address
     finally:
         if process.poll() is None:
             process.kill()
         process.wait(30)
-        process.stderr.close()  # type: ignore[union-attr]
+        process.stdout.close()
 
 
 def test_a_server_killed_in_the_middle_of_a_request_leaves_nothing_half_written(
@@ -296,7 +292,9 @@ def test_without_its_database_it_lives_and_says_that_it_can_not_answer(store: St
 
 def test_the_figures_tell_what_waits(place: StoreLocation, tmp_path: Path) -> None:
     now = [datetime(2026, 11, 30, 12, tzinfo=UTC)]
-    queue = [Sample("omc_queue_oldest_seconds", 7.5, (("environment", "production"),))]
+    labels = (("environment", "production"),)
+    queue = [Sample("omc_queue_oldest_seconds", 7.5, labels), Sample("omc_queue_unread_seconds", 0.5, labels)]
+    queue.append(Sample("omc_task_is_stale", 0, (("task", "deadlines"),)))
     with (
         opened_at(place, lambda: now[0]) as store,
         api_server(store, stack_in(tmp_path), samples=lambda: queue) as api,
@@ -322,11 +320,27 @@ def test_the_figures_tell_what_waits(place: StoreLocation, tmp_path: Path) -> No
     assert {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")} == set(HELP)
 
 
+def test_beside_a_responder_it_knows_what_that_one_knows_and_wakes_it(store: Store, tmp_path: Path) -> None:
+    stack = stack_in(tmp_path)
+    _, token = create_token(store, "jo-laptop", Role.RESPONDER, "ann")
+    log: list[str] = []
+    responder = Responder(stack, (stack.environments["production"],), store, log.append)
+    with answering(responder) as address:
+        client = httpx.Client(base_url=address or "", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        with client:
+            assert client.post(BASE, json={"severity": 3, "summary": "slow"}).status_code == 201
+            assert "omc_incidents_open" in client.get("/metrics").text
+        assert responder._woken.is_set()
+    assert any("POST" in line for line in log)
+    with answering(Responder(load(ROOT / "omc.toml"), (), store, log.append)) as nowhere:
+        assert nowhere is None
+
+
 def test_each_alert_rule_asks_for_a_figure_that_there_is() -> None:
     rules = (ROOT / "docs/alert-rules.yml").read_text()
     asked = set(re.findall(r"\bomc_[a-z_]+\b", re.sub(r"(?m)^\s*#.*$", "", rules)))
     assert asked <= set(HELP)
-    assert asked >= {"omc_page_oldest_unsent_seconds", "omc_deadlines_overdue", "omc_queue_oldest_seconds"}
+    assert asked >= {"omc_page_oldest_unsent_seconds", "omc_deadlines_overdue", "omc_queue_unread_seconds"}
 
 
 def test_a_label_holds_whatever_it_is_given() -> None:

@@ -26,13 +26,15 @@ def serve(context: click.Context, env: str | None) -> None:
     Several may run on one store; what one was doing when it died another goes on with. A message is deleted from the
     queue only after everything that it led to is committed. It asks CloudWatch each minute for what nobody has told it,
     and sends the heartbeat whose silence is an alarm of its own. Without --env it serves every environment that
-    omc.toml has in the same store. Ctrl-C ends it.
+    omc.toml has in the same store. Where [server] has an address to listen at, it answers the HTTP API there. Ctrl-C
+    ends it.
 
     \b
     omc serve --env production
     OMC_SLACK_BOT_TOKEN=… OMC_SLACK_APP_TOKEN=… omc serve --env staging
     """
 
+    from omc.responder.api.beside import answering
     from omc.responder.service import Responder
     from omc.store.database import open_store
 
@@ -56,6 +58,9 @@ def serve(context: click.Context, env: str | None) -> None:
     with open_store(place) as store:
         responder = Responder(stack, tuple(chosen), store, lambda text: progress.note(line(text)), stopping)
         names = ", ".join(each.name for each in chosen)
-        progress.note(f"Watching the alarms of {names} ({place}). Ctrl-C ends it.")
-        responder.run_forever()
+        with answering(responder) as address:
+            progress.note(f"Watching the alarms of {names} ({place}). Ctrl-C ends it.")
+            if address:
+                progress.note(f"The API answers at {address}.")
+            responder.run_forever()
     progress.note("Ended. What was waiting waits for the next one.")

@@ -112,6 +112,11 @@ class QueueReader:
         """Whether the queue hasn't been read for longer than this: it doesn't answer, or what came can't be taken."""
         return time.monotonic() - self.last_poll > seconds
 
+    @property
+    def oldest_in_hand(self) -> datetime | None:
+        """When the oldest message was sent that was received and isn't taken in yet."""
+        return min((each.sent for each in list(self._in_hand.values())), default=None)
+
     def run_once(self) -> int:
         """One long poll, and what it brought; how many messages that was. Raises ``OmcError`` where the queue can't be
         reached."""

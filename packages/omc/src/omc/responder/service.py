@@ -142,6 +142,17 @@ class Responder:
         now = time.monotonic()
         return [each.name for each in self.tasks if each.is_vital and each.is_stale(now)]
 
+    def unread(self) -> Mapping[str, float]:
+        """Seconds since each environment's queue last answered, of those that were found."""
+        now = time.monotonic()
+        return {name: now - reader.last_poll for name, reader in list(self._readers.items())}
+
+    def oldest_in_hand(self) -> Mapping[str, float]:
+        """By environment the age in seconds of the oldest message that was received and isn't taken in yet; else 0."""
+        now = self.store.now()
+        sent = {name: reader.oldest_in_hand for name, reader in list(self._readers.items())}
+        return {name: (now - at).total_seconds() if at else 0.0 for name, at in sent.items()}
+
     def context_of(self, environment: str) -> OnCallContext:
         """What a look at an environment's incidents needs."""
         duty = self.duty

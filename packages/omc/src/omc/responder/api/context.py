@@ -12,10 +12,9 @@ from omc.access.authenticate import Authenticator
 from omc.access.jwks import ProviderKeys
 from omc.access.rates import RateLimiter
 from omc.config import Environment, Stack
-from omc.errors import Missing, Unknown, did_you_mean
+from omc.errors import Missing, did_you_mean
 from omc.output import echo, line
 from omc.responder.life import OnCallContext
-from omc.responder.policy import policy_of, resolve_by_chain
 from omc.store.opened import Store
 
 
@@ -43,6 +42,8 @@ class ApiContext:
     """By an environment's name."""
     samples: Callable[[], Iterable[Sample]]
     log: Callable[[str], None]
+    wake: Callable[[], None]
+    """There is something to look at, or to send: the responder needn't wait for its next look."""
     address_rates: RateLimiter
     caller_rates: RateLimiter
     open_connections: set[object] = field(default_factory=set)
@@ -63,12 +64,12 @@ def make_context(
     environments: Sequence[Environment],
     store: Store,
     *,
-    on_call: Callable[[str], OnCallContext] | None = None,
+    on_call: Callable[[str], OnCallContext],
     samples: Callable[[], Iterable[Sample]] = tuple,
     log: Callable[[str], None] | None = None,
+    wake: Callable[[], None] = lambda: None,
 ) -> ApiContext:
-    """The context of a server, by omc.toml. Without ``on_call``, people are those of ``[on_call]``, and whether an
-    environment is healthy isn't known."""
+    """The context of a server, by omc.toml."""
     settings = stack.server
     keys = ProviderKeys(settings.oidc) if settings.oidc else None
     return ApiContext(
@@ -76,16 +77,13 @@ def make_context(
         environments=tuple(environments),
         store=store,
         authenticator=Authenticator(store, settings.oidc, keys, environments[0].people),
-        on_call=on_call or (lambda _: OnCallContext(policy_of(stack), resolve_by_chain(stack), _unknown_health)),
+        on_call=on_call,
         samples=samples,
         log=log or (lambda text: echo(line(text), err=True)),
+        wake=wake,
         address_rates=RateLimiter(settings.limits.address_requests_per_minute),
         caller_rates=RateLimiter(settings.limits.requests_per_minute),
     )
-
-
-def _unknown_health() -> Sequence[str]:
-    raise Unknown("this server doesn't check the environment's health.")
 
 
 def context_of(request: Request) -> ApiContext:

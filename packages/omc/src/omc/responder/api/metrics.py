@@ -38,7 +38,9 @@ HELP = {
     "omc_page_oldest_unsent_seconds": "How long the oldest page that is due has waited to be sent; 0: none waits.",
     "omc_deadlines_overdue": "Deadlines that nobody has taken for 30 seconds, by kind; escalation pages people.",
     "omc_deadline_oldest_overdue_seconds": "How long the oldest of them is overdue; 0: none is.",
-    "omc_queue_oldest_seconds": "The age of the queue's oldest message, where this process reads a queue.",
+    "omc_queue_unread_seconds": "Since when the queue has not answered this process, which reads it all the time.",
+    "omc_queue_oldest_seconds": "The age of the oldest message that was received and isn't taken in yet; 0: none is.",
+    "omc_task_is_stale": "Whether a task of this process that pages depend on had no turn for too long.",
 }
 
 

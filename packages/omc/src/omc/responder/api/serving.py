@@ -1,13 +1,10 @@
-"""The API on a socket, until the process is told to end."""
+"""The API on a socket, until it is told to end."""
 
 from __future__ import annotations
 
 import logging
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import uvicorn
 
@@ -24,12 +21,12 @@ MAX_HEADERS = 32_768
 """Bytes of a request's line and headers."""
 
 
-def serve(context: ApiContext, announce: Callable[[str], None], stop: Callable[[], bool] = lambda: False) -> None:
-    """Answer until SIGTERM or Ctrl-C. ``announce`` is given the address as soon as it answers; ``WrongUse`` where the
-    address can't be had."""
+def serve(
+    context: ApiContext, listening: socket.socket, announce: Callable[[str], None], stop: Callable[[], bool]
+) -> None:
+    """Answer until ``stop`` says so, and then what is under way. ``announce`` is given the address as soon as it
+    answers. Signals are somebody else's: it runs in a thread."""
     settings = context.stack.server
-    host, _, port = settings.listen.rpartition(":")
-    listening = _socket(host.strip("[]"), int(port))
     _log_through(context.log)
     server = _Server(
         uvicorn.Config(
@@ -51,25 +48,10 @@ def serve(context: ApiContext, announce: Callable[[str], None], stop: Callable[[
         lambda: announce(_address(listening)),
         stop,
     )
-    with _ending_quietly():
-        try:
-            server.run(sockets=[listening])
-        finally:
-            listening.close()
-
-
-@contextmanager
-def _ending_quietly() -> Iterator[None]:
-    """uvicorn ends by itself and then raises the signal once more, for which nothing is left to do."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        server.run(sockets=[listening])
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        listening.close()
 
 
 class _Server(uvicorn.Server):
@@ -89,17 +71,18 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter) or self._stop()
 
 
-def _socket(host: str, port: int) -> socket.socket:
+def bound(listen: str) -> socket.socket:
+    """A socket at ``[server] listen``. ``WrongUse`` where it can't be had."""
+    host, _, port = listen.rpartition(":")
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
         made = socket.socket(family, kind, protocol)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind(address)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise WrongUse(
-            f"omc can't listen on {host}:{port}: {reason}. Set [server] listen to another address."
-        ) from error
+        raise WrongUse(f"omc can't listen on {listen}: {reason}. Set [server] listen to another address.") from error
     return made
 
 

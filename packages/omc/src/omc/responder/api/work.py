@@ -40,9 +40,11 @@ class Work:
     def done(self, act: Act, before: Callable[[], Incident]) -> Incident:
         """What the incident comes to by this; if it was done already, ``before``."""
         try:
-            return act(store_for(self.context, self.identity), self.doer)
+            done = act(store_for(self.context, self.identity), self.doer)
         except AlreadyDone:
             return before()
+        self.context.wake()
+        return done
 
     def on(self, number: int, act: Act) -> IncidentShape:
         """The answer of a route about one incident."""
