@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import click
 
+from omc.cli.incident_desk import opened_desk, read_incident, read_incidents
 from omc.cli.incident_learning import action, postmortem, stats
-from omc.cli.incident_options import LEVEL, LEVELS, NUMBER, opened_record, read_incident, tell
+from omc.cli.incident_options import LEVEL, LEVELS, NUMBER, tell
 from omc.cli.incident_response import (
     ack,
     assign,
@@ -26,12 +27,9 @@ from omc.cli.incident_response import (
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
-from omc.config import environment_of, load
 from omc.incidents.document import incident_document, incidents_document
 from omc.incidents.events import Noted, SeverityChanged
-from omc.incidents.incident import Incident
 from omc.output import echo, line
-from omc.store.location import locate_store
 
 
 @click.group()
@@ -40,6 +38,8 @@ def incident() -> None:
 
     While a SEV-1 or SEV-2 is open, omc deploy deploys nothing but its fix; in a SEV-1, omc approve --break-glass lets a
     change go ahead without its approvals. Whoever is on call is paged until somebody has acknowledged.
+
+    With OMC_SERVER set, what is done here is done by omc's server there, by whoever the token in OMC_TOKEN is.
 
     \b
     omc incident open --env production --severity 1 "Users can't log in"
@@ -62,14 +62,11 @@ def open_one(context: click.Context, summary: str, severity: int, is_mine: bool,
     omc incident open --env production --severity 1 "Users can't log in"
     omc incident open --env staging --severity 3 "Prices are a minute late" --ack
     """
-    with opened_record(context.obj, env, None) as record:
-        from omc.responder.life import acknowledge
-        from omc.store.incidents import open_incident
-
-        name = record.environment.name
-        opened = open_incident(record.store, name, severity, summary, record.doer.name, record.doer.link)
+    with opened_desk(context.obj, env, None) as there:
+        opened = there.desk.open(severity, summary)
         if is_mine:
-            acknowledge(record.store, name, opened.number, record.doer, record.policy)
+            there.desk.acknowledge(opened.number)
+    name = opened.environment
     echo(line(f"Incident {opened.number} of {name} is open: SEV-{opened.severity}, {opened.summary}"))
 
 
@@ -85,17 +82,7 @@ def list_incidents(context: click.Context, env: str | None, everything: bool, ou
     omc incident list --env production
     omc incident list --env production --all --output markdown
     """
-    from omc.store.database import open_store
-    from omc.store.incidents import incidents_of
-
-    stack = load(context.obj)
-    environment = environment_of(stack, env)
-    place = locate_store(stack, environment)
-    found: tuple[Incident, ...] = ()
-    if place.exists:
-        with open_store(place) as store:
-            found = incidents_of(store, environment.name)
-    shown = [each for each in found if everything or each.is_open]
+    shown, environment = read_incidents(context.obj, env, everything=everything)
     show_document(incidents_document(shown, environment.name, environment.time_zone, everything=everything), output)
 
 
@@ -127,10 +114,8 @@ def severity(context: click.Context, number: int, level: int, env: str | None, o
     \b
     omc incident severity 3 2 --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder.life import act
-
-        changed = act(record.store, record.environment.name, number, record.doer, SeverityChanged(level))
+    with opened_desk(context.obj, env, number) as opened:
+        changed = opened.desk.act(number, SeverityChanged(level))
     tell(f"Incident {number} of {changed.environment} is a SEV-{level} now.", changed, output)
 
 
@@ -146,10 +131,8 @@ def note(context: click.Context, number: int, text: str, env: str | None, output
     \b
     omc incident note 3 "scaled the backend to 6" --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder.life import act
-
-        noted = act(record.store, record.environment.name, number, record.doer, Noted(text))
+    with opened_desk(context.obj, env, number) as opened:
+        noted = opened.desk.act(number, Noted(text))
     tell(f"Noted in incident {number} of {noted.environment}.", noted, output)
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from omc.api_client.http import refuse_server
 from omc.cli.incident_options import NUMBER, Length, opened_record, person_named, tell
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
@@ -140,6 +141,7 @@ def stats(context: click.Context, since: timedelta, env: str | None, output: str
     from omc.store.database import open_store
     from omc.store.incidents import incidents_of
 
+    refuse_server(context.command_path)
     stack = load(context.obj)
     environment = environment_of(stack, env)
     place = locate_store(stack, environment)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from omc.api_client.http import refuse_server
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import INCIDENT_NUMBER
 from omc.cli.show import show
@@ -106,6 +107,7 @@ def opened_record(file: Path | None, env: str | None, number: int | None) -> Ite
     from omc.store.database import open_store
     from omc.store.incidents import missing
 
+    refuse_server(click.get_current_context().command_path)
     stack = load(file)
     environment = environment_of(stack, env)
     place = locate_store(stack, environment)
@@ -116,20 +118,6 @@ def opened_record(file: Path | None, env: str | None, number: int | None) -> Ite
     person = actor.person if actor.person in stack.persons else ""
     with open_store(place) as store:
         yield OpenRecord(stack, environment, store, Doer(actor.name, actor.link, person))
-
-
-def read_incident(file: Path | None, env: str | None, number: int) -> tuple[Incident, Environment]:
-    """One incident, read only."""
-    from omc.store.database import open_store
-    from omc.store.incidents import incident_of, missing
-
-    stack = load(file)
-    environment = environment_of(stack, env)
-    place = locate_store(stack, environment)
-    if not place.exists:
-        raise missing(environment.name, number)
-    with open_store(place) as store:
-        return incident_of(store, environment.name, number), environment
 
 
 def tell(sentence: str, incident: Incident, output: str) -> None:

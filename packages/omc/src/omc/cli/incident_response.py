@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 import click
 
-from omc.cli.incident_options import LEVEL, LEVELS, MAX_SNOOZE, NUMBER, Length, opened_record, person_named, tell
+from omc.cli.incident_desk import opened_desk
+from omc.cli.incident_options import LEVEL, LEVELS, NUMBER, Length, person_named, tell
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import OUTPUT
 from omc.errors import WrongUse
@@ -26,10 +27,8 @@ def ack(context: click.Context, number: int, env: str | None, output: str) -> No
     \b
     omc incident ack 3 --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder.life import acknowledge
-
-        taken = acknowledge(record.store, record.environment.name, number, record.doer, record.policy)
+    with opened_desk(context.obj, env, number) as opened:
+        taken = opened.desk.acknowledge(number)
     held = taken.acknowledgement
     until = f" That lapses after {format_duration(held.lasts)} without a sign of work." if held and held.lasts else ""
     tell(f"Incident {number} of {taken.environment} is yours.{until}", taken, output)
@@ -48,12 +47,10 @@ def assign(context: click.Context, number: int, role: str, person: str, env: str
     \b
     omc incident assign 3 communications jo --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder.life import act
-
-        who = person_named(record.stack, person) if record.stack.persons else None
+    with opened_desk(context.obj, env, number) as opened:
+        who = person_named(opened.stack, person) if opened.stack.persons else None
         part = RoleAssigned(role, who.id if who else person)
-        assigned = act(record.store, record.environment.name, number, record.doer, part)
+        assigned = opened.desk.act(number, part)
     name = who.name if who else person
     tell(f"{name} is {role} of incident {number} of {assigned.environment}.", assigned, output)
 
@@ -70,10 +67,8 @@ def mitigate(context: click.Context, number: int, how: str, env: str | None, out
     \b
     omc incident mitigate 3 "scaled the backend to 6" --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder.life import act
-
-        mitigated = act(record.store, record.environment.name, number, record.doer, Mitigated(how))
+    with opened_desk(context.obj, env, number) as opened:
+        mitigated = opened.desk.act(number, Mitigated(how))
     took = format_duration(mitigated.events[-1].at - mitigated.opened_at)
     tell(f"Incident {number} of {mitigated.environment} is mitigated, after {took}.", mitigated, output)
 
@@ -93,17 +88,8 @@ def resolve(context: click.Context, number: int, how: str, override: str | None,
     omc incident resolve 3 "rolled back to release 41" --env production
     omc incident resolve 3 "a false alarm" --override "the alarm's threshold is wrong" --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder.life import resolve_by_hand
-
-        def health() -> tuple[str, ...]:
-            from omc.responder.health import read_health
-
-            return read_health(record.environment, record.store)
-
-        ended = resolve_by_hand(
-            record.store, record.environment.name, number, record.doer, how, record.policy, health, override
-        )
+    with opened_desk(context.obj, env, number) as opened:
+        ended = opened.desk.resolve(number, how, override)
     lasted = format_duration(ended.events[-1].at - ended.opened_at)
     tell(f"Incident {number} of {ended.environment} is resolved, after {lasted}.", ended, output)
 
@@ -120,11 +106,9 @@ def reopen(context: click.Context, number: int, why: str, env: str | None, outpu
     \b
     omc incident reopen 3 "logins fail again" --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder.life import act
-
-        opened = act(record.store, record.environment.name, number, record.doer, Reopened(why))
-    tell(f"Incident {number} of {opened.environment} is open again: SEV-{opened.severity}.", opened, output)
+    with opened_desk(context.obj, env, number) as opened:
+        again = opened.desk.act(number, Reopened(why))
+    tell(f"Incident {number} of {again.environment} is open again: SEV-{again.severity}.", again, output)
 
 
 @click.command()
@@ -156,20 +140,11 @@ def snooze(
     """
     if sum((length is not None, moment is not None, until_business_hours)) != 1:
         raise WrongUse("Say until when: one of --for PERIOD, --until TIME and --until-business-hours.")
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder import life
-
-        now = record.store.now()
-        until = now + length if length is not None else None
-        if moment is not None:
-            until = _moment(moment)
-        elif until is None:
-            until = life.until_business_hours(record.policy, now)
-        if until - now > MAX_SNOOZE:
-            raise WrongUse(f"An incident is snoozed for {MAX_SNOOZE.days} days at most. Nothing was recorded.")
-        name, zone = record.environment.name, record.stack.time_zone
-        snoozed = life.snooze(record.store, name, number, record.doer, until, why, if_still_firing=if_still_firing)
-    tell(f"Nobody is paged for incident {number} of {name} until {format_time(until, zone)}.", snoozed, output)
+    with opened_desk(context.obj, env, number) as opened:
+        until = _moment(moment) if moment is not None else None
+        snoozed = opened.desk.snooze(number, why, length, until, if_still_firing=if_still_firing)
+    end = f" until {format_time(snoozed.snooze.until, opened.stack.time_zone)}" if snoozed.snooze else ""
+    tell(f"Nobody is paged for incident {number} of {snoozed.environment}{end}.", snoozed, output)
 
 
 def _moment(text: str) -> datetime:
@@ -193,10 +168,8 @@ def unsnooze(context: click.Context, number: int, env: str | None, output: str) 
     \b
     omc incident unsnooze 3 --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder.life import act
-
-        ended = act(record.store, record.environment.name, number, record.doer, SnoozeEnded("by hand"))
+    with opened_desk(context.obj, env, number) as opened:
+        ended = opened.desk.act(number, SnoozeEnded("by hand"))
     tell(f"Incident {number} of {ended.environment} is no longer snoozed.", ended, output)
 
 
@@ -213,11 +186,9 @@ def page(context: click.Context, number: int, people: tuple[str, ...], why: str,
     \b
     omc incident page 3 jo bob --why "you know the cache" --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder import life
-
-        found = [person_named(record.stack, name) for name in dict.fromkeys(people)]
-        paged = life.page(record.store, record.environment.name, number, record.doer, found, why)
+    with opened_desk(context.obj, env, number) as opened:
+        found = [person_named(opened.stack, name) for name in dict.fromkeys(people)]
+        paged = opened.desk.page(number, found, why)
     names = ", ".join(each.name for each in found)
     tell(f"Paged for incident {number} of {paged.environment}: {names}.", paged, output)
 
@@ -233,18 +204,8 @@ def escalate(context: click.Context, number: int, env: str | None, output: str) 
     \b
     omc incident escalate 3 --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder import life
-        from omc.responder.duty import Duty
-
-        escalated = life.escalate(
-            record.store,
-            record.environment.name,
-            number,
-            record.doer,
-            record.policy,
-            Duty(record.stack, record.store).resolve,
-        )
+    with opened_desk(context.obj, env, number) as opened:
+        escalated = opened.desk.escalate(number)
     tell(f"The next in the chain is paged for incident {number} of {escalated.environment}.", escalated, output)
 
 
@@ -260,10 +221,8 @@ def update(context: click.Context, number: int, text: str, env: str | None, outp
     \b
     omc incident update 3 "We know that logins fail and are working on it." --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder.life import act
-
-        updated = act(record.store, record.environment.name, number, record.doer, UpdateSent(text))
+    with opened_desk(context.obj, env, number) as opened:
+        updated = opened.desk.act(number, UpdateSent(text))
     tell(f"Recorded in incident {number} of {updated.environment}: customers were told.", updated, output)
 
 
@@ -279,10 +238,8 @@ def merge(context: click.Context, number: int, into: int, env: str | None, outpu
     \b
     omc incident merge 4 --into 3 --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder import life
-
-        target = life.merge(record.store, record.environment.name, number, into, record.doer)
+    with opened_desk(context.obj, env, number) as opened:
+        target = opened.desk.merge(number, into)
     tell(f"Incident {number} of {target.environment} goes on in incident {into}.", target, output)
 
 
@@ -297,10 +254,8 @@ def unmerge(context: click.Context, number: int, env: str | None, output: str) -
     \b
     omc incident unmerge 4 --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder import life
-
-        source = life.unmerge(record.store, record.environment.name, number, record.doer)
+    with opened_desk(context.obj, env, number) as opened:
+        source = opened.desk.unmerge(number)
     tell(f"Incident {number} of {source.environment} goes on by itself again.", source, output)
 
 
@@ -326,10 +281,8 @@ def split(
     \b
     omc incident split 3 "The database is away" --alert 5f2a --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder import life
-
-        made = life.split(record.store, record.environment.name, number, keys, summary, record.doer, severity)
+    with opened_desk(context.obj, env, number) as opened:
+        made = opened.desk.split(number, keys, summary, severity)
     tell(f"Incident {made.number} of {made.environment} is open: SEV-{made.severity}, {made.summary}", made, output)
 
 
@@ -345,8 +298,6 @@ def detach(context: click.Context, number: int, key: str, env: str | None, outpu
     \b
     omc incident detach 3 5f2a --env production
     """
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder.life import act
-
-        rest = act(record.store, record.environment.name, number, record.doer, AlertLeft(key))
+    with opened_desk(context.obj, env, number) as opened:
+        rest = opened.desk.act(number, AlertLeft(key))
     tell(f"The alert {key} no longer belongs to incident {number} of {rest.environment}.", rest, output)

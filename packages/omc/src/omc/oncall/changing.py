@@ -6,12 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from omc.api_client.http import configured as configured_server
+from omc.api_client.http import refuse_server
 from omc.config import Stack
 from omc.engine.actors import Actor
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import NothingToDo, OmcError, Refused, WrongUse
 from omc.model.people import ContactMethod, Person
-from omc.oncall import documents, records
+from omc.oncall import documents, records, through_server
 from omc.oncall.configured import rotas_from
 from omc.oncall.escalation import World
 from omc.oncall.events import Imported, OverrideAdded, RotaPayload, RotaRecord, Undone
@@ -26,11 +28,15 @@ from omc.times import format_time
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from omc.store.opened import Store
+
 
 def world_of(ground: Ground, other: Stack | None = None) -> tuple[World, dict[str, RotaRecord]]:
     """All rotas with their overrides, who has confirmed what, and each rota's events; as another stack file would have
     them, where there is one."""
     stack = other or ground.stack
+    if (server := configured_server()) is not None:
+        return through_server.read_world(server, rotas_from(stack), stack.persons)
     return records.read_world(ground.location, rotas_from(stack), stack.persons)
 
 
@@ -81,31 +87,48 @@ def _replaced(shift: Shift, taker: str, whose: str | None) -> str:
 
 def record_event(ground: Ground, name: str, actor: Actor, decide: Callable[[Rota], RotaPayload]) -> Document:
     """Record an event of a rota; what it changes."""
+    if (server := configured_server()) is not None:
+        world, events = world_of(ground)
+        rota = _rota_named(world, name, events.get(name, RotaRecord(name)), ground)
+        payload = decide(rota)
+        number = through_server.record(server, name, payload)
+        after = world_of(ground)[0].rotas.get(name, Rota(name, ground.zone))
+        return _recorded(ground, name, payload, number, rota, after)
     refuse_fleeting_record(ground.location, ground.environment)
-    configured = rotas_from(ground.stack)
     with open_store(ground.location) as store:
-        before: dict[str, Rota] = {}
+        return record_in(store, ground, name, actor, decide)
 
-        def judged(session: Session, record: RotaRecord) -> RotaPayload:
-            world = World(records.rotas_of(session, configured), ground.stack.persons)
-            # What was undone in whole, an import, can be named although it is no rota any more.
-            rota = rota_in(world, name) if name in world.rotas or not record.events else Rota(name, ground.zone)
-            before[name] = rota
-            payload = decide(rota)
-            _ensure_may_change(rota, payload, record, actor)
-            return payload
 
-        record = records.add_to_rota(store, name, actor.name, judged, actor.link)
-        with store.reading() as session:
-            after = records.rotas_of(session, configured).get(name, Rota(name, ground.zone))
-    payload = record.events[-1].payload
+def record_in(store: Store, ground: Ground, name: str, actor: Actor, decide: Callable[[Rota], RotaPayload]) -> Document:
+    """The same in a store that is open."""
+    configured = rotas_from(ground.stack)
+    before: dict[str, Rota] = {}
+
+    def judged(session: Session, record: RotaRecord) -> RotaPayload:
+        world = World(records.rotas_of(session, configured), ground.stack.persons)
+        rota = before[name] = _rota_named(world, name, record, ground)
+        payload = decide(rota)
+        _ensure_may_change(rota, payload, record, actor)
+        return payload
+
+    record = records.add_to_rota(store, name, actor.name, judged, actor.link)
+    with store.reading() as session:
+        after = records.rotas_of(session, configured).get(name, Rota(name, ground.zone))
+    return _recorded(ground, name, record.events[-1].payload, len(record.events), before[name], after)
+
+
+def _rota_named(world: World, name: str, record: RotaRecord, ground: Ground) -> Rota:
+    """What was undone in whole, an import, can be named although it is no rota any more."""
+    return rota_in(world, name) if name in world.rotas or not record.events else Rota(name, ground.zone)
+
+
+def _recorded(ground: Ground, name: str, payload: object, number: int, before: Rota, after: Rota) -> Document:
     sentence = f"Number {payload.number} of {name} is undone." if isinstance(payload, Undone) else ""
     begin, end = ground.now, ground.now + timedelta(days=28)
     if isinstance(payload, OverrideAdded):
         sentence = f"In {name}: {documents.override_sentence(payload, ground.zone, ground.stack.persons)}"
         begin, end = min(begin, payload.begin), max(payload.end, payload.begin + timedelta(seconds=1))
-    differences = changes(before[name], after, begin, end)
-    number = len(record.events)
+    differences = changes(before, after, begin, end)
     return documents.recorded_document(after, number, sentence, differences, ground.stack.persons)
 
 
@@ -132,6 +155,7 @@ def _ensure_may_change(rota: Rota, payload: RotaPayload, record: RotaRecord, act
 
 def import_drafts(ground: Ground, drafts: list[Draft], source: str) -> str:
     """Record what was read; what became of it, in a sentence."""
+    refuse_server("omc oncall import")
     configured = rotas_from(ground.stack)
     as_code = [each.rota.name for each in drafts if each.rota.name in configured]
     if as_code:
@@ -165,6 +189,7 @@ def import_drafts(ground: Ground, drafts: list[Draft], source: str) -> str:
 
 def send_test(ground: Ground, person: Person, actor: Actor) -> str:
     """Have a test page sent to somebody; what was done, in a sentence."""
+    refuse_server("omc oncall test")
     if not person.contacts:
         raise Refused(f"{person.name} has no contact: set people.{person.id}.contacts in {ground.stack.file.name}.")
     refuse_fleeting_record(ground.location, ground.environment)
@@ -178,6 +203,7 @@ def verify(
     ground: Ground, person: Person, contact: ContactMethod, code: str | None, withdraw: str | None, actor: Actor
 ) -> str:
     """Send a code, enter it, or take a confirmation back; what was done, in a sentence."""
+    refuse_server("omc oncall verify")
     refuse_fleeting_record(ground.location, ground.environment)
     with open_store(ground.location) as store:
         if withdraw is not None:

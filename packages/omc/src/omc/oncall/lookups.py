@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from omc.api_client.http import configured
 from omc.aws.gateway import Gateway, access_to
 from omc.config import Environment, Stack, environment_of, load
 from omc.engine.actors import Actor, actor_of
@@ -90,7 +91,13 @@ def method_of(person: Person, text: str) -> ContactMethod:
 
 
 def actor_in(environment: Environment) -> Actor:
-    """Who records it; by the name of this machine's user where AWS can't be asked who this is."""
+    """Who records it; by the name of this machine's user where AWS can't be asked who this is. Through a server,
+    whomever it takes the token for."""
+    if (server := configured()) is not None:
+        found = server.get("/v1/me")
+        if not isinstance(found, dict) or not isinstance(found.get("name"), str):
+            raise server.strange()
+        return Actor(found["name"], of=str(found.get("person") or ""))
     try:
         return actor_of(Gateway(environment, access_to(environment)))
     except Unknown as error:

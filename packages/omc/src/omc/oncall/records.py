@@ -61,13 +61,18 @@ def verified_contacts(session: Session) -> dict[str, tuple[str, ...]]:
 def rotas_of(session: Session, configured: Mapping[str, Rota], at: datetime | None = None) -> dict[str, Rota]:
     """All rotas: those of omc.toml and those that were imported, with their overrides; with ``at``, as the record had
     them then. A rota that stands in omc.toml is that one, whatever was imported under its name."""
-    found: dict[str, Rota] = {}
     records = rota_records(session)
     if at is not None:
         records = {
             name: replay_rota(name, [event for event in record.events if event.at <= at])
             for name, record in records.items()
         }
+    return rotas_with(records, configured)
+
+
+def rotas_with(records: Mapping[str, RotaRecord], configured: Mapping[str, Rota]) -> dict[str, Rota]:
+    """The same of records that were read already."""
+    found: dict[str, Rota] = {}
     for name in dict.fromkeys([*configured, *records]):
         record = records.get(name, RotaRecord(name))
         rota = configured.get(name) or record.imported()

@@ -10,16 +10,20 @@ from pydantic import AwareDatetime, Field
 
 from omc.config import Stack
 from omc.errors import Missing, WrongUse, did_you_mean
-from omc.incidents.events import Mitigated, Reopened, RoleAssigned
+from omc.incidents.events import AlertLeft, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
 from omc.incidents.incident import ROLES
 from omc.model.people import Person
 from omc.responder import life
 from omc.responder.api.incidents import PREFIX
-from omc.responder.api.shapes import WHOLE, Body, IncidentShape, Level, Number, PersonId, Sentence, Text
+from omc.responder.api.shapes import SOMETHING, WHOLE, Body, IncidentShape, Level, Number, PersonId, Sentence, Text
 from omc.responder.api.work import Working
 
 router = APIRouter(prefix=PREFIX + "/{number}", tags=["on call"])
-MAX_SNOOZE = 7 * 24 * 60
+MAX_SNOOZE = 14 * 24 * 60
+"""Minutes."""
+
+
+AlertKey = Annotated[str, Field(min_length=1, max_length=200, description="The alert's key.")]
 
 
 class Nothing(Body):
@@ -28,6 +32,14 @@ class Nothing(Body):
 
 class How(Body):
     how: Text
+
+
+class Update(Body):
+    text: Text
+
+
+class Detaching(Body):
+    alert: AlertKey
 
 
 class Resolution(Body):
@@ -47,7 +59,8 @@ class SnoozeBody(Body):
 
 class Assignment(Body):
     role: Literal["lead", "communications", "scribe"]
-    person: PersonId
+    person: Annotated[str, Field(min_length=1, max_length=200, pattern=SOMETHING)]
+    """Her id in [people] of omc.toml, where there are any."""
 
 
 class Paging(Body):
@@ -64,7 +77,7 @@ class Merging(Body):
 
 
 class Splitting(Body):
-    alerts: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=200)]
+    alerts: Annotated[list[AlertKey], Field(min_length=1, max_length=200)]
     summary: Sentence
     severity: Level | None = None
 
@@ -87,12 +100,29 @@ def snooze(work: Working, number: Number, body: SnoozeBody) -> IncidentShape:
     if until is None:
         until = life.until_business_hours(work.context.on_call(work.name).policy, now)
     end: datetime = until
+    if end - now > timedelta(minutes=MAX_SNOOZE):
+        raise WrongUse("An incident is snoozed for 14 days at most. Nothing was recorded.")
     return work.on(
         number,
         lambda store, doer: life.snooze(
             store, work.name, number, doer, end, body.why, if_still_firing=body.if_still_firing
         ),
     )
+
+
+@router.post("/unsnooze", summary="End a snooze before its time")
+def unsnooze(work: Working, number: Number, _: Nothing | None = None) -> IncidentShape:
+    return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, SnoozeEnded("by hand")))
+
+
+@router.post("/updates", summary="Record what customers were told")
+def update(work: Working, number: Number, body: Update) -> IncidentShape:
+    return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, UpdateSent(body.text)))
+
+
+@router.post("/detach", summary="Say that an alert doesn't belong to it")
+def detach(work: Working, number: Number, body: Detaching) -> IncidentShape:
+    return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, AlertLeft(body.alert)))
 
 
 @router.post("/mitigate", summary="Say that users are served again")
@@ -120,9 +150,10 @@ def reopen(work: Working, number: Number, body: Why) -> IncidentShape:
 
 @router.post("/assign", summary="Give a person a part in it")
 def assign(work: Working, number: Number, body: Assignment) -> IncidentShape:
-    person = _person(work.context.stack, body.person)
+    stack = work.context.stack
+    person = _person(stack, body.person).id if stack.persons else body.person
     return work.on(
-        number, lambda store, doer: life.act(store, work.name, number, doer, RoleAssigned(body.role, person.id))
+        number, lambda store, doer: life.act(store, work.name, number, doer, RoleAssigned(body.role, person))
     )
 
 

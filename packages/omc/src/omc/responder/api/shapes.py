@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -11,6 +12,7 @@ from omc.config import Environment
 from omc.incidents.document import incidents_document
 from omc.incidents.events import TYPES
 from omc.incidents.incident import SEVERITIES, Incident
+from omc.model.events import Event, EventTypes, UnknownEvent
 from omc.model.typed_json import to_json
 
 
@@ -71,13 +73,20 @@ class IncidentShape(BaseModel):
 
 def shape_of(incident: Incident, environment: Environment, *, events: bool = True) -> IncidentShape:
     document = incidents_document([incident], environment.name, environment.time_zone, everything=True)
-    return IncidentShape(**document.data["incidents"][0], events=events_of(incident) if events else None)
+    return IncidentShape(**document.data["incidents"][0], events=events_of(TYPES, incident.events) if events else None)
 
 
-def events_of(incident: Incident) -> list[EventShape]:
-    """From these a client makes the same incident."""
+def events_of(types: EventTypes, events: Iterable[Event[Any]]) -> list[EventShape]:
+    """From these a client makes the same value."""
     return [
         EventShape(at=to_json(each.at), by=each.by, link=each.link, type=name, version=version, payload=payload)
-        for each in incident.events
-        for name, version, payload in [TYPES.write(each.payload)]
+        for each in events
+        for name, version, payload in [_written(types, each.payload)]
     ]
+
+
+def _written(types: EventTypes, payload: Any) -> tuple[str, int, Any]:
+    """What a newer omc wrote goes out as it is kept: the client may know it."""
+    if isinstance(payload, UnknownEvent):
+        return payload.type, payload.version, payload.body
+    return types.write(payload)
