@@ -38,6 +38,7 @@ LATE: Mapping[tuple[str, str], str] = {
 """Below the commands: who imports what inside a function, and why the start of the morning check needs it."""
 CHECKS = "all the checks, half as much again as the help of a command by itself; the doctor's bring the database too"
 WITH_DATABASE = (
+    "omc.access.records",
     "omc.checks.spec_document",
     "omc.engine.approvals",
     "omc.engine.following",
@@ -53,6 +54,7 @@ WITH_DATABASE = (
     "omc.notify.outbox_document",
     "omc.oncall.changing",
     "omc.reports.doctor",
+    "omc.responder.api.beside",
     "omc.responder.duty",
     "omc.responder.life",
     "omc.responder.planned",
@@ -96,7 +98,7 @@ LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.cli.change", "omc.config.load"): HELP,
     ("omc.cli.change", "omc.store.location"): HELP,
     ("omc.notify.command", "omc.notify.channels.registry"): SENDING,
-    ("omc.cli.incident_response", "omc.responder.health"): CHECKS,
+    ("omc.cli.incident_desk", "omc.responder.health"): CHECKS,
     ("omc.cli.options", "omc.config.load"): "for the shell's completion of --env; every command has that option",
     ("omc.cli.show", "omc.output.markdown"): "one renderer of three is used, and the morning check uses none of them",
     ("omc.cli.show", "omc.output.terminal"): "one renderer of three is used, and the morning check uses none of them",

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,12 @@ from omc.access.records import create_token, revoke_token
 from omc.errors import Refused
 from omc.incidents.events import AlertJoined
 from omc.incidents.incident import Incident
+from omc.responder.records import take
 from omc.store import audit
 from omc.store.incidents import added, decide, incident_of, incidents_of, open_incident, required
 from omc.store.location import StoreLocation
 from omc.store.opened import Store, Transaction
+from support.alerts_world import key_of, notification, rules
 from support.api_server import BASE, ApiServer, api_server, stack_in
 from support.engine_world import opened_at
 from support.identity_provider import claims, ec_key, identity_provider, part, rsa_key, signed
@@ -324,3 +327,28 @@ def test_who_says_by_which_proxy_it_came_is_believed_only_where_omc_toml_names_t
             with api.client() as nobody:
                 nobody.get("/nothing", headers=forged)
             assert api.log[-1].startswith(f"{seen} GET /nothing 404")
+
+
+# ── Alerts ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_alerts_are_listed_and_explained(api: ApiServer, store: Store) -> None:
+    for name in ("alb-5xx-percent", "rds-connections-high", "backend-unhealthy"):
+        take(store, rules(), [notification(name)])
+    base = "/v1/environments/staging"
+    with api.of("viewer") as viewer:
+        pages: list[list[str]] = []
+        page: dict[str, Any] = {"next": 0}
+        while page["next"] is not None:
+            page = viewer.get(f"{base}/alerts", params={"limit": 2, "offset": page["next"]}).json()
+            pages.append([each["name"] for each in page["alerts"]])
+        assert [len(each) for each in pages] == [2, 1]
+        assert sorted(chain(*pages)) == ["alb-5xx-percent", "backend-unhealthy", "rds-connections-high"]
+        key = key_of("rds-connections-high")
+        shown = viewer.get(f"{base}/alerts/{key}").json()
+        assert (shown["alert"], shown["state"]) == (key, "firing")
+        explained = viewer.get(f"{base}/alerts/{key}/explanation").json()
+        assert explained["events"][0]["trace"]
+        assert "has no alert" in problem(viewer.get(f"{base}/alerts/{'0' * 32}"), 404)
+        assert viewer.get(f"{base}/silences").json()["silences"] == []
+        assert viewer.get("/v1/environments/production/alerts").json()["alerts"] == []

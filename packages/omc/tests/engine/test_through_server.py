@@ -14,8 +14,8 @@ from omc.api_client.http import Server
 from omc.api_client.incidents import ServerDesk
 from omc.config import load
 from omc.errors import BadAnswer, OmcError, Refused, Throttled, Unknown
-from omc.incidents.events import TYPES, Noted, UnknownEvent
-from omc.model.events import EventTypes
+from omc.incidents.events import TYPES, Noted
+from omc.model.events import EventTypes, UnknownEvent
 from omc.store.eventlog import append
 from omc.store.incidents import incident_of, incidents_of, open_incident
 from omc.store.opened import Store
@@ -192,7 +192,7 @@ class Stranger:
 
 
 PROBLEM = {"Content-Type": "application/problem+json"}
-GONE = (0, {}, b"")
+GONE: tuple[int, dict[str, str], bytes] = (0, {}, b"")
 
 
 @pytest.mark.parametrize(
