@@ -288,6 +288,8 @@ def test_what_is_not_there_or_not_right_is_said_in_a_sentence(api: ApiServer) ->
         problem(admin.put(BASE), 405)
         assert "no [people.nobody]" in problem(admin.post(f"{BASE}/1/page", json={"people": ["nobody"]}), 404)
         problem(admin.get(BASE, params={"cursor": "b0"}), 400)
+        mistyped = problem(admin.get(BASE, params={"sate": "all"}), 400)
+        assert mistyped.startswith('There is no such parameter here. Did you mean "state"?')
 
 
 def test_a_body_that_is_too_large_or_too_slow_is_refused_before_anything_is_done(store: Store, tmp_path: Path) -> None:

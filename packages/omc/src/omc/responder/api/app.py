@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -15,6 +15,9 @@ from omc.responder.api import alerts, health, incidents, life, metrics, oncall, 
 from omc.responder.api.context import ApiContext
 from omc.responder.api.guard import Guard
 from omc.responder.api.problems import HANDLERS, MEDIA_TYPE, MaskedJson, Problem
+
+if TYPE_CHECKING:
+    from fastapi.routing import APIRoute
 
 THREADS = 8
 """Requests that are worked on at a time: fewer than the store has connections, since the responder wants some too."""
@@ -49,7 +52,7 @@ def make_app(context: ApiContext) -> FastAPI:
         redirect_slashes=False,
         default_response_class=MaskedJson,
         lifespan=_lifespan,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=_operation_id,
     )
     app.state.context = context
     for router in ROUTERS:
@@ -59,6 +62,11 @@ def make_app(context: ApiContext) -> FastAPI:
     app.add_middleware(Guard, context=context)
     app.openapi = lambda: _schema(app)  # type: ignore[method-assign]  # FastAPI's own way to change the schema
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """``incidents_show``: by which generated clients call it."""
+    return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"
 
 
 @asynccontextmanager
@@ -91,9 +99,7 @@ def _schema(app: FastAPI) -> dict[str, Any]:
 def _problems_of(path: str, method: str, operation: dict[str, Any]) -> set[int]:
     found = {408, 413, 429, 500, 503}
     if operation.get("security"):
-        found |= {401, 403}
-    if operation.get("parameters") or operation.get("requestBody"):
-        found.add(400)
+        found |= {400, 401, 403}
     if "{" in path:
         found.add(404)
     if method != "get":

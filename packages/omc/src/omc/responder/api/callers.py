@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from omc.access.model import Caller, NotAuthenticated, Permission, require, role_for
+from omc.errors import WrongUse, did_you_mean
 from omc.responder.api.context import Context
 from omc.responder.api.guard import address_of
 from omc.responder.api.problems import TooManyRequests
@@ -39,10 +40,21 @@ def caller_with(permission: Permission) -> Callable[..., Caller]:
         if seconds:
             raise TooManyRequests(seconds)
         require(found, permission)
+        _refuse_unknown_parameters(request)
         return found
 
     caller.__doc__ = f"Needs the role {role_for(permission)}."
     return caller
+
+
+def _refuse_unknown_parameters(request: Request) -> None:
+    """A parameter that is mistyped would be passed over, and the answer be another one's."""
+    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    known = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+    for name in request.query_params:
+        if name not in known:
+            near = did_you_mean(name, known)
+            raise WrongUse(f"There is no such parameter here.{near} Known are: {', '.join(known) or 'none'}.")
 
 
 Reader = Annotated[Caller, Depends(caller_with(Permission.READ))]
