@@ -12,7 +12,7 @@ from omc.incidents.incident import Incident
 from omc.responder.api.callers import Reader
 from omc.responder.api.context import Chosen, Context
 from omc.responder.api.once import AlreadyDone
-from omc.responder.api.shapes import Body, IncidentShape, Level, Number, Sentence, Text, shape_of
+from omc.responder.api.shapes import Body, IncidentShape, Level, Number, Sentence, Text, incident_shape
 from omc.responder.api.work import Working
 from omc.responder.life import act
 from omc.store.incidents import incident_of, incidents_of, number_with_key, open_incident
@@ -83,7 +83,7 @@ def list_incidents(
     page = found[:limit]
     return IncidentsShape(
         environment=environment.name,
-        incidents=[shape_of(each, environment, events=events) for each in page],
+        incidents=[incident_shape(each, environment, events=events) for each in page],
         next=f"b{page[-1].number}" if len(found) > limit else None,
     )
 
@@ -97,7 +97,7 @@ def open_one(request: Request, response: Response, work: Working, body: Opening)
         lambda: _opened_before(work.context.store, work.name, key or ""),
     )
     response.headers["Location"] = f"{request.url.path}/{opened.number}"
-    return shape_of(opened, work.environment)
+    return incident_shape(opened, work.environment)
 
 
 def _opened_before(store: Store, environment: str, key: str) -> Incident:
@@ -110,7 +110,7 @@ def _opened_before(store: Store, environment: str, key: str) -> Incident:
 
 @router.get("/{number}", summary="One incident, with all that happened to it")
 def show(context: Context, _: Reader, environment: Chosen, number: Number) -> IncidentShape:
-    return shape_of(incident_of(context.store, environment.name, number), environment)
+    return incident_shape(incident_of(context.store, environment.name, number), environment)
 
 
 @router.post("/{number}/notes", summary="Write down what you see or do")

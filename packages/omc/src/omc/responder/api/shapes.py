@@ -71,7 +71,7 @@ class IncidentShape(BaseModel):
     """All that happened, where it is asked for."""
 
 
-def shape_of(incident: Incident, environment: Environment, *, events: bool = True) -> IncidentShape:
+def incident_shape(incident: Incident, environment: Environment, *, events: bool = True) -> IncidentShape:
     document = incidents_document([incident], environment.name, environment.time_zone, everything=True)
     return IncidentShape(**document.data["incidents"][0], events=events_of(TYPES, incident.events) if events else None)
 

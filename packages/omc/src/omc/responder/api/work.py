@@ -13,7 +13,7 @@ from omc.incidents.incident import Incident
 from omc.responder.api.callers import Responder
 from omc.responder.api.context import ApiContext, Chosen, Context
 from omc.responder.api.once import AlreadyDone, Once, store_for
-from omc.responder.api.shapes import IncidentShape, shape_of
+from omc.responder.api.shapes import IncidentShape, incident_shape
 from omc.responder.life import Doer
 from omc.store.incidents import incident_of
 from omc.store.opened import Store
@@ -49,7 +49,7 @@ class Work:
     def on(self, number: int, act: Act) -> IncidentShape:
         """The answer of a route about one incident."""
         changed = self.done(act, lambda: incident_of(self.context.store, self.name, number))
-        return shape_of(changed, self.environment)
+        return incident_shape(changed, self.environment)
 
 
 def work_of(context: Context, caller: Responder, environment: Chosen, once: Once) -> Work:
