@@ -20,6 +20,7 @@ locals {
       PYTHONUNBUFFERED        = "1"
     },
     local.own_store ? { OMC_STORE_URL = local.store_url } : {},
+    var.api == null ? {} : { OMC_LISTEN = "0.0.0.0:${local.port}" },
   )
 
   secrets = merge(

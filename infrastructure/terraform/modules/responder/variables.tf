@@ -256,7 +256,7 @@ variable "api" {
     listener_arn                    = string
     load_balancer_security_group_id = string
     priority                        = optional(number, 5)
-    health_path                     = optional(string, "/health/ready")
+    health_path                     = optional(string, "/readyz")
   })
   default = null
 }

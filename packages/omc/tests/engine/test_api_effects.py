@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from omc.access.model import Role
 from omc.access.records import create_token
 from omc.config import load
+from omc.errors import WrongUse
 from omc.incidents.events import Resolved
 from omc.model.pages import Message, Page
 from omc.responder.api.beside import answering
@@ -210,6 +211,23 @@ def test_a_server_that_is_told_to_end_answers_what_it_has_begun_and_ends_well(
         assert process.wait(30) == 0
 
 
+def test_a_request_that_takes_too_long_is_answered_and_its_effect_is_there_once(
+    place: StoreLocation, store: Store, tmp_path: Path
+) -> None:
+    body, keyed = {"severity": 3, "summary": "slow"}, {"Idempotency-Key": "once"}
+    with (
+        psycopg.connect(place.url or "", autocommit=True) as holder,
+        api_server(store, stack_in(tmp_path, "[server.limits]\nanswer_seconds = 1.0\n")) as api,
+        api.of("responder") as responder,
+    ):
+        holder.execute("SELECT pg_advisory_lock(%s)", [audit.CHAIN_LOCK])
+        late = responder.post(BASE, json=body, headers=keyed)
+        assert (late.status_code, "may or may not have been done" in late.text) == (503, True)
+        holder.execute("SELECT pg_advisory_unlock(%s)", [audit.CHAIN_LOCK])
+        assert responder.post(BASE, json=body, headers=keyed).json()["number"] == 1
+    assert len(incidents_of(store, "production")) == 1
+
+
 # ── Secrets ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -320,7 +338,9 @@ def test_the_figures_tell_what_waits(place: StoreLocation, tmp_path: Path) -> No
     assert {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")} == set(HELP)
 
 
-def test_beside_a_responder_it_knows_what_that_one_knows_and_wakes_it(store: Store, tmp_path: Path) -> None:
+def test_beside_a_responder_it_knows_what_that_one_knows_and_wakes_it(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stack = stack_in(tmp_path)
     _, token = create_token(store, "jo-laptop", Role.RESPONDER, "ann")
     log: list[str] = []
@@ -332,8 +352,16 @@ def test_beside_a_responder_it_knows_what_that_one_knows_and_wakes_it(store: Sto
             assert "omc_incidents_open" in client.get("/metrics").text
         assert responder._woken.is_set()
     assert any("POST" in line for line in log)
-    with answering(Responder(load(ROOT / "omc.toml"), (), store, log.append)) as nowhere:
+    silent = Responder(load(ROOT / "omc.toml"), (stack.environments["production"],), store, log.append)
+    with answering(silent) as nowhere:
         assert nowhere is None
+    monkeypatch.setenv("OMC_LISTEN", "127.0.0.1:0")
+    with answering(silent) as address:
+        assert httpx.get(f"{address}/healthz", trust_env=False).status_code == 200
+    for wrong in ("8080", "127.0.0.1:x", "127.0.0.1:99999", "203.0.113.1:0"):
+        monkeypatch.setenv("OMC_LISTEN", wrong)
+        with pytest.raises(WrongUse, match="listen"), answering(silent):
+            pass
 
 
 def test_each_alert_rule_asks_for_a_figure_that_there_is() -> None:

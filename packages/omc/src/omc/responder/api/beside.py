@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,19 +14,21 @@ from omc.responder.api.serving import bound, serve
 if TYPE_CHECKING:
     from omc.responder.service import Responder
 
+LISTEN_VARIABLE = "OMC_LISTEN"
+"""Goes before omc.toml's address, for a container whose port somebody else chooses."""
 LABEL = "environment"
 
 
 @contextmanager
 def answering(responder: Responder) -> Iterator[str | None]:
-    """Answer for as long as the block lasts; the address, or None where omc.toml has no ``[server] listen``.
+    """Answer for as long as the block lasts; the address, or None where there is none to listen at.
     ``WrongUse`` where that address can't be had: better now than at night."""
-    settings = responder.stack.server
-    if settings.listen is None:
+    listen = os.environ.get(LISTEN_VARIABLE) or responder.stack.server.listen
+    if listen is None:
         yield None
         return
     context = context_beside(responder)
-    listening = bound(settings.listen)
+    listening = bound(listen)
     is_over, has_begun = threading.Event(), threading.Event()
     addresses: list[str] = []
 

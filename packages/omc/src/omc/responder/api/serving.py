@@ -74,6 +74,8 @@ class _Server(uvicorn.Server):
 def bound(listen: str) -> socket.socket:
     """A socket at ``[server] listen``. ``WrongUse`` where it can't be had."""
     host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise WrongUse(f"{listen} is no address to listen at; write 0.0.0.0:8080.")
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
         family, kind, protocol, _, address = found[0]
