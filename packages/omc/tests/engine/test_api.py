@@ -354,3 +354,45 @@ def test_alerts_are_listed_and_explained(api: ApiServer, store: Store) -> None:
         assert "has no alert" in problem(viewer.get(f"{base}/alerts/{'0' * 32}"), 404)
         assert viewer.get(f"{base}/silences").json()["silences"] == []
         assert viewer.get("/v1/environments/production/alerts").json()["alerts"] == []
+
+
+ALERTMANAGER = {
+    "version": "4",
+    "groupKey": '{}:{alertname="DiskFull"}',
+    "status": "firing",
+    "receiver": "omc",
+    "groupLabels": {"alertname": "DiskFull"},
+    "commonLabels": {"alertname": "DiskFull", "severity": "critical", "service": "backend"},
+    "commonAnnotations": {},
+    "externalURL": "http://alertmanager.example.com",
+    "truncatedAlerts": 0,
+    "alerts": [
+        {
+            "status": "firing",
+            "labels": {"alertname": "DiskFull", "severity": "critical", "service": "backend"},
+            "annotations": {"summary": "The disk of backend is full"},
+            "startsAt": "2026-11-30T01:00:00Z",
+            "endsAt": "0001-01-01T00:00:00Z",
+            "generatorURL": "http://prometheus.example.com/graph",
+            "fingerprint": "c4d2b1a0e9f87654",
+        }
+    ],
+}
+
+
+def test_what_alertmanager_posts_becomes_an_incident_once_and_ends_with_its_alert(api: ApiServer, store: Store) -> None:
+    address = "/v1/environments/production/notifications"
+    with api.of("responder") as sender:
+        for _ in range(2):
+            assert sender.post(address, json=ALERTMANAGER).json() == {"taken": 1, "ignored": []}
+        [incident] = incidents_of(store, "production")
+        assert (incident.summary, len(incident.firing)) == ("The disk of backend is full", 1)
+        [alert] = ALERTMANAGER["alerts"]  # type: ignore[misc]  # a literal of many types
+        over = {**alert, "status": "resolved", "endsAt": "2026-11-30T01:05:00Z"}
+        assert sender.post(address, json={**ALERTMANAGER, "status": "resolved", "alerts": [over]}).status_code == 200
+        assert incident_of(store, "production", 1).firing == ()
+        problem(sender.post(address, content=b"no JSON"), 400)
+    with api.of("viewer") as viewer:
+        problem(viewer.post(address, json=ALERTMANAGER), 403)
+    with api.client() as nobody:
+        problem(nobody.post(address, json=ALERTMANAGER), 401)

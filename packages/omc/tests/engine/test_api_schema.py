@@ -28,8 +28,9 @@ OPERATIONS = [
     for method in sorted(route.methods or ())
 ]
 MAX_EXAMPLES = 12
-NOT_IN_A_SCHEMA = {"merge", "snooze", "split"}
-"""Into itself; minutes and a time, or a time that is over; alerts that it doesn't have: refused with 400."""
+NOT_IN_A_SCHEMA = {"merge", "notifications", "snooze", "split"}
+"""Into itself; another's format; minutes and a time, or a time that is over; alerts that it doesn't have: refused with
+400."""
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 import omc
-from omc.responder.api import alerts, health, incidents, life, metrics, oncall, tokens
+from omc.responder.api import alerts, health, incidents, life, metrics, notifications, oncall, tokens
 from omc.responder.api.context import ApiContext
 from omc.responder.api.guard import Guard
 from omc.responder.api.problems import HANDLERS, MEDIA_TYPE, MaskedJson, Problem
@@ -28,6 +28,7 @@ ROUTERS = (
     incidents.router,
     life.router,
     alerts.router,
+    notifications.router,
     oncall.router,
     oncall.me,
     tokens.router,
