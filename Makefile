@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Much of the tests is waiting for Terraform's provider, so more of them run at a time than there are cores.
-PYTEST_ARGS ?= -n 3 --dist loadscope
+PYTEST_ARGS ?= -n 4 --dist loadscope
 # A part of the kill sweep: make kill-sweep SWEEP_ARGS="--only scale --only restart"; --help names them all.
 SWEEP_ARGS ?=
 

@@ -32,7 +32,7 @@ from omc.errors import NotFound, WriteRefused
 from omc.responder.intake.envelope import read
 from omc.responder.intake.reading import Context
 from omc.responder.model import Notification
-from omc.responder.queue import Delivery, QueueReader, gateway_to_queue, queue_address
+from omc.responder.queue import MAX_RECEIVES, Delivery, QueueReader, gateway_to_queue, queue_address
 from omc.store.embedded import StoreUnreachable
 from support.payload_cases import told
 from support.payloads import alarm
@@ -236,7 +236,7 @@ def test_what_was_received_before_is_taken_alone(alarms: Alarms, aws: Clients) -
 
 def test_a_message_that_can_never_be_taken_moves_to_the_dead_letter_queue(alarms: Alarms, aws: Clients) -> None:
     dead = make_queue(aws, f"dead-{next(_NUMBERS)}")
-    redrive = json.dumps({"deadLetterTargetArn": arn_of(aws, dead), "maxReceiveCount": 5})
+    redrive = json.dumps({"deadLetterTargetArn": arn_of(aws, dead), "maxReceiveCount": MAX_RECEIVES})
     aws("sqs").set_queue_attributes(QueueUrl=alarms.url, Attributes={"RedrivePolicy": redrive})
 
     def take(_deliveries: Sequence[Delivery]) -> None:
@@ -249,9 +249,9 @@ def test_a_message_that_can_never_be_taken_moves_to_the_dead_letter_queue(alarms
         reader.run_once()
         return list(aws("sqs").receive_message(QueueUrl=dead).get("Messages", []))
 
-    [message] = eventually("it is in the dead-letter queue", buried, within=40)
+    [message] = eventually("it is in the dead-letter queue", buried, within=60)
     assert json.loads(message["Body"])["Message"] == "poison"
-    assert reader.failed == 5
+    assert reader.failed == MAX_RECEIVES
     assert "It is left to the dead-letter queue" in alarms.reports[-1]
 
 

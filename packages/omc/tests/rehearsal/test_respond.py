@@ -78,6 +78,8 @@ class Team:
 @pytest.fixture
 def team(healthy: Stack, tmp_path: Path) -> Iterator[Team]:
     made = Team(healthy, tmp_path / "omc.toml")
+    sqs = healthy.client("sqs")  # nobody read what earlier stories rang
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=f"{CLUSTER}-alerts")["QueueUrl"])
 
     class Ntfy(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
