@@ -356,7 +356,7 @@ def test_alerts_are_listed_and_explained(api: ApiServer, store: Store) -> None:
         assert viewer.get("/v1/environments/production/alerts").json()["alerts"] == []
 
 
-ALERTMANAGER = {
+ALERTMANAGER: dict[str, Any] = {
     "version": "4",
     "groupKey": '{}:{alertname="DiskFull"}',
     "status": "firing",
@@ -387,7 +387,7 @@ def test_what_alertmanager_posts_becomes_an_incident_once_and_ends_with_its_aler
             assert sender.post(address, json=ALERTMANAGER).json() == {"taken": 1, "ignored": []}
         [incident] = incidents_of(store, "production")
         assert (incident.summary, len(incident.firing)) == ("The disk of backend is full", 1)
-        [alert] = ALERTMANAGER["alerts"]  # type: ignore[misc]  # a literal of many types
+        [alert] = ALERTMANAGER["alerts"]
         over = {**alert, "status": "resolved", "endsAt": "2026-11-30T01:05:00Z"}
         assert sender.post(address, json={**ALERTMANAGER, "status": "resolved", "alerts": [over]}).status_code == 200
         assert incident_of(store, "production", 1).firing == ()
