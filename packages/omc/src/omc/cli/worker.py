@@ -10,12 +10,12 @@ import click
 
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import environment_option
-from omc.config import environment_of, load
+from omc.config import load
 from omc.engine.actors import actor_of
 from omc.engine.github import refuse_fleeting_record
 from omc.procedures import catalogue
 from omc.progress import Progress
-from omc.store.location import locate_store
+from omc.store.location import environments_at
 
 
 @click.command()
@@ -37,12 +37,7 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
     from omc.store.database import open_store
 
     stack = load(context.obj)
-    if env is None and stack.default_environment is None:
-        place = locate_store(stack, None)
-        chosen = [each for each in stack.environments.values() if locate_store(stack, each) == place]
-    else:
-        environment = environment_of(stack, env)
-        place, chosen = locate_store(stack, environment), [environment]
+    place, chosen = environments_at(stack, env)
     for environment in chosen:
         refuse_fleeting_record(place, environment)
     progress = Progress()

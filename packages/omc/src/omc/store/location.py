@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from omc.config import Environment, Stack
+from omc.config import Environment, Stack, environment_of
 from omc.redaction import REDACTED, mask
 
 URL_VARIABLE = "OMC_STORE_URL"
@@ -102,6 +102,16 @@ def locate_store(stack: Stack, environment: Environment | None) -> StoreLocation
     named = os.environ.get(FOLDER_VARIABLE)
     folder = Path(named) if named else stack.file.parent / (stack.store.folder or FOLDER_NAME)
     return StoreLocation(folder=folder.absolute())
+
+
+def environments_at(stack: Stack, name: str | None) -> tuple[StoreLocation, list[Environment]]:
+    """A store and the environments that a process works for there: the one of this name, or the stack file's default;
+    without either all those whose record is where that of the environments in AWS is."""
+    if name is None and stack.default_environment is None:
+        place = locate_store(stack, None)
+        return place, [each for each in stack.environments.values() if locate_store(stack, each) == place]
+    environment = environment_of(stack, name)
+    return locate_store(stack, environment), [environment]
 
 
 def store_locations(stack: Stack) -> list[StoreLocation]:
