@@ -13,8 +13,6 @@ from fnmatch import fnmatchcase
 
 from omc.errors import WrongUse
 
-MAX_VALUE = 255
-"""Characters: what CloudWatch allows an alarm's name."""
 MAX_STARS = 8
 FORM = r"[A-Za-z_][A-Za-z0-9_.-]{0,127}!?=.{0,255}"
 """Of a condition's text."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 
 from omc.errors import Unknown, WrongUse, did_you_mean
 
 
+@cache
 def public_holidays(place: str, first: int, last: int) -> Mapping[date, str]:
     """The holidays of a place, ``AU-NSW`` or ``CH``, in the years ``first`` to ``last``; none for an empty place.
 

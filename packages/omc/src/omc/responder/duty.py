@@ -45,7 +45,6 @@ class Duty:
     clock: Callable[[], float] = time.monotonic
     _world: World | None = None
     _read_at: float = 0.0
-    _chain: on_call_chain.Policy | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def resolve(self, rung: Rung, at: datetime) -> Sequence[Person] | str:
@@ -72,27 +71,21 @@ class Duty:
 
     def chain(self) -> on_call_chain.Policy:
         """The chain with its people; the calendar of public holidays spans five years."""
-        if self._chain is None:
-            self._chain = policy_from(self.stack, holidays_of(self.stack, self.store.now()))
-        return self._chain
+        return policy_from(self.stack, holidays_of(self.stack, self.store.now()))
 
     def tell(self, environment: str) -> bool:
         """What people are to be told of their shifts, as pages that wake nobody up; whether it was this process's turn
-        to look. The deadline's own time says up to when was looked."""
+        to look. The deadline's own time says up to when was looked; where there is none yet, it begins now."""
         with self.store.transaction(AUTOMATIC) as transaction:
             taken = take_due(transaction, [NOTICES], [environment])
             if taken is None:
+                if not is_set(transaction.session, NOTICES, environment):
+                    set_deadline(transaction, NOTICES, environment, "rotas", transaction.at + NOTICE_INTERVAL)
                 return False
             since = max(taken.due_at - NOTICE_INTERVAL, transaction.at - MAX_BACK)
             self._tell(transaction, environment, since)
             set_deadline(transaction, NOTICES, environment, "rotas", transaction.at + NOTICE_INTERVAL)
         return True
-
-    def begin_telling(self, environment: str) -> None:
-        """Have it looked at, from now on, unless that was begun before."""
-        with self.store.transaction(AUTOMATIC) as transaction:
-            if not is_set(transaction.session, NOTICES, environment):
-                set_deadline(transaction, NOTICES, environment, "rotas", transaction.at + NOTICE_INTERVAL)
 
     def _tell(self, transaction: Transaction, environment: str, since: datetime) -> None:
         rotas = rotas_of(transaction.session, rotas_from(self.stack))

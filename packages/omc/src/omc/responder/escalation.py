@@ -413,10 +413,6 @@ class _Look:
         paging = self.incident.paging
         return sum(1 for each in paging.paged if each[0] == number and each not in paging.skipped)
 
-    def _passes(self, start: datetime) -> tuple[int, datetime]:
-        """How often all of the chain have had their turn again, and when they next have."""
-        return self._turns(start, self.policy.again)
-
     def _later(self, at: datetime, length: timedelta = timedelta()) -> datetime:
         return self._clock()(at, length)
 

@@ -74,6 +74,8 @@ class Task:
     """Seconds between turns that found nothing."""
     is_vital: bool = True
     """Whether alarms go unheard, or pages unsent, without it: then no heartbeat is sent when it is dead."""
+    woken: threading.Event = field(default_factory=threading.Event)
+    """Set by whoever knows that there is something to do: then the next turn comes at once."""
     last_turn: float = field(default_factory=time.monotonic)
     """When a turn ended well, by the monotonic clock."""
 
@@ -167,7 +169,7 @@ class Responder:
 
     def _tasks(self) -> list[Task]:
         tasks = [
-            Task("deadlines", self._look, LOOK_INTERVAL),
+            Task("deadlines", self._look, LOOK_INTERVAL, woken=self._woken),
             Task("capture", lambda: capture.capture(self.store, self.names, self._evidence), LOOK_INTERVAL, False),
             Task(
                 "reminders",
@@ -210,12 +212,9 @@ class Responder:
         """Until the interval is over, something woke this task, or all is to stop."""
         until = time.monotonic() + task.interval
         while not self.stopping.is_set() and (left := until - time.monotonic()) > 0:
-            if task.name == "deadlines":
-                if self._woken.wait(min(left, 0.5)):
-                    self._woken.clear()
-                    return
-            else:
-                self.stopping.wait(min(left, 1.0))
+            if task.woken.wait(min(left, 0.5)):
+                task.woken.clear()
+                return
 
     def _look(self) -> bool:
         """Deadlines of alerts, of silences and of incidents."""
@@ -229,11 +228,8 @@ class Responder:
         return capture.read_evidence(self._environment(name), self.store)
 
     def _tell_of_shifts(self) -> bool:
-        has_told = False
-        for name in self.names[:1]:  # a rota belongs to no environment: one is enough
-            self.duty.begin_telling(name)
-            has_told |= self.duty.tell(name)
-        if has_told and self._sender is not None:
+        # A rota belongs to no environment: one is enough.
+        if self.duty.tell(self.names[0]) and self._sender is not None:
             self._sender.wake()
         return False
 
