@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,17 +13,15 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.api_client.http import refuse_server
-from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import INCIDENT_NUMBER
 from omc.cli.show import show
 from omc.config import Environment, Stack, environment_of, load
-from omc.engine.actors import Actor, actor_of
+from omc.engine.actors import actor_or_user
 from omc.engine.github import refuse_fleeting_record
-from omc.errors import Unknown, WrongUse, did_you_mean
+from omc.errors import WrongUse, did_you_mean
 from omc.incidents.document import incident_data
 from omc.incidents.incident import SEVERITIES, Incident
 from omc.model.people import Person
-from omc.output import echo, line
 from omc.output.document import Document, Paragraph
 from omc.responder.policy import Policy, policy_of
 from omc.store.location import locate_store
@@ -88,18 +84,6 @@ class OpenRecord:
         return policy_of(self.stack, known_holidays(self.stack, self.store.now()))
 
 
-def actor_at(environment: Environment) -> Actor:
-    """Who records it. What happens to users is written down also when AWS can't be asked who this is: then by the name
-    of this machine's user."""
-    gateway = Gateway(environment, access_to(environment))
-    try:
-        return actor_of(gateway)
-    except Unknown as error:
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
-        echo(line(f"{error.message} So the record names you {who}."), err=True)
-        return Actor(who)
-
-
 @contextmanager
 def opened_record(file: Path | None, env: str | None, number: int | None) -> Iterator[OpenRecord]:
     """The record, to be written. ``number`` is an incident that must be in it; None: one that is yet to be opened."""
@@ -114,7 +98,7 @@ def opened_record(file: Path | None, env: str | None, number: int | None) -> Ite
     if number is not None and not place.exists:
         raise missing(environment.name, number)
     refuse_fleeting_record(place, environment)
-    actor = actor_at(environment)
+    actor = actor_or_user(environment)
     person = actor.person if actor.person in stack.persons else ""
     with open_store(place) as store:
         yield OpenRecord(stack, environment, store, Doer(actor.name, actor.link, person))

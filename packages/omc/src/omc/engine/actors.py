@@ -8,13 +8,17 @@ not for every one, and only a trust policy that compares it keeps its bearer fro
 
 from __future__ import annotations
 
+import getpass
+import socket
 from dataclasses import dataclass
 
-from omc.aws.gateway import Gateway
+from omc.aws.gateway import Gateway, access_to
+from omc.config import Environment
 from omc.config.people import NO_PEOPLE, People, canonical_name
 from omc.engine import github
-from omc.errors import BadAnswer
+from omc.errors import BadAnswer, Unknown
 from omc.facts.account import Caller, read_caller
+from omc.output import echo, line
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,17 @@ def actor_of(gateway: Gateway | None) -> Actor:
         return actor
     words = f"{actor.words} (in a job that says it is {named}'s, which GitHub has not confirmed)"
     return Actor(actor.name, actor.link, words, actor.of, is_certain=False)
+
+
+def actor_or_user(environment: Environment) -> Actor:
+    """Who this is, for what is recorded also when AWS can't be asked: then, with a word on stderr, by the name of this
+    machine's user, as an uncertain actor."""
+    try:
+        return actor_of(Gateway(environment, access_to(environment)))
+    except Unknown as error:
+        who = f"{getpass.getuser()}@{socket.gethostname()}"
+        echo(line(f"{error.message} So the record names you {who}."), err=True)
+        return Actor(who, is_certain=False)
 
 
 def of_github(login: str, link: str | None, people: People, how: str) -> Actor:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 import re
-import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from omc.api_client.http import configured
-from omc.aws.gateway import Gateway, access_to
 from omc.config import Environment, Stack, environment_of, load
-from omc.engine.actors import Actor, actor_of
+from omc.engine.actors import Actor, actor_or_user
 from omc.errors import Unknown, WrongUse, did_you_mean
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.configured import policy_from
@@ -20,7 +17,6 @@ from omc.oncall.escalation import Policy, World
 from omc.oncall.model import Rota
 from omc.oncall.moments import parse_moment
 from omc.oncall.public_holidays import public_holidays
-from omc.output import echo, line
 from omc.store.location import StoreLocation, locate_store
 
 
@@ -98,12 +94,7 @@ def actor_in(environment: Environment) -> Actor:
         if not isinstance(found, dict) or not isinstance(found.get("name"), str):
             raise server.strange()
         return Actor(found["name"], of=str(found.get("person") or ""))
-    try:
-        return actor_of(Gateway(environment, access_to(environment)))
-    except Unknown as error:
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
-        echo(line(f"{error.message} So the record names you {who}."), err=True)
-        return Actor(who, is_certain=False)
+    return actor_or_user(environment)
 
 
 def alias_of(stack: Stack, text: str) -> tuple[str, str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import re
-import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
 from omc.config import Environment, Stack, environment_of, load
-from omc.engine.actors import Actor, actor_of
+from omc.engine.actors import actor_or_user
 from omc.engine.github import refuse_fleeting_record
-from omc.errors import Refused, Unknown, WrongUse
+from omc.errors import Refused, WrongUse
 from omc.model.matchers import parse_all
 from omc.output import echo, line
 from omc.responder.alerts_document import (
@@ -302,7 +299,7 @@ def silence(
         if dry_run:
             return
         _ask(yes)
-        actor = _actor(desk.environment)
+        actor = actor_or_user(desk.environment)
         end = until if until is not None else desk.store.now() + (period or timedelta(0))
         created = Created(matchers, reason, owner or actor.name, end, ends_with_alert)
         made = records.create_silence(desk.store, desk.rules, created, actor.name, actor.link)
@@ -330,7 +327,7 @@ def unsilence(context: click.Context, number: int, period: timedelta | None, why
 
     with _desk(context.obj, env, writes=True) as desk:
         assert desk is not None  # who writes has one  # noqa: S101
-        actor, where = _actor(desk.environment), desk.environment.name
+        actor, where = actor_or_user(desk.environment), desk.environment.name
         if period is not None:
             until = desk.store.now() + period
             made = records.extend_silence(desk.store, desk.rules, number, until, actor.name, actor.link)
@@ -426,14 +423,3 @@ def _ask(yes: bool) -> None:
 
 def _never() -> datetime:
     return datetime.fromisoformat("2000-01-01T00:00:00+00:00")
-
-
-def _actor(environment: Environment) -> Actor:
-    """Who does it. An alert is silenced also when AWS can't be asked who this is: then by the name of this machine's
-    user."""
-    try:
-        return actor_of(Gateway(environment, access_to(environment)))
-    except Unknown as error:
-        who = f"{getpass.getuser()}@{socket.gethostname()}"
-        echo(line(f"{error.message} So the record names you {who}."), err=True)
-        return Actor(who)
