@@ -15,7 +15,6 @@ from pathlib import Path
 import click
 import pytest
 
-from omc.cli.check import Period
 from omc.cli.deploy import Length
 from omc.cli.incident import incident
 from omc.cli.incident_options import LEVEL
@@ -23,6 +22,7 @@ from omc.cli.lazy import LazyGroup
 from omc.cli.local import COMMANDS as LOCAL_COMMANDS
 from omc.cli.local import local
 from omc.cli.main import COMMANDS, main, root
+from omc.cli.options import Period
 from omc.engine.run_document import heading
 from omc.output import terminal
 from omc.output.document import Document, Field, Row, Table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ import click
 
 from omc.access.model import PERMISSIONS, ApiToken, Role
 from omc.aws.gateway import Gateway, access_to
-from omc.cli.options import environment_option
+from omc.cli.options import Period, environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
 from omc.engine.actors import Actor, actor_of
@@ -29,22 +28,9 @@ from omc.times import format_time, iso
 if TYPE_CHECKING:
     from omc.store.opened import Store
 
-LONGEST_LIFE = timedelta(days=3650)
+LIFETIME = Period(timedelta(days=3650), "hours or days up to 3650d: 12h, 90d", units="hd", name="lifetime")
 ROLES = click.Choice([role.value for role in Role])
 MEANINGS = "; ".join(f"{role.value}: {', '.join(sorted(each))}" for role, each in PERMISSIONS.items())
-
-
-class Lifetime(click.ParamType[timedelta]):
-    """``12h``, ``90d``."""
-
-    name = "lifetime"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        found = re.fullmatch(r"([0-9]{1,5})([hd])", str(value))
-        life = timedelta(**{{"h": "hours", "d": "days"}[found[2]]: int(found[1])}) if found else timedelta(0)
-        if not timedelta(0) < life <= LONGEST_LIFE:
-            self.fail(f"{value!r} is not a lifetime; allowed are hours or days up to 3650d: 12h, 90d.", param, ctx)
-        return life
 
 
 @click.group()
@@ -63,7 +49,7 @@ def token() -> None:
 @token.command()
 @click.option("--name", required=True, help="What the record calls whoever acts with it.")
 @click.option("--role", type=ROLES, required=True, help=MEANINGS)
-@click.option("--expires", type=Lifetime(), help="After how long it is worth nothing: 90d, 12h.  [default: never]")
+@click.option("--expires", type=LIFETIME, help="After how long it is worth nothing: 90d, 12h.  [default: never]")
 @click.option("--person", help="Whose it is, by the name of her table in [people]: she acknowledges with it.")
 @environment_option
 @OUTPUT

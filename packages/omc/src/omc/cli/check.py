@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omc.cli.options import environment_names
+from omc.cli.options import Period, environment_names
 from omc.cli.show import OUTPUT, show
 from omc.errors import WrongUse, did_you_mean
 from omc.output import echo, line, redraw, shell_word
@@ -25,25 +24,6 @@ if TYPE_CHECKING:
     from omc.store.location import StoreLocation
 
 WATCH_SECONDS = 30
-LONGEST_SINCE = timedelta(days=14)
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-
-
-class Period(click.ParamType[timedelta]):
-    """``45m``, ``24h``, ``7d``."""
-
-    name = "period"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
-        period = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
-        if not timedelta(0) < period <= LONGEST_SINCE:
-            self.fail(
-                f"{value!r} is not a period; allowed are minutes, hours or days up to 14d: 45m, 24h, 7d.", param, ctx
-            )
-        return period
 
 
 @click.group()

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from omc.api_client.http import refuse_server
-from omc.cli.incident_options import NUMBER, Length, opened_record, person_named, tell
+from omc.cli.incident_options import LENGTH, NUMBER, opened_record, person_named, tell
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
@@ -127,7 +127,7 @@ def _due(day: datetime, zone: str) -> datetime:
 
 @click.command()
 @click.option(
-    "--since", type=Length(), default="90d", show_default=True, metavar="PERIOD", help="Opened within 30d, 90d."
+    "--since", type=LENGTH, default="90d", show_default=True, metavar="PERIOD", help="Opened within 30d, 90d."
 )
 @environment_option
 @OUTPUT

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.api_client.http import refuse_server
-from omc.cli.options import INCIDENT_NUMBER
+from omc.cli.options import INCIDENT_NUMBER, Period
 from omc.cli.show import show
 from omc.config import Environment, Stack, environment_of, load
 from omc.engine.actors import actor_or_user
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 NUMBER = click.argument("number", type=INCIDENT_NUMBER, metavar="NUMBER")
 MAX_SNOOZE = timedelta(days=14)
 """Nobody snoozes an incident for longer, or looks further ahead."""
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class Severity(click.IntRange):
@@ -50,22 +49,9 @@ class Severity(click.IntRange):
 
 
 LEVEL = Severity(min(SEVERITIES), max(SEVERITIES))
+LENGTH = Period(timedelta.max, "minutes, hours or days: 45m, 24h, 7d")
+"""Bounded by whoever takes it."""
 LEVELS = "; ".join(f"{number}: {each.meaning}" for number, each in SEVERITIES.items())
-
-
-class Length(click.ParamType[timedelta]):
-    """``45m``, ``24h``, ``7d``."""
-
-    name = "period"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
-        length = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
-        if length <= timedelta(0):
-            self.fail(f"{value!r} is not a period; allowed are minutes, hours or days: 45m, 24h, 7d.", param, ctx)
-        return length
 
 
 @dataclass(frozen=True, slots=True)

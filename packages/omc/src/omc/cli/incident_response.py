@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import click
 
 from omc.cli.incident_desk import opened_desk
-from omc.cli.incident_options import LEVEL, LEVELS, NUMBER, Length, person_named, tell
+from omc.cli.incident_options import LENGTH, LEVEL, LEVELS, NUMBER, person_named, tell
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import OUTPUT
 from omc.errors import WrongUse
@@ -114,7 +114,7 @@ def reopen(context: click.Context, number: int, why: str, env: str | None, outpu
 @click.command()
 @NUMBER
 @click.argument("why")
-@click.option("--for", "length", type=Length(), metavar="PERIOD", help="For 45m, 2h, 1d; 14 days at most.")
+@click.option("--for", "length", type=LENGTH, metavar="PERIOD", help="For 45m, 2h, 1d; 14 days at most.")
 @click.option("--until", "moment", metavar="TIME", help="Until 2026-12-01T09:00+11:00.")
 @click.option("--until-business-hours", is_flag=True, help="Until the next business hours begin.")
 @click.option("--if-still-firing", is_flag=True, help="At its end people are paged only where an alert still fires.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from datetime import timedelta
 
 import click
 from click.shell_completion import CompletionItem
@@ -34,6 +36,31 @@ class Number(click.FloatRange):
         return number
 
 
+class Period(click.ParamType[timedelta]):
+    """``45m``, ``24h``, ``7d``. ``allowed`` says in a mistake what may be given, ``most`` bounds it, ``units`` are the
+    letters that it may end with."""
+
+    def __init__(
+        self,
+        most: timedelta = timedelta(days=14),
+        allowed: str = "minutes, hours or days up to 14d: 45m, 24h, 7d",
+        *,
+        units: str = "mhd",
+        name: str = "period",
+    ) -> None:
+        self.most, self.allowed, self.units, self.name = most, allowed, units, name
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(rf"([0-9]{{1,5}})([{self.units}])", str(value))
+        period = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
+        if not timedelta(0) < period <= self.most:
+            self.fail(f"{value!r} is not a {self.name}; allowed are {self.allowed}.", param, ctx)
+        return period
+
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 INCIDENT_NUMBER = click.IntRange(1, 2**31 - 1)
 """As far as the record's column counts."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, override_option
-from omc.cli.check import Period
+from omc.cli.options import Period
 from omc.model.requests import ScaleRequest
 
 COUNT = click.IntRange(0, 5000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omc.cli.options import environment_option
+from omc.cli.options import Period, environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
 from omc.config import Environment, Stack, environment_of, load
@@ -43,23 +42,7 @@ if TYPE_CHECKING:
     from omc.responder.alerts import Alert
     from omc.store.opened import Store
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-LONGEST_REPLAY = timedelta(days=400)
-
-
-class Period(click.ParamType[timedelta]):
-    """``45m``, ``24h``, ``30d``."""
-
-    name = "period"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"([0-9]{1,5})([mhd])", str(value))
-        period = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
-        if not timedelta(0) < period <= LONGEST_REPLAY:
-            self.fail(f"{value!r} is not a period; allowed are minutes, hours or days: 45m, 24h, 30d.", param, ctx)
-        return period
+PERIOD = Period(timedelta(days=400), "minutes, hours or days: 45m, 24h, 30d")
 
 
 class Moment(click.ParamType[datetime]):
@@ -213,7 +196,7 @@ def explain(context: click.Context, alert: str, last: int, env: str | None, outp
 
 
 @alerts.command()
-@click.option("--since", type=Period(), default="30d", show_default=True, help="How far back: 45m, 24h, 30d.")
+@click.option("--since", type=PERIOD, default="30d", show_default=True, help="How far back: 45m, 24h, 30d.")
 @click.option(
     "--with",
     "other",
@@ -250,7 +233,7 @@ def replay(context: click.Context, since: timedelta, other: Path | None, env: st
 
 @alerts.command()
 @click.argument("conditions", nargs=-1, required=True, metavar="CONDITION...")
-@click.option("--for", "period", type=Period(), metavar="PERIOD", help="For so long: 45m, 2h, 1d.")
+@click.option("--for", "period", type=PERIOD, metavar="PERIOD", help="For so long: 45m, 2h, 1d.")
 @click.option("--until", type=Moment(), metavar="TIME", help="Or until then: 2026-11-30T18:00+11:00.")
 @click.option("--reason", required=True, help="Why. People read it when they wonder why nobody was paged.")
 @click.option("--owner", help="Whom to ask about it.  [default: you]")
@@ -312,7 +295,7 @@ def silence(
 
 @alerts.command()
 @click.argument("number", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER")
-@click.option("--for", "period", type=Period(), metavar="PERIOD", help="Not now: so long from now.")
+@click.option("--for", "period", type=PERIOD, metavar="PERIOD", help="Not now: so long from now.")
 @click.option("--why", default="", help="Why.")
 @environment_option
 @click.pass_context
