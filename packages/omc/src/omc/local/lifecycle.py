@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 from omc import terraform as tf
 from omc.aws.gateway import Gateway, access_to
 from omc.checks.alarms import alarms
+from omc.checks.cache import cache_items
 from omc.checks.finding import Level
+from omc.checks.freshness import metrics_fresh
 from omc.checks.load_balancing import targets
 from omc.checks.run import CheckList, run_checks
 from omc.checks.services import services_running
@@ -36,7 +38,7 @@ from omc.facts.source import Facts
 from omc.infrastructure.roots import SOURCES, backend, copy_sources, locked, state_bucket
 from omc.interrupts import reraise_interrupts
 from omc.local import cloud
-from omc.local.migration import migrate
+from omc.local.migration import EarlyMigration
 from omc.store import embedded
 from omc.store.location import LOCAL_FOLDER
 
@@ -48,8 +50,11 @@ SETTLE_TIMEOUT = 300.0
 """Seconds for the tasks of a started cloud to become healthy: start, two passed health checks, with room."""
 ALARMS_TIMEOUT = 60.0
 """Seconds that the alarms get: they ring while the stack comes up, and their periods here are of ten seconds."""
+METRICS_TIMEOUT = 60.0
+"""Seconds until CloudWatch has a first figure of each service and of the cache; the local cloud measures each 10 s."""
 RUNNING = CheckList("Services and targets", (services_running, targets))
 ALARMS = CheckList("Alarms", (alarms,))
+METRICS = CheckList("Metrics", (metrics_fresh, cache_items))
 
 SPACE = 500 * 2**20
 """Bytes that a local cloud may need: two database clusters' files, logs and metrics of a day (seen: about 200 MiB)."""
@@ -154,6 +159,8 @@ def up(site: LocalStack, progress: Progress, *, apply: bool = False) -> Record:
             settle(site.environment, progress)
         with progress.step("Waiting for quiet alarms"):
             quiet(site.environment, progress)
+        with progress.step("Waiting for first metrics"):
+            measured(site.environment, progress)
         return record
 
 
@@ -229,10 +236,11 @@ def _apply(site: LocalStack, record: Record, reach: cloud.LocalEndpoint, progres
                         )
                         for service in site.environment.services
                     }
-                with progress.step(f"Applying infrastructure/terraform/environments/{LOCAL_ROOT}"):
-                    outputs = apply_root(site, terraform, reach, images, progress)
-                with progress.step("Migrating the database"):
-                    migrate(site.environment)
+                with EarlyMigration(site.environment) as migration:
+                    with progress.step(f"Applying infrastructure/terraform/environments/{LOCAL_ROOT}"):
+                        outputs = apply_root(site, terraform, reach, images, progress, migration.note)
+                    with progress.step("Migrating the database"):
+                        migration.finish()
     except (KeyboardInterrupt, tf.TerraformError):
         site.write(replace(record, phase=Phase.INTERRUPTED) if first else record)
         raise
@@ -286,9 +294,21 @@ def _bootstrap(
 
 
 def apply_root(
-    site: LocalStack, terraform: tf.Terraform, reach: cloud.LocalEndpoint, images: Mapping[str, str], progress: Progress
+    site: LocalStack,
+    terraform: tf.Terraform,
+    reach: cloud.LocalEndpoint,
+    images: Mapping[str, str],
+    progress: Progress,
+    event: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    """Apply the stack alone, where bootstrap and images stand; its outputs."""
+    """Apply the stack alone, where bootstrap and images stand; its outputs. ``event`` hears what Terraform does."""
+    report = _reporter(progress)
+
+    def hear(record: Mapping[str, Any]) -> None:
+        report(record)
+        if event is not None:
+            event(record)
+
     env = reach.environment() | {"TF_VAR_images": json.dumps(dict(images))}
     tf.run(
         terraform,
@@ -297,7 +317,7 @@ def apply_root(
         env=env,
     )
     arguments = ["apply", "-auto-approve", "-parallelism=20", *_variables(reach)]
-    tf.run(terraform, site.root, arguments, env=env, event=_reporter(progress))
+    tf.run(terraform, site.root, arguments, env=env, event=hear)
     stack: dict[str, Any] = tf.outputs(terraform, site.root, env=env)["stack"]
     return stack
 
@@ -347,7 +367,7 @@ def _reporter(progress: Progress) -> Callable[[Mapping[str, Any]], None]:
 
 def settle(environment: Environment, progress: Progress) -> None:
     """Wait until each service runs what it wants and every target is healthy, or say what is not."""
-    missing = _wait_until_ok(RUNNING, environment, SETTLE_TIMEOUT, progress)
+    missing = _wait_until(lambda level: level is Level.OK, RUNNING, environment, SETTLE_TIMEOUT, progress)
     if missing:
         raise cloud.LocalCloudError(
             f"The stack is up but not healthy after {SETTLE_TIMEOUT:.0f} s. {' '.join(missing)} "
@@ -360,18 +380,31 @@ def quiet(environment: Environment, progress: Progress) -> None:
 
     They may ring for a reason, as after the start of a cloud in which a fault is in force, so this refuses nothing.
     """
-    loud = _wait_until_ok(ALARMS, environment, ALARMS_TIMEOUT, progress)
+    loud = _wait_until(lambda level: level is Level.OK, ALARMS, environment, ALARMS_TIMEOUT, progress)
     if loud:
         progress.note(f"After {ALARMS_TIMEOUT:.0f} s: {' '.join(loud)} Ask why: omc check morning --env local")
 
 
-def _wait_until_ok(checks: CheckList, environment: Environment, timeout: float, progress: Progress) -> list[str]:
-    """Ask the same again and again: nothing once all is ok, or what isn't after so many seconds."""
+def measured(environment: Environment, progress: Progress) -> None:
+    """Wait until CloudWatch has figures of what runs, so that a morning check right after this has nothing unknown."""
+    late = _wait_until(lambda level: level is not Level.UNKNOWN, METRICS, environment, METRICS_TIMEOUT, progress)
+    if late:
+        progress.note(f"After {METRICS_TIMEOUT:.0f} s: {' '.join(late)} Ask why: omc check morning --env local")
+
+
+def _wait_until(
+    is_reached: Callable[[Level], bool],
+    checks: CheckList,
+    environment: Environment,
+    timeout: float,
+    progress: Progress,
+) -> list[str]:
+    """Ask the same again and again: nothing once all is as wanted, or what isn't after so many seconds."""
     gateway = Gateway(environment, access_to(environment))
     deadline = time.monotonic() + timeout
     while True:
         report = run_checks(checks, Facts(gateway, Scope(datetime.now(UTC), timedelta(hours=1))))
-        missing = [f"{one.subject}: {one.sentence}" for one in report.findings if one.level is not Level.OK]
+        missing = [f"{one.subject}: {one.sentence}" for one in report.findings if not is_reached(one.level)]
         if not missing or time.monotonic() > deadline:
             return missing
         progress.waiting(" ".join(missing))

@@ -6,7 +6,10 @@ In AWS this is ``omc migrate``, a plan like any other. A local cloud that is fil
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from omc.aws.gateway import Gateway, access_to
 from omc.facts.definitions import newest_migration
@@ -18,6 +21,45 @@ if TYPE_CHECKING:
 
 TIMEOUT = 300.0
 """Seconds: a start, and every migration there is on an empty database, with room for a slow machine."""
+
+
+class EarlyMigration:
+    """Migrates as soon as Terraform has made the services, while it goes on with the rest.
+
+    The first tasks can't serve before. On a slow machine they would be ended for it, and the first morning check would
+    tell of them.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self._missing = {service.name for service in environment.services if service.migrate}
+        self._pool = ThreadPoolExecutor(1)
+        self._begun: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def note(self, record: Mapping[str, Any]) -> None:
+        """Hear what Terraform does; begin when the last service that migrates stands."""
+        match record:
+            case {
+                "type": "apply_complete",
+                "hook": {"resource": {"resource_type": "aws_ecs_service"}, "id_value": str(arn)},
+            } if self._missing:
+                self._missing.discard(arn.rpartition("/")[2])
+                if not self._missing:
+                    self._begun = self._pool.submit(migrate, self.environment)
+
+    def finish(self) -> None:
+        """Wait for its end. Where it hasn't begun, or failed before all of its rights stood, it is run now. Raises
+        ``LocalCloudError`` if it fails."""
+        if self._begun is None or self._begun.exception() is not None:
+            migrate(self.environment)
 
 
 def migrate(environment: Environment) -> None:

@@ -98,9 +98,10 @@ class Clusters(Records):
             networking.leave_targets(self.cloud, task)
             networking.detach(self.cloud, task)
             task.launching = task.ending = False
-            task.status, task.stopped_at = Status.STOPPED, now
+            # What was being stopped already ended with its cloud, however long ago that was.
             task.stopping_at = task.stopping_at or now
-            task.execution_stopped_at = task.execution_stopped_at or now
+            task.status, task.stopped_at = Status.STOPPED, task.stopping_at
+            task.execution_stopped_at = task.execution_stopped_at or task.stopped_at
         self.unsettled.update(self.state.services)
 
     def status(self) -> dict[str, Any]:
