@@ -7,6 +7,13 @@ from omc.checks.finding import Procedure
 DOCUMENTS = "docs/runbook"
 
 MORNING_CHECKS = Procedure("Morning checks", f"{DOCUMENTS}/daily-operations.md#morning-checks")
+WEEKLY_COSTS = Procedure("Cost review", f"{DOCUMENTS}/daily-operations.md#cost-review", "omc check weekly costs")
+WEEKLY_SECURITY = Procedure(
+    "Security review", f"{DOCUMENTS}/daily-operations.md#security-review", "omc check weekly security"
+)
+WEEKLY_PERFORMANCE = Procedure(
+    "Performance review", f"{DOCUMENTS}/daily-operations.md#performance-review", "omc check weekly performance"
+)
 MAINTENANCE = Procedure("Maintenance windows", f"{DOCUMENTS}/maintenance.md#maintenance-windows")
 DEPLOYMENTS = Procedure("Emergency rollback", f"{DOCUMENTS}/deployment.md#emergency-rollback")
 DEPLOYMENT = Procedure("Standard deployment", f"{DOCUMENTS}/deployment.md#standard-deployment")

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from omc.cli.lazy import LazyCommand, LazyGroup
 from omc.cli.options import Period, environment_names
 from omc.cli.show import OUTPUT, show
 from omc.errors import WrongUse, did_you_mean
-from omc.output import echo, line, redraw, shell_word
+from omc.model.registry import Registry
+from omc.output import echo, line, redraw
 from omc.output.gate import has_colour
 
 if TYPE_CHECKING:
@@ -26,12 +28,28 @@ if TYPE_CHECKING:
 WATCH_SECONDS = 30
 
 
-@click.group()
+COMMANDS: Registry[str, LazyCommand] = Registry(
+    "command of check",
+    {
+        "weekly": LazyCommand(
+            "omc.review.command", "The runbook's weekly checks: costs, security, performance; with PART, only these."
+        ),
+        "accept": LazyCommand(
+            "omc.review.command",
+            "Accept a finding of the weekly review until a day: it is listed, and doesn't count.",
+        ),
+        "withdraw": LazyCommand("omc.review.command", "End the acceptance of a finding: it counts again."),
+    },
+)
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS)
 def check() -> None:
     """Ask the environment how it is. Reads only: safe at any time, in any account.
 
     \b
     omc check morning --env staging
+    omc check weekly --env production
     omc check list
     """
 
@@ -231,10 +249,11 @@ def shown(
     lines: int | None = None,
 ) -> str:
     """Reports in one of the three forms; with ``explain``, the aws commands that ask the same."""
+    from omc.reports.by_hand import by_hand
     from omc.reports.report_json import as_json
     from omc.reports.screen import BRIEF, LINES, as_screen, width_of
 
-    commands = [each for report in reports for each in _commands(report)] if explain else None
+    commands = [each for report in reports for each in by_hand(report)] if explain else None
     if output == "json":
         return as_json(reports, commands)
     if output == "markdown":
@@ -253,17 +272,6 @@ def shown(
         lines=LINES if lines is None else lines,
     )
     return text if commands is None else "\n".join([text, "", "The same by hand:", "", *map(line, commands)])
-
-
-def _commands(report: Report) -> list[str]:
-    from omc.aws.command_lines import command_lines
-
-    lines = command_lines(report.calls, report.environment.region)
-    if report.environment.is_local:
-        lines.insert(0, 'eval "$(omc local env)"')
-    elif report.environment.profile:
-        lines.insert(0, f"export AWS_PROFILE={shell_word(report.environment.profile)}")
-    return lines
 
 
 def _watch(ask: Callable[[], list[Report]], seconds: int, output: str, detail: Detail) -> None:

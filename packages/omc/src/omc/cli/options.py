@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import click
 from click.shell_completion import CompletionItem
@@ -58,6 +58,23 @@ class Period(click.ParamType[timedelta]):
         if not timedelta(0) < period <= self.most:
             self.fail(f"{value!r} is not a {self.name}; allowed are {self.allowed}.", param, ctx)
         return period
+
+
+class Moment(click.ParamType[datetime]):
+    """A time with its offset, as ISO 8601 has it."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.fail(f"{value!r} is not a time with its offset, such as 2026-11-30T18:00+11:00.", param, ctx)
+        return moment
 
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}

@@ -117,6 +117,28 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """One line of a chart, or one set of its bars."""
+
+    name: str
+    values: tuple[float | None, ...]
+    """One for each of the chart's labels; None where there is no figure, which is never drawn as nought."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Figures side by side: over time as lines, by kind as bars."""
+
+    title: str
+    labels: tuple[str, ...]
+    """Along the bottom: days, hours, names."""
+    series: tuple[Series, ...]
+    unit: str = ""
+    """``USD``, ``%``, ``ms``."""
+    is_bars: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """Blocks with a title of their own."""
 
@@ -124,7 +146,7 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-Block = Paragraph | Notice | Fields | Items | CodeBlock | Table | Section
+Block = Paragraph | Notice | Fields | Items | CodeBlock | Table | Chart | Section
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from omc.output.document import (
     Block,
+    Chart,
     CodeBlock,
     Document,
     Field,
@@ -29,6 +30,7 @@ from omc.output.document import (
     is_safe,
     parts,
 )
+from omc.output.svg import drawing
 from omc.output.text import line
 
 _IN_ADDRESS = "/:?#@!$&*+,;=%~.-_"
@@ -103,6 +105,11 @@ def _block(block: Block, level: int) -> Iterator[str]:
             yield "</dl>"
         case Table():
             yield from _table(block)
+        case Chart():
+            yield "<figure>"
+            yield f"<figcaption>{escape(block.title)}</figcaption>"
+            yield from drawing(block)
+            yield "</figure>"
         case Section(title, inner):
             yield "<section>"
             yield _heading(title, level)

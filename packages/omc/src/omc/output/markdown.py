@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from omc.output.document import (
     Block,
+    Chart,
     CodeBlock,
     Document,
     Field,
@@ -22,6 +23,7 @@ from omc.output.document import (
     Literal,
     Notice,
     Paragraph,
+    Row,
     Section,
     Status,
     Table,
@@ -29,6 +31,7 @@ from omc.output.document import (
     is_safe,
     parts,
 )
+from omc.output.figures import figure
 from omc.output.markdown_text import escape, fenced
 from omc.output.text import line
 
@@ -101,6 +104,9 @@ def _block(block: Block, level: int) -> Iterator[str]:
             yield from (f"- {_field(field)}" for field in fields)
         case Table():
             yield from _table(block)
+        case Chart():
+            yield from (f"**{escape(block.title)}**", "")
+            yield from _table(_as_table(block))
         case Section(title, inner):
             yield from (f"{'#' * min(level, 6)} {escape(title)}", "")
             yield from _blocks(inner, level + 1)
@@ -118,6 +124,15 @@ def _table(table: Table) -> Iterator[str]:
             name = row.cells[len(table.columns) - table.below - 1]
             yield from ("", f"**{_cell(name)}**", "")
             yield from (f"- {_field(field)}" for field in row.evidence)
+
+
+def _as_table(chart: Chart) -> Table:
+    """The figures, for who can't see a picture."""
+    rows = (
+        Row((label, *(figure(series.values[number], chart.unit) for series in chart.series)))
+        for number, label in enumerate(chart.labels)
+    )
+    return Table(("", *(series.name for series in chart.series)), tuple(rows))
 
 
 def _cells(cells: Iterable[Text]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from omc.output.document import (
     Block,
+    Chart,
     CodeBlock,
     Document,
     Field,
@@ -31,6 +32,7 @@ from omc.output.document import (
     is_safe,
     parts,
 )
+from omc.output.figures import figure, last_of, sparkline, top_of
 from omc.output.text import line
 
 MAX_BLOCKS = 50
@@ -110,6 +112,15 @@ def _blocks(blocks: Sequence[Block]) -> Iterator[Json]:
                 yield from _list([_field(field) for field in fields])
             case Table():
                 yield from _table(block)
+            case Chart():
+                yield _rich({"type": "rich_text_section", "elements": [_text(block.title, bold=True)]})
+                top = top_of(block)
+                yield from _list(
+                    [
+                        f"{each.name}: {sparkline(each.values, top)} {figure(last_of(each.values), block.unit)}"
+                        for each in block.series
+                    ]
+                )
             case Section(title, inner):
                 yield _rich({"type": "rich_text_section", "elements": [_text(title, bold=True)]})
                 yield from _blocks(inner)

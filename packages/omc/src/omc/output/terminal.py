@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from omc.output.document import (
     Block,
+    Chart,
     CodeBlock,
     Document,
     Field,
@@ -29,6 +30,7 @@ from omc.output.document import (
     is_safe,
     parts,
 )
+from omc.output.figures import figure, last_of, sparkline, top_of
 from omc.output.gate import PIPED_WIDTH, style
 from omc.output.text import line
 
@@ -88,9 +90,32 @@ def _block(block: Block, width: int, prose: int, colour: bool, indent: str) -> I
             yield from _fields(fields, width, colour)
         case Table():
             yield from _table(block, width, colour)
+        case Chart():
+            yield from _chart(block)
         case Section(title, inner):
             yield from _wrapped(line(title), prose)
             yield "\n\n".join(_blocks(inner, width, prose, colour, "  "))
+
+
+def _chart(chart: Chart) -> Iterator[str]:
+    """Bars of characters; below them where they begin and end. Bars by kind are lines, each with its name."""
+    yield line(chart.title)
+    top = top_of(chart)
+    if chart.is_bars:
+        names = [line(label) for label in chart.labels]
+        room = max(map(len, names), default=0)
+        for number, name in enumerate(names):
+            values = [series.values[number] for series in chart.series]
+            shown = " / ".join(figure(value, chart.unit) for value in values)
+            yield f"  {name:{room}}  {sparkline(values, top)}  {shown}"
+        return
+    names = [line(series.name) for series in chart.series]
+    room = max(map(len, names), default=0)
+    for name, series in zip(names, chart.series, strict=True):
+        last = figure(last_of(series.values), chart.unit)
+        yield f"  {name:{room}}  {sparkline(series.values, top)}  {last}"
+    if chart.labels:
+        yield f"  {'':{room}}  {line(chart.labels[0])} to {line(chart.labels[-1])}"
 
 
 def _verdict(verdict: Verdict, prose: int, colour: bool) -> list[str]:

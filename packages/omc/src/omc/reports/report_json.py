@@ -63,11 +63,12 @@ def _document(report: Report) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "requests": report.requests,
         "counts": dict(counts),
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": [finding_json(finding) for finding in report.findings],
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """A finding for programs."""
     procedure = finding.procedure
     return {
         "check": finding.check,
@@ -83,7 +84,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "procedure": procedure.document if procedure else None,
         "procedure_title": procedure.title if procedure else None,
         "command": (procedure.command or None) if procedure else None,
-        "explains": [_finding(each) for each in finding.explains],
+        "explains": [finding_json(each) for each in finding.explains],
     }
 
 

@@ -1,0 +1,10 @@
+"""The review's checks of what the stack costs, and what of it could be spared."""
+
+from __future__ import annotations
+
+from omc.checks.spec import Check
+from omc.review.model import ChartOf
+
+CHECKS: tuple[Check, ...] = ()
+"""In the order in which they are shown."""
+CHARTS: tuple[ChartOf, ...] = ()
