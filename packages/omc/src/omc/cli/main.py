@@ -23,6 +23,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
     "command",
     {
         "check": LazyCommand("omc.cli.check", "Ask the environment how it is."),
+        "diagnose": LazyCommand(
+            "omc.diagnosis.command",
+            "Why it is broken: the likeliest cause first, with its evidence, its path to users, and the next step.",
+        ),
         "doctor": LazyCommand(
             "omc.cli.doctor",
             "What omc relies on in this account: what holds, what doesn't, what isn't known, and what to do about it.",
@@ -108,6 +112,7 @@ def root(context: click.Context, stack: Path | None) -> None:
     \b
     omc local up                     an AWS for the stack, on this machine
     omc check morning --env local    the runbook's morning checks
+    omc diagnose --env local         why it is broken, and what to do next
     omc doctor --env staging         what omc relies on in this account, and whether it holds
     omc deploy --env local --image backend=DIGEST --dry-run
     omc rollback --env local         back to the last release that was verified here

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -54,15 +54,47 @@ ORDER = ("failed-tasks", "rollouts", "task-starts", "services-running")
 """Of one service's findings without a known cause, the one that says most of why goes first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One root cause with what it brings about."""
+
+    cause: Cause
+    stations: tuple[Cause, ...]
+    """Causes at services that this one is behind."""
+    symptoms: tuple[Finding, ...]
+    finding: Finding
+    """All of it as one finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was wrong, by its causes."""
+
+    situation: Situation | None
+    """None where nothing is or was wrong."""
+    findings: tuple[Finding, ...]
+    """All that was found, each with its place."""
+    causes: tuple[Explained, ...]
+    """Root causes, the deepest first; what is before what was."""
+    rest: tuple[Finding, ...]
+    """What no cause explains, and what is fine."""
+
+
 def explained(findings: Iterable[Finding], readings: Readings, provided: Mapping[type, Any]) -> tuple[Finding, ...]:
     """The findings with those that one cause explains folded into one. Causes come first; what no cause explains and
     what is fine stays as it is, in the order in which it came."""
-    everything = [
+    explanation = explain(findings, readings, provided)
+    return (*(each.finding for each in explanation.causes), *explanation.rest)
+
+
+def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[type, Any]) -> Explanation:
+    """The causes of what was found, each with its symptoms, and the rest."""
+    everything = tuple(
         finding if finding.place else replace(finding, place=place_of_finding(finding)) for finding in findings
-    ]
+    )
     situation = Situation.of(everything, readings, provided)
     if situation is None or not any(is_trouble(finding) or finding.ended for finding in everything):
-        return tuple(_folded(everything, situation))
+        return Explanation(situation, everything, (), tuple(_folded(everything, situation)))
     found = fact.alarms if (fact := situation.fact(Alarms)) else ()
     causes = _ranked(_once([cause for look in CAUSES for cause in look(situation)]))
     symptoms = [finding for finding in everything if _is_symptom(finding)]
@@ -70,10 +102,10 @@ def explained(findings: Iterable[Finding], readings: Readings, provided: Mapping
     for number, cause in enumerate(causes):
         taken[number] = [each for each in symptoms if _explains(cause, each, situation, found)]
         symptoms = [each for each in symptoms if each not in taken[number]]
-    records = _stations(causes, taken, situation)
+    roots = tuple(_stations(causes, taken, situation))
     gone = {id(each) for some in taken.values() for each in some}
     rest = [finding for finding in everything if id(finding) not in gone]
-    return (*records, *_folded(rest, situation, found))
+    return Explanation(situation, everything, roots, tuple(_folded(rest, situation, found)))
 
 
 def _is_symptom(finding: Finding) -> bool:
@@ -196,7 +228,7 @@ def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
     )
 
 
-def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation) -> Iterator[Finding]:
+def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation) -> Iterator[Explained]:
     """A cause at a service whose tasks fail for what is wrong with a store is a station on that one's way."""
     normalised: set[int] = set()
     below: dict[int, list[Cause]] = {}
@@ -217,7 +249,8 @@ def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situa
             continue
         stations = below.get(number, [])
         symptoms = [*taken[number], *(each for n in normalised for each in taken[n] if causes[n] in stations)]
-        yield _finding(cause, stations, symptoms, situation)
+        finding = _finding(cause, stations, symptoms, situation)
+        yield Explained(cause, tuple(stations), tuple(symptoms), finding)
 
 
 def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:

@@ -1,0 +1,105 @@
+"""Kinds of causes that a diagnosis looks for: what would show them, and whom they could hurt.
+
+A kind whose facts were all read, and of which no cause was found, is ruled out; one whose facts could not be read is
+not seen. The names are those of causes (``checks/causes``), by how they begin; a test holds the table against them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from omc.facts.alarms import Alarms
+from omc.facts.dependencies import Dependencies
+from omc.facts.expected import Expected
+from omc.facts.followup.data_stores import DataStores
+from omc.facts.followup.gauges import Gauges
+from omc.facts.followup.group_rules import GroupRules
+from omc.facts.followup.last_words import LastWords
+from omc.facts.followup.last_writes import LastWrites
+from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.facts.followup.network_acls import NetworkAcls
+from omc.facts.followup.rejects import Rejects
+from omc.facts.logs import RecentErrors
+from omc.facts.services import Services
+from omc.facts.tasks import StoppedTasks
+from omc.facts.traffic import Traffic
+
+TASKS = ("services/", "targets/", "users", "data-fresh/", "alarms/", "load-balancer")
+STORES = (*TASKS, "database", "cache", "logs/")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of cause."""
+
+    title: str
+    names: tuple[str, ...]
+    """How the names of its causes begin."""
+    facts: tuple[type, ...]
+    """All of them show whether it is there."""
+    hurts: tuple[str, ...]
+    """How the places begin of what it could bring about."""
+
+
+KINDS = (
+    Kind(
+        "tasks that can't start or end by themselves",
+        (
+            *("image-", "secret-", "log-group-", "start-", "role-"),
+            *("no-free-", "no-capacity", "wrong-processor", "task-", "container-", "health-checks"),
+        ),
+        (StoppedTasks, Services, LastWords),
+        TASKS,
+    ),
+    Kind("a deployment that made it worse", ("release-", "missed-by-release"), (Services, StoppedTasks), TASKS),
+    Kind(
+        "the database's state",
+        (
+            "database-gone",
+            "database-not-available",
+            "database-restarted",
+            "database-down",
+            "database-storage-full",
+            "database-hangs",
+            "database-read-only",
+        ),
+        (DataStores, Gauges),
+        STORES,
+    ),
+    Kind(
+        "locks and load in the database", ("database-locked", "database-busy", "database-slow"), (DatabaseLoad,), STORES
+    ),
+    Kind("the database's connections", ("database-connection",), (DatabaseLoad, DataStores), STORES),
+    Kind(
+        "logins and rights in the database",
+        ("database-password", "database-schema", "database-wrong-name", "denied"),
+        (RecentErrors, LastWords),
+        STORES,
+    ),
+    Kind("the cache", ("cache-",), (DataStores, Gauges), STORES),
+    Kind(
+        "security groups",
+        ("balancer-closed", "tasks-closed", "tasks-shut-in", "database-closed", "cache-closed"),
+        (GroupRules,),
+        STORES,
+    ),
+    Kind(
+        "network ACLs", ("balancer-denied", "tasks-denied", "database-denied", "cache-denied"), (NetworkAcls,), STORES
+    ),
+    Kind("connections that were rejected", (), (Rejects,), STORES),
+    Kind(
+        "listeners, rules and settings that are not as the Terraform has them",
+        ("targets-taken-away", "expected", "listeners", "load-balancer"),
+        (Expected,),
+        ("users", "load-balancer", "targets/", "services/"),
+    ),
+    Kind(
+        "what services depend on beyond database and cache",
+        ("dependency", "unreached", "server-"),
+        (Dependencies,),
+        STORES,
+    ),
+    Kind("a change by somebody just before", (), (LastWrites,), STORES),
+    Kind("more requests than usual", ("traffic-",), (Traffic,), TASKS),
+    Kind("alarms that ring", (), (Alarms,), ()),
+)
