@@ -55,8 +55,10 @@ def diagnosis_document(diagnosis: Diagnosis, commands: tuple[str, ...] | None = 
         items: tuple[Text, ...] = tuple(each.finding.sentence for each in diagnosis.others)
         blocks.append(Section("Also found, and not what was asked about", (Items(items),)))
     if diagnosis.ruled_out:
-        fields = tuple(Field(each.title, each.evidence.text) for each in diagnosis.ruled_out)
-        blocks.append(Section("Ruled out", (Fields(fields),)))
+        titles = "; ".join(each.title for each in diagnosis.ruled_out)
+        blocks.append(
+            Section("Ruled out, since it was looked at and nothing of it is there", (Paragraph(f"  {titles}."),))
+        )
     if diagnosis.not_seen:
         fields = tuple(Field(each.title, each.why) for each in diagnosis.not_seen)
         blocks.append(Section("Not seen", (Fields(fields),)))

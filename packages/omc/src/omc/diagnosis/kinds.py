@@ -22,7 +22,6 @@ from omc.facts.followup.rejects import Rejects
 from omc.facts.logs import RecentErrors
 from omc.facts.services import Services
 from omc.facts.tasks import StoppedTasks
-from omc.facts.traffic import Traffic
 
 TASKS = ("services/", "targets/", "users", "data-fresh/", "alarms/", "load-balancer")
 STORES = (*TASKS, "database", "cache", "logs/")
@@ -51,7 +50,12 @@ KINDS = (
         (StoppedTasks, Services, LastWords),
         TASKS,
     ),
-    Kind("a deployment that made it worse", ("release-", "missed-by-release"), (Services, StoppedTasks), TASKS),
+    Kind(
+        "a deployment that made it worse",
+        ("release-", *("database-missed-by-release", "cache-missed-by-release")),
+        (Services, StoppedTasks),
+        TASKS,
+    ),
     Kind(
         "the database's state",
         (
@@ -95,11 +99,10 @@ KINDS = (
     ),
     Kind(
         "what services depend on beyond database and cache",
-        ("dependency", "unreached", "server-"),
+        ("server-",),
         (Dependencies,),
         STORES,
     ),
     Kind("a change by somebody just before", (), (LastWrites,), STORES),
-    Kind("more requests than usual", ("traffic-",), (Traffic,), TASKS),
     Kind("alarms that ring", (), (Alarms,), ()),
 )

@@ -1,4 +1,5 @@
-"""What is lost later, as lines: pure functions from facts, each of which is read by itself when an incident opens.
+"""What is lost later, as lines: functions from facts, each of which is read by itself when an incident opens, and the
+diagnosis of that moment.
 
 ECS forgets stopped tasks within the hour, and a service's events after a hundred of them.
 """
@@ -7,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from omc.aws.gateway import Gateway
+from omc.diagnosis.document import lines_of
+from omc.diagnosis.run import diagnose
 from omc.facts.api_changes import ApiChanges
 from omc.facts.deployments import History
 from omc.facts.logs import RecentErrors
@@ -15,6 +19,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.tasks import StoppedTask, StoppedTasks
 from omc.facts.traffic import Traffic
+from omc.store.opened import Store
 from omc.times import iso
 
 MAX_ITEMS = 40
@@ -119,6 +124,11 @@ def api_changes(changes: ApiChanges) -> tuple[str, ...]:
     )
 
 
+def diagnosis(gateway: Gateway, store: Store, scope: Scope) -> tuple[str, ...]:
+    """Why it is broken, as ``omc diagnose`` says it: causes with their path, what was ruled out, what was not seen."""
+    return lines_of(diagnose(gateway, since=scope.since, place=store.place))
+
+
 EVIDENCE: Mapping[str, Callable[..., tuple[str, ...]]] = {
     "stopped tasks": stopped_tasks,
     "service events": service_events,
@@ -129,5 +139,6 @@ EVIDENCE: Mapping[str, Callable[..., tuple[str, ...]]] = {
     "terraform applies": terraform_applies,
     "changes by omc": changes_by_omc,
     "api changes": api_changes,
+    "diagnosis": diagnosis,
 }
 """By ``Captured.what``, what is lost first before what stays longer."""

@@ -1,0 +1,174 @@
+"""A diagnosis of literal facts: what is ranked first, by which path, what is ruled out, and what could not be seen."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import omc.checks.causes
+from omc.checks.causes.tasks import NAMES
+from omc.checks.causes.words import Kind as Words
+from omc.checks.finding import Finding, Level
+from omc.checks.run import Report
+from omc.config import Environment
+from omc.diagnosis.document import diagnosis_document, lines_of, sentence_of
+from omc.diagnosis.kinds import KINDS
+from omc.diagnosis.model import Confidence, Diagnosis
+from omc.diagnosis.ranking import _actions
+from omc.diagnosis.run import judge
+from omc.errors import Unreachable, WrongUse
+from omc.facts.collector import NO_READING, Unavailable
+from omc.facts.followup.gauges import Gauges
+from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.facts.scope import Scope
+from omc.facts.services import Services
+from omc.facts.tasks import StoppedTasks
+from omc.output import markdown, terminal
+from support.causes_facts import (
+    ALL_ILL,
+    NOW,
+    SERVED,
+    SHORT,
+    STAGING,
+    TARGETS,
+    ago,
+    errors,
+    rules,
+    service,
+    stores,
+    unpulled,
+)
+
+FINE = Finding("services-running", Level.OK, "all services", "All run what they want.")
+
+
+def diagnosed(findings: tuple[Finding, ...], *facts: Any, symptom: str = "", past: bool = False) -> Diagnosis:
+    report = Report("Diagnosis", STAGING, None, NOW, 0.1, findings, ())
+    readings = {value.fact if isinstance(value, Unavailable) else type(value): value for value in facts}
+    provided = {Environment: STAGING, Scope: Scope(NOW, timedelta(hours=1))}
+    return judge(report, readings, provided, symptom, is_past=past)
+
+
+STOPPED = stores(database={"status": "stopped"})
+
+
+def test_the_likeliest_cause_comes_first_with_its_path_to_users() -> None:
+    found = diagnosed(ALL_ILL, STOPPED)
+    first = found.causes[0]
+    assert first.explained.cause.name == "database-not-available"
+    assert first.confidence is Confidence.HIGH
+    assert [each.place for each in first.path] == [
+        "database",
+        "services/backend",
+        "targets/ohmycoins-staging-backend",
+        "load-balancer",
+        "users/backend",
+    ]
+    assert [each.is_seen for each in first.path] == [True, False, True, True, True]
+    assert "The database is stopped" in sentence_of(found)
+    for render in (terminal.render, markdown.render):
+        assert "users/backend" in render(diagnosis_document(found))
+    assert any("path: database → services/backend" in each for each in lines_of(found))
+
+
+def test_a_service_s_own_trouble_begins_there_and_names_the_way_back() -> None:
+    tasks = StoppedTasks((unpulled(1), unpulled(2)))
+    found = diagnosed((SHORT, TARGETS), Services((service(revision=8, running=0),)), tasks, stores())
+    first = found.causes[0]
+    assert first.explained.cause.name == "image-not-pulled"
+    assert first.path[0].place == "services/backend"
+    assert first.action.command == "omc rollback --env staging backend"
+
+
+def test_what_was_read_and_is_not_there_is_ruled_out_and_what_could_not_be_read_is_not_seen() -> None:
+    denied = Unavailable(DatabaseLoad, Unreachable("Performance Insights is off."), NO_READING)
+    found = diagnosed(ALL_ILL, stores(), Gauges(), rules(), denied)
+    assert {each.title for each in found.ruled_out} >= {"security groups", "the cache"}
+    assert [each.why for each in found.not_seen if "locks" in each.title] == ["Performance Insights is off."]
+    assert not {each.title for each in found.ruled_out} & {each.title for each in found.not_seen}
+
+
+def test_a_kind_of_which_a_cause_was_found_is_not_ruled_out() -> None:
+    found = diagnosed(ALL_ILL, STOPPED, Gauges(), rules())
+    assert "the database's state" not in {each.title for each in found.ruled_out}
+
+
+def test_nothing_found_is_an_answer_and_so_is_a_healthy_stack() -> None:
+    unknown = diagnosed((SERVED,))
+    assert not unknown.causes
+    assert sentence_of(unknown) == "The cause is not known: It answers 503."
+    assert unknown.verdict is Level.FAIL
+    well = diagnosed((FINE,), stores(), Gauges())
+    assert well.is_well
+    assert sentence_of(well) == "Nothing is wrong."
+    assert not well.ruled_out
+
+
+@pytest.mark.parametrize(
+    ("symptom", "number", "others"),
+    [("", 1, 0), ("users", 1, 0), ("database", 1, 0), ("redis", 0, 1), ("users/backend", 1, 0), ("targets", 1, 0)],
+)
+def test_what_was_not_asked_about_is_told_apart(symptom: str, number: int, others: int) -> None:
+    found = diagnosed(ALL_ILL, STOPPED, symptom=symptom)
+    assert (len(found.causes), len(found.others)) == (number, others)
+
+
+def test_a_symptom_that_nothing_has_is_refused_with_a_hint() -> None:
+    with pytest.raises(WrongUse, match="backend"):
+        diagnosed(ALL_ILL, STOPPED, symptom="backnd")
+
+
+def test_what_speaks_against_a_cause_lowers_it() -> None:
+    quiet = diagnosed(ALL_ILL, errors("connection failed: timeout expired"), stores())
+    spoken = Finding(
+        "dependencies", Level.OK, "dependencies", "backend reported no trouble with database, cache.", place="users"
+    )
+    against = diagnosed((*ALL_ILL, spoken), errors("connection failed: timeout expired"), stores())
+    for plain, lowered in zip(quiet.causes, against.causes, strict=True):
+        if not plain.explained.cause.is_direct:
+            assert lowered.score < plain.score
+            assert lowered.against
+
+
+def test_what_ails_before_its_cause_began_speaks_against_it() -> None:
+    late = tuple(replace(each, since=ago(minutes=1)) for each in ALL_ILL)
+    assert not diagnosed(late, STOPPED).causes[0].against
+
+
+def test_a_past_moment_says_that_the_state_then_is_not_kept() -> None:
+    found = diagnosed((FINE,), past=True)
+    assert "omc incident show" in found.not_seen[0].why
+    assert found.past == NOW
+
+
+def test_each_kind_and_each_action_names_causes_that_there_are() -> None:
+    names = set(_names_in_the_code())
+    for begin in (name for kind in KINDS for name in kind.names):
+        assert any(name.startswith(begin) for name in names), begin
+    for begin in (name for causes, _, _ in _actions() for name in causes):
+        assert any(name.startswith(begin) for name in names), begin
+
+
+def _names_in_the_code() -> Iterator[str]:
+    """The names of causes: what the files of causes say literally, and what they make of kinds."""
+    yield from NAMES.values()
+    yield from (f"task-{kind}" for kind in Words)
+    yield from ("expected", "listeners", "load-balancer")
+    for file in Path(omc.checks.causes.__file__).parent.glob("*.py"):
+        kinds = ("database", "cache")
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "name":
+                if isinstance(node.value, ast.Constant):
+                    yield str(node.value.value)
+                elif isinstance(node.value, ast.JoinedStr):
+                    parts = [str(each.value) for each in node.value.values if isinstance(each, ast.Constant)]
+                    yield from (f"{kind}{parts[-1]}" if parts[-1].startswith("-") else parts[0] for kind in kinds)
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_cause", "cause_at"):
+                literal = [each.value for each in node.args if isinstance(each, ast.Constant)]
+                yield from (f"{kind}-{each}" for kind in kinds for each in literal if isinstance(each, str))
