@@ -11,7 +11,19 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 import omc
-from omc.responder.api import alerts, health, incidents, life, metrics, notifications, oncall, tokens
+from omc.responder.api import (
+    acknowledging,
+    alerts,
+    health,
+    incidents,
+    life,
+    metrics,
+    notifications,
+    oncall,
+    push,
+    sns,
+    tokens,
+)
 from omc.responder.api.context import ApiContext
 from omc.responder.api.guard import Guard
 from omc.responder.api.problems import HANDLERS, MEDIA_TYPE, MaskedJson, Problem
@@ -29,8 +41,11 @@ ROUTERS = (
     life.router,
     alerts.router,
     notifications.router,
+    sns.router,
+    acknowledging.router,
     oncall.router,
     oncall.me,
+    push.router,
     tokens.router,
 )
 DESCRIPTION = """\
