@@ -100,9 +100,9 @@ class IncidentChannel:
     severity: int = IF_UNKNOWN
     """How bad it was at the last one."""
     invited: frozenset[str] = frozenset()
-    told: int = 0
+    pages: int = 0
     """How many pages there had been at the last one."""
-    said: int = 0
+    messages: int = 0
     """Messages of people's that were kept."""
 
 

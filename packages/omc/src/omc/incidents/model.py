@@ -364,7 +364,7 @@ def _channel_posted(state: _State, _: IncidentEvent, payload: ChannelPosted) -> 
         posts=before.posts + 1,
         severity=payload.severity,
         invited=before.invited | set(payload.invited),
-        told=state.pages,
+        pages=state.pages,
     )
 
 
@@ -375,7 +375,7 @@ def _channel_made(state: _State, _: IncidentEvent, payload: ChannelMade) -> None
 
 def _said(state: _State, _: IncidentEvent, __: Said) -> None:
     if state.channel is not None:
-        state.channel = replace(state.channel, said=state.channel.said + 1)
+        state.channel = replace(state.channel, messages=state.channel.messages + 1)
 
 
 def _acknowledged(state: _State, event: IncidentEvent, payload: Acknowledged) -> None:

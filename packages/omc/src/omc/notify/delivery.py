@@ -62,7 +62,7 @@ Tell = Callable[[Transaction, Page, Undelivered | Delivered], None]
 told again where that transaction fails; a ``Conflict`` is no failure of it."""
 
 
-def tell_nobody(transaction: Transaction, page: Page, told: Undelivered | Delivered) -> None:
+def tell_nobody(transaction: Transaction, page: Page, outcome: Undelivered | Delivered) -> None:
     """For pages that nobody waits for."""
 
 

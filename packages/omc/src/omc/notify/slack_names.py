@@ -34,7 +34,10 @@ def members_of(person: Person) -> tuple[str, ...]:
 
 def member(persons: Mapping[str, Person], user: str) -> Person | None:
     """The person whose contact this member's id is."""
-    return next((person for person in persons.values() if user in members_of(person)), None)
+    for person in persons.values():
+        if any(each.channel is Channel.SLACK and each.address == user for each in person.contacts):
+            return person
+    return None
 
 
 def plain_text(text: str, persons: Mapping[str, Person]) -> str:

@@ -402,7 +402,7 @@ class _Look:
             return
         members = self._to_invite()
         if channel is not None and not (
-            incident.severity < channel.severity or incident.pages > channel.told or members
+            incident.severity < channel.severity or incident.pages > channel.pages or members
         ):
             return
         page = channel_page(incident, self.policy, members, self.now)

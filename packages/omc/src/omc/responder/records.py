@@ -112,16 +112,17 @@ def take(
         for each in sorted(new.values(), key=order):  # as it happened, as far as it came in together
             situation, made[each.id] = run(situation, each, transaction.at, writer.keep)
         for each in again.values():
-            told = reword(situation, each)
-            if told is not None and not _was_reworded(transaction, situation.alerts[told.key]):
-                situation, made[each.id] = writer.keep(situation, told, transaction.at), (told,)
+            outcome = reword(situation, each)
+            if outcome is not None and not _was_reworded(transaction, situation.alerts[outcome.key]):
+                situation, made[each.id] = writer.keep(situation, outcome, transaction.at), (outcome,)
         writers.append(writer)
         writer.finish(situation)
         return tuple(Taken(each, made.pop(each.id, ())) for each in notifications)
 
     writers: list[Writer] = []
     taken = retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, rules.environment), decide)
-    writers[-1].remember()
+    if writers:
+        writers[-1].remember()
     return taken
 
 

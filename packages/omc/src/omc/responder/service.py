@@ -268,17 +268,17 @@ class Responder:
             CHANNELS,
             ChannelContext(self.stack, self.store.now, store=self.store),
             this_process(),
-            tell=self._told,
+            tell=self._note,
             report=self.report,
             stopping=self.stopping,
         )
         return self._sender
 
-    def _told(self, transaction: Transaction, page: Page, told: Undelivered | Delivered) -> None:
-        if isinstance(told, Delivered):
-            life.note_channel(transaction, page, told)
+    def _note(self, transaction: Transaction, page: Page, outcome: Undelivered | Delivered) -> None:
+        if isinstance(outcome, Delivered):
+            life.note_channel(transaction, page, outcome)
             return
-        life.note_undelivered(transaction, page, told.sentence)
+        life.note_undelivered(transaction, page, outcome.sentence)
         self._woken.set()
 
     def _read_queue(self, environment: Environment) -> None:

@@ -77,9 +77,9 @@ class SlackActions:
             if not inbox.take(transaction, "slack", message.id):
                 return
             incident = required(transaction.session, environment, number)
-            said = incident.channel.said if incident.channel else 0
-            if said < MAX_SAID and (text.strip() or message.kind == "deleted"):
-                last = f" (The last message that is kept here; {MAX_SAID} are.)" if said == MAX_SAID - 1 else ""
+            kept = incident.channel.messages if incident.channel else 0
+            if kept < MAX_SAID and (text.strip() or message.kind == "deleted"):
+                last = f" (The last message that is kept here; {MAX_SAID} are.)" if kept == MAX_SAID - 1 else ""
                 recorded(transaction, incident, Said(f"{text}{last}", message.message, message.kind, message.thread))
 
         decide(self.store, environment, person.name if person else f"Slack member {line(message.user)}", attempt)

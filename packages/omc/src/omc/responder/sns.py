@@ -16,7 +16,7 @@ import httpx
 
 from omc.aws.gateway import Access, Gateway, access_to
 from omc.config import Environment, Stack
-from omc.errors import Unreachable
+from omc.errors import OmcError, Unknown, Unreachable
 from omc.incidents.events import AUTOMATIC
 from omc.notify.http import CONNECT_TIMEOUT, READ_TIMEOUT
 from omc.responder.intake.signatures import NOTIFICATION, SUBSCRIBE, Fetch, Proven, Rejected, SnsVerifier
@@ -50,12 +50,15 @@ class SnsDoor:
 
     def confirm(self, proven: Proven) -> None:
         """Have the topic deliver here from now on; nobody can end that without rights in AWS, whoever sees the address
-        for it. Raises ``OmcError``."""
+        for it. ``Unknown`` where AWS didn't do it: SNS asks again, and somebody may have given the right by then."""
         environment = self.environment_of(proven)
         gateway = Gateway(environment, self.access(environment), allowed=CONFIRM)
-        gateway.client("sns").confirm_subscription(
-            TopicArn=str(proven.topic), Token=str(proven.content["Token"]), AuthenticateOnUnsubscribe="true"
-        )
+        try:
+            gateway.client("sns").confirm_subscription(
+                TopicArn=str(proven.topic), Token=str(proven.content["Token"]), AuthenticateOnUnsubscribe="true"
+            )
+        except OmcError as error:
+            raise Unknown(f"The subscription of {proven.topic} isn't confirmed: {error.message}") from error
 
 
 def sns_door(

@@ -16,7 +16,7 @@ from omc.store.opened import Transaction
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-MOST = 20
+MAX_BROWSERS = 20
 """Browsers of one person."""
 
 
@@ -44,7 +44,7 @@ def subscribe(
 ) -> bool:
     """Keep a browser; one that is known is this person's from now on. False where she has too many."""
     others = select(func.count()).where(PushBrowser.person == person, PushBrowser.id != id_)
-    if (transaction.session.scalar(others) or 0) >= MOST:
+    if (transaction.session.scalar(others) or 0) >= MAX_BROWSERS:
         return False
     row = {
         "id": id_,

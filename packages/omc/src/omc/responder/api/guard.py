@@ -26,8 +26,8 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 QUIET = frozenset({"/healthz", "/readyz"})
 """Asked every few seconds by load balancers: in the log only where they don't go well."""
 SNS_PATH = "/v1/sns"
-SNS_BODY_BYTES = 640 * 1024
-"""A message has up to 256 KiB (SNS, Publish), which may take twice as many bytes as JSON, beside its envelope."""
+SNS_BODY_BYTES = 1_048_576
+"""A message has up to 256 KiB (SNS, Publish), which may take several times as many bytes as JSON."""
 HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),

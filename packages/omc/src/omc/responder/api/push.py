@@ -15,9 +15,9 @@ from omc.notify.web_push import browser_of, private_key, public_key
 from omc.output import line
 from omc.responder.api.callers import Reader
 from omc.responder.api.context import Context
-from omc.responder.api.shapes import Body
+from omc.responder.api.shapes import WHOLE, Body
 from omc.store import push
-from omc.store.push import MOST, PushBrowser
+from omc.store.push import MAX_BROWSERS, PushBrowser
 
 router = APIRouter(prefix="/v1/me/browsers", tags=["push"])
 Base64Url = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{16,200}={0,2}$")]
@@ -34,7 +34,7 @@ class SubscriptionBody(Body):
 
     endpoint: Annotated[str, Field(min_length=10, max_length=2048, pattern=r"^[!-~]+$")]
     keys: KeysBody
-    expirationTime: float | None = None  # noqa: N815 - the browser's own name
+    expirationTime: Annotated[float | None, WHOLE] = None  # noqa: N815 - the browser's own name
     name: Annotated[str, Field(max_length=60)] = ""
 
 
@@ -60,9 +60,8 @@ class BrowsersShape(BaseModel):
 
 @router.get("", summary="The browsers in which you have allowed web push")
 def list_browsers(context: Context, caller: Reader) -> BrowsersShape:
-    person = _person(caller)
     with context.store.reading() as session:
-        rows = push.browsers_of(session, person)
+        rows = push.browsers_of(session, caller.person) if caller.person else []
     return BrowsersShape(items=[_shape(each) for each in rows], public_key=_public_key())
 
 
@@ -78,16 +77,15 @@ def subscribe(context: Context, caller: Reader, body: SubscriptionBody) -> Brows
     with context.store.transaction(caller.name) as transaction:
         kept = push.subscribe(transaction, person, found.id, found.endpoint, body.keys.p256dh, body.keys.auth, name)
         if not kept:
-            raise Refused(f"You have {MOST} browsers already; take one away before.")
+            raise Refused(f"You have {MAX_BROWSERS} browsers already; take one away before.")
         at = transaction.at
     return BrowserShape(id=found.id, name=name, since=at)
 
 
 @router.delete("/{browser}", summary="Have no more pages sent to a browser")
 def unsubscribe(context: Context, caller: Reader, browser: BrowserId) -> BrowsersShape:
-    person = _person(caller)
     with context.store.transaction(caller.name) as transaction:
-        if not push.unsubscribe(transaction, [browser], person):
+        if not caller.person or not push.unsubscribe(transaction, [browser], caller.person):
             raise Missing(f"You have no browser {browser}.")
     return list_browsers(context, caller)
 
