@@ -202,7 +202,10 @@ class Slack:
         return Response(body={"ok": True})
 
     def conversations_invite(self, given: Any) -> Response:
-        self.channels[given["channel"]]["members"] += given["users"].split(",")
+        members, users = self.channels[given["channel"]]["members"], given["users"].split(",")
+        if any(each in members for each in users) and not given.get("force"):
+            return _slack_error("already_in_channel")
+        members += [each for each in users if each not in members]
         return Response(body={"ok": True})
 
     def _find(self, place: str) -> str | None:

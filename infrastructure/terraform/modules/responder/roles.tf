@@ -89,6 +89,13 @@ locals {
         }
       },
       {
+        # Of topics that omc.toml names and that post to the server; theirs may be another account's.
+        Sid      = "ConfirmTopics"
+        Effect   = "Allow"
+        Action   = ["sns:ConfirmSubscription"]
+        Resource = ["arn:${data.aws_partition.current.partition}:sns:${var.region}:*:*"]
+      },
+      {
         Sid       = "SendHeartbeat"
         Effect    = "Allow"
         Action    = ["cloudwatch:PutMetricData"]

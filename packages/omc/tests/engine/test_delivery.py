@@ -24,7 +24,7 @@ from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
 from omc.notify.delivery import Sender, Tell, send_anew, tell_nobody
 from omc.notify.followups import follow_up
 from omc.notify.interactions import Button, Interaction
-from omc.notify.model import Outcome, Refused, Sent, TryAgain, Undelivered
+from omc.notify.model import Delivered, Outcome, Refused, Sent, TryAgain, Undelivered
 from omc.notify.slack_socket import once
 from omc.store import audit, eventlog
 from omc.store.location import StoreLocation
@@ -180,7 +180,8 @@ def test_whoever_waits_for_a_page_is_told_with_what_is_written(store: Store, clo
     transaction."""
     told: list[tuple[str, bool]] = []
 
-    def tell(transaction: Transaction, failed: Page, undelivered: Undelivered) -> None:
+    def tell(transaction: Transaction, failed: Page, undelivered: Undelivered | Delivered) -> None:
+        assert isinstance(undelivered, Undelivered)
         told.append((undelivered.sentence, undelivered.is_final))
         enqueue(transaction, page("ntfy:bob", key=f"page:staging:3:{len(told)}:bob", recipient="bob"))
 
@@ -202,11 +203,11 @@ def test_whoever_waits_for_a_page_is_told_with_what_is_written(store: Store, clo
 
 
 def test_a_page_without_methods_fails_at_once(store: Store) -> None:
-    told: list[bool] = []
+    told: list[Undelivered | Delivered] = []
     ask(store, page())
-    sender_of(store, Scripted(), lambda _t, _p, undelivered: told.append(undelivered.is_final)).run_once()
+    sender_of(store, Scripted(), lambda _t, _p, undelivered: told.append(undelivered)).run_once()
     assert row_of(store).state == FAILED
-    assert told == [True]
+    assert [each.is_final for each in told if isinstance(each, Undelivered)] == [True]
 
 
 def test_what_the_owner_gets_wrong_does_not_send_a_page_again(store: Store) -> None:

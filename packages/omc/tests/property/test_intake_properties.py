@@ -14,7 +14,7 @@ from omc.responder import model
 from omc.responder.intake import alertmanager, cloudwatch, ecs, grafana, health, rds
 from omc.responder.intake.envelope import read
 from omc.responder.intake.reading import MAX_ITEMS, MAX_SKEW, Context, moment
-from omc.responder.intake.signatures import Proven, SnsVerifier, verify_grafana, verify_token, verify_webhook
+from omc.responder.intake.signatures import Proven, SnsVerifier, verify_grafana, verify_webhook
 from omc.responder.model import Ignored, Intake, Notification, Planned, Unreadable
 from support.payload_cases import CASES
 from support.payloads import TOPIC, enveloped
@@ -167,4 +167,3 @@ def test_nothing_arbitrary_is_proven(found: dict[str, Any], headers: dict[str, s
     ):
         assert not isinstance(verify_grafana(given_headers, body, ["secret"], NOW), Proven)
         assert not isinstance(verify_webhook(given_headers, body, ["secret"], NOW), Proven)
-        assert not isinstance(verify_token(given_headers, ["secret"]), Proven)

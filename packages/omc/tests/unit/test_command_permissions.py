@@ -12,6 +12,7 @@ from omc.aws.reads import is_read
 from omc.config import load
 from omc.procedures.catalogue import PLANNERS
 from omc.responder.queue import OPERATIONS
+from omc.responder.sns import CONFIRM
 from support.called import called, everything
 
 ROOTS = {
@@ -30,7 +31,11 @@ ROOTS = {
     "audit verify": [("omc.cli.audit", "verify")],
     "notify test": [("omc.notify.channels.sms", "send")],
     "doctor": [("omc.reports.doctor", "doctor")],
-    "serve": [("omc.responder.service", "Responder"), ("omc.notify.channels.sms", "send")],
+    "serve": [
+        ("omc.responder.service", "Responder"),
+        ("omc.responder.sns", "take"),
+        ("omc.notify.channels.sms", "send"),
+    ],
 }
 PROCEDURES = {
     "deploy": "deploy",
@@ -76,7 +81,8 @@ def test_no_operation_of_omc_is_in_no_command() -> None:
 def test_only_changes_pages_and_the_lock_of_the_state_need_more_than_reads() -> None:
     for command in set(COMMANDS) - CHANGES - {"infra plan", "notify test"}:
         rest = set(operations_of(command)) - ({("s3", "GetObject")} if command == "check morning" else set())
-        rest -= OPERATIONS | {("sns", "Publish"), ("cloudwatch", "PutMetricData")} if command == "serve" else set()
+        if command == "serve":
+            rest -= OPERATIONS | CONFIRM | {("sns", "Publish"), ("cloudwatch", "PutMetricData")}
         assert all(is_read(*operation) for operation in rest), command  # of objects the state alone, by the gateway
 
 

@@ -17,7 +17,8 @@ from omc.notify.channels.registry import ChannelContext, PageDelivery
 from omc.notify.http import MAX_AFTER, retry_after
 from omc.notify.model import Outcome, Refused, Sent, TryAgain
 from omc.notify.secrets import scrubbed
-from omc.notify.slack_api import SlackApi, SlackFailure, channel_name
+from omc.notify.slack_api import SlackApi, SlackFailure
+from omc.notify.slack_names import channel_name
 from omc.notify.text import code_of
 from support import receivers
 from support.canary import CANARY
@@ -310,7 +311,7 @@ def test_a_webhook_s_message_is_signed_and_has_no_telephone_number() -> None:
         ("webhook:hook", "OMC_WEBHOOK_SECRET_HOOK is not set"),
         ("webhook:bob", "omc.toml has no [notify.webhook.bob]"),
         ("email:jo@example.com", "omc.toml has no [notify.email]"),
-        ("push:", "web push isn't set up: no browser has subscribed"),
+        ("push:", "omc.toml has no [notify.push] contact"),
     ],
 )
 def test_a_channel_that_is_not_set_up_says_what_is_missing(

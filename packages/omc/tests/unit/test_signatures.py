@@ -7,76 +7,21 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from omc.errors import Unreachable
 from omc.responder.intake import signatures
-from omc.responder.intake.signatures import Proven, Rejected, SnsVerifier, verify_grafana, verify_token
+from omc.responder.intake.signatures import Proven, Rejected, SnsVerifier, verify_grafana
 from omc.responder.intake.signatures import verify_webhook as verify_signed
 from support.payloads import REGION, TOPIC, enveloped
-
-NOW = datetime(2026, 11, 3, 2, 5, tzinfo=UTC)
-ADDRESS = f"https://sns.{REGION}.amazonaws.com/SimpleNotificationService-{'0' * 32}.pem"
-NAME = "sns.amazonaws.com"
-
-
-@cache
-def key(number: int = 1, bits: int = 2048) -> rsa.RSAPrivateKey:
-    del number
-    return rsa.generate_private_key(65537, bits)
-
-
-@cache
-def certificate(
-    number: int = 1, name: str = NAME, bits: int = 2048, days: int = 30, alternative: str | None = NAME
-) -> bytes:
-    """Of a key of our own, made out to SNS, valid around ``NOW``."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key(number, bits).public_key())
-        .serial_number(number)
-        .not_valid_before(NOW - timedelta(days=60))
-        .not_valid_after(NOW - timedelta(days=30) + timedelta(days=days * 2))
-    )
-    if alternative:
-        made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(alternative)]), critical=False)
-    signed = made.sign(key(number, bits), hashes.SHA256())
-    return signed.public_bytes(serialization.Encoding.PEM)
-
-
-def sign(message: dict[str, Any], number: int = 1, bits: int = 2048) -> bytes:
-    """The body as SNS would post it, whatever it says: what its form forbids is signed too."""
-    names = [name for name in signatures.SIGNED[message["Type"]] if name in message]
-    text = "".join(f"{name}\n{message[name]}\n" for name in names).encode("utf-8", "surrogatepass")
-    algorithm = hashes.SHA1() if message["SignatureVersion"] == "1" else hashes.SHA256()
-    made = key(number, bits).sign(text, padding.PKCS1v15(), algorithm)
-    return json.dumps({**message, "Signature": base64.b64encode(made).decode()}).encode()
-
-
-@dataclass
-class Certificates:
-    """Stands for SNS's host."""
-
-    answers: dict[str, bytes] = field(default_factory=lambda: {ADDRESS: certificate()})
-    asked: list[str] = field(default_factory=list)
-
-    def fetch(self, address: str, limit: int) -> bytes:
-        self.asked.append(address)
-        if address not in self.answers:
-            raise Unreachable("Nothing answers.")
-        return self.answers[address][: limit + 1]
+from support.sns_messages import ADDRESS, NAME, NOW, Certificates, certificate, sign
 
 
 @dataclass
@@ -462,11 +407,3 @@ def test_one_of_several_signatures_is_enough() -> None:
     given = signed()
     several = {**given, "Webhook-Signature": f"v1a,other v1,AAAA {given['Webhook-Signature']}"}
     assert isinstance(verify_signed(several, BODY, [SECRET], NOW), Proven)
-
-
-@pytest.mark.parametrize("given", ["Bearer other", "Basic s3cret", "s3cret", "Bearer ", "Bearer é", ""])
-def test_a_token_has_to_be_the_one(given: str) -> None:
-    assert isinstance(verify_token({"Authorization": "bearer s3cret"}, ["", SECRET]), Proven)
-    assert isinstance(verify_token({"Authorization": given}, [SECRET]), Rejected)
-    assert isinstance(verify_token({"Authorization": given}, [""]), Rejected)
-    assert isinstance(verify_token({}, [SECRET]), Rejected)

@@ -158,7 +158,7 @@ COMMANDS: Mapping[str, str] = {
         ecs ListTasks
         elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
         logs GetQueryResults StartQuery StopQuery
-        sns Publish
+        sns ConfirmSubscription Publish
         sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""

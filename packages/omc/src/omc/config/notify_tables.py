@@ -22,9 +22,15 @@ SECRETS: Mapping[str, str] = {
     "OMC_NTFY_TOKEN": "The access token of the ntfy server, where it wants one.",
     "OMC_PAGERDUTY_KEY_<NAME>": "The integration key of `[notify.pagerduty.<name>]`.",
     "OMC_WEBHOOK_SECRET_<NAME>": "What messages to `[notify.webhook.<name>]` are signed with, `whsec_…` or any text.",
+    "OMC_LINK_SECRET": "At least 32 characters: with it a page has a link by which it is acknowledged. The same for "
+    "every process of the store.",
+    "OMC_OLD_LINK_SECRET": "The one before, for a day after it was replaced.",
+    "OMC_VAPID_KEY": "The private key of web push: P-256, as PEM or as 32 bytes in base64url.",
+    "OMC_INTAKE_SECRET_<NAME>": "What Grafana, or another sender, signs its posts to the environment `<name>` with.",
+    "OMC_OLD_INTAKE_SECRET_<NAME>": "The one before, until every sender has the new one.",
 }
-"""Environment variables that are read when something is sent. ``<NAME>`` is the table's name in capitals, ``_`` for
-``-``."""
+"""Environment variables that are read when something is sent or comes in. ``<NAME>`` is the table's name in capitals,
+``_`` for ``-``."""
 
 
 class SlackTable(Table, frozen=True, kw_only=True):
@@ -52,6 +58,13 @@ class SlackTable(Table, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    incident_channels: Annotated[
+        bool,
+        key(
+            "Whether each SEV-1 and SEV-2 has a channel of its own, once there is a bot's token.",
+            example=False,
+        ),
+    ] = True
 
 
 class EmailTable(Table, frozen=True, kw_only=True):
@@ -151,6 +164,49 @@ class WebhookTable(Table, frozen=True, kw_only=True):
     ]
 
 
+PUSH_SERVICES = (
+    "fcm.googleapis.com",
+    "updates.push.services.mozilla.com",
+    "*.push.services.mozilla.com",
+    "*.push.apple.com",
+    "*.notify.windows.com",
+)
+"""Of Chrome, Firefox, Safari and Edge. A browser names its service in the address that it gives."""
+
+
+class PushTable(Table, frozen=True, kw_only=True):
+    """Web push, to the browsers in which a person has allowed it. Its private key is in `OMC_VAPID_KEY`."""
+
+    contact: (
+        Annotated[
+            str,
+            key(
+                "Whom a push service writes to when something is wrong (VAPID's `sub`).",
+                pattern=r"mailto:[^@\s]+@[^@\s]+|https://\S+",
+                allowed="mailto: with an address, or an https:// page",
+                default="no web push is sent",
+                example="mailto:ops@example.com",
+            ),
+        ]
+        | None
+    ) = None
+    services: Annotated[
+        tuple[
+            Annotated[
+                str,
+                key("A host.", pattern=r"(?:\*\.)?[A-Za-z0-9.-]+", allowed="hosts such as *.push.apple.com"),
+            ],
+            ...,
+        ],
+        key(
+            "The push services that are sent to: omc opens no other address that a browser names.",
+            allowed='hosts, ["*.push.apple.com"]',
+            default="those of Chrome, Firefox, Safari and Edge",
+            example=["*.push.apple.com"],
+        ),
+    ] = PUSH_SERVICES
+
+
 class NotifySettings(Table, frozen=True, kw_only=True):
     """How pages reach people: a contact of `[people]` names a channel and an address, and the channel's own needs are
     here."""
@@ -163,6 +219,7 @@ class NotifySettings(Table, frozen=True, kw_only=True):
     )
     ntfy: Annotated[NtfyTable, key("See below.", default="as below")] = field(default_factory=NtfyTable)
     webhook: Annotated[dict[Identifier, WebhookTable], key("See below.", default="none")] = field(default_factory=dict)
+    push: Annotated[PushTable, key("See below.", default="as below")] = field(default_factory=PushTable)
 
 
 DEFAULT_NOTIFY = NotifySettings()

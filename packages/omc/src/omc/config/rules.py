@@ -39,7 +39,8 @@ def problems(stack: StackTable) -> Iterator[Problem]:
     yield from ((("people", *path), problem) for path, problem in _people(stack.people))
     yield from ((("people", *path), problem) for path, problem in _contacts(stack.people, stack.notify))
     yield from ((("notify", *path), problem) for path, problem in _notify(stack.notify))
-    yield from ((("server", *path), problem) for path, problem in server_problems(stack.server))
+    server = server_problems(stack.server, stack.environments)
+    yield from ((("server", *path), problem) for path, problem in server)
     if stack.store.url and re.match(r"[a-z]+://[^/@]*:[^/@]*@|[^?]*\?.*\bpassword=", stack.store.url):
         message = "contains a password; put that in PGPASSWORD, ~/.pgpass or OMC_STORE_URL instead."
         yield ("store", "url"), message

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import field
 
-from omc.config.fields import Table, key
+from omc.config.fields import Identifier, Table, key
 
 HTTPS = r"https://[^\s@?#]+|http://(?:localhost|127\.0\.0\.1)(?::[0-9]+)?(?:/[^\s@?#]*)?"
 AN_HTTPS_URL = "a URL without a login, https://…; http:// for this machine alone"
@@ -122,6 +122,31 @@ class ServerLimits(Table, frozen=True, kw_only=True):
     ] = 200
 
 
+class SnsTable(Table, frozen=True, kw_only=True):
+    """Topics whose messages are taken in for this environment at `/v1/sns`, beside what its queue brings."""
+
+    topics: Annotated[
+        tuple[
+            Annotated[
+                str,
+                key(
+                    "A topic.",
+                    pattern=r"arn:aws[a-z-]{0,20}:sns:[a-z]{2,5}(?:-[a-z]+)+-[0-9]:[0-9]{12}:"
+                    r"[A-Za-z0-9_-]{1,256}(?:\.fifo)?",
+                    allowed="ARNs of topics",
+                ),
+            ],
+            ...,
+        ],
+        key(
+            "Their ARNs. Each must sign with SHA-256 (its attribute `SignatureVersion` is 2).",
+            min_length=1,
+            allowed="a list of ARNs of topics",
+            example=["arn:aws:sns:ap-southeast-2:123456789012:other-alarms"],
+        ),
+    ]
+
+
 class ServerSettings(Table, frozen=True, kw_only=True):
     """The HTTP API of `omc serve`. It speaks HTTP: TLS ends at whatever is before it."""
 
@@ -172,6 +197,9 @@ class ServerSettings(Table, frozen=True, kw_only=True):
     ] = ()
     oidc: Annotated[OidcTable, key("See below.", default="none")] | None = None
     limits: Annotated[ServerLimits, key("See below.", default="as below")] = field(default_factory=ServerLimits)
+    sns: Annotated[
+        dict[Identifier, SnsTable], key("By environment. See below.", default="none: no message of SNS's is taken")
+    ] = field(default_factory=dict)
 
 
 DEFAULT_SERVER = ServerSettings()

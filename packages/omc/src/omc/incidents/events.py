@@ -102,6 +102,15 @@ class AlertLeft:
     """The incident that it belongs to now; None: to none."""
 
 
+@dataclass(frozen=True, slots=True)
+class AlertReworded:
+    """An alert of its is told again, in other words."""
+
+    key: str
+    before: str
+    title: str
+
+
 # ── Who deals with it ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -210,6 +219,44 @@ class Unmerged:
     """The other one."""
 
 
+# ── Its channel in Slack ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPosted:
+    """A message to its own channel was put into the outbox, in the transaction of this event."""
+
+    name: str
+    """The channel's, without the number sign, as it was asked for."""
+    key: str
+    """``Page.key``."""
+    severity: int
+    """How bad it was then."""
+    invited: tuple[str, ...] = ()
+    """Ids of Slack's members who are called into the channel with this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelMade:
+    """Slack has the channel, and this is its id: what people write there belongs to the incident."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person wrote in the channel: kept as it is, and no word of omc's."""
+
+    text: str
+    """Empty: the message was taken back."""
+    message: str
+    """Slack's id of the message; the same when it is changed or taken back."""
+    kind: str = "posted"
+    """``posted``, ``changed`` or ``deleted``."""
+    thread: str = ""
+    """The message that it answers."""
+
+
 # ── What is lost later ──────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -309,6 +356,7 @@ Payload: TypeAlias = (
     | AlertJoined
     | AlertEnded
     | AlertLeft
+    | AlertReworded
     | Acknowledged
     | AcknowledgementExpired
     | RoleAssigned
@@ -320,6 +368,9 @@ Payload: TypeAlias = (
     | Merged
     | Absorbed
     | Unmerged
+    | ChannelPosted
+    | ChannelMade
+    | Said
     | Captured
     | UpdateSent
     | UpdateReminded
@@ -344,6 +395,7 @@ TYPES = EventTypes(
         "alert joined": AlertJoined,
         "alert ended": AlertEnded,
         "alert left": AlertLeft,
+        "alert reworded": AlertReworded,
         "acknowledged": Acknowledged,
         "acknowledgement expired": AcknowledgementExpired,
         "role assigned": RoleAssigned,
@@ -355,6 +407,9 @@ TYPES = EventTypes(
         "merged": Merged,
         "absorbed": Absorbed,
         "unmerged": Unmerged,
+        "channel posted": ChannelPosted,
+        "channel made": ChannelMade,
+        "said": Said,
         "captured": Captured,
         "update sent": UpdateSent,
         "update reminded": UpdateReminded,

@@ -19,11 +19,13 @@ class Severity:
     waits_for_business_hours: bool = False
     pages_everybody: bool = False
     """The whole chain at once, and customers are told."""
+    has_channel: bool = False
+    """People meet in a channel of its own."""
 
 
 SEVERITIES: Mapping[int, Severity] = {
-    1: Severity("a service is down", stops_deployments=True, pages_everybody=True),
-    2: Severity("it works, badly or for some", stops_deployments=True),
+    1: Severity("a service is down", stops_deployments=True, pages_everybody=True, has_channel=True),
+    2: Severity("it works, badly or for some", stops_deployments=True, has_channel=True),
     3: Severity("a nuisance, or a warning", stops_deployments=False, waits_for_business_hours=True),
 }
 """By number; 1 is the worst (docs/runbook, incident-response.md#severity-levels)."""
@@ -87,6 +89,24 @@ class Snooze:
 
 
 @dataclass(frozen=True, slots=True)
+class IncidentChannel:
+    """Its own channel in Slack."""
+
+    name: str
+    id: str | None = None
+    """None until Slack has made it."""
+    posts: int = 0
+    """Messages that were asked for."""
+    severity: int = IF_UNKNOWN
+    """How bad it was at the last one."""
+    invited: frozenset[str] = frozenset()
+    pages: int = 0
+    """How many pages there had been at the last one."""
+    messages: int = 0
+    """Messages of people's that were kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class Paging:
     """How far paging has come: what ``omc.responder.escalation`` goes on from."""
 
@@ -145,6 +165,9 @@ class Incident:
     unhealthy_at: datetime | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
     paging: Paging = Paging()
+    pages: int = 0
+    """How many there were."""
+    channel: IncidentChannel | None = None
     customers_since: datetime | None = None
     """From when the time to the next update of customers is counted; None: they need none."""
     reminded_of: datetime | None = None

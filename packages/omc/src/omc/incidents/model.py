@@ -24,7 +24,10 @@ from omc.incidents.events import (
     AlertEnded,
     AlertJoined,
     AlertLeft,
+    AlertReworded,
     Captured,
+    ChannelMade,
+    ChannelPosted,
     IncidentEvent,
     Merged,
     Mitigated,
@@ -37,6 +40,7 @@ from omc.incidents.events import (
     Reopened,
     Resolved,
     RoleAssigned,
+    Said,
     SeverityChanged,
     Snoozed,
     SnoozeEnded,
@@ -54,6 +58,7 @@ from omc.incidents.incident import (
     Acknowledgement,
     Alert,
     Incident,
+    IncidentChannel,
     Paging,
     Severity,
     Snooze,
@@ -146,6 +151,8 @@ class _State:
     action_items: dict[str, ActionItem] = field(default_factory=dict)
     action_items_done: dict[str, datetime] = field(default_factory=dict)
     action_items_reminded: set[str] = field(default_factory=set)
+    pages: int = 0
+    channel: IncidentChannel | None = None
     # Of its paging:
     next_round: int = 0
     since: datetime | None = None
@@ -344,6 +351,33 @@ def _alert_left(state: _State, _: IncidentEvent, payload: AlertLeft) -> None:
     state.alerts.pop(payload.key, None)
 
 
+def _alert_reworded(state: _State, _: IncidentEvent, payload: AlertReworded) -> None:
+    """It is called as the alert was that made it: then it is called as that is now."""
+    if state.summary == " ".join(payload.before.split()) and payload.title.strip():
+        state.summary = " ".join(payload.title.split())
+
+
+def _channel_posted(state: _State, _: IncidentEvent, payload: ChannelPosted) -> None:
+    before = state.channel or IncidentChannel(payload.name)
+    state.channel = replace(
+        before,
+        posts=before.posts + 1,
+        severity=payload.severity,
+        invited=before.invited | set(payload.invited),
+        pages=state.pages,
+    )
+
+
+def _channel_made(state: _State, _: IncidentEvent, payload: ChannelMade) -> None:
+    if state.channel is not None:
+        state.channel = replace(state.channel, id=payload.id)
+
+
+def _said(state: _State, _: IncidentEvent, __: Said) -> None:
+    if state.channel is not None:
+        state.channel = replace(state.channel, messages=state.channel.messages + 1)
+
+
 def _acknowledged(state: _State, event: IncidentEvent, payload: Acknowledged) -> None:
     if not state.is_open:
         return
@@ -378,6 +412,7 @@ def _snooze_ended(state: _State, event: IncidentEvent, payload: SnoozeEnded) -> 
 
 
 def _paged(state: _State, _: IncidentEvent, payload: Paged) -> None:
+    state.pages += 1
     if payload.step is not None:
         turn = (payload.round, payload.step)
         state.paged[turn] = (*state.paged.get(turn, ()), payload.person)
@@ -475,6 +510,10 @@ _EFFECTS: Mapping[type, Callable[[_State, IncidentEvent, Any], None]] = {
     AlertJoined: _alert_joined,
     AlertEnded: _alert_ended,
     AlertLeft: _alert_left,
+    AlertReworded: _alert_reworded,
+    ChannelPosted: _channel_posted,
+    ChannelMade: _channel_made,
+    Said: _said,
     Acknowledged: _acknowledged,
     AcknowledgementExpired: _expired,
     RoleAssigned: _role_assigned,

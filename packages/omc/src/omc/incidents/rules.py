@@ -18,6 +18,8 @@ from omc.incidents.events import (
     AlertJoined,
     AlertLeft,
     Captured,
+    ChannelMade,
+    ChannelPosted,
     Merged,
     Mitigated,
     Noted,
@@ -29,6 +31,7 @@ from omc.incidents.events import (
     Reopened,
     Resolved,
     RoleAssigned,
+    Said,
     SeverityChanged,
     Snoozed,
     SnoozeEnded,
@@ -50,6 +53,9 @@ ALSO_LATER = (
     AlertEnded,
     AlertLeft,
     Unmerged,
+    ChannelMade,
+    ChannelPosted,
+    Said,
 )
 """What may follow on the end: what is learnt later belongs to it, and so does what its alerts do."""
 

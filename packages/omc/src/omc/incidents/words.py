@@ -15,7 +15,10 @@ from omc.incidents.events import (
     AlertEnded,
     AlertJoined,
     AlertLeft,
+    AlertReworded,
     Captured,
+    ChannelMade,
+    ChannelPosted,
     IncidentEvent,
     Merged,
     Mitigated,
@@ -28,6 +31,7 @@ from omc.incidents.events import (
     Reopened,
     Resolved,
     RoleAssigned,
+    Said,
     SeverityChanged,
     Snoozed,
     SnoozeEnded,
@@ -74,6 +78,17 @@ def _absorbed(what: Absorbed, _: str, __: Mapping[str, str]) -> str:
     return f"incident {what.incident} goes on here, with {len(what.keys)} alerts"
 
 
+def _channel_posted(what: ChannelPosted, _: str, __: Mapping[str, str]) -> str:
+    called = f", and {len(what.invited)} {'is' if len(what.invited) == 1 else 'are'} invited" if what.invited else ""
+    return f"#{what.name} in Slack is told{called}"
+
+
+def _said(what: Said, _: str, __: Mapping[str, str]) -> str:
+    if what.kind == "deleted":
+        return "took back a message in Slack"
+    return f"{'changed a message' if what.kind == 'changed' else 'wrote'} in Slack: “{what.text}”"
+
+
 def _captured(what: Captured, _: str, __: Mapping[str, str]) -> str:
     if what.unknown is not None:
         return f"{what.what}: unknown: {what.unknown}"
@@ -107,6 +122,7 @@ _WORDS: Mapping[type, Callable[[Any, str, Mapping[str, str]], str]] = {
     AlertJoined: _alert_joined,
     AlertEnded: lambda what, _, names: f"alert {names.get(what.key, what.key)} has ended",
     AlertLeft: _alert_left,
+    AlertReworded: lambda what, _, names: f"alert {names.get(what.key, what.key)} says now: {what.title}",
     Acknowledged: _acknowledged,
     AcknowledgementExpired: lambda *_: "nothing followed on the acknowledgement; people are paged again",
     RoleAssigned: lambda what, *_: f"{what.person} is {what.role}",
@@ -118,6 +134,9 @@ _WORDS: Mapping[type, Callable[[Any, str, Mapping[str, str]], str]] = {
     Merged: lambda what, *_: f"goes on in incident {what.into}",
     Absorbed: _absorbed,
     Unmerged: lambda what, *_: f"no longer merged with incident {what.incident}",
+    ChannelPosted: _channel_posted,
+    ChannelMade: lambda what, *_: f"its channel in Slack is {what.id}",
+    Said: _said,
     Captured: _captured,
     UpdateSent: lambda what, *_: f"customers were told: {what.text}",
     UpdateReminded: _update_reminded,

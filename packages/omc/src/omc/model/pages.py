@@ -23,6 +23,23 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """A channel of an incident's own, which is made where there is none yet."""
+
+    name: str
+    """Without the number sign."""
+    topic: str
+    members: tuple[str, ...] = ()
+    """Ids of Slack's members who are called into it."""
+    id: str | None = None
+    """Once it has been made."""
+
+    def is_at(self, address: str) -> bool:
+        """Whether a method's address is this channel's: another one may stand in for it."""
+        return address in (f"#{self.name}", self.id)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A message that must reach one person, by whichever of her methods works first; or a channel, by its own."""
 
@@ -41,3 +58,5 @@ class Page:
     """Whether it may wake somebody up; else it is a notice that needs no answer."""
     actions: tuple[str, ...] = ()
     """What the recipient may answer with, of ``acknowledge``, ``snooze`` and ``resolve``."""
+    room: Room | None = None
+    """Where the recipient is an incident's own channel."""

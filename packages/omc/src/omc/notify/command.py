@@ -174,7 +174,7 @@ def _try(stack: Stack, store: Store, page: Page) -> OutboxRow:
         raise WrongUse(
             f"Sending needs {error.name}, which isn't installed. Install it: pip install 'omc[serve]'"
         ) from error
-    sender = Sender(store, (page.environment,), CHANNELS, ChannelContext(stack, store.now), this_process())
+    sender = Sender(store, (page.environment,), CHANNELS, ChannelContext(stack, store.now, store=store), this_process())
     with store.transaction(_who()) as transaction:
         enqueue(transaction, page)
     deadline = time.monotonic() + TRIAL_WITHIN

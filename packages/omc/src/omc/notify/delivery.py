@@ -13,16 +13,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from omc.model.pages import Page
 from omc.model.people import Channel
 from omc.model.typed_json import Misfit, from_json
 from omc.notify.channels.registry import ChannelContext, PageDelivery, Send
+from omc.notify.links import with_link
 from omc.notify.model import (
     ANEW,
     TRY_AGAIN,
     Attempt,
+    Delivered,
     Entry,
     Failed,
     FallOver,
@@ -37,7 +39,7 @@ from omc.notify.model import (
     log_from,
     next_attempt,
 )
-from omc.notify.secrets import scrubbed
+from omc.notify.secrets import link_secret, scrubbed
 from omc.output.text import line
 from omc.store.embedded import StoreUnreachable
 from omc.store.eventlog import Conflict
@@ -55,12 +57,12 @@ RECORD_AGAIN = 0.5
 UNREADABLE_DELAY = timedelta(seconds=60)
 THREADS = 4
 
-Tell = Callable[[Transaction, Page, Undelivered], None]
+Tell = Callable[[Transaction, Page, Undelivered | Delivered], None]
 """Told in the transaction that writes it down, so that what follows from it is written with it or not at all. It may be
 told again where that transaction fails; a ``Conflict`` is no failure of it."""
 
 
-def tell_nobody(transaction: Transaction, page: Page, undelivered: Undelivered) -> None:
+def tell_nobody(transaction: Transaction, page: Page, outcome: Undelivered | Delivered) -> None:
     """For pages that nobody waits for."""
 
 
@@ -112,7 +114,8 @@ class Sender:
             return True
         method = page.methods[following.method]
         began = time.monotonic()
-        outcome = self._send(PageDelivery(page, method, _may_have_arrived(taken, log, following)))
+        shown = with_link(page, self.context.stack.server.address, link_secret(), _asked_at(taken, log))
+        outcome = self._send(PageDelivery(shown, method, _may_have_arrived(taken, log, following)))
         seconds = round(time.monotonic() - began, 3)
 
         def write(transaction: Transaction, row: OutboxRow, tell: Tell) -> None:
@@ -190,6 +193,8 @@ class Sender:
             row.sent_at, row.method = transaction.at, last.method
             row.state = SENT if row.state == WAITING else row.state
             transaction.record("page.sent", row)
+            if page.room is not None:
+                tell(transaction, page, Delivered(last.contact, last.reference))
             self.report(f"The page {page.key} went to {last.contact}.")
             return
         self.report(f"The page {page.key} did not go to {last.contact}: {last.reason}.")
@@ -254,6 +259,11 @@ def within(seconds: float, send: Callable[[], Outcome]) -> Outcome:
 def _may_have_arrived(taken: TakenPage, log: Sequence[Entry], following: Attempt | FallOver) -> bool:
     own = [each for each in log if each.method == following.method and each.outcome == TRY_AGAIN]
     return taken.was_held or any(each.may_have_arrived for each in own)
+
+
+def _asked_at(taken: TakenPage, log: Sequence[Entry]) -> datetime:
+    """When the page was asked for last: every attempt since then carries the same link."""
+    return max((each.at for each in log if each.outcome == ANEW), default=taken.row.created_at)
 
 
 def _harmless(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from omc.model.pages import Page
+from omc.notify.links import is_acknowledge_link
 from omc.notify.text import long_form
 from omc.output.document import Block, Document, Items, Link, Paragraph
 
@@ -13,7 +14,8 @@ def page_document(page: Page) -> Document:
     if lines := long_form(page.message.lines):
         blocks.append(Items(lines))
     if page.message.link:
-        blocks.append(Paragraph(Link("More", page.message.link)))
+        label = "Acknowledge" if is_acknowledge_link(page.message.link) else "More"
+        blocks.append(Paragraph(Link(label, page.message.link)))
     return Document(headline(page), tuple(blocks))
 
 

@@ -152,6 +152,16 @@ class Undelivered:
     is_final: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What the owner of a page to an incident's own channel is told: it is there."""
+
+    contact: str
+    """By which method: ``slack:#inc-staging-3``."""
+    reference: str
+    """``Sent.reference``."""
+
+
 def next_attempt(page: Page, log: Sequence[Entry], now: datetime) -> Next:
     """What is tried next, after all that the log has. Not to be asked of a page that was sent.
 

@@ -6,6 +6,7 @@ import os
 import re
 
 from omc.config.notify_tables import SECRETS
+from omc.notify.links import MIN_SECRET
 from omc.redaction import REDACTED
 
 _NAMES = re.compile("|".join(re.escape(name).replace("<NAME>", "[A-Z0-9_]+") for name in SECRETS))
@@ -16,6 +17,22 @@ MIN_LENGTH = 4
 def secret(variable: str, name: str = "") -> str | None:
     """The secret in an environment variable: one of ``SECRETS``, ``<NAME>`` filled in. None where it isn't set."""
     return os.environ.get(variable_of(variable, name), "").strip() or None
+
+
+def both_of(variable: str, old: str, name: str = "") -> tuple[str, ...]:
+    """A secret and the one before it, which counts while the new one isn't everywhere yet."""
+    return tuple(filter(None, (secret(variable, name), secret(old, name))))
+
+
+def link_secret() -> str | None:
+    """What links are made with; None also where it is too short, so that none is guessed."""
+    found = secret("OMC_LINK_SECRET")
+    return found if found is not None and len(found) >= MIN_SECRET else None
+
+
+def link_secrets() -> tuple[str, ...]:
+    """With what links may have been made."""
+    return tuple(each for each in both_of("OMC_LINK_SECRET", "OMC_OLD_LINK_SECRET") if len(each) >= MIN_SECRET)
 
 
 def variable_of(variable: str, name: str = "") -> str:

@@ -6,7 +6,6 @@ Nothing is tried again here: a message whose answer was lost may have been poste
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from urllib.parse import urlencode
 
 from omc.notify.http import Answer, failure, post
 from omc.notify.model import Outcome, Refused, TryAgain
+from omc.notify.slack_names import MAX_NAME
 from omc.notify.text import cut
 from omc.output.text import line
 
@@ -28,8 +28,7 @@ HALF_DONE: Final = frozenset({"fatal_error", "internal_error"})
 """Slack says of them that something may have been done."""
 READS: Final = frozenset({"conversations.history", "conversations.list"})
 """Methods that take a form and no JSON."""
-MAX_NAME, MAX_TOPIC, MAX_INVITED, MAX_PAGES = 80, 250, 100, 20
-INCIDENT_CHANNEL = re.compile(r"inc-[a-z0-9_-]{1,76}")
+MAX_TOPIC, MAX_INVITED, MAX_PAGES = 250, 100, 20
 EVENT_TYPE: Final = "omc_page"
 """Of a message's metadata, which has the page's key."""
 
@@ -114,30 +113,24 @@ class SlackApi:
                 if (found := self.find_channel(wanted)) is None:
                     continue
                 channel = found
-            self._furnish(channel, topic, members)
+            self.furnish(channel, topic, members)
             return channel
         raise SlackFailure(Refused(f"all names like #{name} are taken by archived channels"), "name_taken")
 
-    def _furnish(self, channel: str, topic: str, members: tuple[str, ...]) -> None:
+    def furnish(self, channel: str, topic: str, members: tuple[str, ...]) -> None:
         """Topic and members, as far as they can be had: a channel without them is better than none."""
-        calls: list[tuple[str, dict[str, str]]] = []
+        calls: list[tuple[str, dict[str, Any]]] = []
         if topic:
             calls.append(("conversations.setTopic", {"topic": cut(line(topic), MAX_TOPIC)}))
         if members:
-            calls.append(("conversations.invite", {"users": ",".join(members[:MAX_INVITED])}))
+            # Without "force", one who is there already, or who can't be invited, keeps all others out.
+            calls.append(("conversations.invite", {"users": ",".join(members[:MAX_INVITED]), "force": True}))
         for method, arguments in calls:
             try:
                 self.call(method, channel=channel, **arguments)
             except SlackFailure as failed:
                 if isinstance(failed.outcome, TryAgain):
                     raise
-
-
-def channel_name(environment: str, incident: int, words: str = "") -> str:
-    """``inc-staging-3-backend-answers-5xx``: of an incident, in the letters that Slack allows."""
-    slug = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
-    start = re.sub(r"[^a-z0-9_-]+", "-", f"inc-{environment}-{incident}".lower())
-    return cut(f"{start}-{slug}".replace("-", " ").strip(), MAX_NAME, mark="").replace(" ", "-").strip("-")
 
 
 def _meaning(method: str, error: str, after: float | None) -> Refused | TryAgain:

@@ -27,6 +27,8 @@ ONE_PART_UCS2, OF_MANY_UCS2 = 70, 67
 """The same in UTF-16 units, which all of a message takes as soon as one character is outside of the alphabet."""
 MAX_PARTS_UCS2 = 3
 """Parts of a message in another script; what a short form of 160 characters takes."""
+MIN_BESIDE_LINK = 50
+"""Septets that say what is wrong, at least, in an SMS with a link."""
 MAX_LINE, MAX_LINES = 500, 20
 """Of the long form: characters of a line, and lines."""
 
@@ -86,10 +88,14 @@ def code_of(key: str) -> str:
     return "#" + "".join(letters[number // len(letters) ** place % len(letters)] for place in range(6))
 
 
-def sms(short: str, key: str) -> str:
-    """A short form as an SMS: in one part where the GSM alphabet has it, its code whole and at the end."""
+def sms(short: str, key: str, link: str = "") -> str:
+    """A short form as an SMS: in one part where the GSM alphabet has it, its code whole and at the end. A link is there
+    whole where it leaves room for what is wrong, and else not at all."""
     text, code = fold(_one_line(short)), code_of(key)
     if is_gsm(text):
+        room = ONE_PART - septets(link) - 1
+        if link and is_gsm(link) and room - len(code) - 1 >= MIN_BESIDE_LINK:
+            return f"{cut(text, room - len(code) - 1, '...', septets)} {link} {code}"
         return f"{cut(text, ONE_PART - len(code) - 1, '...', septets)} {code}"
     most = MAX_PARTS_UCS2 * OF_MANY_UCS2
     whole = f"{cut(text, most - len(code) - 1, '…', units)} {code}"

@@ -112,11 +112,26 @@ class CameLate:
     facts: Facts | None = None
 
 
-Payload: TypeAlias = Fired | Held | Released | Ended | CameLate
+@dataclass(frozen=True, slots=True)
+class Reworded:
+    """It was told again while it fires, in other words."""
+
+    notification: Notification
+    trace: Trace
+
+
+Payload: TypeAlias = Fired | Held | Released | Ended | CameLate | Reworded
 AlertEvent: TypeAlias = Event[Payload | UnknownEvent]
 TYPES = EventTypes(
     "alert",
-    {"fired": Fired, "held": Held, "released": Released, "ended": Ended, "came late": CameLate},
+    {
+        "fired": Fired,
+        "held": Held,
+        "released": Released,
+        "ended": Ended,
+        "came late": CameLate,
+        "reworded": Reworded,
+    },
 )
 
 
@@ -179,6 +194,8 @@ def apply(alert: Alert, event: AlertEvent) -> Alert:
             if payload.incident is not None:
                 late = replace(late, incident=payload.incident)
             return replace(late, facts=payload.facts or alert.facts)
+        case Reworded():
+            return replace(counted, notification=payload.notification)
         case _:
             return counted
 

@@ -22,7 +22,7 @@ from omc.output.document import (
     Table,
     Verdict,
 )
-from omc.responder.alerts import TYPES, Alert, CameLate, Ended, Fired, Held, Released, Trace
+from omc.responder.alerts import TYPES, Alert, CameLate, Ended, Fired, Held, Released, Reworded, Trace
 from omc.responder.catalogue import catalogue
 from omc.responder.replay import ReplayedIncident, Result
 from omc.responder.silences import Silence
@@ -143,6 +143,8 @@ def in_words(payload: Any) -> str:
             return f"fired and had ended before anybody heard of it: incident {payload.incident}"
         case CameLate():
             return f"a change of {payload.notification.at:%H:%M:%S} UTC came late: {payload.notification.state}"
+        case Reworded():
+            return f"is told again, in other words: {payload.notification.title}"
     return ""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -16,6 +16,7 @@ from omc.config import Stack
 from omc.errors import Unknown
 from omc.incidents.events import AUTOMATIC
 from omc.model.people import Person
+from omc.notify.secrets import secret
 from omc.oncall import escalation as on_call_chain
 from omc.oncall.configured import policy_from, rotas_from
 from omc.oncall.escalation import World, targets_of
@@ -56,8 +57,11 @@ class Duty:
         return [Person(each.person, each.name, each.methods) for each in targets]
 
     def policy(self) -> Policy:
-        """``[on_call]``, with business hours that know public holidays."""
-        return policy_of(self.stack, holidays_of(self.stack, self.store.now()))
+        """``[on_call]``, with business hours that know public holidays. Without a bot's token nothing is posted in
+        Slack, so that no incident waits for a channel that can't be made."""
+        found = policy_of(self.stack, holidays_of(self.stack, self.store.now()))
+        has_slack = secret("OMC_SLACK_BOT_TOKEN") is not None
+        return replace(found, incident_channels=has_slack and self.stack.notify.slack.incident_channels)
 
     def world(self) -> World:
         """The rotas with what the record has on top."""

@@ -16,6 +16,7 @@ from omc.errors import Refused
 from omc.incidents.events import (
     AUTOMATIC,
     AcknowledgementExpired,
+    ChannelPosted,
     Paged,
     Payload,
     Resolved,
@@ -30,6 +31,8 @@ from omc.incidents.model import evolve
 from omc.model.events import Event
 from omc.model.pages import Message, Page
 from omc.model.people import Person
+from omc.notify.slack_names import members_of
+from omc.responder.incident_channels import channel_page, room_name
 from omc.responder.messages import nobody_message, page_message, resolved_message, update_message
 from omc.responder.policy import Later, Policy, Resolve, Rung, on_the_clock
 from omc.times import format_duration
@@ -154,6 +157,7 @@ class _Look:
                 self._page_while_waiting()
                 self._page_while_unmitigated()
             self._remind_of_customers()
+        self._tell_channel()
 
     # ── What time does to it ────────────────────────────────────────────────────────────────────────────────────
 
@@ -388,6 +392,38 @@ class _Look:
             if person is not None and person.contacts:
                 return person
         return next((people[0] for rung in self.policy.chain if (people := self._reachable(rung)[0])), None)
+
+    # ── Its own channel ─────────────────────────────────────────────────────────────────────────────────────────
+
+    def _tell_channel(self) -> None:
+        """The alert, when the incident begins or turns out to be that bad, and again when more people are called."""
+        incident, channel = self.incident, self.incident.channel
+        if not incident.is_open or (channel is None and not self._wants_channel()):
+            return
+        members = self._to_invite()
+        if channel is not None and not (
+            incident.severity < channel.severity or incident.pages > channel.pages or members
+        ):
+            return
+        page = channel_page(incident, self.policy, members, self.now)
+        self._emit(ChannelPosted(room_name(incident), page.key, incident.severity, members))
+        self.pages.append(page)
+
+    def _wants_channel(self) -> bool:
+        return self.policy.incident_channels and SEVERITIES[self.incident.severity].has_channel
+
+    def _to_invite(self) -> tuple[str, ...]:
+        """Whoever was paged, has it, or has a part in it, and isn't called into the channel yet."""
+        incident = self.incident
+        held = (incident.acknowledgement.person,) if incident.acknowledgement else ()
+        paged = tuple(each.payload.person for each in incident.events if isinstance(each.payload, Paged))
+        known = incident.channel.invited if incident.channel else frozenset()
+        people = [
+            self.policy.persons[each]
+            for each in (*paged, *held, *incident.roles.values())
+            if each in self.policy.persons
+        ]
+        return tuple(dict.fromkeys(each for person in people for each in members_of(person) if each not in known))
 
     # ── What all of that needs ──────────────────────────────────────────────────────────────────────────────────
 

@@ -18,7 +18,9 @@ from omc.responder.model import Ignored, Intake, Notification, Planned, Unreadab
 from omc.responder.pipeline.enrich import TAG, with_tags
 from omc.responder.planned import keep_planned, keep_unreadable
 from omc.responder.queue import Delivery
+from omc.responder.records import Once
 from omc.responder.rules import Rules
+from omc.store import inbox
 from omc.store.opened import Store
 
 TAGS_KEPT: Final = 600.0
@@ -79,32 +81,38 @@ class Intaking:
     wake: Callable[[], None] = lambda: None
     """There may be a page to send, or a deadline to look at."""
 
-    def deliveries(self, deliveries: Sequence[Delivery]) -> None:
-        """All of a batch, committed when this returns. What it does twice has no second effect."""
+    def deliveries(self, deliveries: Sequence[Delivery], once: Once | None = None) -> None:
+        """All of a batch, committed when this returns. What it does twice has no second effect. ``once``: what proved
+        who sent it; with the same again nothing is done."""
         environment = self.rules.environment
         read = [(each, envelope.read(each.body, Context(environment, each.sent))) for each in deliveries]
         others = [
-            (delivery, found)
+            (delivery, other)
             for delivery, several in read
-            for found in several
-            if isinstance(found, Planned | Unreadable)
+            for other in several
+            if isinstance(other, Planned | Unreadable)
         ]
+        found = [each for _, several in read for each in several]
         if others:
             with self.store.transaction(AUTOMATIC) as transaction:
-                for delivery, found in others:
-                    if isinstance(found, Planned):
-                        keep_planned(transaction, found)
+                # Where changes of alerts follow, it is taken with those; what is kept here is kept once by itself.
+                is_last = not any(isinstance(each, Notification) for each in found)
+                if once is not None and is_last and not inbox.take(transaction, *once):
+                    return
+                for delivery, other in others:
+                    if isinstance(other, Planned):
+                        keep_planned(transaction, other)
                     else:
-                        keep_unreadable(transaction, environment, delivery.id, delivery.body, found)
-                        self.report(f"Message {delivery.id} can't be read: {found.reason}")
-        self.take([found for _, several in read for found in several])
+                        keep_unreadable(transaction, environment, delivery.id, delivery.body, other)
+                        self.report(f"Message {delivery.id} can't be read: {other.reason}")
+        self.take(found, once)
 
-    def take(self, found: Sequence[Intake]) -> None:
+    def take(self, found: Sequence[Intake], once: Once | None = None) -> None:
         """Notifications, from whatever source. Anything else among them was seen to before."""
         notifications = [self.complete(each) for each in found if isinstance(each, Notification)]
         for each in found:
             if isinstance(each, Ignored):
                 self.report(each.reason)
         if notifications:
-            records.take(self.store, self.rules, notifications)
+            records.take(self.store, self.rules, notifications, once)
             self.wake()

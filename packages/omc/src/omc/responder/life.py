@@ -18,6 +18,7 @@ from omc.incidents.events import (
     AlertEnded,
     AlertJoined,
     AlertLeft,
+    ChannelMade,
     Merged,
     Mitigated,
     Noted,
@@ -32,15 +33,28 @@ from omc.incidents.events import (
 )
 from omc.incidents.incident import SEVERITIES, Incident
 from omc.model.pages import Page
-from omc.model.people import Person
+from omc.model.people import Channel, Person
 from omc.notify.followups import follow_up
+from omc.notify.model import Delivered
+from omc.notify.slack_names import CHANNEL_ID
 from omc.output.text import line
 from omc.responder.escalation import Decision, due, page_next, page_person, resolution_pages
+from omc.responder.incident_channels import last_page
 from omc.responder.messages import acknowledged_message, resolved_message
 from omc.responder.policy import Policy, Resolve
 from omc.store.deadlines import clear_deadline, due_environments, set_deadline, take_due
 from omc.store.embedded import StoreUnreachable
-from omc.store.incidents import ESCALATION, added, decide, find, opened, recorded, required
+from omc.store.incidents import (
+    ESCALATION,
+    added,
+    channel_key,
+    decide,
+    find,
+    opened,
+    recorded,
+    recorded_with_key,
+    required,
+)
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import enqueue, withdraw
 from omc.times import format_duration
@@ -165,6 +179,17 @@ def note_undelivered(transaction: Transaction, page: Page, why: str) -> None:
     added(transaction, incident, PageFailed(page.recipient, page.key, why))
 
 
+def note_channel(transaction: Transaction, page: Page, delivered: Delivered) -> None:
+    """Within the transaction that writes down that a message is in an incident's own channel: which one that is."""
+    room, channel = page.room, delivered.reference.partition("/")[0]
+    if room is None or page.incident is None or delivered.contact != f"{Channel.SLACK}:#{room.name}":
+        return
+    incident = find(transaction.session, page.environment, page.incident)
+    if incident is None or incident.channel is None or incident.channel.id or not CHANNEL_ID.fullmatch(channel):
+        return
+    recorded_with_key(transaction, incident, ChannelMade(channel), channel_key(channel))
+
+
 # ── What people do ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -208,6 +233,8 @@ def _act(transaction: Transaction, environment: str, number: int, doer: Doer, pa
 
 def _follow_up(transaction: Transaction, incident: Incident, payloads: Sequence[Payload]) -> None:
     """Have what was paged show what became of it: PagerDuty's alert, the buttons in Slack."""
+    if any(isinstance(each, Resolved | Merged) for each in payloads) and (last := last_page(incident)) is not None:
+        enqueue(transaction, last)
     if any(isinstance(each, Resolved) for each in payloads):
         follow_up(transaction, incident.environment, incident.number, "resolve", resolved_message(incident))
     elif any(isinstance(each, Acknowledged) for each in payloads):
@@ -392,7 +419,8 @@ def merge(store: Store, environment: str, number: int, into: int, doer: Doer) ->
         withdraw(transaction, environment, number)
         for alert in alerts:
             source = added(transaction, source, AlertLeft(alert.key, into))
-        added(transaction, source, Merged(into), link=doer.link)
+        merged = Merged(into)
+        _follow_up(transaction, added(transaction, source, merged, link=doer.link), [merged])
         target = added(transaction, target, Absorbed(number, tuple(alert.key for alert in alerts)), link=doer.link)
         for alert in alerts:
             target = added(transaction, target, AlertJoined(alert.key, alert.name, alert.severity, alert.service))

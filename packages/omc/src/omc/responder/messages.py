@@ -5,13 +5,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from omc.incidents.events import Paged
 from omc.incidents.incident import Incident
-from omc.model.pages import SHORT, Message
+from omc.model.pages import Message
+from omc.notify.text import short_form
 from omc.responder.catalogue import KnownAlert, find
 from omc.times import format_duration
 
 LAST_CHANGES = ("recent deployments", "terraform applies", "api changes")
 """What was captured, in the order in which it explains trouble."""
+MAX_PAGED = 8
+"""People who are named in a message."""
 RUNBOOK = "docs/runbook/incident-response.md"
 
 
@@ -34,16 +38,43 @@ def _known(incident: Incident) -> KnownAlert | None:
     return None
 
 
+def channel_message(incident: Incident, now: datetime) -> Message:
+    """The alert in the incident's own channel, for whoever comes into it."""
+    known = _known(incident)
+    first = (f"First: {known.action}",) if known else ()
+    held = incident.acknowledgement
+    who = f"{held.person} has it." if held else f"Paged: {', '.join(_paged(incident)) or 'nobody yet'}."
+    kept = "What is written here is kept with the incident."
+    lines = (*first, *_evidence(incident, now), who, f"Runbook: {known.runbook if known else RUNBOOK}", kept)
+    return Message(_short(incident, f"omc incident show {incident.number} --env {incident.environment}"), lines)
+
+
+def channel_over_message(incident: Incident) -> Message:
+    """The last word in the incident's own channel."""
+    kept = "This channel is kept. Archive it in Slack when the post-mortem is done."
+    if incident.merged_into is not None:
+        head = f"Incident {incident.number} of {incident.environment} goes on in incident {incident.merged_into}: "
+        return Message(short_form(f"{head}{incident.summary}"), (kept,))
+    message = resolved_message(incident)
+    return Message(message.short, (*filter(None, message.lines), kept))
+
+
+def _paged(incident: Incident) -> list[str]:
+    """Whom it was last paged to, the last first."""
+    found = (each.payload.person for each in reversed(incident.events) if isinstance(each.payload, Paged))
+    return list(dict.fromkeys(found))[:MAX_PAGED]
+
+
 def nobody_message(incident: Incident) -> Message:
     """For a channel: the chain has nobody who can be paged."""
     head = f"Nobody on call can be reached for incident {incident.number} of {incident.environment}"
-    return Message(_fit(f"{head}: SEV-{incident.severity}, ", incident.summary, "Whoever reads this: take it."))
+    return Message(short_form(f"{head}: SEV-{incident.severity}, {incident.summary}", "Whoever reads this: take it."))
 
 
 def acknowledged_message(incident: Incident) -> Message:
     """What a page shows once somebody has the incident."""
     who = incident.acknowledgement.person if incident.acknowledgement else "Somebody"
-    return Message(_fit(f"{who} has incident {incident.number} of {incident.environment}: ", incident.summary, ""))
+    return Message(short_form(f"{who} has incident {incident.number} of {incident.environment}: {incident.summary}"))
 
 
 def resolved_message(incident: Incident) -> Message:
@@ -52,35 +83,26 @@ def resolved_message(incident: Incident) -> Message:
     if incident.resolved_at is not None:
         lasted = f" after {format_duration(incident.resolved_at - incident.opened_at)}"
     head = f"Incident {incident.number} of {incident.environment} is resolved{lasted}: "
-    return Message(_fit(head, incident.summary, ""), (incident.resolution or "",))
+    return Message(short_form(f"{head}{incident.summary}"), (incident.resolution or "",))
 
 
 def update_message(incident: Incident, due: datetime, now: datetime) -> Message:
     """A reminder to tell customers."""
     head = f"Tell customers within {format_duration(due - now)}: incident {incident.number}, "
     step = f"omc incident update {incident.number} TEXT --env {incident.environment}"
-    return Message(_fit(head, incident.summary, step))
+    return Message(short_form(f"{head}{incident.summary}", step))
 
 
 def action_item_message(incident: Incident, text: str, is_late: bool) -> Message:
     """A reminder of something that was to be done after an incident."""
     when = "is overdue" if is_late else "is due today"
-    return Message(_fit(f"Action item of incident {incident.number} {when}: ", text, ""))
+    return Message(short_form(f"Action item of incident {incident.number} {when}: {text}"))
 
 
 def _short(incident: Incident, step: str) -> str:
     where = "+".join(incident.services[:2])
     head = f"SEV-{incident.severity} {incident.environment}{' ' + where if where else ''}: "
-    return _fit(head, incident.summary, step)
-
-
-def _fit(head: str, text: str, tail: str) -> str:
-    """As much of the text as leaves room for what stands around it."""
-    text = " ".join(text.split())
-    end = f". {tail}" if tail else ""
-    room = SHORT - len(head) - len(end)
-    shown = text if len(text) <= room else f"{text[: max(0, room - 1)].rstrip()}…"
-    return f"{head}{shown}{end}"[:SHORT]
+    return short_form(f"{head}{incident.summary}", step)
 
 
 def _evidence(incident: Incident, now: datetime) -> tuple[str, ...]:

@@ -58,6 +58,8 @@ class Policy:
     channel: ContactMethod | None = None
     """Where it is said that nobody can be reached."""
     zone: str = "UTC"
+    incident_channels: bool = False
+    """Whether an incident that is bad enough has a channel of its own in Slack."""
 
 
 def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 from omc.errors import WrongUse
 from omc.incidents import events as incident_events
@@ -21,6 +21,7 @@ from omc.incidents.events import (
     AlertEnded,
     AlertJoined,
     AlertLeft,
+    AlertReworded,
     Merged,
     Opened,
     Reopened,
@@ -35,9 +36,11 @@ from omc.model.pages import Message, Page
 from omc.model.people import Channel, ContactMethod
 from omc.responder import alerts, silences
 from omc.responder.alerts import Alert
+from omc.responder.incident_channels import last_page
 from omc.responder.model import Notification
-from omc.responder.pipeline import Outcome, Situation, after, run, run_again
+from omc.responder.pipeline import Outcome, Situation, after, reword, run, run_again
 from omc.responder.pipeline.deduplicate import order
+from omc.responder.pipeline.repeat import REPEATING
 from omc.responder.pipeline.situation import (
     End,
     EndSilence,
@@ -47,6 +50,7 @@ from omc.responder.pipeline.situation import (
     Merge,
     Open,
     Raise,
+    Rename,
     Reopen,
     UseSilence,
 )
@@ -68,7 +72,11 @@ KINDS = (LOOK_AGAIN, SILENCE_END)
 """The deadlines that ``look_at_due`` takes."""
 INBOX = "notification"
 """The inbox's source of all notifications: the same change that came by two ways has one effect."""
+Once: TypeAlias = tuple[str, str]
+"""A source and an id in it, of the inbox: what may take effect once."""
 MOST_AT_ONCE = 50
+REWORD_INTERVAL = timedelta(minutes=1)
+"""Between two times that an alert gets other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +88,52 @@ class Taken:
     """Its own first, then those of alerts that it released. Empty: the same notification was taken in before."""
 
 
-def take(store: Store, rules: Rules, notifications: Sequence[Notification]) -> tuple[Taken, ...]:
+def take(
+    store: Store, rules: Rules, notifications: Sequence[Notification], once: Once | None = None
+) -> tuple[Taken, ...]:
     """Take in notifications of the rules' environment, in one transaction. When this returns, all that they lead to is
     written, and their messages may be deleted. Where a message doesn't tell its alarm's tags and they were read since,
-    ``omc.responder.pipeline.enrich.with_tags`` adds them before."""
+    ``omc.responder.pipeline.enrich.with_tags`` adds them before. ``once``: the post that brought them; one that comes
+    again has no effect, whatever is known since."""
     if any(each.environment != rules.environment for each in notifications):
         raise ValueError(f"a notification isn't of {rules.environment}")
 
     def decide(transaction: Transaction) -> tuple[Taken, ...]:
         wait_turn(transaction, (incident_events.TYPES.kind, rules.environment))
+        if once is not None and not inbox.take(transaction, *once):
+            return tuple(Taken(each, ()) for each in notifications)
         are_new = inbox.take_all(transaction, INBOX, [each.id for each in notifications])
         new = {each.id: each for each in notifications if each.id in are_new}
+        again = {each.id: each for each in notifications if each.id not in are_new and each.source in REPEATING}
         writer = Writer(transaction, rules)
-        situation = read(transaction.session, rules, transaction.at, tuple(new.values()), known=writer.incidents)
+        coming = (*new.values(), *again.values())
+        situation = read(transaction.session, rules, transaction.at, coming, known=writer.incidents)
         made: dict[str, tuple[Outcome, ...]] = {}
         for each in sorted(new.values(), key=order):  # as it happened, as far as it came in together
             situation, made[each.id] = run(situation, each, transaction.at, writer.keep)
+        for each in again.values():
+            outcome = reword(situation, each)
+            if outcome is not None and not _was_reworded(transaction, situation.alerts[outcome.key]):
+                situation, made[each.id] = writer.keep(situation, outcome, transaction.at), (outcome,)
         writers.append(writer)
         writer.finish(situation)
         return tuple(Taken(each, made.pop(each.id, ())) for each in notifications)
 
     writers: list[Writer] = []
     taken = retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, rules.environment), decide)
-    writers[-1].remember()
+    if writers:
+        writers[-1].remember()
     return taken
+
+
+def _was_reworded(transaction: Transaction, alert: Alert) -> bool:
+    """Whether an alert had other words just now already: one whose words change with each repeat must not fill the
+    record. It gets the newest with the next repeat."""
+    stream = alerts.stream_of(alert.environment, alert.key)
+    last = eventlog.read_stream(transaction.session, alerts.TYPES, stream, after=alert.events - 1)
+    return any(
+        isinstance(each.payload, alerts.Reworded) and transaction.at - each.at < REWORD_INTERVAL for each in last
+    )
 
 
 def look_at_due(store: Store, rules: Rules, most: int = MOST_AT_ONCE) -> int:
@@ -283,7 +313,7 @@ class Writer:
         """Once it is committed: keep in mind what was written, so that it needn't be read."""
         remember(self.transaction.session, self.rows, self.incidents.values())
 
-    def _tell_incident(self, effect: Open | Reopen | Join | End | Raise | Merge) -> None:
+    def _tell_incident(self, effect: Open | Reopen | Join | End | Raise | Rename | Merge) -> None:
         match effect:
             case Open():
                 stream = incident_events.stream_of(self.rules.environment, effect.incident)
@@ -302,6 +332,8 @@ class Writer:
                 self._add(effect.incident, AlertEnded(effect.key))
             case Raise():
                 self._add(effect.incident, SeverityChanged(effect.severity))
+            case Rename():
+                self._add(effect.incident, AlertReworded(effect.key, effect.before, effect.title))
             case Merge():
                 self._merge(effect)
 
@@ -311,6 +343,8 @@ class Writer:
         for alert in moved:
             self._add(effect.incident, AlertLeft(alert.key, effect.into))
         self._add(effect.incident, Merged(effect.into))
+        if (last := last_page(self.incidents[effect.incident])) is not None:
+            enqueue(self.transaction, last)
         self._add(effect.into, Absorbed(effect.incident, effect.keys))
         for alert in moved:
             self._add(effect.into, AlertJoined(alert.key, alert.name, alert.severity, alert.service))

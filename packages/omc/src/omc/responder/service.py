@@ -23,6 +23,7 @@ from omc.incidents.events import AUTOMATIC, Captured
 from omc.notify.channels.registry import CHANNELS, ChannelContext
 from omc.notify.delivery import Sender
 from omc.notify.http import client
+from omc.notify.model import Delivered
 from omc.notify.secrets import secret
 from omc.notify.slack_api import SlackApi
 from omc.notify.slack_socket import Listener, SocketModeOff
@@ -265,16 +266,19 @@ class Responder:
             self.store,
             self.names,
             CHANNELS,
-            ChannelContext(self.stack, self.store.now),
+            ChannelContext(self.stack, self.store.now, store=self.store),
             this_process(),
-            tell=self._undelivered,
+            tell=self._note,
             report=self.report,
             stopping=self.stopping,
         )
         return self._sender
 
-    def _undelivered(self, transaction: Transaction, page: Page, undelivered: Undelivered) -> None:
-        life.note_undelivered(transaction, page, undelivered.sentence)
+    def _note(self, transaction: Transaction, page: Page, outcome: Undelivered | Delivered) -> None:
+        if isinstance(outcome, Delivered):
+            life.note_channel(transaction, page, outcome)
+            return
+        life.note_undelivered(transaction, page, outcome.sentence)
         self._woken.set()
 
     def _read_queue(self, environment: Environment) -> None:
@@ -301,7 +305,7 @@ class Responder:
         settings = self.stack.notify.slack
         actions = SlackActions(self.stack, self.names, self.store, self.context_of, self.wake)
         api = SlackApi(client(), settings.api, secret("OMC_SLACK_APP_TOKEN") or "")
-        listener = Listener(api, actions.handle, report=self.report, stopping=self.stopping)
+        listener = Listener(api, actions.handle, settings.team, self.report, self.stopping)
         try:
             listener.run_forever()
         except SocketModeOff as error:

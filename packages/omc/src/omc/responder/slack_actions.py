@@ -1,4 +1,4 @@
-"""What people do about incidents in Slack: buttons of a page, and ``/omc``.
+"""What people do about incidents in Slack: buttons of a page, ``/omc``, and what they write in an incident's channel.
 
 Whoever presses is known by the member's id that stands among her contacts; anybody else may look and nothing more.
 """
@@ -6,26 +6,30 @@ Whoever presses is known by the member's id that stands among her contacts; anyb
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from omc.config import Stack
 from omc.errors import OmcError
-from omc.incidents.events import Mitigated, Noted
+from omc.incidents.events import Mitigated, Noted, Said
 from omc.incidents.incident import Incident
-from omc.model.people import Channel, Person
 from omc.notify.interactions import Button, ChannelMessage, Command, Interaction
+from omc.notify.slack_names import member, plain_text
+from omc.notify.text import cut
 from omc.output.text import line
 from omc.responder import life
 from omc.responder.life import Doer, OnCallContext
-from omc.store.incidents import incidents_of
-from omc.store.opened import Store
+from omc.store import inbox
+from omc.store.incidents import channel_key, decide, incident_with_key, incidents_of, recorded, required
+from omc.store.opened import Store, Transaction
 
 SNOOZED = timedelta(minutes=30)
 """How long a button snoozes where it doesn't say."""
 MAX_SNOOZE = timedelta(days=1)
 MAX_LISTED = 10
+MAX_SAID, MAX_SAID_TEXT = 500, 1_000
+"""Of what is written in an incident's channel: messages that are kept, and characters of each."""
 HELP = (
     "/omc: the incidents that are open. /omc ack NUMBER, mitigate NUMBER HOW, note NUMBER TEXT, resolve NUMBER HOW, "
     "snooze NUMBER MINUTES. Where there are several environments, name one before the number: /omc ack production 3."
@@ -50,6 +54,7 @@ class SlackActions:
     def handle(self, interaction: Interaction) -> str | None:
         """Do it, committed when this returns; what the person is told."""
         if isinstance(interaction, ChannelMessage):
+            self._said(interaction)
             return None
         try:
             if isinstance(interaction, Button):
@@ -57,6 +62,27 @@ class SlackActions:
             return self._command(interaction)
         except OmcError as error:
             return line(error.message)
+
+    def _said(self, message: ChannelMessage) -> None:
+        """What is written in an incident's own channel joins its timeline, as data and once; any other is nobody's."""
+        with self.store.reading() as session:
+            found = incident_with_key(session, channel_key(message.channel))
+        if found is None or found[0] not in self.environments:
+            return
+        environment, number = found
+        person = member(self.stack.persons, message.user)
+        text = cut(plain_text(message.text, self.stack.persons), MAX_SAID_TEXT)
+
+        def attempt(transaction: Transaction) -> None:
+            if not inbox.take(transaction, "slack", message.id):
+                return
+            incident = required(transaction.session, environment, number)
+            kept = incident.channel.messages if incident.channel else 0
+            if kept < MAX_SAID and (text.strip() or message.kind == "deleted"):
+                last = f" (The last message that is kept here; {MAX_SAID} are.)" if kept == MAX_SAID - 1 else ""
+                recorded(transaction, incident, Said(f"{text}{last}", message.message, message.kind, message.thread))
+
+        decide(self.store, environment, person.name if person else f"Slack member {line(message.user)}", attempt)
 
     def _button(self, button: Button) -> str:
         doer = self._doer(button.user)
@@ -133,14 +159,6 @@ class SlackActions:
             f"omc doesn't know who you are. Have slack:{line(user)} put among your contacts in [people] of "
             f"{self.stack.file.name}."
         )
-
-
-def member(persons: Mapping[str, Person], user: str) -> Person | None:
-    """The person whose contact this member's id is."""
-    for person in persons.values():
-        if any(each.channel is Channel.SLACK and each.address == user for each in person.contacts):
-            return person
-    return None
 
 
 def _in_a_line(incident: Incident) -> str:

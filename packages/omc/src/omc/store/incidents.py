@@ -58,8 +58,19 @@ def open_incident(
 
 def number_with_key(session: Session, environment: str, key: str) -> int | None:
     """The number of the incident that was opened with this idempotency key; None where none was."""
+    found = incident_with_key(session, key)
+    return found[1] if found is not None and found[0] == environment else None
+
+
+def incident_with_key(session: Session, key: str) -> tuple[str, int] | None:
+    """The environment and the number of the incident that has an event with this idempotency key."""
     found = eventlog.stream_with_key(session, key)
-    return int(found.id) if found and (found.kind, found.environment) == (TYPES.kind, environment) else None
+    return (found.environment, int(found.id)) if found is not None and found.kind == TYPES.kind else None
+
+
+def channel_key(channel: str) -> str:
+    """The idempotency key of the event that says which incident a channel of Slack's is of."""
+    return f"slack channel {channel}"
 
 
 def add(store: Store, environment: str, number: int, payload: Payload, actor: str, link: str | None = None) -> Incident:
@@ -113,6 +124,12 @@ def recorded(transaction: Transaction, incident: Incident, *payloads: Payload, l
         stream, seen = stream_of(incident.environment, incident.number), len(incident.events)
         incident = apply(incident, eventlog.append(transaction, TYPES, stream, payload, seen=seen, link=link))
     return incident
+
+
+def recorded_with_key(transaction: Transaction, incident: Incident, payload: Payload, key: str) -> None:
+    """As ``recorded``, of one event that has an idempotency key and isn't written twice."""
+    stream, seen = stream_of(incident.environment, incident.number), len(incident.events)
+    eventlog.append(transaction, TYPES, stream, payload, seen=seen, key=key)
 
 
 def wake(transaction: Transaction, environment: str, number: int) -> None:

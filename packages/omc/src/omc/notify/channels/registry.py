@@ -15,6 +15,7 @@ from omc.model.registry import Registry
 from omc.notify.http import client
 from omc.notify.model import Outcome, Refused
 from omc.notify.secrets import secret, variable_of
+from omc.store.opened import Store
 
 if TYPE_CHECKING:
     import httpx
@@ -37,6 +38,8 @@ class ChannelContext:
     stack: Stack
     now: Callable[[], datetime]
     http: httpx.Client = field(default_factory=client)
+    store: Store | None = None
+    """For what a channel knows of a recipient beside her address: her browsers."""
     _gateways: dict[str, Gateway] = field(default_factory=dict)
 
     def gateway(self, environment: str) -> Gateway | None:

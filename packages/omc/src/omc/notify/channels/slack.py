@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from omc.model.pages import Page
+from omc.model.pages import Page, Room
 from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery, secret_or_refusal
 from omc.notify.document import page_document
 from omc.notify.model import Outcome, Refused, Sent
-from omc.notify.slack_api import EVENT_TYPE, INCIDENT_CHANNEL, SlackApi, SlackFailure
+from omc.notify.slack_api import EVENT_TYPE, SlackApi, SlackFailure
+from omc.notify.slack_names import INCIDENT_CHANNEL, MEMBER
 from omc.output import slack
 from omc.output.document import Document
 
-MEMBER = re.compile(r"[UW][A-Z0-9]{6,20}")
 MESSAGE = re.compile(r"(?P<channel>[A-Z0-9]+)/(?P<ts>[0-9]+\.[0-9]+)")
 BAD_BLOCKS = frozenset({"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 SNOOZE_MINUTES = 30
@@ -37,6 +37,8 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
             answer = _post(api, "chat.update", page, channel=message["channel"], ts=message["ts"])
             return _sent(answer, message["channel"])
         place = api.direct_message(address) if MEMBER.fullmatch(address) else address
+        if page.room is not None and page.room.is_at(address):
+            place = _furnished(api, page.room, address)
         if delivery.may_have_arrived and (found := _already_there(api, place, page)) is not None:
             return Sent(found)
         try:
@@ -49,6 +51,15 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
             return _sent(_post(api, "chat.postMessage", page, channel=place), place)
     except SlackFailure as failed:
         return failed.outcome
+
+
+def _furnished(api: SlackApi, room: Room, address: str) -> str:
+    """The id of an incident's own channel, with its topic and its people. Before anything is posted, so that what fails
+    here and is tried again posts nothing twice."""
+    if address.startswith("#"):
+        return api.ensure_channel(room.name, room.topic, room.members)
+    api.furnish(address, room.topic, room.members)
+    return address
 
 
 def blocks(page: Page) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from omc.errors import AccessDenied, AwsRefused, OmcError, Throttled, WrongUse
 from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
+from omc.notify.links import is_acknowledge_link
 from omc.notify.model import Outcome, Refused, Sent, TryAgain
 from omc.notify.text import sms
 
@@ -30,9 +31,12 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
         attributes["AWS.SNS.SMS.SenderID"] = {"DataType": "String", "StringValue": settings.sender_id}
     if settings.origination_number is not None:
         attributes["AWS.MM.SMS.OriginationNumber"] = {"DataType": "String", "StringValue": settings.origination_number}
+    link = page.message.link or ""
     try:
         answer = gateway.client("sns").publish(
-            PhoneNumber=delivery.method.address, Message=sms(page.message.short, page.key), MessageAttributes=attributes
+            PhoneNumber=delivery.method.address,
+            Message=sms(page.message.short, page.key, link if is_acknowledge_link(link) else ""),
+            MessageAttributes=attributes,
         )
     except (AccessDenied, AwsRefused, WrongUse) as error:
         return Refused(error.message)

@@ -11,9 +11,21 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 import omc
-from omc.responder.api import alerts, health, incidents, life, metrics, notifications, oncall, tokens
+from omc.responder.api import (
+    acknowledging,
+    alerts,
+    health,
+    incidents,
+    life,
+    metrics,
+    notifications,
+    oncall,
+    push,
+    sns,
+    tokens,
+)
 from omc.responder.api.context import ApiContext
-from omc.responder.api.guard import Guard
+from omc.responder.api.guard import SNS_PATH, Guard
 from omc.responder.api.problems import HANDLERS, MEDIA_TYPE, MaskedJson, Problem
 
 if TYPE_CHECKING:
@@ -29,8 +41,11 @@ ROUTERS = (
     life.router,
     alerts.router,
     notifications.router,
+    sns.router,
+    acknowledging.router,
     oncall.router,
     oncall.me,
+    push.router,
     tokens.router,
 )
 DESCRIPTION = """\
@@ -103,6 +118,8 @@ def _problems_of(path: str, method: str, operation: dict[str, Any]) -> set[int]:
         found |= {400, 401, 403}
     if "{" in path:
         found.add(404)
+    if path == SNS_PATH:  # it has no token to say so
+        found |= {401, 404}
     if method != "get":
         found.add(409)
     return found

@@ -15,6 +15,7 @@ from omc.config import Environment, Stack
 from omc.errors import Missing, did_you_mean
 from omc.output import echo, line
 from omc.responder.life import OnCallContext
+from omc.responder.sns import SnsDoor, sns_door
 from omc.store.opened import Store
 
 
@@ -46,6 +47,8 @@ class ApiContext:
     """There is something to look at, or to send: the responder needn't wait for its next look."""
     address_rates: RateLimiter
     caller_rates: RateLimiter
+    sns: SnsDoor | None = None
+    """By which messages of SNS come in; None where none are taken."""
     open_connections: set[object] = field(default_factory=set)
 
     def environment(self, name: str) -> Environment:
@@ -68,6 +71,7 @@ def make_context(
     samples: Callable[[], Iterable[Sample]] = tuple,
     log: Callable[[str], None] | None = None,
     wake: Callable[[], None] = lambda: None,
+    sns: SnsDoor | None = None,
 ) -> ApiContext:
     """The context of a server, by omc.toml."""
     settings = stack.server
@@ -83,6 +87,7 @@ def make_context(
         wake=wake,
         address_rates=RateLimiter(settings.limits.address_requests_per_minute),
         caller_rates=RateLimiter(settings.limits.requests_per_minute),
+        sns=sns or sns_door(stack, {each.name: each for each in environments}, store.now),
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from omc.access.rates import network_of
+from omc.notify.links import PATH
 from omc.output import line
 from omc.responder.api import problems
 from omc.responder.api.context import ApiContext
@@ -24,6 +25,9 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 QUIET = frozenset({"/healthz", "/readyz"})
 """Asked every few seconds by load balancers: in the log only where they don't go well."""
+SNS_PATH = "/v1/sns"
+SNS_BODY_BYTES = 1_048_576
+"""A message has up to 256 KiB (SNS, Publish), which may take several times as many bytes as JSON."""
 HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -74,13 +78,15 @@ class Guard:
         seconds = self._context.address_rates.take(address_of(scope))
         if seconds:
             late = problems.TooManyRequests(seconds)
-            await problems.problem(429, late.message, {"Retry-After": str(late.seconds)})(scope, receive, answer)
+            # Alertmanager, Grafana and SNS give a message up at any 4xx.
+            status = 503 if scope["path"] == SNS_PATH or scope["path"].endswith("/notifications") else 429
+            await problems.problem(status, late.message, {"Retry-After": str(late.seconds)})(scope, receive, answer)
             return
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 body = await self._body(scope, receive)
         except BodyTooLarge:
-            words = f"The body has more than {self._limits.body_bytes} bytes."
+            words = f"The body has more than {self._most(scope)} bytes."
             await problems.problem(413, words, {"Connection": "close"})(scope, receive, answer)
             return
         except TimeoutError:
@@ -91,8 +97,8 @@ class Guard:
 
     async def _body(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes:
         """All of it, before anything is done: a request that never comes to its end holds no thread and no lock."""
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._limits.body_bytes:
+        length, most = dict(scope["headers"]).get(b"content-length", b"0"), self._most(scope)
+        if length.isdigit() and int(length) > most:
             raise BodyTooLarge
         body: bytes = b""
         while True:
@@ -100,10 +106,15 @@ class Guard:
             if message["type"] != "http.request":
                 raise ClientGone
             body += message.get("body", b"")
-            if len(body) > self._limits.body_bytes:
+            if len(body) > most:
                 raise BodyTooLarge
             if not message.get("more_body", False):
                 return body
+
+    def _most(self, scope: MutableMapping[str, Any]) -> int:
+        """Bytes that a body may have."""
+        is_sns = scope["path"] == SNS_PATH and self._context.sns is not None
+        return max(self._limits.body_bytes, SNS_BODY_BYTES) if is_sns else self._limits.body_bytes
 
     async def _in_time(self, scope: MutableMapping[str, Any], receive: Receive, answer: _Answer) -> None:
         """The answer, or after the time that is allowed a 503. What works on it then goes on to its end, which the
@@ -130,6 +141,8 @@ class Guard:
         if path in QUIET and answer.status == 200:
             return
         caller = scope.get("state", {}).get("caller", "-")
+        if path.startswith(PATH):
+            path = f"{PATH}…"  # what comes behind it proves who asks
         words = f"{address_of(scope)} {scope['method']} {path[:200]} {answer.status} {seconds * 1000:.0f} ms {caller}"
         self._context.log(line(words))
 
@@ -149,7 +162,9 @@ class _Answer:
             return
         if message["type"] == "http.response.start":
             self.has_begun, self.status = True, message["status"]
-            message["headers"] = [*message.get("headers", ()), *self._headers]
+            own = list(message.get("headers", ()))
+            named = {name.lower() for name, _ in own}
+            message["headers"] = [*own, *(each for each in self._headers if each[0] not in named)]
         await self._send(message)
 
 

@@ -1,4 +1,7 @@
-"""Alerts from elsewhere: what Alertmanager and Grafana post, by a token of the role responder.
+"""Alerts from elsewhere: what Alertmanager and Grafana post, by a token of the role responder or signed.
+
+Who signs proves with each post that it is hers, now, and as it was written: Grafana by its HMAC, others as
+standardwebhooks.com describes it. A post that was recorded and sent again takes no effect.
 
 Whatever can be wrong here for a moment is answered with 503 and never with 429: Alertmanager gives an alert up at any
 4xx. A body that can't be read won't be readable later, so that is a 400.
@@ -6,21 +9,33 @@ Whatever can be wrong here for a moment is answered with 503 and never with 429:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials  # noqa: TC002 - FastAPI reads it at run time
 from pydantic import BaseModel, ConfigDict
 
-from omc.access.model import Caller, NotAuthenticated, Permission, require
+from omc.access.model import NotAuthenticated, Permission, require
+from omc.config import Environment
 from omc.errors import WrongUse
+from omc.notify.secrets import both_of
+from omc.output import line
 from omc.responder.api.callers import BEARER, COST_OF_A_GUESS
-from omc.responder.api.context import Chosen, Context
+from omc.responder.api.context import ApiContext, Chosen, Context
 from omc.responder.api.guard import address_of
 from omc.responder.intake import envelope
 from omc.responder.intake.reading import Context as Reading
+from omc.responder.intake.signatures import (
+    GRAFANA_SIGNATURE,
+    WEBHOOK_SIGNATURE,
+    Rejected,
+    verify_grafana,
+    verify_webhook,
+)
 from omc.responder.intaking import Intaking
 from omc.responder.model import Ignored, Notification, Unreadable
+from omc.responder.records import Once
 from omc.responder.rules import rules_of
 
 router = APIRouter(prefix="/v1/environments/{environment}", tags=["alerts"])
@@ -37,11 +52,34 @@ class TakenShape(BaseModel):
     """Why others led to nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who posts, proven."""
+
+    name: str
+    once: Once | None = None
+    """The post itself, where it is known again."""
+
+
+SIGNATURES = ((GRAFANA_SIGNATURE, verify_grafana), (WEBHOOK_SIGNATURE, verify_webhook))
+"""By the header that holds it."""
+
+
+async def body_of(request: Request) -> bytes:
+    return await request.body()
+
+
 def sender_of(
-    request: Request, context: Context, _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
-) -> Caller:
+    request: Request,
+    context: Context,
+    environment: Chosen,
+    body: Annotated[bytes, Depends(body_of)],
+    _: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
+) -> Sender:
     """Who posts. An alerting system is held to no number of requests of its own: in a storm it has most to say."""
     brought = request.headers.getlist("Authorization")
+    if not brought and (proven := _signed(request, context, environment, body)) is not None:
+        return proven
     try:
         found = context.authenticator.caller(brought[0] if len(brought) == 1 else None)
     except NotAuthenticated:
@@ -49,17 +87,28 @@ def sender_of(
         raise
     request.state.caller = found.name
     require(found, Permission.RESPOND)
-    return found
+    return Sender(found.name)
 
 
-async def body_of(request: Request) -> bytes:
-    return await request.body()
+def _signed(request: Request, context: ApiContext, environment: Environment, body: bytes) -> Sender | None:
+    """Who signed it; None where nobody did. ``NotAuthenticated`` where the signature isn't one of the secret's."""
+    verify = next((verify for header, verify in SIGNATURES if header in request.headers), None)
+    if verify is None:
+        return None
+    secrets = both_of("OMC_INTAKE_SECRET_<NAME>", "OMC_OLD_INTAKE_SECRET_<NAME>", environment.name)
+    found = verify(request.headers, body, secrets, context.store.now())
+    if isinstance(found, Rejected):
+        context.log(line(f"A signed post for {environment.name} was refused: {found.reason}"))
+        context.address_rates.charge(address_of(request.scope), COST_OF_A_GUESS)
+        raise NotAuthenticated(f"This post isn't signed with the secret of {environment.name}, or not just now.")
+    request.state.caller = f"signed for {environment.name}"
+    return Sender(request.state.caller, ("webhook", f"{environment.name} {found.once}"))
 
 
 @router.post("/notifications", summary="Alerts that fire or have ended, as Alertmanager and Grafana post them")
 def take(
     context: Context,
-    _: Annotated[Caller, Depends(sender_of)],
+    sender: Annotated[Sender, Depends(sender_of)],
     environment: Chosen,
     body: Annotated[bytes, Depends(body_of)],
 ) -> TakenShape:
@@ -73,7 +122,7 @@ def take(
     intaking = Intaking(
         context.store, rules_of(context.stack, environment), lambda each: each, context.log, context.wake
     )
-    intaking.take(notifications)
+    intaking.take(notifications, sender.once)
     return TakenShape(
         taken=len(notifications), ignored=unreadable + [each.reason for each in found if isinstance(each, Ignored)]
     )

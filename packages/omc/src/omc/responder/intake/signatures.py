@@ -308,15 +308,6 @@ def verify_webhook(headers: Mapping[str, str], body: bytes, secrets: Iterable[st
     return Proven(f"webhook {hashlib.sha256(message_id.encode()).hexdigest()[:32]}", "webhook", {})
 
 
-def verify_token(headers: Mapping[str, str], tokens: Iterable[str]) -> Proven | Rejected:
-    """``Authorization: Bearer …``, for Alertmanager, which can sign nothing. Whoever saw it can send it again, so there
-    is no id to be taken: its alerts are told apart by what they say."""
-    scheme, _, token = _lowered(headers).get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not _is_any(token.strip(), [one for one in tokens if one]):
-        return Rejected("The token doesn't fit.")
-    return Proven("", "webhook", {})
-
-
 def _lowered(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 

@@ -8,6 +8,7 @@ lets follow what one outcome makes of other alerts, as when a cause ends and wha
 """
 
 from omc.responder.pipeline.decide import look_again, process, run, run_again
+from omc.responder.pipeline.repeat import reword
 from omc.responder.pipeline.situation import IncidentView, Outcome, Situation, after
 
-__all__ = ["IncidentView", "Outcome", "Situation", "after", "look_again", "process", "run", "run_again"]
+__all__ = ["IncidentView", "Outcome", "Situation", "after", "look_again", "process", "reword", "run", "run_again"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
+from omc.notify.text import short_form
 from omc.responder.alerts import Alert, CameLate, Ended, Facts, Fired, Held, Hold, Released, Step, Trace
 from omc.responder.model import Notification
 from omc.responder.pipeline.deduplicate import deduplicate
@@ -31,7 +32,6 @@ from omc.responder.pipeline.situation import (
 Stage: TypeAlias = Callable[[Passing, Situation], Passing]
 HOLDING: tuple[Stage, ...] = (flap, silence, inhibit)
 TELLING: tuple[Stage, ...] = (group, route)
-SHORT = 160
 
 
 def process(situation: Situation, notification: Notification, now: datetime) -> Outcome:
@@ -179,7 +179,7 @@ def _end_of_silenced(
     name = alert.facts.name if alert.facts else alert.key
     informed = Inform(
         f"notice:{alert.environment}:ended:{alert.key}:{alert.events}",
-        f"{name} has ended; it was held by silence {number}."[:SHORT],
+        short_form(f"{name} has ended; it was held by silence {number}."),
         (title,),
     )
     why = f"It has ended while silence {number} held it: the channel for alerts is told."

@@ -88,6 +88,16 @@ class Raise:
 
 
 @dataclass(frozen=True, slots=True)
+class Rename:
+    """Tell an incident what one of its alerts is called now."""
+
+    incident: int
+    key: str
+    before: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Merge:
     """An incident goes on in another one, with those of its alerts that fire."""
 
@@ -130,7 +140,7 @@ class EndSilence:
     why: str
 
 
-Effect: TypeAlias = Open | Reopen | Join | End | Raise | Merge | LookAgain | Inform | UseSilence | EndSilence
+Effect: TypeAlias = Open | Reopen | Join | End | Raise | Rename | Merge | LookAgain | Inform | UseSilence | EndSilence
 
 
 @dataclass(frozen=True, slots=True)
