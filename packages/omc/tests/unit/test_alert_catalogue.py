@@ -11,6 +11,7 @@ from omc.responder.catalogue import catalogue, find
 from omc.responder.intake.rds import ELASTICACHE_EVENTS, RDS_EVENTS
 from omc.responder.pipeline.enrich import assess
 from omc.responder.rules import kind_explains, kinds_beside
+from support.alert_causes import ROWS
 from support.alerts_world import notification, rules
 from support.commands import ROOT
 
@@ -124,6 +125,20 @@ def test_what_a_shared_dependency_tells_of_itself_is_of_its_incident(source: str
     assert facts.kind in catalogue()
     elsewhere, _ = assess(notification(f"{subject} {about}", source="alertmanager"), rules())
     assert elsewhere.kind not in catalogue(), "what others call so isn't the database"
+
+
+def test_each_alert_of_the_runbook_is_rehearsed_by_its_cause_and_the_table_says_so() -> None:
+    """docs/alerts.md has what the rehearsals hold (and, behind it, what they measured when it was written)."""
+    runbook = (ROOT / "docs/runbook/alerts.md").read_text()
+    high_and_medium = runbook.partition("## High priority alerts")[2].partition("### Alert delivery")[0]
+    answered = {heading.lower() for heading in re.findall(r"^### (.+)$", high_and_medium, re.MULTILINE)}
+    assert {row.alert.lower() for row in ROWS} == answered
+    for row in ROWS:
+        known, _ = find(row.alarm, "cloudwatch")
+        assert known is not None
+        assert known.severity == row.severity
+    lines = [line for line in (ROOT / "docs/alerts.md").read_text().splitlines() if line.endswith(" s |")]
+    assert [line.startswith(row.cells()) for line, row in zip(lines, ROWS, strict=True)] == [True] * len(ROWS), lines
 
 
 def test_the_runbook_s_high_and_medium_alerts_are_there_as_it_words_them() -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
 TASKS, DATABASE, CACHE, ALL = "tasks", "database", "cache", "all"
+KINDS = (ALL, TASKS, DATABASE, CACHE)
 RETIREMENT = "AWS_ECS_TASK_PATCHING_RETIREMENT"
 RETIRING = (
     "\\nA software update has been deployed to Fargate. No action is required of you: tasks of services are replaced "
@@ -30,7 +31,7 @@ UPDATE = "A system update is available for the DB instance."
 
 
 def _start(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    of = values.choice(settings, "of", (ALL, TASKS, DATABASE, CACHE))
+    of = values.choice(settings, "of", KINDS)
     at = cloud.now().replace(microsecond=0) + timedelta(days=values.number(settings, "days", 0.01, 60))
     memory: Memory = {"of": of, "at": at.isoformat(), "event": uuid.uuid4().hex}
     if of in (DATABASE, ALL):
@@ -145,7 +146,7 @@ FAULTS = (
         _start,
         _stop,
         {
-            "of": Setting(ALL, f"one of {', '.join((ALL, TASKS, DATABASE, CACHE))}"),
+            "of": Setting(ALL, f"one of {', '.join(KINDS)}"),
             "days": Setting("7", "in how many days it begins, 0.01 to 60"),
         },
         _keep,

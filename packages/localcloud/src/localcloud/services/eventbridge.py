@@ -1,7 +1,7 @@
 """EventBridge's deliveries: what the services tell the default bus goes to the targets of the rules that match.
 
-moto keeps buses, rules and targets. Of targets, queues and topics are served. Delivery is at least once and in the order
-in which things were told; what waits is saved with the cloud.
+moto keeps buses, rules and targets. Of targets, queues and topics are served. Delivery is at least once and in the
+order in which things were told; what waits is saved with the cloud.
 """
 
 from __future__ import annotations

@@ -23,10 +23,8 @@ _METRIC = ("EvaluationPeriods", "DatapointsToAlarm", "Threshold", "ComparisonOpe
 _ACTIONS = ("OKActions", "AlarmActions", "InsufficientDataActions")
 
 
-def state_changed(
-    cloud: Cloud, alarm: Mapping[str, Any], before: tuple[str, str, str, datetime], at: datetime
-) -> None:
-    """``alarm`` as DescribeAlarms has it after the change; ``before``: the state, its reason, the reason's data, when."""
+def state_changed(cloud: Cloud, alarm: Mapping[str, Any], before: tuple[str, str, str, datetime], at: datetime) -> None:
+    """``alarm``: as DescribeAlarms has it after the change; ``before``: state, reason, the reason's data, and when."""
     state = _state(alarm["StateValue"], alarm["StateReason"], alarm.get("StateReasonData", ""), at)
     if alarm.get("ActionsSuppressedBy"):
         state["actionsSuppressedBy"] = alarm["ActionsSuppressedBy"]
