@@ -408,8 +408,8 @@ def test_an_incident_is_called_by_what_is_worse_or_explains_what_it_was_opened_f
     """A page for a service that is down doesn't speak of one task; what is worse than its cause leaves it its name."""
     board = Board()
     board.take(notification(first, 1))
-    [joined] = [each for each in board.take(notification(then, 2)).effects if isinstance(each, Join)] or [None]
-    told = joined.summary if joined else None
+    summaries = [each.summary for each in board.take(notification(then, 2)).effects if isinstance(each, Join)]
+    told = next(iter(summaries), None)
     assert (told or "").startswith(expected or ""), told
     assert bool(told) is bool(expected), told
 
