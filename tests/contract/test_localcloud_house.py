@@ -26,7 +26,7 @@ SPEAK_OF_OMC: dict[str, str] = {
 """Tests that hold both packages against each other, with what they hold."""
 ALWAYS = re.compile(r"__init__|api(_\w+)?|model|component|decide(_\w+)?|rules(_\w+)?|billing|resources")
 MORE: dict[str, str] = {
-    "cloudwatch": "alarms expressions messages metric_math queries search statistics store",
+    "cloudwatch": "alarms expressions messages metric_math notices queries search statistics store",
     "costs": "anomalies expressions forecast ledger metering periods prices seeding sums",
     "ecr": "images",
     "ecs": "deploying factory health launch lookup networking notices output records running scheduling "
@@ -36,7 +36,7 @@ MORE: dict[str, str] = {
     "logs": "definitions flow_delivery live_sessions metric_filters pattern_parser patterns queries reader shared "
     "store work worker",
     "pi": "catalogue queries sampler statements store",
-    "rds": "measure parameters secret snapshot_records",
+    "rds": "measure notices parameters secret snapshot_records",
     "vpc": "clients facts firewall flows nat reachability",
 }
 """What a service is made of beside the usual files: each a mechanism of its own, too large for one of them."""

@@ -290,6 +290,7 @@ CASES = (
         RDS,
         database_event("0027", "Finished applying off-line patches to DB instance.", "maintenance"),
         "over ohmycoins-staging",
+        "over ohmycoins-staging",
     ),
     _case(
         "system update",

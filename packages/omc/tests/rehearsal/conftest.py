@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from support.alert_causes import Watch, watching
 from support.grouping import group_of
+from support.responding import team_of
 from support.stack import CLUSTER, Stack, wait_until_healthy
 from support.waiting import eventually
 from support.workflow import Repository
@@ -113,6 +115,13 @@ def healthy(stack: Stack) -> Stack:
         within=180,
     )
     return stack
+
+
+@pytest.fixture
+def watch(healthy: Stack, tmp_path: Path) -> Iterator[Watch]:
+    """A responder beside the stack, for a rehearsal whose fault is an alert of the runbook."""
+    with team_of(healthy, tmp_path) as team:
+        yield watching(team)
 
 
 @pytest.fixture

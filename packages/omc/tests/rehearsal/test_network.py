@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from support.alert_causes import UNHEALTHY, Watch, of_frontend
 from support.session_client import SessionClient
 from support.stack import CLUSTER, Stack, wait_until_healthy
 from support.waiting import eventually
@@ -125,7 +126,8 @@ def test_a_closed_database_lets_no_new_connection_in_until_it_is_opened_again(he
     assert called
 
 
-def test_closed_tasks_fail_the_morning_check_and_recover(healthy: Stack) -> None:
+def test_closed_tasks_fail_the_morning_check_and_recover(healthy: Stack, watch: Watch) -> None:
+    """Two services are down, and so there are two incidents, whatever else rings."""
     began = time.time()
     with fault(healthy, "security-group-closed", target="tasks"):
         eventually("health checks time out", lambda: "Target.Timeout" in reasons(healthy), WITHIN)
@@ -138,8 +140,13 @@ def test_closed_tasks_fail_the_morning_check_and_recover(healthy: Stack) -> None
         for fields in flows(healthy, began, "REJECT"):
             assert fields[3].startswith(("10.0.1.", "10.0.2.", "10.0.3."))
             assert fields[4].startswith("10.0.1")
+        for row in (UNHEALTHY, of_frontend(UNHEALTHY)):
+            number = watch.incident(row)
+            watch.everybody(number)
+            watch.acknowledged(number)
     wait_until_healthy(healthy)
     assert not failing(healthy) & {"services-running", "load-balancer", "targets"}  # the rest remembers an hour
+    watch.resolved()
 
 
 def test_a_surge_goes_through_the_nat_gateway_and_is_counted_and_charged(healthy: Stack) -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from omc.incidents.incident import SEVERITIES
 from omc.responder.catalogue import catalogue, find
+from omc.responder.intake.rds import ELASTICACHE_EVENTS, RDS_EVENTS
 from omc.responder.pipeline.enrich import assess
 from omc.responder.rules import kind_explains, kinds_beside
+from support.alert_causes import ROWS
 from support.alerts_world import notification, rules
 from support.commands import ROOT
 
@@ -87,7 +89,7 @@ def test_no_two_kinds_explain_each_other() -> None:
     ],
 )
 def test_a_name_says_what_is_known_of_it(name: str, kind: str | None, service: str | None) -> None:
-    known, found = find(name)
+    known, found = find(name, "cloudwatch")
     assert (known.kind if known else None, found) == (kind, service)
 
 
@@ -106,6 +108,37 @@ def test_what_explains_what(cause: str, explained: str, expected: bool) -> None:
     one, other = (assess(notification(each), rules())[0] for each in (cause, explained))
     assert kind_explains(one, other) is expected
     assert not expected or {one.kind, other.kind} <= kinds_beside(one.kind) | {one.kind}
+
+
+FIRING = [
+    *(("rds", "shop-db", each.about) for each in RDS_EVENTS.values() if each.says == "firing"),
+    *(("elasticache", "shop-redis-001", each.about) for each in ELASTICACHE_EVENTS.values() if each.says == "firing"),
+    *((source, "shop", "failure") for source in ("rds", "elasticache")),
+]
+
+
+@pytest.mark.parametrize(("source", "subject", "about"), sorted(set(FIRING)))
+def test_what_a_shared_dependency_tells_of_itself_is_of_its_incident(source: str, subject: str, about: str) -> None:
+    """An event of RDS's beside an alarm of the database is the same trouble, and no incident of its own."""
+    facts, _ = assess(notification(f"{subject} {about}", source=source), rules())
+    assert facts.group == {"rds": "database", "elasticache": "cache"}[source]
+    assert facts.kind in catalogue()
+    elsewhere, _ = assess(notification(f"{subject} {about}", source="alertmanager"), rules())
+    assert elsewhere.kind not in catalogue(), "what others call so isn't the database"
+
+
+def test_each_alert_of_the_runbook_is_rehearsed_by_its_cause_and_the_table_says_so() -> None:
+    """docs/alerts.md has what the rehearsals hold (and, behind it, what they measured when it was written)."""
+    runbook = (ROOT / "docs/runbook/alerts.md").read_text()
+    high_and_medium = runbook.partition("## High priority alerts")[2].partition("### Alert delivery")[0]
+    answered = {heading.lower() for heading in re.findall(r"^### (.+)$", high_and_medium, re.MULTILINE)}
+    assert {row.alert.lower() for row in ROWS} == answered
+    for row in ROWS:
+        known, _ = find(row.alarm, "cloudwatch")
+        assert known is not None
+        assert known.severity == row.severity
+    lines = [line for line in (ROOT / "docs/alerts.md").read_text().splitlines() if line.endswith(" s |")]
+    assert [line.startswith(row.cells()) for line, row in zip(lines, ROWS, strict=True)] == [True] * len(ROWS), lines
 
 
 def test_the_runbook_s_high_and_medium_alerts_are_there_as_it_words_them() -> None:

@@ -393,6 +393,28 @@ def test_a_worse_alert_raises_the_severity_of_its_incident_and_a_lesser_one_does
 
 
 @pytest.mark.parametrize(
+    ("first", "then", "expected"),
+    [
+        ("backend task failed", "backend-no-healthy", "backend: No task of the service is healthy"),
+        ("backend-no-healthy", "backend task failed", None),
+        ("alb-5xx-percent", "rds-no-data", "The database sends no metrics"),
+        ("rds-no-data", "backend-no-healthy", None),
+        ("rds-storage-low", "rds-connections-high", None),
+    ],
+)
+def test_an_incident_is_called_by_what_is_worse_or_explains_what_it_was_opened_for(
+    first: str, then: str, expected: str | None
+) -> None:
+    """A page for a service that is down doesn't speak of one task; what is worse than its cause leaves it its name."""
+    board = Board()
+    board.take(notification(first, 1))
+    summaries = [each.summary for each in board.take(notification(then, 2)).effects if isinstance(each, Join)]
+    told = next(iter(summaries), None)
+    assert (told or "").startswith(expected or ""), told
+    assert bool(told) is bool(expected), told
+
+
+@pytest.mark.parametrize(
     ("again_at", "expected"),
     [
         (30, "group: reopened: It fires again, 20 min after incident 1 was resolved: that is open again."),

@@ -351,3 +351,19 @@ def test_texts_are_cut_to_their_bounds() -> None:
         assert len(str(getattr(found, field.name))) < 20_000
     assert len(found.name) == 255
     assert found.at <= NOW + timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("announced", "done"),
+    [("0230", "0027"), ("0230", "0047"), ("0155", "0268")],
+)
+def test_what_rds_has_announced_is_over_once_it_is_done(announced: str, done: str) -> None:
+    """By an event that doesn't name it: else it would be announced for ever."""
+
+    def planned(number: str) -> list[Planned]:
+        found = read(json.dumps(sent_by.database_event(number, "…", "maintenance")), CONTEXT)
+        return [each for each in found if isinstance(each, Planned)]
+
+    [before] = planned(announced)
+    assert not before.is_over
+    assert before.id in {each.id for each in planned(done) if each.is_over}

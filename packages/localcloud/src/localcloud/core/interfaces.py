@@ -102,6 +102,26 @@ class TopicPublisher:
         raise NotImplementedError
 
 
+class EventBus:
+    """Takes what happened to resources, for whoever has a rule for it (EventBridge)."""
+
+    def is_heard(self) -> bool:
+        """Whether there is any rule: without one nothing needs to be told."""
+        raise NotImplementedError
+
+    def tell(
+        self,
+        source: str,
+        detail_type: str,
+        resources: Sequence[str],
+        detail: Mapping[str, Any],
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        """An event for the default bus. From any thread, with whatever lock: it is delivered later, by another one."""
+        raise NotImplementedError
+
+
 class CostCounter:
     """Counts usage that can't be read off what exists (Cost Explorer)."""
 

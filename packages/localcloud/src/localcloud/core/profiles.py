@@ -2,8 +2,8 @@
 package to import, which registers what it has. Any installed distribution may add one. A profile chooses among them.
 
 An entry point that answers an AWS service has botocore's name of it (``application-autoscaling``); a module that
-answers two has two entry points. What every cloud has (``BASE``) is no entry point: the VPC's network, the quotas, and
-the rules and patches of what moto answers.
+answers two has two entry points. What every cloud has (``BASE``) is no entry point: the VPC's network, EventBridge's
+deliveries, the quotas, and the rules and patches of what moto answers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 
 GROUP = "localcloud.services"
 FULL, MINIMAL = "full", "minimal"
-BASE = tuple(f"localcloud.services.{name}" for name in ("moto_fixes", "quotas", "rules", "vpc"))
+BASE = tuple(f"localcloud.services.{name}" for name in ("eventbridge", "moto_fixes", "quotas", "rules", "vpc"))
 CHOSEN: Mapping[str, frozenset[str] | None] = {
     FULL: None,
     MINIMAL: frozenset({"application-autoscaling", "cloudwatch", "ecr", "ecs", "elbv2", "logs"}),

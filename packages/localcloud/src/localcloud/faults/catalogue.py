@@ -52,6 +52,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "cache": frozenset({"elasticache"}),
     "database": frozenset({"rds"}),
     "dependency": frozenset({"outside-api"}),
+    "maintenance": frozenset({"ecs", "elasticache", "rds"}),
     "metrics": frozenset({"cloudwatch"}),
     "network": frozenset({"ecr", "ecs", "elasticache", "rds"}),
     "release": frozenset({"ecr", "ecs"}),

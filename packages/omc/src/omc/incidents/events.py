@@ -84,6 +84,8 @@ class AlertJoined:
     name: str
     severity: int | None = None
     service: str | None = None
+    summary: str | None = None
+    """What is wrong, where this alert says it better than what it was opened with: it is worse, or explains that."""
 
 
 @dataclass(frozen=True, slots=True)

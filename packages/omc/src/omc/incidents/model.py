@@ -331,6 +331,8 @@ def _alert_joined(state: _State, event: IncidentEvent, payload: AlertJoined) -> 
     is_new = before is None or not before.is_firing
     since = event.at if before is None or is_new else before.since
     state.alerts[payload.key] = Alert(payload.key, payload.name, payload.severity, payload.service, since)
+    if payload.summary:
+        state.summary = payload.summary
     if not is_new:
         return
     state.unhealthy, state.unhealthy_at = (), None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-SERVICE = "{service}"
+SERVICE, SUBJECT = "{service}", "{subject}"
 SAME = "/same"
 
 
@@ -22,7 +22,8 @@ class KnownAlert:
 
     kind: str
     name: str
-    """As the source has it, without the environment's prefix; ``{service}`` stands for any service."""
+    """As the source has it, without the environment's prefix; ``{service}`` stands for any service, ``{subject}`` for
+    whatever the source calls the thing."""
     severity: int
     """Where neither the message nor a tag says it."""
     symptom: str
@@ -32,6 +33,8 @@ class KnownAlert:
     """What to do if that doesn't end it."""
     runbook: str
     """The section that answers it: ``docs/runbook/alerts.md#…``."""
+    source: str | None = None
+    """From whom alone it comes; None: whoever says it."""
     group: str | None = None
     """The shared dependency with whose alerts it becomes one incident; None: its service."""
     explains: frozenset[str] = frozenset()
@@ -58,17 +61,19 @@ def catalogue() -> Mapping[str, KnownAlert]:
 @cache
 def _patterns() -> tuple[tuple[re.Pattern[str], KnownAlert], ...]:
     """Names without a service first: ``rds-no-data`` is no ``no-data`` of a service called ``rds``."""
-    known = sorted(catalogue().values(), key=lambda each: SERVICE in each.name)
-    service = re.escape(SERVICE)
-    return tuple(
-        (re.compile(re.escape(each.name).replace(service, r"(?P<service>[a-z0-9][a-zA-Z0-9_-]*)")), each)
-        for each in known
-    )
+    known = sorted(catalogue().values(), key=lambda each: SERVICE in each.name or SUBJECT in each.name)
+    return tuple((re.compile(_pattern(each.name)), each) for each in known)
 
 
-def find(name: str) -> tuple[KnownAlert | None, str | None]:
-    """What is known of an alert of this name, which has no prefix, and the service that the name says."""
+def _pattern(name: str) -> str:
+    service, subject = r"(?P<service>[a-z0-9][a-zA-Z0-9_-]*)", r"[^\s]+"
+    return re.escape(name).replace(re.escape(SERVICE), service).replace(re.escape(SUBJECT), subject)
+
+
+def find(name: str, source: str | None) -> tuple[KnownAlert | None, str | None]:
+    """What is known of an alert of this name, which has no prefix, and the service that the name says. ``source``: from
+    whom it is; None where that isn't known any more."""
     for pattern, known in _patterns():
-        if found := pattern.fullmatch(name):
+        if (source is None or known.source in (None, source)) and (found := pattern.fullmatch(name)):
             return known, found.groupdict().get("service")
     return None, None

@@ -32,7 +32,7 @@ def page_message(incident: Incident, why: str, now: datetime) -> Message:
 def _known(incident: Incident) -> KnownAlert | None:
     """What the catalogue has of the worst of its alerts that fire; the first of several."""
     for alert in sorted(incident.firing, key=lambda each: each.severity or 3):
-        known, _ = find(alert.name)
+        known, _ = find(alert.name, None)
         if known is not None:
             return known
     return None

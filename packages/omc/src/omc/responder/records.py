@@ -327,7 +327,11 @@ class Writer:
             case Reopen():
                 self._add(effect.incident, Reopened(effect.why))
             case Join():
-                self._add(effect.incident, AlertJoined(effect.key, effect.name, effect.severity, effect.service))
+                # What a person called it stays.
+                is_ours = self.incidents[effect.incident].opened_by == incident_events.AUTOMATIC
+                summary = effect.summary if is_ours else None
+                joined = AlertJoined(effect.key, effect.name, effect.severity, effect.service, summary)
+                self._add(effect.incident, joined)
             case End():
                 self._add(effect.incident, AlertEnded(effect.key))
             case Raise():

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import AwsError
 from localcloud.services.cloudwatch import model as alarm_module
+from localcloud.services.cloudwatch import notices
 from localcloud.services.cloudwatch.decide import EXTRA_PERIODS, Judgement, Point, judge, timestamp
 from localcloud.services.cloudwatch.model import COMPOSITE, METRIC, UNCHECKED, Alarm, Plan, describe, invalid
 from localcloud.services.cloudwatch.queries import Fetch, QueryError, Run, fetch
@@ -169,6 +170,7 @@ class Alarms:
         change = "Update" if before else "Create"
         data = {"version": "1.0", "type": change, "updatedAlarm" if before else "createdAlarm": describe(alarm)}
         self._remember(alarm, "ConfigurationUpdate", f'Alarm "{name}" {change.lower()}d', data, now)
+        notices.configured(self.cloud, describe(alarm), change.lower(), now, describe(before) if before else None)
         self.cloud.touch()
         return alarm
 
@@ -189,6 +191,7 @@ class Alarms:
                 self._plans.pop(name, None)
                 data = {"version": "1.0", "type": "Delete", "deletedAlarm": describe(alarm)}
                 self._remember(alarm, "ConfigurationUpdate", f'Alarm "{name}" deleted', data, now)
+                notices.configured(self.cloud, describe(alarm), "delete", now)
             self.cloud.touch()
 
     @staticmethod
@@ -315,7 +318,7 @@ class Alarms:
 
     def _move(self, alarm: Alarm, state: str, reason: str, data: str, now: datetime) -> None:
         """Enter a state, with history, and queue its actions where it is a change."""
-        old, old_reason, old_data = alarm.state, alarm.reason, alarm.reason_data
+        old, old_reason, old_data, since = alarm.state, alarm.reason, alarm.reason_data, alarm.updated_at
         if len(reason) > LONGEST_REASON:
             reason = f"{reason[: LONGEST_REASON - 3]}..."
         alarm.reason, alarm.reason_data, alarm.updated_at = reason, data, now
@@ -334,6 +337,7 @@ class Alarms:
             self._suppress(alarm, now, entered=True)
         else:
             self._act(alarm, old, now)
+        notices.state_changed(self.cloud, describe(alarm), (old, old_reason, old_data, since), now)
 
     def _act(self, alarm: Alarm, old: str, now: datetime) -> None:
         alarm.acted_state, alarm.acted_at = alarm.state, now.timestamp()

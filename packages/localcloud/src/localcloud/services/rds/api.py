@@ -378,7 +378,16 @@ def describe_events(cloud: Cloud, call: Call) -> Answer:
 
 @operation("rds", "DescribePendingMaintenanceActions")
 def describe_pending_maintenance(cloud: Cloud, call: Call) -> Answer:
-    return {"PendingMaintenanceActions": []}
+    databases, resource = cloud.part(Databases), call.params.get("ResourceIdentifier")
+    filters = [each["Values"] for each in call.params.get("Filters") or () if each["Name"] == "db-instance-id"]
+    found = [
+        {"ResourceIdentifier": instance.arn, "PendingMaintenanceActionDetails": list(actions)}
+        for identifier, actions in sorted(databases.announced.items())
+        if (instance := databases.instances.get(identifier)) is not None
+        and resource in (None, instance.arn)
+        and all(instance.arn in chosen or identifier in chosen for chosen in filters)
+    ]
+    return paging.marked(found, call.params, "PendingMaintenanceActions")
 
 
 @operation("rds", "DescribeDBEngineVersions")

@@ -30,8 +30,8 @@ from localcloud.core.interfaces import LogSink, MetricSink
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.registry import component
 from localcloud.core.windows import in_window
-from localcloud.services.rds import measure, parameters, secret, snapshot_records
-from localcloud.services.rds.model import Instance, settle_zones
+from localcloud.services.rds import measure, notices, parameters, secret, snapshot_records
+from localcloud.services.rds.model import GIB, Instance, settle_zones
 from localcloud.services.rds.parameters import ParameterGroup
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ EVERY = 0.3
 START_SECONDS = 20.0
 """How long ``up`` waits for the databases before it goes on without them."""
 EVENTS_KEPT = 2_000
+LOW_STORAGE = 10.0
+"""Per cent of the allocated storage that are free: below that RDS says so."""
 
 
 @component(order=60)
@@ -64,6 +66,10 @@ class Databases(DatabaseServers):
         self._jobs: dict[str, threading.Thread] = {}
         self.failing_over: set[str] = set()
         """Instances whose reboot was asked to be a failover."""
+        self.announced: dict[str, list[dict[str, Any]]] = {}
+        """What RDS will do to an instance by itself, by identifier, as DescribePendingMaintenanceActions shows it."""
+        self._nearly_full: set[str] = set()
+        """Instances of whose storage it was told that it is low."""
         self._measure = measure.Measurements()
         self._cloud: Cloud | None = None
 
@@ -118,20 +124,20 @@ class Databases(DatabaseServers):
         return list(self._processes.get(identifier, ()))
 
     def tell(self, identifier: str, message: str, *categories: str) -> None:
-        """An event of an instance, as DescribeEvents shows it."""
+        """An event of an instance, as DescribeEvents and EventBridge show it."""
         if self._cloud is None:
             return
         instance = self.instances.get(identifier)
-        self.events.append(
-            {
-                "SourceIdentifier": identifier,
-                "SourceType": "db-instance",
-                "Message": message,
-                "EventCategories": list(categories),
-                "Date": self._cloud.now(),
-                "SourceArn": instance.arn if instance else "",
-            }
-        )
+        event = {
+            "SourceIdentifier": identifier,
+            "SourceType": "db-instance",
+            "Message": message,
+            "EventCategories": list(categories),
+            "Date": self._cloud.now(),
+            "SourceArn": instance.arn if instance else "",
+        }
+        self.events.append(event)
+        notices.instance_event(self._cloud, event)
         del self.events[:-EVENTS_KEPT]
         self._cloud.touch()
 
@@ -439,9 +445,26 @@ class Databases(DatabaseServers):
             dimensions = {"DBInstanceIdentifier": instance.identifier}
             for name, value, unit in taken:
                 cloud.part(MetricSink).put("AWS/RDS", name, dimensions, value, unit=unit)
+                if name == "FreeStorageSpace":
+                    self._watch_storage(instance, value)
             if instance.record["BackupRetentionPeriod"]:
                 with cloud.lock:
                     instance.record["LatestRestorableTime"] = cloud.now() - timedelta(minutes=5)
+
+    def _watch_storage(self, instance: Instance, free: float) -> None:
+        """Once it is nearly full, an event; the next one only after there was room again."""
+        percent = 100 * free / (instance.record["AllocatedStorage"] * GIB)
+        if percent >= LOW_STORAGE:
+            self._nearly_full.discard(instance.identifier)
+        elif instance.identifier not in self._nearly_full:
+            self._nearly_full.add(instance.identifier)
+            with self._lock():
+                message = (
+                    f"The free storage capacity for DB instance: {instance.identifier} is low at {percent:.0f}% of the "
+                    f"provisioned storage [Provisioned Storage: {instance.record['AllocatedStorage']} GB, "
+                    f"Free Storage: {free / GIB:.2f} GB]."
+                )
+                self.tell(instance.identifier, message, "low storage")
 
     def _export_logs(self) -> None:
         cloud = self._cloud

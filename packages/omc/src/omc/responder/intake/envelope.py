@@ -85,7 +85,7 @@ def _read_object(found: Mapping[str, Any], context: Context) -> tuple[Intake, ..
     if rds.elasticache_key(found):
         return (rds.elasticache_from_sns(found, context),)
     if rds.is_rds_message(found):
-        return (rds.rds_from_sns(found, context),)
+        return rds.rds_from_sns(found, context)
     if alertmanager.is_group(found):
         return grafana.parse(found, context) if grafana.is_grafana(found) else alertmanager.parse(found, context)
     return (unreadable("The message is a JSON object of a kind that omc doesn't know."),)
@@ -100,7 +100,7 @@ def _read_event(event: Mapping[str, Any], context: Context) -> tuple[Intake, ...
     if source == "aws.health":
         return health.from_event(event, context)
     if source == "aws.rds":
-        return (rds.rds_from_event(event, context),)
+        return rds.rds_from_event(event, context)
     if source == "aws.elasticache":
         return (rds.elasticache_from_event(event, context),)
     return (

@@ -64,6 +64,12 @@ RDS_EVENTS: Mapping[str, Meaning] = _table("""
 """)
 """By their ids: categories and texts have changed, ids never do. Source: RDS's guide, "Amazon RDS event categories and
 event messages"."""
+DONE: Mapping[str, str] = {
+    "RDS-EVENT-0027": "system-update",
+    "RDS-EVENT-0047": "system-update",
+    "RDS-EVENT-0268": "minor-version",
+}
+"""What was announced and is done with such an event: RDS never takes an announcement back by name."""
 ALERTING = frozenset({"failure", "low storage"})
 """Categories whose events count as failures where the id is new to this table."""
 HAS_END = frozenset({"availability", "failover", "recovery", "replication"})
@@ -87,7 +93,7 @@ _START = re.compile(r"(?<!Previous )Start Time: ([0-9T:Z.+ -]{10,40})", re.IGNOR
 _END = re.compile(r"(?<!Previous )End Time: ([0-9T:Z.+ -]{10,40})", re.IGNORECASE)
 
 
-def rds_from_event(event: Mapping[str, Any], context: Context) -> Intake:
+def rds_from_event(event: Mapping[str, Any], context: Context) -> tuple[Intake, ...]:
     """An event of EventBridge's, of ``aws.rds``."""
     detail = mapping(event, "detail")
     arn = text(detail.get("SourceArn") or next(iter(items(event.get("resources"))), ""), 600)
@@ -112,7 +118,7 @@ def is_rds_message(message: Mapping[str, Any]) -> bool:
     return "Event Source" in message and "Event ID" in message
 
 
-def rds_from_sns(message: Mapping[str, Any], context: Context) -> Intake:
+def rds_from_sns(message: Mapping[str, Any], context: Context) -> tuple[Intake, ...]:
     """A message of an event subscription. Its times have no zone, and are UTC."""
     found = _EVENT_ID.search(text(message.get("Event ID")))
     return _rds(
@@ -137,29 +143,33 @@ def _rds(
     message: object,
     at: Any,
     found: Mapping[str, object],
-) -> Intake:
+) -> tuple[Intake, ...]:
     # EventBridge's examples have the identifier with a prefix, its real events don't.
     subject = subject.removeprefix("rds:") or arn.rpartition(":")[2]
     if not subject or (not event_id and not categories):
-        return unreadable("An event of RDS's that doesn't say of what, or which.")
+        return (unreadable("An event of RDS's that doesn't say of what, or which."),)
     sentence = text(message, 1_000)
     meaning = RDS_EVENTS.get(event_id)
     if meaning is None and categories & ALERTING:
         meaning = Meaning("failure", "firing")
     if meaning is None or meaning.says == "nothing":
         what = ", ".join(sorted(categories)) or "no category"
-        return ignored(f"{subject}: {event_id or 'an event'} ({what}) is none that anybody is told of: {sentence}")
-    return _told(
-        context,
-        RDS,
-        meaning,
-        identity=arn or subject,
-        subject=subject,
-        event=event_id or "failure",
-        sentence=sentence,
-        at=at,
-        has_end=meaning.about in HAS_END,
-        found={"arn": arn, "event_id": event_id, "categories": " ".join(sorted(categories)), **found},
+        return (ignored(f"{subject}: {event_id or 'an event'} ({what}) is none that anybody is told of: {sentence}"),)
+    meanings = [meaning, *([Meaning(DONE[event_id], "over")] if event_id in DONE else [])]
+    return tuple(
+        _told(
+            context,
+            RDS,
+            each,
+            identity=arn or subject,
+            subject=subject,
+            event=event_id or "failure",
+            sentence=sentence,
+            at=at,
+            has_end=each.about in HAS_END,
+            found={"arn": arn, "event_id": event_id, "categories": " ".join(sorted(categories)), **found},
+        )
+        for each in meanings
     )
 
 

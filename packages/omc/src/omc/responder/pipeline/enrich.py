@@ -39,7 +39,7 @@ def enrich(passing: Passing, situation: Situation) -> Passing:
 def assess(notification: Notification, rules: Rules) -> tuple[Facts, str]:
     """The facts, and a sentence that says where they are from."""
     name = rules.short(notification.name)
-    known, named = find(name)
+    known, named = find(name, notification.source)
     tags = {
         label.removeprefix(TAG).lower(): value for label, value in notification.labels.items() if label.startswith(TAG)
     }

@@ -29,7 +29,7 @@ def group(passing: Passing, situation: Situation) -> Passing:
     if taken_over := _explained(passing, situation):
         first, *others = taken_over
         why = "It explains all that fires there"
-        return _join(passing, situation, first, why, tuple(each.number for each in others))
+        return _join(passing, situation, first, why, tuple(each.number for each in others), is_cause=True)
     if before is not None and before.resolved_at is not None:
         since = passing.now - before.resolved_at
         if since <= situation.rules.reopen_within:
@@ -98,8 +98,15 @@ def _is_near(view: IncidentView, now: datetime, situation: Situation) -> bool:
 
 
 def _join(
-    passing: Passing, situation: Situation, view: IncidentView, why: str, absorbed: tuple[int, ...] = ()
+    passing: Passing,
+    situation: Situation,
+    view: IncidentView,
+    why: str,
+    absorbed: tuple[int, ...] = (),
+    *,
+    is_cause: bool = False,
 ) -> Passing:
+    """``is_cause``: it explains what the incident was opened for."""
     facts = passing.the_facts()
     also = ""
     if absorbed:
@@ -113,16 +120,18 @@ def _join(
     worst = min([facts.severity, *(situation.incidents[number].severity for number in absorbed)])
     if worst < view.severity:
         joined = joined.then(Raise(view.number, worst))
-    return joined.then(_joins(passing, view.number))
+    is_told_by_it = is_cause or (facts.severity < view.severity and passing.incident is None)
+    return joined.then(_joins(passing, view.number, _summary(passing) if is_told_by_it else None))
 
 
 def _reopen(passing: Passing, view: IncidentView, ago: str) -> Passing:
     why = f"It fires again, {ago} after incident {view.number} was resolved: that is open again."
     reopened = replace(passing.step(STAGE, "reopened", why), incident=view.number)
     reopened = reopened.then(Reopen(view.number, f"{passing.the_facts().name} fires again."))
-    if passing.the_facts().severity < view.severity:
+    is_worse = passing.the_facts().severity < view.severity
+    if is_worse:
         reopened = reopened.then(Raise(view.number, passing.the_facts().severity))
-    return reopened.then(_joins(passing, view.number))
+    return reopened.then(_joins(passing, view.number, _summary(passing) if is_worse else None))
 
 
 def _open(passing: Passing, situation: Situation) -> Passing:
@@ -141,6 +150,6 @@ def _summary(passing: Passing) -> str:
     return " ".join(passing.notification.title.split())[:SUMMARY] or facts.name
 
 
-def _joins(passing: Passing, number: int) -> Join:
+def _joins(passing: Passing, number: int, summary: str | None = None) -> Join:
     facts = passing.the_facts()
-    return Join(number, passing.key, facts.name, facts.severity, facts.service)
+    return Join(number, passing.key, facts.name, facts.severity, facts.service, summary)

@@ -69,6 +69,8 @@ class Join:
     name: str
     severity: int
     service: str | None
+    summary: str | None = None
+    """What is wrong, where this alert says it better than what it was opened with."""
 
 
 @dataclass(frozen=True, slots=True)
