@@ -16,7 +16,7 @@ from omc.responder.api.app import ROUTERS, make_app
 from omc.responder.api.context import make_context
 from omc.store import embedded
 from omc.store.incidents import open_incident
-from support.api_server import on_call_of, stack_in, tokens_of_each_role
+from support.api_server import measured, on_call_of, stack_in, tokens_of_each_role
 from support.engine_world import execute, opened_at, place_in
 
 LIMITS = "[server.limits]\nrequests_per_minute = 100000\naddress_requests_per_minute = 100000\n"
@@ -39,7 +39,8 @@ def schema(server: embedded.Server, tmp_path_factory: pytest.TempPathFactory) ->
     with opened_at(place_in(server, "of_schema")) as store:
         stack = stack_in(tmp_path_factory.mktemp("api"), LIMITS)
         chosen = [stack.environments["staging"], stack.environments["production"]]
-        app = make_app(make_context(stack, chosen, store, on_call=on_call_of(stack, store), log=lambda _: None))
+        on_call = on_call_of(stack, store)
+        app = make_app(make_context(stack, chosen, store, on_call=on_call, log=lambda _: None, measure=measured))
         for number in range(3):
             open_incident(store, "production", 2, f"number {number}", "ann")
         loaded = schemathesis.openapi.from_asgi("/openapi.json", app)

@@ -11,7 +11,23 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 import omc
-from omc.responder.api import alerts, health, incidents, life, metrics, notifications, oncall, tokens
+from omc.responder.api import (
+    alerts,
+    calendars,
+    contacts,
+    health,
+    incidents,
+    learning,
+    life,
+    metrics,
+    notifications,
+    oncall,
+    pages,
+    rotas,
+    runs,
+    silences,
+    tokens,
+)
 from omc.responder.api.context import ApiContext
 from omc.responder.api.guard import Guard
 from omc.responder.api.problems import HANDLERS, MEDIA_TYPE, MaskedJson, Problem
@@ -27,9 +43,18 @@ ROUTERS = (
     incidents.environments,
     incidents.router,
     life.router,
+    learning.router,
+    learning.environment_router,
     alerts.router,
+    silences.router,
     notifications.router,
+    pages.router,
+    runs.router,
     oncall.router,
+    rotas.router,
+    contacts.router,
+    calendars.router,
+    calendars.public,
     oncall.me,
     tokens.router,
 )
@@ -38,6 +63,9 @@ Incidents, who is on call, and what omc knows of itself. Every error is a proble
 
 A POST may have the header `Idempotency-Key`: the same request with the same key takes effect once, however often it
 comes, for two weeks.
+
+What two people may edit has an `ETag`: a change that names it in `If-Match` is answered 412 where somebody else was
+quicker. Lists have `next`, which is given back for the next page.
 """
 PROBLEM = {"description": "A problem.", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
@@ -105,4 +133,6 @@ def _problems_of(path: str, method: str, operation: dict[str, Any]) -> set[int]:
         found.add(404)
     if method != "get":
         found.add(409)
+    if any(each["name"].lower() == "if-match" for each in operation.get("parameters", ())):
+        found.add(412)
     return found

@@ -59,4 +59,5 @@ def _refuse_unknown_parameters(request: Request) -> None:
 
 Reader = Annotated[Caller, Depends(caller_with(Permission.READ))]
 Responder = Annotated[Caller, Depends(caller_with(Permission.RESPOND))]
+Approver = Annotated[Caller, Depends(caller_with(Permission.APPROVE))]
 Admin = Annotated[Caller, Depends(caller_with(Permission.ADMINISTER))]

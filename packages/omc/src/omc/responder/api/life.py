@@ -151,7 +151,7 @@ def reopen(work: Working, number: Number, body: Why) -> IncidentShape:
 @router.post("/assign", summary="Give a person a part in it")
 def assign(work: Working, number: Number, body: Assignment) -> IncidentShape:
     stack = work.context.stack
-    person = _person(stack, body.person).id if stack.persons else body.person
+    person = person_of(stack, body.person).id if stack.persons else body.person
     return work.on(
         number, lambda store, doer: life.act(store, work.name, number, doer, RoleAssigned(body.role, person))
     )
@@ -160,7 +160,7 @@ def assign(work: Working, number: Number, body: Assignment) -> IncidentShape:
 @router.post("/page", summary="Page people now")
 def page(work: Working, number: Number, body: Paging) -> IncidentShape:
     """Whatever the chain says."""
-    people = [_person(work.context.stack, each) for each in dict.fromkeys(body.people)]
+    people = [person_of(work.context.stack, each) for each in dict.fromkeys(body.people)]
     return work.on(number, lambda store, doer: life.page(store, work.name, number, doer, people, body.why))
 
 
@@ -191,7 +191,8 @@ def split(work: Working, number: Number, body: Splitting) -> IncidentShape:
     )
 
 
-def _person(stack: Stack, name: str) -> Person:
+def person_of(stack: Stack, name: str) -> Person:
+    """One of ``[people]``. ``Missing`` where there is no such person."""
     if name not in stack.persons:
         raise Missing(f"There is no [people.{name}] in omc.toml.{did_you_mean(name, list(stack.persons))}")
     return stack.persons[name]
