@@ -27,10 +27,14 @@ OPERATIONS = [
     if isinstance(route, APIRoute)
     for method in sorted(route.methods or ())
 ]
-MAX_EXAMPLES = 12
-NOT_IN_A_SCHEMA = {"merge", "notifications", "snooze", "split"}
-"""Into itself; another's format; minutes and a time, or a time that is over; alerts that it doesn't have: refused with
-400."""
+MAX_EXAMPLES = 8
+NOT_IN_A_SCHEMA = {
+    *("merge", "notifications", "snooze", "split"),
+    *("replays", "silences", "extend", "test-pages", "take", "cover", "imports", "calendars"),
+}
+"""What is refused with 400 although a schema can't say so: into itself; another's format; minutes and a time, or a time
+that is over; alerts that it doesn't have; rules of omc.toml; nobody of [people]; an export that is none; a rota and a
+person."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +55,7 @@ def schema(server: embedded.Server, tmp_path_factory: pytest.TempPathFactory) ->
 def test_what_the_schema_allows_is_taken(schema: Any, method: str, path: str) -> None:
     """Or refused by what is so just then, which no schema can say: there is no such person, it is resolved already."""
     loaded, headers = schema
-    is_more = path.rpartition("/")[2] in NOT_IN_A_SCHEMA
+    is_more = method != "GET" and path.rpartition("/")[2] in NOT_IN_A_SCHEMA
 
     def ask(case: Case[Any]) -> None:
         if "number" in case.path_parameters and case.path_parameters["number"] % 4:

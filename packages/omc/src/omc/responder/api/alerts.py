@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from omc.config import Environment
 from omc.config.alert_tables import AlertsTable
 from omc.config.mistakes import Source, read_as
-from omc.errors import Missing, WrongUse
+from omc.errors import Missing, StackError, WrongUse
 from omc.model.matchers import FORM, parse_all
 from omc.responder import records
 from omc.responder.alerts import Alert
@@ -170,7 +170,10 @@ def _rules(context: ApiContext, environment: Environment, body: ReplayBody) -> R
     own = rules_of(context.stack, environment)
     table = context.stack.alerts
     if body.alerts is not None:
-        table = read_as(AlertsTable, body.alerts, Source(FilePath("alerts"), ""))
+        try:
+            table = read_as(AlertsTable, body.alerts, Source(FilePath("alerts"), ""))
+        except StackError as error:  # which has a line, as of a file
+            raise WrongUse(error.message.replace("alerts, line 1: ", "alerts: ")) from error
     return from_table(
         table,
         environment.name,

@@ -40,13 +40,13 @@ def answerer_of(accept: Annotated[str, Header(include_in_schema=False)] = "") ->
 
 def version_of(
     if_match: Annotated[
-        str | None,
+        str,
         Header(
-            pattern=r'^"(0|[1-9][0-9]{0,8})"$', description="The ETag of what you saw: what has changed since stays."
+            pattern=r'^("(0|[1-9][0-9]{0,8})")?$', description="The ETag of what you saw: what has changed since stays."
         ),
-    ] = None,
+    ] = "",
 ) -> int | None:
-    return None if if_match is None else int(if_match.strip('"'))
+    return int(if_match.strip('"')) if if_match else None
 
 
 def require_version(found: int, wanted: int | None, what: str) -> None:

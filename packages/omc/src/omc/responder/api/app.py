@@ -130,9 +130,9 @@ def _problems_of(path: str, method: str, operation: dict[str, Any]) -> set[int]:
     if operation.get("security"):
         found |= {400, 401, 403}
     if "{" in path:
-        found.add(404)
+        found |= {400, 404}
     if method != "get":
-        found.add(409)
+        found |= {404, 409}  # what a body names may not be there
     if any(each["name"].lower() == "if-match" for each in operation.get("parameters", ())):
         found.add(412)
     return found

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response
 
-from omc.errors import Refused, WrongUse
+from omc.errors import Refused
 from omc.incidents.events import ActionItem, PostmortemChanged, PostmortemMoved
 from omc.incidents.incident import POSTMORTEM_STATES, SECTIONS, Incident
 from omc.model.people import Person
@@ -88,8 +88,6 @@ def change(work: Working, number: Number, body: PostmortemChange, seen: Seen, an
     """All of it or nothing. With `If-Match`, what somebody else has written meanwhile stays: 412."""
     changes = [PostmortemChanged(section, text) for section, text in body.sections.items()]
     moved = [PostmortemMoved(body.state)] if body.state else []
-    if not changes and not moved:
-        raise WrongUse("This changes nothing: give sections, a state, or both.")
     changed = work.done(
         lambda store, doer: learning.change_postmortem(store, work.name, number, doer, [*changes, *moved], seen),
         lambda: incident_of(work.context.store, work.name, number),
