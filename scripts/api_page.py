@@ -19,10 +19,10 @@ BEGIN, END = "<!-- routes: scripts/api_page.py -->\n", "<!-- end of routes -->"
 def table() -> str:
     """A row for each route, in the order of the routers."""
     rows = ["| request | who may | what |", "|---|---|---|"]
-    for route in routes():
+    for method, route in routes():
         permission = needed(route.dependant)
         role = role_for(permission).value if permission else "everybody"
-        rows += [f"| `{method} {route.path}` | {role} | {route.summary} |" for method in sorted(route.methods)]
+        rows.append(f"| `{method} {route.path}` | {role} | {route.summary} |")
     return "\n".join(rows) + "\n"
 
 

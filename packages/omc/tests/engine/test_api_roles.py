@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 import pytest
-from fastapi.routing import APIRoute
 
 from omc.access.model import PERMISSIONS, Permission, Role
-from omc.responder.api.app import ROUTERS
+from omc.responder.api.app import routes
+from omc.responder.api.callers import needed
 from omc.store.incidents import open_incident
 from omc.store.opened import Store
 from support.api_server import ApiServer, api_server, stack_in
@@ -112,14 +112,8 @@ def api(store_of_module: Store, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 def test_each_route_is_in_the_table_and_none_is_there_that_is_not() -> None:
-    there = {
-        (method, route.path)
-        for router in ROUTERS
-        for route in router.routes
-        if isinstance(route, APIRoute)
-        for method in route.methods or ()
-    }
-    assert there == set(NEEDS)
+    there = {(method, route.path): needed(route.dependant) for method, route in routes()}
+    assert there == dict(NEEDS)
 
 
 @pytest.mark.parametrize("role", [None, *Role])

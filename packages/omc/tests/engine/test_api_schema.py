@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 import schemathesis
-from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from omc.responder.api.app import ROUTERS, make_app
+from omc.responder.api.app import make_app, routes
 from omc.responder.api.context import make_context
 from omc.store import embedded
 from omc.store.incidents import open_incident
@@ -20,13 +19,7 @@ from support.api_server import measured, on_call_of, stack_in, tokens_of_each_ro
 from support.engine_world import execute, opened_at, place_in
 
 LIMITS = "[server.limits]\nrequests_per_minute = 100000\naddress_requests_per_minute = 100000\n"
-OPERATIONS = [
-    (method, route.path)
-    for router in ROUTERS
-    for route in router.routes
-    if isinstance(route, APIRoute)
-    for method in sorted(route.methods or ())
-]
+OPERATIONS = [(method, route.path) for method, route in routes()]
 MAX_EXAMPLES = 8
 NOT_IN_A_SCHEMA = {
     *("merge", "notifications", "snooze", "split"),

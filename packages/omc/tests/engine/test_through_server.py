@@ -171,8 +171,8 @@ def told_now(store: Store, name: str, environment: str) -> Notification:
 
 
 def stamped(text: str) -> str:
-    """Without when a calendar was made."""
-    return re.sub(r"DTSTAMP:\S+", "", text)
+    """Without when a calendar was made, and where the period ends that it is of."""
+    return re.sub(r"(DTSTAMP|DTEND):\S+", "", text)
 
 
 def test_a_plan_is_approved_through_a_server_by_whoever_the_token_is(

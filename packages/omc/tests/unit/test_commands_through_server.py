@@ -3,7 +3,6 @@ sentence that it can't: none answers from the record here. What is asked is look
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -12,11 +11,10 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from fastapi.routing import APIRoute
 
 from omc.cli.main import COMMANDS, root
 from omc.errors import OmcError
-from omc.responder.api.app import ROUTERS
+from omc.responder.api.app import routes
 from support.api_server import PEOPLE
 from support.commands import ROOT
 from support.http_server import serving
@@ -197,14 +195,4 @@ def test_a_command_asks_the_server_or_refuses(
     assert ended.exception.message == SENTENCE
     method, _, path = request_.partition(" ")
     assert (wire.keys[0] is not None) == (method != "GET")
-    assert [route for route in routes() if method in route[0] and route[1].fullmatch(path)] != []
-
-
-def routes() -> list[tuple[frozenset[str], re.Pattern[str]]]:
-    """Of the API, by their methods and the form of their addresses."""
-    return [
-        (frozenset(route.methods or ()), route.path_regex)
-        for router in ROUTERS
-        for route in router.routes
-        if isinstance(route, APIRoute)
-    ]
+    assert [route.path for known, route in routes() if known == method and route.path_regex.fullmatch(path)] != []

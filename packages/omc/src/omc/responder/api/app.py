@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 import omc
+from omc.access.model import role_for
 from omc.responder.api import (
     alerts,
     calendars,
@@ -28,12 +30,10 @@ from omc.responder.api import (
     silences,
     tokens,
 )
+from omc.responder.api.callers import needed
 from omc.responder.api.context import ApiContext
 from omc.responder.api.guard import Guard
 from omc.responder.api.problems import HANDLERS, MEDIA_TYPE, MaskedJson, Problem
-
-if TYPE_CHECKING:
-    from fastapi.routing import APIRoute
 
 THREADS = 8
 """Requests that are worked on at a time: fewer than the store has connections, since the responder wants some too."""
@@ -93,6 +93,14 @@ def make_app(context: ApiContext) -> FastAPI:
     return app
 
 
+def routes() -> Iterator[tuple[str, APIRoute]]:
+    """Of all routers, each with its method."""
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                yield from ((method, route) for method in sorted(route.methods or ()))
+
+
 def _operation_id(route: APIRoute) -> str:
     """``incidents_show``: by which generated clients call it."""
     return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"
@@ -111,6 +119,9 @@ def _schema(app: FastAPI) -> dict[str, Any]:
         parts = schema.setdefault("components", {}).setdefault("schemas", {})
         for name in ("HTTPValidationError", "ValidationError"):
             parts.pop(name, None)
+        for method, route in routes():
+            if (permission := needed(route.dependant)) is not None:
+                schema["paths"][route.path][method.lower()]["x-omc-role"] = role_for(permission).value
         names = [each.name for each in app.state.context.environments]
         parts["Problem"] = Problem.model_json_schema()
         for path, methods in schema["paths"].items():

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from omc.access.model import Caller, NotAuthenticated, Permission, require
 from omc.errors import WrongUse
-from omc.responder.api.callers import BEARER, COST_OF_A_GUESS
+from omc.responder.api.callers import ASKED, BEARER, COST_OF_A_GUESS
 from omc.responder.api.context import Chosen, Context
 from omc.responder.api.guard import address_of
 from omc.responder.intake import envelope
@@ -50,6 +50,9 @@ def sender_of(
     request.state.caller = found.name
     require(found, Permission.RESPOND)
     return found
+
+
+ASKED[sender_of] = Permission.RESPOND
 
 
 async def body_of(request: Request) -> bytes:
