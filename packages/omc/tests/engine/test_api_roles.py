@@ -119,11 +119,13 @@ def test_each_route_is_in_the_table_and_none_is_there_that_is_not() -> None:
 @pytest.mark.parametrize("role", [None, *Role])
 def test_a_role_may_what_the_table_says_and_nothing_else(api: ApiServer, role: Role | None) -> None:
     """Who may isn't told 401 or 403, whatever else is wrong with the request; who may not is told nothing else."""
-    wrong = []
+    wrong, said = [], []
     with api.of(role.value) if role else api.client() as client:
         for (method, path), needed in NEEDS.items():
             address = re.sub(r"\{(\w+)\}", lambda found: VALUES[found[1]], path)
-            status = client.request(method, address).status_code
+            answer = client.request(method, address)
+            status = answer.status_code
+            said.append(answer.text)
             if needed is None:
                 is_right = status in (200, 404)
             elif role is None:
@@ -135,3 +137,5 @@ def test_a_role_may_what_the_table_says_and_nothing_else(api: ApiServer, role: R
             if not is_right:
                 wrong.append((method, path, status))
     assert wrong == []
+    secrets = [*api.tokens.values(), VALUES["secret"]]
+    assert not any(secret in text for secret in secrets for text in (*said, *api.log))

@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from omc.config import Environment
 from omc.config.alert_tables import AlertsTable
@@ -20,7 +20,7 @@ from omc.responder.alerts_document import alert_document, alerts_document, expla
 from omc.responder.api.answers import DOCUMENT, Answer
 from omc.responder.api.callers import Reader, Responder
 from omc.responder.api.context import ApiContext, Chosen, Context
-from omc.responder.api.shapes import WHOLE, Body
+from omc.responder.api.shapes import WHOLE, Body, Moment
 from omc.responder.planned import coming, planned_work, unreadable_messages
 from omc.responder.planned_document import planned_document
 from omc.responder.replay import replay as replayed
@@ -70,7 +70,7 @@ class ReplayShape(BaseModel):
 class ReplayBody(Body):
     """Rules in place of the server's own; what isn't given is as there."""
 
-    since: AwareDatetime
+    since: Moment
     alerts: Annotated[dict[str, Any], Field(description="[alerts] of another omc.toml.")] | None = None
     quiet_minutes: Annotated[int, Field(ge=0, le=1440), WHOLE] | None = None
     reopen_minutes: Annotated[int, Field(ge=0, le=10_080), WHOLE] | None = None

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query
-from pydantic import AwareDatetime
 
 from omc.api_client.documents import DOCUMENT_TYPE, to_wire
 from omc.errors import Outdated
 from omc.output.document import Document
 from omc.responder.api.problems import MaskedJson
+from omc.responder.api.shapes import Moment
 
 DOCUMENT: dict[int | str, dict[str, Any]] = {
     200: {"content": {DOCUMENT_TYPE: {"schema": {"type": "object"}}}, "description": "Successful Response"}
@@ -58,4 +58,4 @@ def require_version(found: int, wanted: int | None, what: str) -> None:
 Answer = Annotated[Answerer, Depends(answerer_of)]
 Seen = Annotated[int | None, Depends(version_of)]
 """The version that a change is made of."""
-At = Annotated[AwareDatetime | None, Query(description="A time with its offset; without, now.")]
+At = Annotated[Moment | None, Query(description="A time with its offset; without, now.")]

@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response
 
 from omc.errors import Refused
@@ -21,7 +21,7 @@ from omc.responder.api.callers import Reader
 from omc.responder.api.context import ApiContext, Chosen, Context
 from omc.responder.api.incidents import PREFIX
 from omc.responder.api.life import person_of
-from omc.responder.api.shapes import SOMETHING, Body, IncidentShape, Number, Text, incident_shape
+from omc.responder.api.shapes import SOMETHING, Body, IncidentShape, Moment, Number, Text, incident_shape
 from omc.responder.api.work import Working
 from omc.responder.postmortem import IMPACT, action_items_document, postmortem_document, version_of
 from omc.responder.statistics import statistics, statistics_document
@@ -67,7 +67,7 @@ class ActionItemBody(Body):
     text: Text
     owner: Annotated[str, Field(min_length=1, max_length=200, pattern=SOMETHING)]
     """Her id in [people] of omc.toml, where there are any: she is reminded."""
-    due: AwareDatetime
+    due: Moment
     link: Annotated[str, Field(max_length=500, pattern=r"^https?://[^\s\x00]+$")] | None = None
     """Where else it is kept: an issue's address."""
 
@@ -178,7 +178,7 @@ def read_statistics(
     _: Reader,
     environment: Chosen,
     answer: Answer,
-    since: Annotated[AwareDatetime | None, Query(description="Opened since then; without, within 90 days.")] = None,
+    since: Annotated[Moment | None, Query(description="Opened since then; without, within 90 days.")] = None,
 ) -> Any:
     """Medians and distributions, of the incidents that were opened within the time."""
     now = context.store.now()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from omc.config import Stack
 from omc.errors import Missing, WrongUse, did_you_mean
@@ -15,7 +15,18 @@ from omc.incidents.incident import ROLES
 from omc.model.people import Person
 from omc.responder import life
 from omc.responder.api.incidents import PREFIX
-from omc.responder.api.shapes import SOMETHING, WHOLE, Body, IncidentShape, Level, Number, PersonId, Sentence, Text
+from omc.responder.api.shapes import (
+    SOMETHING,
+    WHOLE,
+    Body,
+    IncidentShape,
+    Level,
+    Moment,
+    Number,
+    PersonId,
+    Sentence,
+    Text,
+)
 from omc.responder.api.work import Working
 
 router = APIRouter(prefix=PREFIX + "/{number}", tags=["on call"])
@@ -50,7 +61,7 @@ class Resolution(Body):
 
 class SnoozeBody(Body):
     minutes: Annotated[int, Field(ge=1, le=MAX_SNOOZE), WHOLE] | None = None
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     """In place of minutes; neither: until the next business hours."""
     why: Sentence
     if_still_firing: Annotated[bool, Field(strict=True)] = False

@@ -9,7 +9,7 @@ from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from omc.config import Stack
 from omc.errors import Missing, WrongUse, did_you_mean
@@ -28,7 +28,7 @@ from omc.output.document import Document
 from omc.responder.api.answers import DOCUMENT, Answer, Answerer
 from omc.responder.api.changes import Change, Changing
 from omc.responder.api.context import ApiContext
-from omc.responder.api.shapes import WHOLE, Body, PersonId
+from omc.responder.api.shapes import WHOLE, Body, Moment, PersonId
 
 router = APIRouter(prefix="/v1/on-call", tags=["on call"])
 RotaName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,31}$", description="A rota.")]
@@ -55,8 +55,8 @@ class ImportShape(BaseModel):
 
 
 class OverrideBody(Body):
-    begin: AwareDatetime
-    end: AwareDatetime
+    begin: Moment
+    end: Moment
     people: Annotated[list[PersonId], Field(min_length=1, max_length=20)]
     instead_of: PersonId | None = None
     """Only this one's place is taken."""
@@ -71,9 +71,9 @@ class UndoBody(Body):
 class ShiftBody(Body):
     """The shift at a time, or what lies between two; without any: the one that is under way."""
 
-    at: AwareDatetime | None = None
-    begin: AwareDatetime | None = None
-    end: AwareDatetime | None = None
+    at: Moment | None = None
+    begin: Moment | None = None
+    end: Moment | None = None
     instead_of: PersonId | None = None
     """Whose shift."""
     reason: Reason = ""

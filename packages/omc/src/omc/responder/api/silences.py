@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from omc.config import Environment
 from omc.errors import Missing, WrongUse
@@ -17,7 +17,7 @@ from omc.responder.api.answers import DOCUMENT, Answer, Answerer, Seen, require_
 from omc.responder.api.callers import Reader
 from omc.responder.api.changes import Changing
 from omc.responder.api.context import ApiContext, Chosen, Context
-from omc.responder.api.shapes import WHOLE, Body, Sentence
+from omc.responder.api.shapes import WHOLE, Body, Moment, Sentence
 from omc.responder.rules import rules_of
 from omc.responder.silences import MAX_LENGTH, Created, Silence
 
@@ -52,7 +52,7 @@ class SilenceBody(Body):
     conditions: Conditions
     """All of them must hold."""
     minutes: Minutes | None = None
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     """In place of minutes."""
     reason: Sentence
     owner: Sentence | None = None
@@ -68,7 +68,7 @@ class EndBody(Body):
 class ExtendBody(Body):
     minutes: Minutes | None = None
     """From now."""
-    until: AwareDatetime | None = None
+    until: Moment | None = None
 
 
 @router.get("", summary="The silences that hold", response_model=SilencesShape, responses=DOCUMENT)
