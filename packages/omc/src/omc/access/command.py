@@ -102,8 +102,8 @@ def list_tokens(context: click.Context, env: str | None, everything: bool, outpu
     """
     stack, environment = _chosen(context.obj, env)
     if (server := configured()) is not None:
-        asked = {"state": "all" if everything else "valid"}
-        show(through.read_all(server, TOKENS, asked, "items", "offset"), output)
+        query = {"state": "all" if everything else "valid"}
+        show(through.read_all(server, TOKENS, query, "items", "offset"), output)
         return
     from omc.access.records import tokens_of
     from omc.store.database import open_store

@@ -15,7 +15,7 @@ from omc.model.typed_json import from_json, to_json
 from omc.output.document import Block, Document, Field, Fields, Row, Section, Table
 
 DOCUMENT_TYPE = "application/vnd.omc.document+json"
-"""The media type by which a whole document is asked for, in place of its data alone."""
+"""The media type by which a whole document is wanted for, in place of its data alone."""
 PAGE = 500
 MAX_PAGES = 200
 
@@ -61,13 +61,13 @@ def ask(server: Server, path: str, body: Mapping[str, Any] | None = None, *, met
 
 def read_all(server: Server, path: str, query: Mapping[str, Any], name: str, cursor: str = "cursor") -> Document:
     """A list to its end: the rows of its pages below each other, and the items that its data has under ``name``."""
-    asked = dict(query) | {"limit": PAGE}
-    whole = read(server, path, asked)
+    wanted = dict(query) | {"limit": PAGE}
+    whole = read(server, path, wanted)
     for _ in range(MAX_PAGES):
         following = _data(server, whole).get("next")
         if following is None:
             return whole
-        more = read(server, path, asked | {cursor: following})
+        more = read(server, path, wanted | {cursor: following})
         items = [*_items(server, whole, name), *_items(server, more, name)]
         data = {**whole.data, name: items, "next": _data(server, more).get("next")}
         whole = replace(whole, blocks=_joined(whole.blocks, more.blocks), data=data)

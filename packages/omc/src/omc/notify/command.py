@@ -118,9 +118,9 @@ def outbox(context: click.Context, env: str | None, output: str, failed: bool) -
     stack = load(context.obj)
     environment = environment_of(stack, env)
     if (server := configured()) is not None:
-        asked = {"state": "failed" if failed else "unsent"}
+        query = {"state": "failed" if failed else "unsent"}
         path = f"/v1/environments/{environment.name}/pages"
-        show(through.read_all(server, path, asked, "pages", "offset"), output)
+        show(through.read_all(server, path, query, "pages", "offset"), output)
         return
     from omc.notify.outbox_document import outbox_document
     from omc.store.database import open_store

@@ -96,8 +96,8 @@ def schedule(context: click.Context, name: str, begin: str | None, days: int, en
     ground = ground_of(context.obj, env)
     first = ground.moment(begin or "now")
     if (server := configured()) is not None:
-        asked = {"begin": first.isoformat(), "days": days}
-        show(through.read(server, f"{API}/rotas/{segment(name)}/schedule", asked), output)
+        query = {"begin": first.isoformat(), "days": days}
+        show(through.read(server, f"{API}/rotas/{segment(name)}/schedule", query), output)
         return
     from omc.oncall import changing
 

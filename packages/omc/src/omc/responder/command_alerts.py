@@ -129,8 +129,8 @@ def list_alerts(
     matchers = parse_all(conditions)
     matching = [str(each) for each in matchers]
     if (there := _server(context.obj, env)) is not None:
-        asked = {"state": "all" if everything else "firing", "match": matching}
-        show_document(through.read_all(there.server, f"{there.path}/alerts", asked, "alerts", "offset"), output)
+        query = {"state": "all" if everything else "firing", "match": matching}
+        show_document(through.read_all(there.server, f"{there.path}/alerts", query, "alerts", "offset"), output)
         return
     from omc.responder import records
 
@@ -389,8 +389,8 @@ def silences(context: click.Context, env: str | None, everything: bool, output: 
     omc alerts silences --env production --all --output json
     """
     if (there := _server(context.obj, env)) is not None:
-        asked = {"state": "all" if everything else "holding"}
-        show_document(through.read_all(there.server, f"{there.path}/silences", asked, "silences"), output)
+        query = {"state": "all" if everything else "holding"}
+        show_document(through.read_all(there.server, f"{there.path}/silences", query, "silences"), output)
         return
     from omc.responder import records
 
