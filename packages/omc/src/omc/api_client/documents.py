@@ -15,7 +15,7 @@ from omc.model.typed_json import from_json, to_json
 from omc.output.document import Block, Document, Field, Fields, Row, Section, Table
 
 DOCUMENT_TYPE = "application/vnd.omc.document+json"
-"""The media type by which a whole document is wanted for, in place of its data alone."""
+"""The media type by which all of a document is requested, in place of its data alone."""
 PAGE = 500
 MAX_PAGES = 200
 
