@@ -152,7 +152,7 @@ def test_what_is_read_through_a_server_is_what_is_read_without(world: World, sto
         assert [each["name"] for each in listed["alerts"]] == sorted(names, reverse=True)
         assert "next" in listed
         stats = omc("incident", "stats", "--output", "json").json
-        assert (stats["incidents"], stats["by_severity"]) == (1, {"1": 1})
+        assert (stats["incidents"], stats["by_severity"]) == (1, {"2": 1})
         replayed = omc("alerts", "replay", "--since", "1d", "--with", str(file))
         assert (replayed.returncode, "The same incidents" in replayed.stdout) == (0, True), replayed.stdout
         [waiting] = omc("notify", "outbox", "--output", "json").json["pages"]
