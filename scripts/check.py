@@ -44,6 +44,7 @@ CHECKS = (
     Check("mypy: frontend", "mypy", ("--strict", "--no-error-summary", "frontend"), ROOT / "apps/frontend"),
     Check("words", "python", ("scripts/old_words.py",)),
     Check("docs/checks.md", "python", ("scripts/checks_page.py", "--check")),
+    Check("docs/api.md", "python", ("scripts/api_page.py", "--check")),
     Check("omc.toml: page and schema", "python", ("scripts/configuration.py", "--check")),
     Check("import contracts", "lint-imports", ("--no-cache",)),
     Check("terraform: format", "terraform", ("fmt", "-check", "-recursive", "infrastructure")),

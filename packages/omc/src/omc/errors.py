@@ -47,6 +47,10 @@ class Refused(OmcError):
     """A change was asked for that must not be made as things are. Nothing was changed."""
 
 
+class Outdated(Refused):
+    """What was to be changed isn't as the caller saw it any more: somebody else was quicker. Nothing was changed."""
+
+
 class Altered(Refused):
     """What omc's own record holds isn't what omc wrote there. Nothing is done because of it."""
 

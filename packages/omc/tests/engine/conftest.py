@@ -96,3 +96,12 @@ def world(
         for command in made.started:
             command.send(signal.SIGKILL)
             command.done()
+
+
+@pytest.fixture(scope="module")
+def store_of_module(server: embedded.Server) -> Iterator[Store]:
+    """One store for all tests of a file, which mind what the others leave there."""
+    name = f"test{next(_NUMBERS)}"
+    execute(server, f"CREATE DATABASE {name} TEMPLATE template_omc STRATEGY file_copy")
+    with open_store(place_in(server, name)) as opened:
+        yield opened

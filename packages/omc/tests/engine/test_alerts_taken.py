@@ -437,6 +437,10 @@ def test_alerts_from_the_command_line(world: World) -> None:
         ("rds-no-data", "firing", 1),
         ("alb-5xx-percent", "held", None),
     ]
+    matching = omc("list", "name=rds-*", "severity!=3", "--output", "json").json["alerts"]
+    assert [each["name"] for each in matching] == ["rds-no-data"]
+    assert omc("list", "service=nobody").stdout == "No alert in production fires and meets service=nobody.\n"
+    assert omc("list", "rds").returncode == 2
     shown = omc("show", "rds-no-data").stdout
     assert "Look at the instance's state and its events" in shown
     assert "fires: incident 1" in shown

@@ -7,31 +7,29 @@ from typing import Any
 
 import pytest
 import schemathesis
-from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from omc.responder.api.app import ROUTERS, make_app
+from omc.responder.api.app import make_app, routes
 from omc.responder.api.context import make_context
 from omc.responder.api.guard import SNS_PATH
 from omc.store import embedded
 from omc.store.incidents import open_incident
-from support.api_server import on_call_of, stack_in, tokens_of_each_role
+from support.api_server import measured, on_call_of, stack_in, tokens_of_each_role
 from support.engine_world import execute, opened_at, place_in
 
 LIMITS = "[server.limits]\nrequests_per_minute = 100000\naddress_requests_per_minute = 100000\n"
-OPERATIONS = [
-    (method, route.path)
-    for router in ROUTERS
-    for route in router.routes
-    if isinstance(route, APIRoute) and route.include_in_schema
-    for method in sorted(route.methods or ())
-]
-MAX_EXAMPLES = 12
-NOT_IN_A_SCHEMA = {"browsers", "merge", "notifications", "snooze", "split"}
-"""A key that is no point of the curve; into itself; another's format; minutes and a time, or a time that is over;
-alerts that it doesn't have: refused with 400."""
+OPERATIONS = [(method, route.path) for method, route in routes()]
+MAX_EXAMPLES = 8
+NOT_IN_A_SCHEMA = {
+    *("browsers", "merge", "notifications", "snooze", "split"),
+    *("replays", "silences", "extend", "test-pages", "take", "cover", "imports", "calendars"),
+    *("postmortem", "end"),
+}
+"""What is refused with 400 although a schema can't say so: a key that is no point of the curve; into itself; another's
+format; minutes and a time, or a time that is over; alerts that it doesn't have; rules of omc.toml; nobody of [people];
+an export that is none; a rota and a person; a version that is over."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +38,8 @@ def schema(server: embedded.Server, tmp_path_factory: pytest.TempPathFactory) ->
     with opened_at(place_in(server, "of_schema")) as store:
         stack = stack_in(tmp_path_factory.mktemp("api"), LIMITS)
         chosen = [stack.environments["staging"], stack.environments["production"]]
-        app = make_app(make_context(stack, chosen, store, on_call=on_call_of(stack, store), log=lambda _: None))
+        on_call = on_call_of(stack, store)
+        app = make_app(make_context(stack, chosen, store, on_call=on_call, log=lambda _: None, measure=measured))
         for number in range(3):
             open_incident(store, "production", 2, f"number {number}", "ann")
         loaded = schemathesis.openapi.from_asgi("/openapi.json", app)
@@ -51,7 +50,7 @@ def schema(server: embedded.Server, tmp_path_factory: pytest.TempPathFactory) ->
 def test_what_the_schema_allows_is_taken(schema: Any, method: str, path: str) -> None:
     """Or refused by what is so just then, which no schema can say: there is no such person, it is resolved already."""
     loaded, headers = schema
-    is_more = path.rpartition("/")[2] in NOT_IN_A_SCHEMA
+    is_more = method != "GET" and path.rpartition("/")[2] in NOT_IN_A_SCHEMA
 
     def ask(case: Case[Any]) -> None:
         if "number" in case.path_parameters and case.path_parameters["number"] % 4:

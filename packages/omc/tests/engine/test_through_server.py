@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
+from omc.access.model import Role
+from omc.access.records import create_token
 from omc.api_client.http import Server
 from omc.api_client.incidents import ServerDesk
 from omc.config import load
+from omc.engine import journal
+from omc.engine.actors import Actor
 from omc.errors import BadAnswer, OmcError, Refused, Throttled, Unknown
 from omc.incidents.events import TYPES, Noted
 from omc.model.events import EventTypes, UnknownEvent
+from omc.model.plan import Plan, Risk, Step
+from omc.responder.model import Notification
+from omc.responder.records import take
 from omc.store.eventlog import append
 from omc.store.incidents import incident_of, incidents_of, open_incident
 from omc.store.opened import Store
+from support.alerts_world import notification, rules
 from support.api_server import PEOPLE, ApiServer, api_server
 from support.commands import CommandResult
 from support.engine_world import World
@@ -107,9 +116,97 @@ def test_what_may_not_be_is_said_as_without_a_server(world: World, api: ApiServe
     )
     unknown = omc("incident", "list", OMC_TOKEN="omc_" + "A" * 43)
     assert (unknown.returncode, "doesn't take the token in OMC_TOKEN" in unknown.stderr) == (3, True)
-    for command in (("postmortem", "1"), ("stats",)):
-        refused = omc("incident", *command)
-        assert (refused.returncode, "unset OMC_SERVER for it" in refused.stderr) == (2, True), refused.stderr
+
+
+def test_what_is_read_through_a_server_is_what_is_read_without(world: World, store: Store) -> None:
+    """Word for word, as a table, and for programs."""
+    file = world.stack.file
+    file.write_text(f'{file.read_text()}{PEOPLE}{ROTA}\n[server]\nlisten = "127.0.0.1:0"\n')
+    production = replace(rules(), environment="production", prefix="ohmycoins-production-")
+    names = ("rds-no-data", "alb-5xx-percent")
+    take(store, production, [told_now(store, name, "production") for name in names])
+    with api_server(store, load(file)) as api:
+        omc, admin = Shell(world, api), Shell(world, api, "admin")
+        responder = Shell(world, api)
+        done = [
+            responder("incident", "resolve", "1", "it ended", "--override", "a rehearsal"),
+            responder("incident", "action", "1", "Raise the limit", "--owner", "jo", "--due", "2026-12-20"),
+            responder("incident", "postmortem", "1", "--write", "causes", "The pool.", "--state", "review"),
+            responder("alerts", "silence", "name=x*", "--for", "2h", "--reason", "a rehearsal", "--yes"),
+            responder("oncall", "test", "jo"),
+        ]
+        assert [(each.returncode, each.stderr) for each in done] == [(0, "")] * len(done)
+        assert done[1].stdout == "Action item 1 of incident 1 is jo's.\n"
+        assert "Silence 1 of production holds until" in done[3].stdout
+        for words in (
+            *("alerts list", "alerts list name=rds-*", "alerts show rds-no-data", "alerts explain alb-5xx-percent"),
+            *("alerts silences", "alerts planned", "incident postmortem 1", "incident show 1"),
+            *("oncall schedule primary --from 2026-12-20", "oncall explain --at 2026-12-25T03:00"),
+            *("oncall export primary --days 20", "token list"),
+        ):
+            here = world.omc(*words.split(), "--env", "production")
+            there = (admin if words.startswith("token") else omc)(*words.split())
+            assert (there.returncode, stamped(there.stdout)) == (here.returncode, stamped(here.stdout)), words
+            assert there.stdout, there.stderr
+        listed = omc("alerts", "list", "--all", "--output", "json").json
+        assert [each["name"] for each in listed["alerts"]] == sorted(names, reverse=True)
+        assert "next" in listed
+        stats = omc("incident", "stats", "--output", "json").json
+        assert (stats["incidents"], stats["by_severity"]) == (1, {"2": 1})
+        replayed = omc("alerts", "replay", "--since", "1d", "--with", str(file))
+        assert (replayed.returncode, "The same incidents" in replayed.stdout) == (0, True), replayed.stdout
+        [waiting] = omc("notify", "outbox", "--output", "json").json["pages"]
+        assert waiting["page"].startswith("notice:test:production:jo:")
+        assert omc("notify", "retry", waiting["page"]).returncode == 0
+        assert "Silence 1 of production is over" in omc("alerts", "unsilence", "1", "--why", "done").stdout
+        viewer = Shell(world, api, "viewer")
+        assert viewer("incident", "postmortem", "1").returncode == 0
+        assert viewer("incident", "postmortem", "1", "--state", "done").returncode == 1
+        assert admin("token", "revoke", "viewer", "--reason", "a rehearsal").stdout == "The token viewer is revoked.\n"
+        assert viewer("alerts", "list").returncode == 3
+
+
+def told_now(store: Store, name: str, environment: str) -> Notification:
+    return replace(notification(name, environment=environment), at=store.now() - timedelta(minutes=2))
+
+
+def stamped(text: str) -> str:
+    """Without when a calendar was made, and where the period ends that it is of."""
+    return re.sub(r"(DTSTAMP|DTEND):\S+", "", text)
+
+
+def test_a_plan_is_approved_through_a_server_by_whoever_the_token_is(
+    world: World, api: ApiServer, store: Store
+) -> None:
+    step = Step("one", "fake.set", {"key": "one", "value": 1}, "Set one")
+    plan = Plan("fake", "production", {"values": {"one": 1}}, "Set one", Risk("high"), (step,))
+    run = journal.create(store, plan, Actor("alice"), api.context.environment("production").approvals)
+    api.tokens["of jo"] = create_token(store, "jo-laptop", Role.APPROVER, "ann", person="jo")[1]
+    nobody = Shell(world, api, "approver")("approve", run.id)
+    assert (nobody.returncode, "must belong to a person" in nobody.stderr) == (1, True)
+    other = Shell(world, api, "of jo")("approve", run.id, "--plan", "deadbeef0000")
+    assert (other.returncode, "has the hash" in other.stderr) == (1, True)
+    done = Shell(world, api, "of jo")("approve", run.id)
+    assert done.stdout == f"{run.id} may begin: approved by jo, by token jo-laptop.\n", done.stderr
+
+
+def test_a_calendars_address_is_shown_once_and_read_by_anybody_who_has_it(world: World, store: Store) -> None:
+    file = world.stack.file
+    file.write_text(f'{file.read_text()}{PEOPLE}{ROTA}\n[server]\nlisten = "127.0.0.1:0"\n')
+    with api_server(store, load(file)) as api:
+        omc = Shell(world, api)
+        made = omc("oncall", "subscribe", "--person", "jo")
+        address = made.stdout.strip()
+        assert (address.startswith(f"{api.address}/v1/calendars/omc_cal_"), address[-4:]) == (True, ".ics")
+        with api.client() as program:
+            assert "BEGIN:VEVENT" in program.get(address).text
+            [one] = omc("oncall", "subscriptions", "--output", "json").json["items"]
+            assert omc("oncall", "unsubscribe", one["id"]).returncode == 0
+            assert program.get(address).status_code == 404
+        assert address.rpartition("/")[2][:-4] not in omc("oncall", "subscriptions").stdout
+        refused = world.omc("oncall", "subscribe", "primary", "--env", "production")
+        assert (refused.returncode, "set [server] address" in refused.stderr) == (2, True)
+        assert not any("omc_cal_" in line for line in api.log)
 
 
 UNUSABLE: list[tuple[dict[str, str], str]] = [
@@ -254,7 +351,6 @@ def test_a_shift_is_taken_given_back_and_seen_through_a_server(world: World, sto
         assert omc("oncall", "explain", "--at", "2026-12-25 04:00").returncode in (0, 1)
         assert omc("oncall", "undo", "primary", "1").returncode in (1, 2)
         assert Shell(world, api, "viewer")("oncall", "undo", "primary", "1").returncode in (1, 2)
-        assert omc("oncall", "verify", "jo", "sms:+61400000001").returncode == 2
 
 
 def test_the_rotas_of_the_api(world: World, store: Store) -> None:

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from omc.access.document import token_data, tokens_document
 from omc.access.model import PERMISSIONS, ApiToken, Role
+from omc.api_client import documents as through
+from omc.api_client.http import Server, configured, refuse_server, segment
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import Period, environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
 from omc.engine.actors import Actor, actor_of
 from omc.engine.github import refuse_fleeting_record
-from omc.errors import WrongUse, did_you_mean
+from omc.errors import Missing, WrongUse, did_you_mean
 from omc.output import echo, line, to_json
-from omc.output.document import Document, Literal, Paragraph, Row, Severity, Status, Table
 from omc.output.gate import reveal
 from omc.redaction import REDACTED
 from omc.store.location import locate_store
-from omc.times import format_time, iso
 
 if TYPE_CHECKING:
     from omc.store.opened import Store
 
 LIFETIME = Period(timedelta(days=3650), "hours or days up to 3650d: 12h, 90d", units="hd", name="lifetime")
+TOKENS = "/v1/tokens"
 ROLES = click.Choice([role.value for role in Role])
 MEANINGS = "; ".join(f"{role.value}: {', '.join(sorted(each))}" for role, each in PERMISSIONS.items())
 
@@ -71,6 +74,7 @@ def create(
     """
     from omc.access.records import create_token
 
+    refuse_server(context.command_path)
     stack, environment = _chosen(context.obj, env)
     if person is not None and person not in stack.persons:
         raise WrongUse(f"There is no [people.{person}] in omc.toml.{did_you_mean(person, list(stack.persons))}")
@@ -78,7 +82,7 @@ def create(
         until = store.now() + expires if expires else None
         made, secret = create_token(store, name, Role(role), actor.name, until, person or "", actor.link)
     if output == "json":
-        reveal(to_json({**_data(made, made.created_at), "token": secret}), secret)
+        reveal(to_json({**token_data(made, made.created_at), "token": secret}), secret)
         return
     echo(line(f"The token {made.name} ({role}) is made. Keep it now; it is shown this once:"), err=True)
     reveal(REDACTED, secret)
@@ -96,10 +100,14 @@ def list_tokens(context: click.Context, env: str | None, everything: bool, outpu
     omc token list --env production
     omc token list --env production --all --output json
     """
+    stack, environment = _chosen(context.obj, env)
+    if (server := configured()) is not None:
+        query = {"state": "all" if everything else "valid"}
+        show(through.read_all(server, TOKENS, query, "items", "offset"), output)
+        return
     from omc.access.records import tokens_of
     from omc.store.database import open_store
 
-    stack, environment = _chosen(context.obj, env)
     place = locate_store(stack, environment)
     shown: list[ApiToken] = []
     now = None
@@ -122,52 +130,29 @@ def revoke(context: click.Context, name: str, reason: str, env: str | None) -> N
     omc token revoke grafana --env production
     omc token revoke 3f9c2a… --reason "found in a log" --env production
     """
+    stack, environment = _chosen(context.obj, env)
+    if (server := configured()) is not None:
+        echo(line(f"The token {_revoke_through(server, name, reason)} is revoked."))
+        return
     from omc.access.records import revoke_token
 
-    stack, environment = _chosen(context.obj, env)
     with _writing(stack, environment) as (store, actor):
         revoked = revoke_token(store, name, actor.name, reason, actor.link)
     echo(line(f"The token {revoked.name} is revoked."))
 
 
-def tokens_document(tokens: Sequence[ApiToken], zone: str, now: datetime | None) -> Document:
-    rows = tuple(
-        Row(
-            (
-                each.name,
-                Literal(each.id),
-                each.role.value if each.role else "unknown",
-                _state(each, now),
-                f"{format_time(each.created_at, zone)} by {each.created_by}",
-                format_time(each.expires, zone) if each.expires else "never",
-            )
-        )
-        for each in tokens
-    )
-    table = Table(("token", "id", "role", "state", "created", "expires"), rows)
-    data = {"items": [_data(each, now) for each in tokens]}
-    return Document("", (table if rows else Paragraph("There is no token."),), data=data)
-
-
-def _state(token: ApiToken, now: datetime | None) -> Status:
-    if token.revoked_at is not None:
-        return Status("revoked")
-    return Status("valid", Severity.OK) if now is None or token.is_valid(now) else Status("expired")
-
-
-def _data(token: ApiToken, now: datetime | None) -> dict[str, object]:
-    return {
-        "name": token.name,
-        "id": token.id,
-        "role": token.role.value if token.role else None,
-        "state": _state(token, now).word,
-        "person": token.person or None,
-        "created_by": token.created_by,
-        "created_at": iso(token.created_at),
-        "expires": iso(token.expires),
-        "revoked_by": token.revoked_by,
-        "revoked_at": iso(token.revoked_at),
-    }
+def _revoke_through(server: Server, name: str, reason: str) -> str:
+    """By its id or its name, of which the valid one is meant; the name that it has."""
+    try:
+        ids = [name] if re.fullmatch(r"[0-9a-f]{16}", name) else []
+        if not ids:
+            found = server.get(TOKENS, {"name": name, "state": "all"})["items"]
+            ids = [each["id"] for each in found if each["is_valid"]] or [each["id"] for each in found]
+        if not ids:
+            raise Missing(f"There is no token {name}. See: omc token list")
+        return str(server.post(f"{TOKENS}/{segment(ids[-1])}/revoke", {"reason": reason})["name"])
+    except (KeyError, TypeError) as error:
+        raise server.strange() from error
 
 
 def _chosen(file: Path | None, env: str | None) -> tuple[Stack, Environment]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import omc
 from omc.errors import (
@@ -39,6 +39,7 @@ TRIES = 2
 """Of a request that got no answer: a POST has a key, by which it takes effect once."""
 NO_ANSWER = frozenset({502, 504})
 """What a load balancer says when the server gave none."""
+JSON, CALENDAR = "application/json", "text/calendar"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -70,6 +71,11 @@ def configured() -> Server | None:
     return Server(address, token)
 
 
+def segment(text: str) -> str:
+    """A word that somebody typed as one part of an address, whatever is in it."""
+    return quote(text, safe="")
+
+
 def refuse_server(what: str) -> None:
     """``WrongUse`` where the shell names a server, for what only the store itself can do."""
     if os.environ.get(SERVER_VARIABLE, "").strip():
@@ -83,25 +89,38 @@ class Server:
     address: str
     token: str = field(repr=False)
 
-    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+    def get(self, path: str, query: Mapping[str, Any] | None = None, *, accept: str = JSON) -> Any:
         """What it answers, parsed. ``OmcError`` has the server's own sentence, or says what stood in the way."""
-        return self._asked("GET", path, query, None)
+        return self._asked("GET", path, query, None, accept)
+
+    def calendar(self, path: str, query: Mapping[str, Any] | None = None) -> bytes:
+        """A calendar, as it stands there."""
+        found = self._asked("GET", path, query, None, CALENDAR)
+        if not isinstance(found, bytes):
+            raise self.strange()
+        return found
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """The same of a request that does something, once, however often it has to be sent."""
-        return self._asked("POST", path, None, body or {})
+        return self.send("POST", path, body)
+
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, accept: str = JSON) -> Any:
+        """As ``post``, by another method."""
+        return self._asked(method, path, None, body or {}, accept)
 
     def strange(self) -> BadAnswer:
         """For what was answered and can't be read."""
         return BadAnswer(f"omc's server at {self.address} answered what this omc can't read. Update the older of both.")
 
-    def _asked(self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None) -> Any:
+    def _asked(
+        self, method: str, path: str, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None, accept: str
+    ) -> Any:
         import httpx
 
         key = secrets.token_hex(16)
         headers = {
             "Authorization": f"Bearer {self.token}",
-            "Accept": "application/json",
+            "Accept": accept,
             "User-Agent": f"omc/{omc.__version__}",
         }
         if body is not None:
@@ -138,6 +157,8 @@ class Server:
             read += part
             if len(read) > MAX_BYTES or time.monotonic() > deadline:
                 raise BadAnswer(f"omc's server at {self.address} answered more than could be read.")
+        if answer.is_success and answer.headers.get("Content-Type", "").partition(";")[0] == CALENDAR:
+            return read
         try:
             found = json.loads(read)
         except (ValueError, RecursionError):
@@ -162,6 +183,7 @@ class Server:
             403: Refused,
             404: Missing,
             409: Refused,
+            412: Refused,
             413: WrongUse,
             429: Throttled,
         }

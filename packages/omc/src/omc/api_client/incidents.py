@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from omc.api_client.documents import ask, read
 from omc.api_client.events import events_of
-from omc.api_client.http import Server
+from omc.api_client.http import Server, segment
 from omc.incidents.events import (
     TYPES,
+    ActionItem,
     AlertLeft,
     Mitigated,
     Noted,
@@ -24,6 +26,7 @@ from omc.incidents.events import (
 from omc.incidents.incident import Incident
 from omc.incidents.model import replay
 from omc.model.people import Person
+from omc.output.document import Document
 
 PAGE = 50
 
@@ -102,6 +105,24 @@ class ServerDesk:
 
     def split(self, number: int, keys: Sequence[str], summary: str, severity: int | None) -> Incident:
         return self._post(number, "split", alerts=list(keys), summary=summary, severity=severity)
+
+    def add_action_item(self, number: int, item: ActionItem) -> Incident:
+        due = item.due.isoformat()
+        return self._post(number, "action-items", text=item.text, owner=item.owner, due=due, link=item.link)
+
+    def end_action_item(self, number: int, id_: str) -> Incident:
+        return self._post(number, f"action-items/{segment(id_)}/done")
+
+    def postmortem(self, number: int) -> Document:
+        return read(self.server, f"{self._path(number)}/postmortem")
+
+    def write_postmortem(self, number: int, sections: Mapping[str, str], state: str | None) -> Document:
+        body = {"sections": dict(sections), "state": state}
+        return ask(self.server, f"{self._path(number)}/postmortem", body, method="PATCH")
+
+    def measure(self, number: int) -> Incident:
+        """Have measured what failed while it lasted."""
+        return self._post(number, "postmortem/measurement")
 
     def _post(self, number: int, verb: str, **body: Any) -> Incident:
         return self._incident(self.server.post(f"{self._path(number)}/{verb}", body))

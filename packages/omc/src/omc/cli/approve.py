@@ -6,11 +6,13 @@ import sys
 
 import click
 
+from omc.api_client import documents as through
+from omc.api_client.http import Server, configured, segment
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import show
 from omc.cli.stores import environment_of_run, store_of_run
-from omc.config import load
+from omc.config import environment_of, load
 from omc.engine.actors import actor_of
 from omc.engine.transitions import State
 from omc.errors import WrongUse
@@ -59,6 +61,11 @@ def approve(
             "--break-glass and --incident NUMBER must be given together. The open incidents: omc incident list"
         )
     stack = load(context.obj)
+    if (server := configured()) is not None:
+        name = environment_of(stack, env).name
+        glass_body = None if break_glass is None else {"reason": break_glass, "incident": incident}
+        echo(line(_through_server(server, name, run_id, plan_hash, glass_body, yes=yes)))
+        return
     with store_of_run(stack, env, run_id) as (store, found):
         run = found
         environment = environment_of_run(stack, run)
@@ -92,3 +99,25 @@ def approve(
     )
     by = ", ".join(each.known or each.by for each in current)
     echo(line(f"{run.id} may begin: approved by {by}. {more}"))
+
+
+def _through_server(
+    server: Server, environment: str, run_id: str, plan_hash: str | None, glass: object, *, yes: bool
+) -> str:
+    """By whoever the token in OMC_TOKEN is; what came of it, in a sentence. What is approved is the plan that was read
+    here, or the one whose hash was given."""
+    path = f"/v1/environments/{environment}/runs/{segment(run_id)}"
+    found = through.read(server, path)
+    if sys.stdin.isatty() and not yes:
+        show(found, "table", page=True)
+        echo()
+        click.confirm(line(f"Approve {run_id}?"), abort=True, err=True)
+    try:
+        wanted = plan_hash or found.data["plan"]["hash"]
+        run = through.ask(server, f"{path}/approve", {"plan": wanted, "break_glass": glass}).data
+        by = ", ".join(each["known"] or each["by"] for each in run["approvals"])
+        if run["state"] == State.AWAITING:
+            return f"{run_id}: approved by {by}; it needs {run['approvals_needed']}."
+    except (KeyError, TypeError) as error:
+        raise server.strange() from error
+    return f"{run_id} may begin: approved by {by}."

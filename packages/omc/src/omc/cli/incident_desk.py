@@ -17,7 +17,7 @@ from omc.errors import WrongUse
 from omc.store.location import locate_store
 
 if TYPE_CHECKING:
-    from omc.incidents.events import Payload
+    from omc.incidents.events import ActionItem, Payload
     from omc.incidents.incident import Incident
     from omc.model.people import Person
 
@@ -37,6 +37,8 @@ class Desk(Protocol):
     def merge(self, number: int, into: int) -> Incident: ...
     def unmerge(self, number: int) -> Incident: ...
     def split(self, number: int, keys: Sequence[str], summary: str, severity: int | None) -> Incident: ...
+    def add_action_item(self, number: int, item: ActionItem) -> Incident: ...
+    def end_action_item(self, number: int, id_: str) -> Incident: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,16 @@ class RecordDesk:
         from omc.responder import life
 
         return life.split(self.record.store, self._name, number, keys, summary, self.record.doer, severity)
+
+    def add_action_item(self, number: int, item: ActionItem) -> Incident:
+        from omc.responder import reminders
+
+        return reminders.add_action_item(self.record.store, self._name, number, self.record.doer, item)
+
+    def end_action_item(self, number: int, id_: str) -> Incident:
+        from omc.responder import reminders
+
+        return reminders.end_action_item(self.record.store, self._name, number, self.record.doer, id_)
 
     @property
     def _name(self) -> str:

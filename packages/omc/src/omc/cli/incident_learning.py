@@ -7,16 +7,20 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from omc.api_client.http import refuse_server
+from omc.api_client import documents as through
+from omc.api_client.http import configured
+from omc.api_client.incidents import ServerDesk
+from omc.cli.incident_desk import opened_desk
 from omc.cli.incident_options import LENGTH, NUMBER, opened_record, person_named, tell
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
 from omc.config import environment_of, load
-from omc.errors import WrongUse
-from omc.incidents.events import ActionItem, PostmortemChanged, PostmortemMoved
+from omc.errors import Refused, WrongUse
+from omc.incidents.events import ActionItem, Captured, PostmortemChanged, PostmortemMoved
 from omc.incidents.incident import POSTMORTEM_STATES, SECTIONS, Incident
 from omc.output import echo, line
+from omc.output.document import Document
 from omc.responder.impact import read_impact
 from omc.responder.postmortem import IMPACT, postmortem_document
 from omc.responder.statistics import statistics, statistics_document
@@ -53,7 +57,13 @@ def postmortem(
     omc incident postmortem 3 --env production --output markdown
     omc incident postmortem 3 --write causes "The pool was too small." --state review --env production
     """
+    server = configured()
+    if server is not None:
+        desk = ServerDesk(server, environment_of(load(context.obj), env).name)
+        show_document(_through_server(desk, number, dict(write), state), output)
+        return
     with opened_record(context.obj, env, number) as record:
+        from omc.responder.learning import change_postmortem
         from omc.responder.life import act
         from omc.store.incidents import incident_of
 
@@ -61,16 +71,32 @@ def postmortem(
         found = incident_of(record.store, name, number)
         if found.resolved_at is not None and IMPACT not in found.captured:
             measured = read_impact(record.environment, found, found.resolved_at)
-            if measured.unknown is not None:
-                echo(line(f"{measured.unknown} So what failed was not measured."), err=True)
+            _say_unmeasured(measured)
             found = act(record.store, name, number, record.doer, measured)
         changes = [PostmortemChanged(section, text) for section, text in write]
-        if changes:
-            found = act(record.store, name, number, record.doer, *changes)
-        if state is not None:
-            found = act(record.store, name, number, record.doer, PostmortemMoved(state))
+        moved = [PostmortemMoved(state)] if state is not None else []
+        if changes or moved:
+            found = change_postmortem(record.store, name, number, record.doer, [*changes, *moved])
         document = postmortem_document(found, record.stack.time_zone, record.store.now())
     show_document(document, output)
+
+
+def _through_server(desk: ServerDesk, number: int, sections: dict[str, str], state: str | None) -> Document:
+    """The same by a server, which measures: whoever may only read gets what is there."""
+    found = desk.incident(number)
+    if found.resolved_at is not None and IMPACT not in found.captured:
+        try:
+            measured = desk.measure(number).captured.get(IMPACT)
+        except Refused as error:
+            echo(line(f"{error.message} So what failed was not measured."), err=True)
+        else:
+            _say_unmeasured(measured)
+    return desk.write_postmortem(number, sections, state) if sections or state else desk.postmortem(number)
+
+
+def _say_unmeasured(measured: Captured | None) -> None:
+    if measured is not None and measured.unknown is not None:
+        echo(line(f"{measured.unknown} So what failed was not measured."), err=True)
 
 
 @click.command()
@@ -104,19 +130,16 @@ def action(
         raise WrongUse(
             "Say what is to be done with --owner PERSON and --due DATE, or which one is done with --done ID."
         )
-    with opened_record(context.obj, env, number) as record:
-        from omc.responder import reminders
-        from omc.store.incidents import incident_of
-
-        name = record.environment.name
+    with opened_desk(context.obj, env, number) as opened:
         if done is not None:
-            changed = reminders.end_action_item(record.store, name, number, record.doer, done)
+            changed = opened.desk.end_action_item(number, done)
             sentence = f"Action item {done} of incident {number} is done."
         else:
-            who = person_named(record.stack, owner or "").id if record.stack.persons else owner or ""
-            id_ = str(len(incident_of(record.store, name, number).action_items) + 1)
-            item = ActionItem(id_, text or "", who, _due(due or datetime.now(UTC), record.stack.time_zone), link)
-            changed = reminders.add_action_item(record.store, name, number, record.doer, item)
+            stack = opened.stack
+            who = person_named(stack, owner or "").id if stack.persons else owner or ""
+            item = ActionItem("", text or "", who, _due(due or datetime.now(UTC), stack.time_zone), link)
+            changed = opened.desk.add_action_item(number, item)
+            id_ = list(changed.action_items)[-1]
             sentence = f"Action item {id_} of incident {number} is {who}'s."
     tell(sentence, changed, output)
 
@@ -138,12 +161,17 @@ def stats(context: click.Context, since: timedelta, env: str | None, output: str
     \b
     omc incident stats --env production --since 30d
     """
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    server = configured()
+    if server is not None:
+        begin = (datetime.now(UTC) - since).isoformat()
+        path = f"/v1/environments/{environment.name}/statistics"
+        show_document(through.read(server, path, {"since": begin}), output)
+        return
     from omc.store.database import open_store
     from omc.store.incidents import incidents_of
 
-    refuse_server(context.command_path)
-    stack = load(context.obj)
-    environment = environment_of(stack, env)
     place = locate_store(stack, environment)
     found: tuple[Incident, ...] = ()
     now = datetime.now(UTC)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omc.api_client.http import refuse_server
 from omc.cli.options import INCIDENT_NUMBER, Period
 from omc.cli.show import show
 from omc.config import Environment, Stack, environment_of, load
@@ -77,7 +76,6 @@ def opened_record(file: Path | None, env: str | None, number: int | None) -> Ite
     from omc.store.database import open_store
     from omc.store.incidents import missing
 
-    refuse_server(click.get_current_context().command_path)
     stack = load(file)
     environment = environment_of(stack, env)
     place = locate_store(stack, environment)

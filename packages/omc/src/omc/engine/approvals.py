@@ -122,19 +122,44 @@ def _approve(
     with store.transaction(actor.name) as transaction:
         run = _locked(transaction, run_id)
         require_unaltered(transaction.session, run)
-        if run.state != State.AWAITING:
-            raise WrongUse(f"The run {run.id} doesn't wait for an approval: it {_state_in_words(run)}.")
-        if plan_hash is not None and (len(plan_hash) < 8 or not run.plan_hash.startswith(plan_hash.lower())):
-            raise Refused(
-                f"The plan of {run.id} has the hash {run.plan_hash[:12]} and not {plan_hash}; look at it again: "
-                f"omc runs show {run.id}"
-            )
+        _require_waiting(run, plan_hash)
         emergency = _emergency(transaction, run, policy, break_glass) if break_glass else None
         if emergency is None:
             _refuse_own(run, actor)
         _give(transaction, run, actor, emergency)
         _make_ready(transaction, run)
         return run
+
+
+def refuse(store: Store, run_id: str, actor: Actor, reason: str, plan_hash: str | None = None) -> Run:
+    """One person's no: the run ends before it began. The run as it is then. ``plan_hash`` as for a yes. Whoever asked
+    for the change may take it back so too."""
+    if not reason.strip():
+        raise WrongUse("Say why: whoever asked for the change reads it.")
+
+    def attempt() -> Run:
+        with store.transaction(actor.name) as transaction:
+            run = _locked(transaction, run_id)
+            require_unaltered(transaction.session, run)
+            _require_waiting(run, plan_hash)
+            run.cancelled_by = actor.name
+            transaction.record("run.refused", run, reason=reason)
+            sentence = f"{actor.words} refused it: {' '.join(reason.split()).rstrip('.')}. Nothing was changed."
+            journal.end_unbegun(transaction, run, sentence)
+            return run
+
+    return _twice(attempt)
+
+
+def _require_waiting(run: Run, plan_hash: str | None) -> None:
+    """Whether a yes or a no to this plan can be said."""
+    if run.state != State.AWAITING:
+        raise WrongUse(f"The run {run.id} doesn't wait for an approval: it {_state_in_words(run)}.")
+    if plan_hash is not None and (len(plan_hash) < 8 or not run.plan_hash.startswith(plan_hash.lower())):
+        raise Refused(
+            f"The plan of {run.id} has the hash {run.plan_hash[:12]} and not {plan_hash}; look at it again: "
+            f"omc runs show {run.id}"
+        )
 
 
 def record_given(store: Store, run_id: str, provided: Sequence[ExternalApproval]) -> None:

@@ -370,9 +370,14 @@ def cancel(store: Store, run_id: str, actor: str) -> Run:
         run.cancelled_by = actor
         transaction.record("run.cancelled", run)
         if run.state in (State.AWAITING, State.READY):
-            run.fence += 1  # a runner that is just about to begin is too late
-            _end(transaction, run, "cancelled", "Cancelled before it began. Nothing was changed.")
+            end_unbegun(transaction, run, "Cancelled before it began. Nothing was changed.")
         return run
+
+
+def end_unbegun(transaction: Transaction, run: Run, sentence: str) -> None:
+    """A run that hasn't begun never will."""
+    run.fence += 1  # a runner that is just about to begin is too late
+    _end(transaction, run, "cancelled", sentence)
 
 
 def _step(session: Session, run: str, phase: Phase, number: int) -> StepRow:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from omc.errors import Refused, WrongUse, did_you_mean
+from omc.errors import Missing, Refused, WrongUse, did_you_mean
 from omc.incidents.events import (
     Absorbed,
     Acknowledged,
@@ -177,7 +177,7 @@ def _action_item(_: Incident, payload: ActionItem, __: datetime) -> None:
 
 def _action_item_known(incident: Incident, payload: ActionItemDone | ActionItemReminded, _: datetime) -> None:
     if payload.id not in incident.action_items:
-        raise WrongUse(f"{name_of(incident)} has no action item {payload.id}.")
+        raise Missing(f"{name_of(incident)} has no action item {payload.id}.")
     if payload.id in incident.action_items_done:
         raise Refused(f"Action item {payload.id} is done already; nothing was recorded.")
 

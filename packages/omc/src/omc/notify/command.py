@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import getpass
-import re
 import secrets
 import socket
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from omc.api_client import documents as through
+from omc.api_client.http import Server, configured, segment
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Stack, environment_of, load
-from omc.config.tables import CONTACT
 from omc.engine.github import refuse_fleeting_record
 from omc.engine.processes import this_process
-from omc.errors import WrongUse, did_you_mean
-from omc.model.pages import Message, Page
-from omc.model.people import Channel, ContactMethod
+from omc.errors import WrongUse
+from omc.model.pages import Page
+from omc.model.people import ContactMethod
 from omc.notify.model import FallOver, log_from, next_attempt
+from omc.notify.trials import methods_of, trial_page
 from omc.output import echo, line
+from omc.output.document import Document
 from omc.store.location import locate_store
 
 if TYPE_CHECKING:
     from omc.store.opened import Store
     from omc.store.outbox import OutboxRow
 
+LOOK_INTERVAL = 0.5
+"""Seconds between two looks at a server's outbox."""
 TRIAL_WITHIN = 90.0
 """Seconds that a test page is watched: every method of an urgent page has been tried by then."""
 
@@ -62,21 +67,40 @@ def test(context: click.Context, target: str, env: str | None, output: str, each
     omc notify test --to "#incidents" --env staging
     omc notify test --to sms:+61400000000 --env staging --output json
     """
-    from omc.notify.outbox_document import trial_document
-    from omc.store.database import open_store
-    from omc.store.outbox import FAILED, SENT
-
     stack = load(context.obj)
     environment = environment_of(stack, env)
+    if (server := configured()) is not None:
+        trial = _try_through(server, environment.name, target, each=each)
+        show(trial, output)
+        return _code_of([page["state"] for page in trial.data["pages"]])
+    from omc.notify.outbox_document import trial_document
+    from omc.store.database import open_store
+
     place = locate_store(stack, environment)
     refuse_fleeting_record(place, environment)
-    recipient, methods = _methods(stack, target)
+    recipient, methods = methods_of(stack, target)
     trials = [(method,) for method in methods] if each else [methods]
     with open_store(place) as store:
         rows = [_try(stack, store, _page(environment.name, recipient, some)) for some in trials]
     show(trial_document(recipient, rows, stack.time_zone), output)
-    codes = {{SENT: 0, FAILED: 1}.get(row.state, 3) for row in rows}
+    return _code_of([row.state for row in rows])
+
+
+def _code_of(states: Sequence[str]) -> int:
+    """Of the states of the outbox's pages."""
+    codes = {{"sent": 0, "failed": 1}.get(each, 3) for each in states}
     return 1 if 1 in codes else max(codes)
+
+
+def _try_through(server: Server, environment: str, target: str, *, each: bool) -> Document:
+    """Have a server send it, and look until it is known what came of it."""
+    path = f"/v1/environments/{environment}/test-pages"
+    found = through.ask(server, path, {"to": target, "each": each})
+    deadline = time.monotonic() + TRIAL_WITHIN
+    while any(page["state"] == "waiting" for page in found.data["pages"]) and time.monotonic() < deadline:
+        time.sleep(LOOK_INTERVAL)
+        found = through.read(server, path, {"page": [page["page"] for page in found.data["pages"]]})
+    return found
 
 
 @notify.command()
@@ -91,12 +115,17 @@ def outbox(context: click.Context, env: str | None, output: str, failed: bool) -
     omc notify outbox --env production
     omc notify outbox --failed --env production --output json
     """
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    if (server := configured()) is not None:
+        query = {"state": "failed" if failed else "unsent"}
+        path = f"/v1/environments/{environment.name}/pages"
+        show(through.read_all(server, path, query, "pages", "offset"), output)
+        return
     from omc.notify.outbox_document import outbox_document
     from omc.store.database import open_store
     from omc.store.outbox import FAILED, WAITING, pages
 
-    stack = load(context.obj)
-    environment = environment_of(stack, env)
     with open_store(locate_store(stack, environment)) as store:
         with store.reading() as session:
             rows = pages(session, [environment.name, ""], [FAILED] if failed else [WAITING, FAILED])
@@ -113,12 +142,16 @@ def retry(context: click.Context, key: str, env: str | None) -> None:
     \b
     omc notify retry page:production:3:1:jo --env production
     """
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    if (server := configured()) is not None:
+        through.ask(server, f"/v1/environments/{environment.name}/pages/{segment(key)}/retry")
+        echo(line(f"{key} is due now. omc serve sends it; see: omc notify outbox --env {environment.name}"))
+        return
     from omc.notify.delivery import send_anew
     from omc.store.database import open_store
     from omc.store.outbox import OutboxRow
 
-    stack = load(context.obj)
-    environment = environment_of(stack, env)
     place = locate_store(stack, environment)
     refuse_fleeting_record(place, environment)
     who = _who()
@@ -132,35 +165,8 @@ def retry(context: click.Context, key: str, env: str | None) -> None:
     echo(line(f"{key} is due now. omc serve sends it; see: omc notify outbox --env {environment.name}"))
 
 
-def _methods(stack: Stack, target: str) -> tuple[str, tuple[ContactMethod, ...]]:
-    """Whom, and how that is reached."""
-    if person := stack.persons.get(target):
-        if not person.contacts:
-            raise WrongUse(f"{target} has no contacts in {stack.file.name}, so nothing can reach {person.name}.")
-        return target, person.contacts
-    if target.startswith("#"):
-        return target, (ContactMethod(Channel.SLACK, target),)
-    if re.fullmatch(CONTACT, target):
-        channel, _, address = target.partition(":")
-        return target, (ContactMethod(Channel(channel), address),)
-    known = ", ".join(stack.persons) or "nobody"
-    raise WrongUse(
-        f"{target} is neither a person of {stack.file.name} (there is {known}), nor a channel such as #incidents, "
-        f"nor a contact such as email:jo@example.com.{did_you_mean(target, list(stack.persons))}"
-    )
-
-
 def _page(environment: str, recipient: str, methods: tuple[ContactMethod, ...]) -> Page:
-    return Page(
-        key=f"notice:{environment}:test:{secrets.token_hex(6)}",
-        environment=environment,
-        recipient=recipient,
-        methods=methods,
-        message=Message(
-            f"Test page from omc for {environment}: nothing is wrong. Tell {_who()} that it arrived.",
-            ("This is what an urgent page looks like here.",),
-        ),
-    )
+    return trial_page(f"notice:{environment}:test:{secrets.token_hex(6)}", recipient, methods, environment, _who())
 
 
 def _try(stack: Stack, store: Store, page: Page) -> OutboxRow:

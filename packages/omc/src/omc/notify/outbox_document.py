@@ -14,6 +14,8 @@ from omc.store.outbox import FAILED, WAITING, OutboxRow
 from omc.times import ago, format_time, iso
 
 ORDER = (Severity.OK, Severity.UNKNOWN, Severity.FAILURE)
+CODE_PAGE = "notice:verify:"
+"""What the key of a page with a code begins with."""
 SEVERITIES = {SENT: Severity.OK, WAITING: Severity.UNKNOWN, FAILED: Severity.FAILURE}
 
 
@@ -65,7 +67,7 @@ def _status(entry: Entry) -> tuple[Status | str, ...] | Status:
 
 
 def _row(row: OutboxRow, now: datetime, zone: str) -> Row:
-    message = str(row.page.get("message", {}).get("short", ""))
+    message = _message(row)
     log = current(log_from(row.log))
     trouble = f" ({log[-1].contact}: {log[-1].reason})" if log and log[-1].reason else ""
     return Row(
@@ -80,6 +82,13 @@ def _row(row: OutboxRow, now: datetime, zone: str) -> Row:
     )
 
 
+def _message(row: OutboxRow) -> str:
+    """What it says. A code that proves whose a contact is isn't shown: whoever reads this could enter it."""
+    if row.key.startswith(CODE_PAGE):
+        return "a code, to confirm a contact"
+    return str(row.page.get("message", {}).get("short", ""))
+
+
 def _data(row: OutboxRow) -> dict[str, Any]:
     return {
         "page": row.key,
@@ -91,6 +100,6 @@ def _data(row: OutboxRow) -> dict[str, Any]:
         "due_at": iso(row.due_at),
         "sent_at": iso(row.sent_at),
         "attempts": row.attempts,
-        "message": row.page.get("message", {}).get("short"),
+        "message": _message(row),
         "log": row.log,
     }

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
 
 from omc.api_client.http import configured as configured_server
-from omc.api_client.http import refuse_server
 from omc.config import Stack
 from omc.engine.actors import Actor
 from omc.engine.github import refuse_fleeting_record
-from omc.errors import NothingToDo, OmcError, Refused, WrongUse
-from omc.model.people import ContactMethod, Person
+from omc.errors import NothingToDo, Refused, WrongUse
+from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall import documents, records, through_server
 from omc.oncall.configured import rotas_from
 from omc.oncall.escalation import World
 from omc.oncall.events import Imported, OverrideAdded, RotaPayload, RotaRecord, Undone
 from omc.oncall.imports.draft import Draft, changes
-from omc.oncall.lookups import Ground, actor_in, rota_in
+from omc.oncall.lookups import Ground, rota_in
 from omc.oncall.model import Rota, Shift
 from omc.oncall.schedule import on_call
 from omc.output.document import Document
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
     from omc.store.opened import Store
 
+Decide: TypeAlias = Callable[[Rota], RotaPayload]
+"""What is recorded of a rota, as it is just now."""
+
 
 def world_of(ground: Ground, other: Stack | None = None) -> tuple[World, dict[str, RotaRecord]]:
     """All rotas with their overrides, who has confirmed what, and each rota's events; as another stack file would have
@@ -40,25 +44,28 @@ def world_of(ground: Ground, other: Stack | None = None) -> tuple[World, dict[st
     return records.read_world(ground.location, rotas_from(stack), stack.persons)
 
 
-def swap(
-    ground: Ground,
-    name: str,
-    actor: Actor,
-    times: tuple[str | None, str | None, str | None],
-    taker: str,
-    whose: str | None,
-    reason: str,
-) -> Document:
-    at, begin, end = times
-    if at is not None and (begin is not None or end is not None):
-        raise WrongUse("Say either --at, or --from and --to.")
-    if (begin is None) != (end is None):
-        raise WrongUse("--from and --to belong together.")
+@dataclass(frozen=True, slots=True)
+class When:
+    """Of which time a shift is taken: the one at a moment, or what lies between two."""
+
+    at: datetime | None = None
+    begin: datetime | None = None
+    end: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.at is not None and (self.begin is not None or self.end is not None):
+            raise WrongUse("Say either --at, or --from and --to.")
+        if (self.begin is None) != (self.end is None):
+            raise WrongUse("--from and --to belong together.")
+
+
+def swap(ground: Ground, name: str, when: When, taker: str, whose: str | None, reason: str) -> Decide:
+    """What is recorded where somebody takes a shift of another one."""
 
     def decide(rota: Rota) -> RotaPayload:
-        if begin is not None and end is not None:
-            return OverrideAdded(ground.moment(begin), ground.moment(end), (taker,), whose, reason=reason)
-        moment = ground.moment(at or "now")
+        if when.begin is not None and when.end is not None:
+            return OverrideAdded(when.begin, when.end, (taker,), whose, reason=reason)
+        moment = when.at or ground.now
         tile = on_call(rota, moment)
         if not isinstance(tile, Shift):
             raise Refused(
@@ -68,7 +75,7 @@ def swap(
         replaced = _replaced(tile, taker, whose)
         return OverrideAdded(max(tile.begin, ground.now), tile.end, (taker,), replaced, reason=reason)
 
-    return record_event(ground, name, actor, decide)
+    return decide
 
 
 def _replaced(shift: Shift, taker: str, whose: str | None) -> str:
@@ -85,21 +92,21 @@ def _replaced(shift: Shift, taker: str, whose: str | None) -> str:
     return others[0]
 
 
-def record_event(ground: Ground, name: str, actor: Actor, decide: Callable[[Rota], RotaPayload]) -> Document:
+def record_event(ground: Ground, name: str, actor: Actor, decide: Decide) -> Document:
     """Record an event of a rota; what it changes."""
-    if (server := configured_server()) is not None:
-        world, events = world_of(ground)
-        rota = _rota_named(world, name, events.get(name, RotaRecord(name)), ground)
-        payload = decide(rota)
-        number = through_server.record(server, name, payload)
-        after = world_of(ground)[0].rotas.get(name, Rota(name, ground.zone))
-        return _recorded(ground, name, payload, number, rota, after)
-    refuse_fleeting_record(ground.location, ground.environment)
-    with open_store(ground.location) as store:
+    with writing(ground) as store:
         return record_in(store, ground, name, actor, decide)
 
 
-def record_in(store: Store, ground: Ground, name: str, actor: Actor, decide: Callable[[Rota], RotaPayload]) -> Document:
+@contextmanager
+def writing(ground: Ground) -> Iterator[Store]:
+    """The record itself, to be written."""
+    refuse_fleeting_record(ground.location, ground.environment)
+    with open_store(ground.location) as store:
+        yield store
+
+
+def record_in(store: Store, ground: Ground, name: str, actor: Actor, decide: Decide) -> Document:
     """The same in a store that is open."""
     configured = rotas_from(ground.stack)
     before: dict[str, Rota] = {}
@@ -153,65 +160,52 @@ def _ensure_may_change(rota: Rota, payload: RotaPayload, record: RotaRecord, act
     )
 
 
-def import_drafts(ground: Ground, drafts: list[Draft], source: str) -> str:
-    """Record what was read; what became of it, in a sentence."""
-    refuse_server("omc oncall import")
-    configured = rotas_from(ground.stack)
-    as_code = [each.rota.name for each in drafts if each.rota.name in configured]
-    if as_code:
-        raise Refused(
-            f"{', '.join(as_code)} stands in {ground.stack.file.name}, which is not changed from here. Without --yes "
-            "the tables to paste are shown; with --rota it is imported under another name."
-        )
-    empty = [each.title for each in drafts if not each.rota.people]
-    if empty:
-        raise Refused(f"Nobody could be read in {', '.join(empty)}; nothing was recorded.")
-    refuse_fleeting_record(ground.location, ground.environment)
-    actor = actor_in(ground.environment)
-    done: list[str] = []
-    with open_store(ground.location) as store:
-        for each in drafts:
+def record_draft(store: Store, draft: Draft, source: str, actor: Actor) -> int:
+    """Record a rota that was read; its number."""
 
-            def judged(_: Session, record: RotaRecord, each: Draft = each) -> RotaPayload:
-                payload = Imported(each.rota, source)
-                _ensure_may_change(record.imported() or each.rota, payload, record, actor)
-                return payload
+    def judged(_: Session, record: RotaRecord) -> RotaPayload:
+        _ensure_may_change(record.imported() or draft.rota, payload, record, actor)
+        return payload
 
-            try:
-                record = records.add_to_rota(store, each.rota.name, actor.name, judged, actor.link)
-            except OmcError as error:
-                if not done:
-                    raise
-                return f"Recorded: {', '.join(done)}. Not recorded: {each.rota.name}: {error.message}"
-            done.append(f"{each.rota.name} (number {len(record.events)})")
-    return f"Recorded: {', '.join(done)}."
+    payload = Imported(draft.rota, source)
+    return len(records.add_to_rota(store, draft.rota.name, actor.name, judged, actor.link).events)
 
 
-def send_test(ground: Ground, person: Person, actor: Actor) -> str:
+def send_test(store: Store, stack: Stack, person: Person, environment: str, actor: str) -> str:
     """Have a test page sent to somebody; what was done, in a sentence."""
-    refuse_server("omc oncall test")
     if not person.contacts:
-        raise Refused(f"{person.name} has no contact: set people.{person.id}.contacts in {ground.stack.file.name}.")
-    refuse_fleeting_record(ground.location, ground.environment)
-    with open_store(ground.location) as store:
-        records.send_test(store, person, ground.environment.name, actor.name)
+        raise Refused(f"{person.name} has no contact: set people.{person.id}.contacts in {stack.file.name}.")
+    records.send_test(store, person, environment, actor)
     methods = ", ".join(str(each) for each in person.contacts)
     return f"A test page to {person.name} is on its way, to the first of these that takes it: {methods}."
 
 
-def verify(
-    ground: Ground, person: Person, contact: ContactMethod, code: str | None, withdraw: str | None, actor: Actor
+def send_code(
+    store: Store, stack: Stack, person: Person, contact: ContactMethod, environment: str, actor: Actor
 ) -> str:
-    """Send a code, enter it, or take a confirmation back; what was done, in a sentence."""
-    refuse_server("omc oncall verify")
-    refuse_fleeting_record(ground.location, ground.environment)
-    with open_store(ground.location) as store:
-        if withdraw is not None:
-            records.withdraw(store, person.id, str(contact), withdraw, actor.name, actor.link)
-            return f"{contact} of {person.name} counts as unconfirmed."
-        if code is not None:
-            records.enter_code(store, person.id, str(contact), code, actor.name, actor.link)
-            return f"{contact} of {person.name} is confirmed."
-        sent = records.send_code(store, person, contact, ground.environment.name, actor.name, actor.link)
-    expires = format_time(sent.expires_at, ground.zone)
+    """Have a code sent to a contact; what was done, in a sentence."""
+    if contact.channel is Channel.SLACK and contact.address.startswith("#"):
+        raise WrongUse(f"{contact} is a channel, which everybody in it reads: it confirms nothing about {person.name}.")
+    sent = records.send_code(store, person, contact, environment, actor.name, actor.link)
+    expires = format_time(sent.expires_at, stack.time_zone)
     return f"A code is on its way to {contact}. Enter it with --code before {expires}."
+
+
+def enter_code(store: Store, person: Person, contact: ContactMethod, code: str, actor: Actor) -> str:
+    """Enter the code that arrived there; what was done, in a sentence."""
+    records.enter_code(store, person.id, str(contact), code, actor.name, actor.link)
+    return confirmed_sentence(person, contact)
+
+
+def confirmed_sentence(person: Person, contact: ContactMethod) -> str:
+    return f"{contact} of {person.name} is confirmed."
+
+
+def withdraw(store: Store, person: Person, contact: ContactMethod, reason: str, actor: Actor) -> str:
+    """Take a confirmation back; what was done, in a sentence."""
+    records.withdraw(store, person.id, str(contact), reason, actor.name, actor.link)
+    return withdrawn_sentence(person, contact)
+
+
+def withdrawn_sentence(person: Person, contact: ContactMethod) -> str:
+    return f"{contact} of {person.name} counts as unconfirmed."

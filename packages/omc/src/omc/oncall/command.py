@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from base64 import b64encode
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from omc.api_client.http import configured
+from omc.api_client import documents as through
+from omc.api_client.http import Server, configured, segment
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import load
+from omc.engine.actors import actor_or_user
 from omc.errors import WrongUse
-from omc.model.people import Channel
-from omc.oncall import documents
-from omc.oncall.configured import group_of, toml_of
-from omc.oncall.escalation import empty_rungs, escalation
+from omc.oncall import answers, documents, importing
+from omc.oncall.configured import group_of
 from omc.oncall.events import OverrideAdded, RotaRecord, Undone
-from omc.oncall.feeds import person_feed, rota_feed
-from omc.oncall.imports.draft import Finder, changes, people_of
-from omc.oncall.imports.read import SOURCES, SourceFile, read_files
-from omc.oncall.lookups import (
-    actor_in,
-    alias_of,
-    ensure_name,
-    ground_of,
-    identify,
-    method_of,
-    person_in,
-    policy_of,
-    rota_in,
-)
-from omc.oncall.model import Gap, Rota
-from omc.oncall.problems import LOSES_PAGES, Kind, Problem, problems_of
-from omc.oncall.schedule import on_call, shifts
+from omc.oncall.imports.draft import changes
+from omc.oncall.imports.read import SOURCES, SourceFile
+from omc.oncall.lookups import Ground, alias_of, ground_of, identify, method_of, person_in, rota_in
+from omc.oncall.model import Rota
 from omc.output import echo, line
+from omc.output.gate import reveal
+
+if TYPE_CHECKING:
+    from omc.oncall.changing import When
+    from omc.oncall.subscriptions import Subscription
 
 ROTA = click.argument("name", metavar="ROTA")
 AT = click.option(
@@ -44,6 +38,9 @@ FROM = click.option("--from", "begin", metavar="TIME", help="When it begins.")
 TO = click.option("--to", "end", metavar="TIME", help="When it ends.")
 REASON = click.option("--reason", default="", help="Why, for whoever reads the record.")
 SEVERITIES = click.IntRange(1, 3)
+API = "/v1/on-call"
+CALENDARS = "/v1/calendars"
+"""Where a server answers calendars by their secrets."""
 
 
 @click.group()
@@ -69,14 +66,16 @@ def now(context: click.Context, at: str, env: str | None, output: str) -> None:
     omc oncall now --env production
     omc oncall now --at "2026-12-25 03:00" --env production
     """
-    from omc.oncall import changing
-
     ground = ground_of(context.obj, env)
-    world, _ = changing.world_of(ground)
     moment = ground.moment(at)
-    tiles = {name: on_call(rota, moment) for name, rota in world.rotas.items()}
-    show(documents.now_document(tiles, world, moment, ground.zone), output)
-    if not tiles or any(isinstance(tile, Gap) for tile in tiles.values()):
+    if (server := configured()) is not None:
+        answer = through.read(server, f"{API}/now", {"at": moment.isoformat()})
+    else:
+        from omc.oncall import changing
+
+        answer = answers.now_answer(changing.world_of(ground)[0], moment, ground.zone)
+    show(answer, output)
+    if not answers.is_covered(answer.data):
         context.exit(1)
 
 
@@ -94,16 +93,17 @@ def schedule(context: click.Context, name: str, begin: str | None, days: int, en
     omc oncall schedule primary --env production
     omc oncall schedule primary --from 2026-12-20 --days 14 --env production
     """
+    ground = ground_of(context.obj, env)
+    first = ground.moment(begin or "now")
+    if (server := configured()) is not None:
+        query = {"begin": first.isoformat(), "days": days}
+        show(through.read(server, f"{API}/rotas/{segment(name)}/schedule", query), output)
+        return
     from omc.oncall import changing
 
-    ground = ground_of(context.obj, env)
     world, events = changing.world_of(ground)
-    rota = rota_in(world, name)
-    first = ground.moment(begin or "now")
-    last = first + timedelta(days=days)
-    tiles = shifts(rota, first, last)
     record = events.get(name, RotaRecord(name))
-    show(documents.schedule_document(rota, tiles, record, world.persons, first, last), output)
+    show(answers.schedule_answer(world, record, name, first, first + timedelta(days=days)), output)
 
 
 @oncall.command()
@@ -132,17 +132,23 @@ def override(
     \b
     omc oncall override primary kim --from "2026-12-24 09:00" --to "2026-12-27 09:00" --env production
     """
+    ground = ground_of(context.obj, env)
+    first, last = ground.moment(begin), ground.moment(end)
+    if (server := configured()) is not None:
+        times = {"begin": first.isoformat(), "end": last.isoformat()}
+        body = {**times, "people": list(group_of(people)), "instead_of": instead_of, "reason": reason}
+        show(through.ask(server, f"{API}/rotas/{segment(name)}/overrides", body), output)
+        return
     from omc.oncall import changing
 
-    ground = ground_of(context.obj, env)
     payload = OverrideAdded(
-        ground.moment(begin),
-        ground.moment(end),
+        first,
+        last,
         tuple(person_in(ground.stack, each).id for each in group_of(people)),
         person_in(ground.stack, instead_of).id if instead_of else None,
         reason=reason,
     )
-    actor = actor_in(ground.environment)
+    actor = actor_or_user(ground.environment)
     show(changing.record_event(ground, name, actor, lambda _rota: payload), output)
 
 
@@ -178,10 +184,15 @@ def take(
     from omc.oncall import changing
 
     ground = ground_of(context.obj, env)
-    actor = actor_in(ground.environment)
+    when = changing.When(*_moments(ground, at, begin, end))
+    if (server := configured()) is not None:
+        body = {**_times(when), "by": by, "instead_of": whose, "reason": reason}
+        show(through.ask(server, f"{API}/rotas/{segment(name)}/take", body), output)
+        return
+    actor = actor_or_user(ground.environment)
     taker = person_in(ground.stack, by).id if by else identify(ground.stack, actor, "--by")
     victim = person_in(ground.stack, whose).id if whose else None
-    show(changing.swap(ground, name, actor, (at, begin, end), taker, victim, reason), output)
+    show(changing.record_event(ground, name, actor, changing.swap(ground, name, when, taker, victim, reason)), output)
 
 
 @oncall.command()
@@ -215,10 +226,24 @@ def cover(
     from omc.oncall import changing
 
     ground = ground_of(context.obj, env)
-    actor = actor_in(ground.environment)
+    when = changing.When(*_moments(ground, at, begin, end))
+    if (server := configured()) is not None:
+        body = {**_times(when), "person": person, "instead_of": whose, "reason": reason}
+        show(through.ask(server, f"{API}/rotas/{segment(name)}/cover", body), output)
+        return
+    actor = actor_or_user(ground.environment)
     covered = person_in(ground.stack, whose).id if whose else identify(ground.stack, actor, "--for")
     taker = person_in(ground.stack, person).id
-    show(changing.swap(ground, name, actor, (at, begin, end), taker, covered, reason), output)
+    show(changing.record_event(ground, name, actor, changing.swap(ground, name, when, taker, covered, reason)), output)
+
+
+def _moments(ground: Ground, *texts: str | None) -> tuple[datetime | None, ...]:
+    return tuple(None if each is None else ground.moment(each) for each in texts)
+
+
+def _times(when: When) -> dict[str, str | None]:
+    named = {"at": when.at, "begin": when.begin, "end": when.end}
+    return {name: None if each is None else each.isoformat() for name, each in named.items()}
 
 
 @oncall.command()
@@ -234,12 +259,16 @@ def undo(context: click.Context, name: str, number: int, reason: str, env: str |
     \b
     omc oncall undo primary 3 --env production
     """
+    ground = ground_of(context.obj, env)
+    if (server := configured()) is not None:
+        body = {"number": number, "reason": reason}
+        show(through.ask(server, f"{API}/rotas/{segment(name)}/undo", body), output)
+        return
     from omc.oncall import changing
 
-    ground = ground_of(context.obj, env)
-    if configured() is None and not ground.location.exists:
+    if not ground.location.exists:
         raise WrongUse(f"Nothing was ever recorded of {name}.")
-    actor = actor_in(ground.environment)
+    actor = actor_or_user(ground.environment)
     show(changing.record_event(ground, name, actor, lambda _rota: Undone(number, reason)), output)
 
 
@@ -256,15 +285,16 @@ def explain(context: click.Context, at: str, severity: int, env: str | None, out
     omc oncall explain --env production
     omc oncall explain --at "2026-12-25 03:00" --severity 3 --env production
     """
-    from omc.oncall import changing
-
     ground = ground_of(context.obj, env)
-    world, _ = changing.world_of(ground)
     moment = ground.moment(at)
-    policy, notes = policy_of(ground.stack, moment)
-    found = escalation(policy, world, severity, moment)
-    show(documents.explain_document(found, policy, world, ground.zone, notes), output)
-    if found.first_page is None:
+    if (server := configured()) is not None:
+        answer = through.read(server, f"{API}/explanation", {"at": moment.isoformat(), "severity": severity})
+    else:
+        from omc.oncall import changing
+
+        answer = answers.explain_answer(changing.world_of(ground)[0], ground.stack, severity, moment)
+    show(answer, output)
+    if answer.data["first_page"] is None:
         context.exit(1)
 
 
@@ -281,21 +311,16 @@ def gaps(context: click.Context, weeks: int, env: str | None, output: str) -> No
     omc oncall gaps --env production
     omc oncall gaps --weeks 26 --env production --output json
     """
-    from omc.oncall import changing
-
     ground = ground_of(context.obj, env)
-    world, _ = changing.world_of(ground)
-    end = ground.now + timedelta(weeks=weeks)
-    found = [
-        each
-        for rota in world.rotas.values()
-        for each in problems_of(rota, world.persons, world.verified, ground.now, end)
-    ]
-    policy, _ = policy_of(ground.stack, ground.now)
-    for rung, reason in empty_rungs(policy, world, ground.now):
-        found.append(Problem(Kind.EMPTY_STEP, "", f"{rung.role} would be skipped now: {reason}"))
-    show(documents.problems_document(found, ground.now, end, ground.zone), output)
-    if any(each.kind in LOSES_PAGES for each in found):
+    if (server := configured()) is not None:
+        answer = through.read(server, f"{API}/gaps", {"weeks": weeks})
+    else:
+        from omc.oncall import changing
+
+        end = ground.now + timedelta(weeks=weeks)
+        answer = answers.gaps_answer(changing.world_of(ground)[0], ground.stack, ground.now, end)
+    show(answer, output)
+    if any(each["loses_pages"] for each in answer.data["problems"]):
         context.exit(1)
 
 
@@ -329,29 +354,35 @@ def import_(
     omc oncall import calendar rota.ics --rota primary --env production
     omc oncall import pagerduty schedules.json --person "Joanna Smith=jo" --yes --env production
     """
-    from omc.oncall import changing
-
     ground = ground_of(context.obj, env)
-    finder = Finder(ground.stack.persons, dict(alias_of(ground.stack, each) for each in aliases))
     read = [SourceFile(file.name, file.read_bytes()) for file in files]
-    if wanted is not None:
-        ensure_name(wanted)
-    drafts = read_files(source, read, ground.zone, finder, ground.now, wanted)
-    world, _ = changing.world_of(ground)
-    end = ground.now + timedelta(weeks=weeks)
-    shown = [
-        (
-            each,
-            changes(world.rotas.get(each.rota.name), each.rota, ground.now, end),
-            people_of(each, finder),
-            toml_of(each.rota),
+    if (server := configured()) is not None:
+        body = {
+            "source": source,
+            "files": [{"name": each.name, "content": b64encode(each.content).decode()} for each in read],
+            "rota": wanted,
+            "people": dict(each.rpartition("=")[::2] for each in aliases),
+            "weeks": weeks,
+            "record": yes,
+        }
+        answer = through.ask(server, f"{API}/imports", body)
+    else:
+        from omc.oncall import changing
+
+        found = importing.read_import(
+            ground.stack, source, read, dict(alias_of(ground.stack, each) for each in aliases), ground.now, wanted
         )
-        for each in drafts
-    ]
-    named = f"{source} {', '.join(file.name for file in files)}"
-    outcome = changing.import_drafts(ground, drafts, named) if yes else "Nothing was recorded. To record it: --yes"
-    show(documents.import_document(shown, ground.stack.persons, weeks, outcome), output)
-    if any(each.unread for each in drafts):
+        world, _ = changing.world_of(ground)
+        outcome = importing.NOT_RECORDED
+        if yes:
+            actor = actor_or_user(ground.environment)
+            with changing.writing(ground) as store:
+                outcome = importing.record_import(
+                    found, ground.stack, lambda draft: changing.record_draft(store, draft, found.source, actor)
+                )
+        answer = importing.import_document(found, ground.stack, world, ground.now, weeks, outcome)
+    show(answer, output)
+    if any(each["unread"] for each in answer.data["rotas"]):
         context.exit(1)
 
 
@@ -373,16 +404,20 @@ def export(
     """
     if (name is None) == (person is None):
         raise WrongUse("Say either which rota, or whose shifts with --person.")
-    from omc.oncall import changing
-
     ground = ground_of(context.obj, env)
-    world, _ = changing.world_of(ground)
-    end = ground.now + timedelta(days=days)
-    if name is not None:
-        content = rota_feed(rota_in(world, name), world.persons, ground.now, end, ground.now)
+    if (server := configured()) is not None:
+        where = f"rotas/{segment(name)}" if name is not None else f"people/{segment(person or '')}"
+        content = server.calendar(f"{API}/{where}/calendar", {"days": days})
     else:
-        known = person_in(ground.stack, person or "").id
-        content = person_feed(known, world.persons, world.rotas, ground.now, end, ground.now)
+        from omc.oncall import changing
+
+        world, _ = changing.world_of(ground)
+        if name is not None:
+            rota_in(world, name)
+        else:
+            person_in(ground.stack, person or "")
+        end = ground.now + timedelta(days=days)
+        content = answers.calendar(world, ground.now, end, rota=name, person=person) or b""
     if target is None:
         echo(content.decode().replace("\r\n", "\n").rstrip("\n"))
     else:
@@ -406,17 +441,31 @@ def verify(
     omc oncall verify jo sms:+61400000000 --env production
     omc oncall verify jo sms:+61400000000 --code K7QF-92MX --env production
     """
-    from omc.oncall import changing
-
-    ground = ground_of(context.obj, env)
-    known = person_in(ground.stack, person)
-    contact = method_of(known, method)
     if code is not None and withdraw is not None:
         raise WrongUse("Say either --code or --withdraw.")
-    if contact.channel is Channel.SLACK and contact.address.startswith("#"):
-        raise WrongUse(f"{contact} is a channel, which everybody in it reads: it confirms nothing about {known.name}.")
-    actor = actor_in(ground.environment)
-    echo(line(changing.verify(ground, known, contact, code, withdraw, actor)))
+    ground = ground_of(context.obj, env)
+    if (server := configured()) is not None:
+        verb, more = "code", {"environment": ground.environment.name}
+        if code is not None:
+            verb, more = "confirm", {"code": code}
+        elif withdraw is not None:
+            verb, more = "withdraw", {"reason": withdraw}
+        path = f"{API}/people/{segment(person)}/contacts/{verb}"
+        echo(line(_sentence(server, server.post(path, {"contact": method, **more}))))
+        return
+    from omc.oncall import changing
+
+    known = person_in(ground.stack, person)
+    contact = method_of(known, method)
+    actor = actor_or_user(ground.environment)
+    with changing.writing(ground) as store:
+        if withdraw is not None:
+            echo(line(changing.withdraw(store, known, contact, withdraw, actor)))
+        elif code is not None:
+            echo(line(changing.enter_code(store, known, contact, code, actor)))
+        else:
+            name = ground.environment.name
+            echo(line(changing.send_code(store, ground.stack, known, contact, name, actor)))
 
 
 @oncall.command()
@@ -429,11 +478,114 @@ def test(context: click.Context, person: str, env: str | None) -> None:
     \b
     omc oncall test jo --env production
     """
+    ground = ground_of(context.obj, env)
+    if (server := configured()) is not None:
+        body = {"environment": ground.environment.name}
+        echo(line(_sentence(server, server.post(f"{API}/people/{segment(person)}/test", body))))
+        return
     from omc.oncall import changing
 
-    ground = ground_of(context.obj, env)
     known = person_in(ground.stack, person)
-    echo(line(changing.send_test(ground, known, actor_in(ground.environment))))
+    actor = actor_or_user(ground.environment)
+    with changing.writing(ground) as store:
+        echo(line(changing.send_test(store, ground.stack, known, ground.environment.name, actor.name)))
+
+
+def _sentence(server: Server, answer: object) -> str:
+    found = answer.get("sentence") if isinstance(answer, dict) else None
+    if not isinstance(found, str):
+        raise server.strange()
+    return found
+
+
+@oncall.command()
+@click.argument("name", metavar="[ROTA]", required=False)
+@click.option("--person", metavar="PERSON", help="This one's shifts in all rotas, instead of a rota.")
+@environment_option
+@click.pass_context
+def subscribe(context: click.Context, name: str | None, person: str | None, env: str | None) -> None:
+    """Make an address at which a calendar program reads a rota, or one person's shifts, and keeps them up to date.
+
+    Whoever knows the address reads that calendar and nothing else. It is shown this once. omc's server answers it.
+
+    \b
+    omc oncall subscribe --person jo --env production
+    omc oncall subscribe primary --env production
+    """
+    if (name is None) == (person is None):
+        raise WrongUse("Say either which rota, or whose shifts with --person.")
+    ground = ground_of(context.obj, env)
+    if (server := configured()) is not None:
+        found = server.post(f"{API}/calendars", {"rota": name, "person": person})
+        path = found.get("path") if isinstance(found, dict) else None
+        if not isinstance(path, str):
+            raise server.strange()
+        base = server.address
+    else:
+        from omc.oncall import changing, subscribing
+
+        if ground.stack.server.address is None:
+            raise WrongUse(
+                f"No server would answer the address: set [server] address in {ground.stack.file.name} to that of "
+                "omc serve."
+            )
+        base = ground.stack.server.address.rstrip("/")
+        world, _ = changing.world_of(ground)
+        rota = rota_in(world, name).name if name is not None else None
+        known = person_in(ground.stack, person).id if person is not None else None
+        actor = actor_or_user(ground.environment)
+        with changing.writing(ground) as store:
+            _, secret = subscribing.create(store, actor.name, rota=rota, person=known)
+        path = f"{CALENDARS}/{secret}.ics"
+    secret = path.rpartition("/")[2].removesuffix(".ics")
+    echo(line("Subscribe to this address in a calendar program; it is shown this once:"), err=True)
+    reveal(f"{base}{path}", secret)
+
+
+@oncall.command()
+@environment_option
+@OUTPUT
+@click.pass_context
+def subscriptions(context: click.Context, env: str | None, output: str) -> None:
+    """The addresses at which calendars are read, the oldest first. Their secrets are kept nowhere.
+
+    \b
+    omc oncall subscriptions --env production
+    """
+    ground = ground_of(context.obj, env)
+    if (server := configured()) is not None:
+        show(through.read_all(server, f"{API}/calendars", {}, "items", "offset"), output)
+        return
+    from omc.oncall import changing, subscribing
+
+    found: list[Subscription] = []
+    if ground.location.exists:
+        with changing.writing(ground) as store, store.reading() as session:
+            found = subscribing.subscriptions(session)
+    show(documents.subscriptions_document(found, ground.zone), output)
+
+
+@oncall.command()
+@click.argument("address", metavar="ID")
+@click.option("--reason", default="", help="Why, for the record.")
+@environment_option
+@click.pass_context
+def unsubscribe(context: click.Context, address: str, reason: str, env: str | None) -> None:
+    """Have a calendar's address lead nowhere from now on, by the id that omc oncall subscriptions shows.
+
+    \b
+    omc oncall unsubscribe 3f9c2a1b0d4e5f67 --reason "jo has left" --env production
+    """
+    ground = ground_of(context.obj, env)
+    if (server := configured()) is not None:
+        server.post(f"{API}/calendars/{segment(address)}/revoke", {"reason": reason})
+    else:
+        from omc.oncall import changing, subscribing
+
+        actor = actor_or_user(ground.environment)
+        with changing.writing(ground) as store:
+            subscribing.revoke(store, address, actor.name, reason)
+    echo(line(f"The calendar address {address} leads nowhere any more."))
 
 
 @oncall.command()

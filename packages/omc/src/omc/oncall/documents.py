@@ -14,6 +14,7 @@ from omc.oncall.imports.draft import Change, Draft
 from omc.oncall.model import Gap, Group, Rota, Shift, Tile
 from omc.oncall.moments import shown_span
 from omc.oncall.problems import LOSES_PAGES, Problem, reachability
+from omc.oncall.subscriptions import Subscription
 from omc.output.document import (
     Block,
     CodeBlock,
@@ -21,6 +22,7 @@ from omc.output.document import (
     Field,
     Fields,
     Items,
+    Literal,
     Notice,
     Paragraph,
     Row,
@@ -262,6 +264,7 @@ def explain_document(found: Escalation, policy: Policy, world: World, zone: str,
         "severity": found.severity,
         "at": iso(found.since),
         "starts_at": iso(found.starts_at),
+        "first_page": iso(found.first_page),
         "steps": [_step_data(step) for step in found.steps],
         "mitigation": joining_data,
         "notes": list(notes),
@@ -297,6 +300,38 @@ def _step_data(step: Step) -> dict[str, Any]:
         "skipped": step.skipped,
         "unreachable": list(step.unreachable),
     }
+
+
+def subscriptions_document(found: Sequence[Subscription], zone: str) -> Document:
+    """Addresses at which calendars are read, the oldest first; their secrets are kept nowhere."""
+    rows = tuple(
+        Row(
+            (
+                Literal(each.id),
+                each.whose,
+                Status("revoked") if each.revoked_at else Status("valid", Severity.OK),
+                f"{format_time(each.created_at, zone)} by {each.created_by}",
+            )
+        )
+        for each in found
+    )
+    none = Paragraph("There is no calendar address. Make one: omc oncall subscribe")
+    data = {
+        "items": [
+            {
+                "id": each.id,
+                "rota": each.rota,
+                "person": each.person,
+                "is_valid": each.revoked_at is None,
+                "created_by": each.created_by,
+                "created_at": iso(each.created_at),
+                "revoked_by": each.revoked_by,
+                "revoked_at": iso(each.revoked_at),
+            }
+            for each in found
+        ]
+    }
+    return Document("", (Table(("address", "of", "state", "made"), rows) if rows else none,), data=data)
 
 
 def import_document(

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from omc.api_client.http import configured
 from omc.config import Environment, Stack, environment_of, load
-from omc.engine.actors import Actor, actor_or_user
+from omc.engine.actors import Actor
 from omc.errors import Unknown, WrongUse, did_you_mean
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.configured import policy_from
@@ -84,17 +83,6 @@ def method_of(person: Person, text: str) -> ContactMethod:
             return each
     known = ", ".join(str(each) for each in person.contacts) or "none"
     raise WrongUse(f"{person.name} has no contact {text} in people.{person.id}.contacts; there are: {known}.")
-
-
-def actor_in(environment: Environment) -> Actor:
-    """Who records it; by the name of this machine's user where AWS can't be asked who this is. Through a server,
-    whomever it takes the token for."""
-    if (server := configured()) is not None:
-        found = server.get("/v1/me")
-        if not isinstance(found, dict) or not isinstance(found.get("name"), str):
-            raise server.strange()
-        return Actor(found["name"], of=str(found.get("person") or ""))
-    return actor_or_user(environment)
 
 
 def alias_of(stack: Stack, text: str) -> tuple[str, str]:

@@ -52,9 +52,15 @@ def where_it_is(alert: Alert, incident: int | None) -> str:
 
 
 def alerts_document(
-    found: Sequence[tuple[Alert, int | None]], environment: str, zone: str, *, everything: bool
+    found: Sequence[tuple[Alert, int | None]],
+    environment: str,
+    zone: str,
+    *,
+    everything: bool,
+    matching: Sequence[str] = (),
 ) -> Document:
-    """Alerts with the open incidents that know of them; ``everything``: also those that don't fire."""
+    """Alerts with the open incidents that know of them; ``everything``: also those that don't fire. ``matching``: the
+    conditions by which they were chosen."""
     rows = tuple(
         Row(
             (
@@ -69,6 +75,9 @@ def alerts_document(
         for alert, incident in found
     )
     none = f"No alert was ever heard of in {environment}." if everything else f"No alert fires in {environment}."
+    if matching:
+        which = f"in {environment} {'meets' if everything else 'fires and meets'}"
+        none = f"No alert {which} {' '.join(matching)}."
     table = Table(("alert", "state", "severity", "name", "since", "who knows"), rows)
     data = {"environment": environment, "alerts": [alert_data(alert, incident) for alert, incident in found]}
     return Document("", (table if rows else Paragraph(none),), data=data)

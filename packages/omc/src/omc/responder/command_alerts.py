@@ -6,12 +6,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import to_builtins
 
+from omc.api_client import documents as through
+from omc.api_client.http import Server, configured, refuse_server, segment
 from omc.cli.options import Moment, Period, environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
@@ -39,6 +42,7 @@ from omc.store.location import locate_store
 from omc.times import format_time
 
 if TYPE_CHECKING:
+    from omc.output.document import Document
     from omc.responder.alerts import Alert
     from omc.store.opened import Store
 
@@ -89,24 +93,36 @@ def _desk(file: Path | None, env: str | None, *, writes: bool = False) -> Iterat
 
 
 @alerts.command(name="list")
+@click.argument("conditions", nargs=-1, metavar="[CONDITION...]")
 @environment_option
 @click.option("--all", "everything", is_flag=True, help="Also those that have ended.")
 @OUTPUT
 @click.pass_context
-def list_alerts(context: click.Context, env: str | None, everything: bool, output: str) -> None:
-    """The alerts that fire, the worst first, and which incident knows of each, or why none does.
+def list_alerts(
+    context: click.Context, conditions: tuple[str, ...], env: str | None, everything: bool, output: str
+) -> None:
+    """The alerts that fire, the worst first, and which incident knows of each, or why none does. With conditions as omc
+    alerts silence has them: those that meet each CONDITION.
 
     \b
     omc alerts list --env production
+    omc alerts list service=backend severity!=3 --env production
     omc alerts list --env production --all --output json
     """
+    matchers = parse_all(conditions)
+    matching = [str(each) for each in matchers]
+    if (there := _server(context.obj, env)) is not None:
+        query = {"state": "all" if everything else "firing", "match": matching}
+        show_document(through.read_all(there.server, f"{there.path}/alerts", query, "alerts", "offset"), output)
+        return
     from omc.responder import records
 
     with _desk(context.obj, env) as desk:
-        found = records.listed(desk.store, desk.rules, everything=everything) if desk else ()
+        found = records.listed(desk.store, desk.rules, everything=everything, matchers=matchers) if desk else ()
     stack = load(context.obj)
     environment = environment_of(stack, env)
-    show_document(alerts_document(found, environment.name, environment.time_zone, everything=everything), output)
+    zone = environment.time_zone
+    show_document(alerts_document(found, environment.name, zone, everything=everything, matching=matching), output)
 
 
 @alerts.command()
@@ -120,6 +136,9 @@ def planned(context: click.Context, env: str | None, output: str) -> None:
     \b
     omc alerts planned --env production
     """
+    if (there := _server(context.obj, env)) is not None:
+        show_document(through.read(there.server, f"{there.path}/planned"), output)
+        return
     from omc.responder.planned import coming, planned_work, unreadable_messages
 
     with _desk(context.obj, env) as desk:
@@ -147,6 +166,9 @@ def show(context: click.Context, alert: str, env: str | None, output: str) -> No
     omc alerts show backend-unhealthy --env production
     omc alerts show 3f8a91c2 --env production --output json
     """
+    if (there := _server(context.obj, env)) is not None:
+        show_document(through.read(there.server, f"{there.path}/alerts/{there.key_of(alert)}"), output)
+        return
     from omc.responder import records
 
     with _desk(context.obj, env) as desk:
@@ -169,6 +191,10 @@ def explain(context: click.Context, alert: str, last: int, env: str | None, outp
     omc alerts explain alb-5xx-percent --env production
     omc alerts explain alb-5xx-percent --last 10 --env production
     """
+    if (there := _server(context.obj, env)) is not None:
+        path = f"{there.path}/alerts/{there.key_of(alert)}/explanation"
+        show_document(through.read(there.server, path, {"last": last}), output)
+        return
     from omc.responder import records
 
     with _desk(context.obj, env) as desk:
@@ -198,10 +224,14 @@ def replay(context: click.Context, since: timedelta, other: Path | None, env: st
     omc alerts replay --since 30d --with other.toml --env production
     omc alerts replay --since 7d --env production --output markdown
     """
-    from omc.responder import records
-
     stack = load(other or context.obj)
     rules = rules_of(stack, environment_of(stack, env))
+    if (there := _server(context.obj, env)) is not None:
+        document = through.ask(there.server, f"{there.path}/replays", _replay_of(stack, rules, since, other))
+        show_document(document, output)
+        return 1 if document.data["gone"] or document.data["new"] else 0
+    from omc.responder import records
+
     with _desk(context.obj, env) as desk:
         if desk is None:
             raise WrongUse("No alert was ever taken in here, so there is nothing to replay.")
@@ -250,11 +280,26 @@ def silence(
     omc alerts silence name=rds-* --for 2h --reason "the instance is resized" --env production
     omc alerts silence service=backend severity=3 --until 2026-11-30T18:00+11:00 --reason "load test" --env staging
     """
-    from omc.responder import records
-
     matchers = parse_all(conditions)
     if (period is None) == (until is None):
         raise WrongUse("Say how long it holds: --for PERIOD, or --until TIME.")
+    if (there := _server(context.obj, env)) is not None:
+        texts = [str(each) for each in matchers]
+        shown = through.ask(there.server, f"{there.path}/silences/preview", {"conditions": texts})
+        if dry_run or output == "table":
+            show_document(shown, output)
+        if dry_run:
+            return
+        _ask(yes)
+        body = {**_end_of(period, until), "reason": reason, "owner": owner, "ends_with_alert": ends_with_alert}
+        created_there = through.ask(there.server, f"{there.path}/silences", {"conditions": texts, **body})
+        if output == "table":
+            echo(line(there.sentence_of(created_there)))
+        else:
+            show_document(created_there, output)
+        return
+    from omc.responder import records
+
     with _desk(context.obj, env, writes=True) as desk:
         assert desk is not None  # who writes has one  # noqa: S101
         zone = desk.environment.time_zone
@@ -289,6 +334,14 @@ def unsilence(context: click.Context, number: int, period: timedelta | None, why
     omc alerts unsilence 3 --why "the instance is back" --env production
     omc alerts unsilence 3 --for 2h --env production
     """
+    if (there := _server(context.obj, env)) is not None:
+        path = f"{there.path}/silences/{number}"
+        if period is not None:
+            echo(line(there.sentence_of(through.ask(there.server, f"{path}/extend", _end_of(period, None)))))
+            return
+        through.ask(there.server, f"{path}/end", {"why": why})
+        echo(line(f"Silence {number} of {there.environment.name} is over; what fires still is told."))
+        return
     from omc.responder import records
 
     with _desk(context.obj, env, writes=True) as desk:
@@ -318,6 +371,10 @@ def silences(context: click.Context, env: str | None, everything: bool, output: 
     omc alerts silences --env production
     omc alerts silences --env production --all --output json
     """
+    if (there := _server(context.obj, env)) is not None:
+        query = {"state": "all" if everything else "holding"}
+        show_document(through.read_all(there.server, f"{there.path}/silences", query, "silences"), output)
+        return
     from omc.responder import records
 
     stack = load(context.obj)
@@ -350,6 +407,7 @@ def rebuild(context: click.Context, env: str | None, output: str) -> int:
     \b
     omc alerts rebuild --env production
     """
+    refuse_server(context.command_path)
     from omc.responder import records
 
     with _desk(context.obj, env, writes=True) as desk:
@@ -366,16 +424,79 @@ def _find(desk: _Desk | None, alert: str, env: str | None) -> tuple[Alert, int |
     found: Sequence[tuple[Alert, int | None]] = ()
     if desk is not None:
         listed = records.listed(desk.store, desk.rules, everything=True)
-        found = [each for each in listed if each[0].facts is not None and each[0].facts.name == alert] or [
-            each for each in listed if len(alert) >= 4 and each[0].key.startswith(alert)
-        ]
-    if not found:
+        found = records.named(listed, alert)
+    return found[_only([each.key for each, _ in found], alert, env)]
+
+
+def _only(keys: Sequence[str], alert: str, env: str | None) -> int:
+    """Which of these is meant: there must be one."""
+    if not keys:
         where = f" --env {env}" if env else ""
         raise WrongUse(f'No alert "{alert}" was ever heard of here. See: omc alerts list --all{where}')
-    if len(found) > 1:
-        keys = ", ".join(each.key[:12] for each, _ in found)
-        raise WrongUse(f'"{alert}" are {len(found)} alerts; say which, by its key: {keys}')
-    return found[0]
+    if len(keys) > 1:
+        shown = ", ".join(each[:12] for each in keys)
+        raise WrongUse(f'"{alert}" are {len(keys)} alerts; say which, by its key: {shown}')
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """A server that has the environment's alerts."""
+
+    server: Server
+    environment: Environment
+    env: str | None
+
+    @property
+    def path(self) -> str:
+        return f"/v1/environments/{self.environment.name}"
+
+    def key_of(self, alert: str) -> str:
+        """Of the alert of this name, or whose key begins so."""
+        found = self.server.get(f"{self.path}/alerts", {"state": "all", "alert": alert, "limit": 20})
+        try:
+            keys = [str(each["alert"]) for each in found["alerts"]]
+        except (KeyError, TypeError) as error:
+            raise self.server.strange() from error
+        return segment(keys[_only(keys, alert, self.env)])
+
+    def sentence_of(self, made: Document) -> str:
+        """Until when a silence holds that the server has answered."""
+        try:
+            [silence] = made.data["silences"]
+            until = datetime.fromisoformat(silence["until"])
+            number = silence["silence"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise self.server.strange() from error
+        shown = format_time(until, self.environment.time_zone)
+        return f"Silence {number} of {self.environment.name} holds until {shown}."
+
+
+def _server(file: Path | None, env: str | None) -> _There | None:
+    server = configured()
+    return None if server is None else _There(server, environment_of(load(file), env), env)
+
+
+def _end_of(period: timedelta | None, until: datetime | None) -> dict[str, object]:
+    if until is not None:
+        return {"until": until.isoformat()}
+    return {"minutes": max(1, round((period or timedelta()).total_seconds() / 60))}
+
+
+def _replay_of(stack: Stack, rules: Rules, since: timedelta, other: Path | None) -> dict[str, object]:
+    """What is asked of a server: by another file's rules, all of them; else by its own."""
+    begin = (datetime.now(UTC) - since).isoformat()
+    if other is None:
+        return {"since": begin, "name": stack.file.name}
+    return {
+        "since": begin,
+        "name": other.name,
+        "alerts": to_builtins(stack.alerts),
+        "quiet_minutes": stack.on_call.quiet_minutes,
+        "reopen_minutes": stack.on_call.reopen_minutes,
+        "prefix": rules.prefix,
+        "services": sorted(rules.services),
+    }
 
 
 def _ask(yes: bool) -> None:

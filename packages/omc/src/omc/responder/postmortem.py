@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from omc.facts.traffic import Traffic
 from omc.incidents.events import (
     Acknowledged,
+    ActionItem,
     AlertJoined,
     Captured,
     Mitigated,
     Noted,
     Paged,
+    PostmortemChanged,
+    PostmortemMoved,
     Reopened,
     StepSkipped,
     UpdateSent,
@@ -95,6 +98,11 @@ def text_of(incident: Incident, section: str, zone: str) -> str:
     return incident.postmortem.get(section) or drafted(incident, zone)[section]
 
 
+def version_of(incident: Incident) -> int:
+    """Counts what was written of its post-mortem, so that one of two who write at a time is told."""
+    return sum(isinstance(each.payload, PostmortemChanged | PostmortemMoved) for each in incident.events)
+
+
 def postmortem_document(incident: Incident, zone: str, now: datetime) -> Document:
     """The whole of it. In JSON the drafted sections are told apart from those that somebody has written."""
     reached, draft = milestones(incident), drafted(incident, zone)
@@ -123,20 +131,48 @@ def postmortem_document(incident: Incident, zone: str, now: datetime) -> Documen
         "acknowledged_at": iso(reached.acknowledged),
         "mitigated_at": iso(reached.mitigated),
         "resolved_at": iso(reached.resolved),
-        "action_items": [
-            {
-                "id": each.id,
-                "text": each.text,
-                "owner": each.owner,
-                "due": iso(each.due),
-                "link": each.link,
-                "done_at": iso(incident.action_items_done.get(each.id)),
-            }
-            for each in incident.action_items.values()
-        ],
+        "action_items": [_item_data(incident, each) for each in incident.action_items.values()],
     }
     title = f"Post-mortem of incident {incident.number}, {incident.environment}: {incident.summary}"
     return Document(title, tuple(blocks), data=data)
+
+
+def action_items_document(
+    incidents: Sequence[Incident], environment: str, zone: str, now: datetime, everything: bool, page: tuple[int, int]
+) -> tuple[Document, int | None]:
+    """The action items of all incidents that aren't done, or all; what is due first at the top. A page of them, from
+    which one on and how many, and where the next page begins."""
+    found = sorted(
+        (
+            (incident, item)
+            for incident in incidents
+            for item in incident.action_items.values()
+            if everything or item.id not in incident.action_items_done
+        ),
+        key=lambda each: (each[1].due, each[0].number, each[1].id),
+    )
+    first, most = page
+    shown = found[first : first + most]
+    rows = tuple(Row((str(incident.number), *_item_cells(incident, item, zone, now))) for incident, item in shown)
+    table = Table(("incident", "item", "state", "owner", "due", "what"), rows)
+    data = {
+        "environment": environment,
+        "action_items": [{"incident": incident.number, **_item_data(incident, item)} for incident, item in shown],
+    }
+    none = f"There is no action item in {environment}."
+    document = Document("", (table if rows else Paragraph(none),), data=data)
+    return document, first + most if len(found) > first + most else None
+
+
+def _item_data(incident: Incident, item: ActionItem) -> dict[str, str | None]:
+    return {
+        "id": item.id,
+        "text": item.text,
+        "owner": item.owner,
+        "due": iso(item.due),
+        "link": item.link,
+        "done_at": iso(incident.action_items_done.get(item.id)),
+    }
 
 
 def _times(reached: Milestones, zone: str) -> list[Field]:
@@ -213,13 +249,15 @@ def _paragraphs(text: str) -> tuple[Paragraph | Items, ...]:
 def _action_items(incident: Incident, zone: str, now: datetime) -> Table | Paragraph:
     if not incident.action_items:
         return Paragraph("None yet.")
-    rows = []
-    for each in incident.action_items.values():
-        is_done = each.id in incident.action_items_done
-        is_late = not is_done and each.due < now
-        status = Status("done", Shown.OK) if is_done else Status("overdue" if is_late else "open", Shown.WARNING)
-        rows.append(Row((each.id, status, each.owner, format_time(each.due, zone), each.text)))
-    return Table(("item", "state", "owner", "due", "what"), tuple(rows))
+    rows = tuple(Row(_item_cells(incident, each, zone, now)) for each in incident.action_items.values())
+    return Table(("item", "state", "owner", "due", "what"), rows)
+
+
+def _item_cells(incident: Incident, item: ActionItem, zone: str, now: datetime) -> tuple[str | Status, ...]:
+    is_done = item.id in incident.action_items_done
+    is_late = not is_done and item.due < now
+    status = Status("done", Shown.OK) if is_done else Status("overdue" if is_late else "open", Shown.WARNING)
+    return item.id, status, item.owner, format_time(item.due, zone), item.text
 
 
 def _time_line(incident: Incident, zone: str) -> Table:

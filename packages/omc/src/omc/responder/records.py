@@ -8,7 +8,7 @@ group.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -31,7 +31,7 @@ from omc.incidents.incident import Incident
 from omc.incidents.model import apply as apply_to_incident
 from omc.incidents.model import from_first_event
 from omc.model.events import Stream
-from omc.model.matchers import Matcher
+from omc.model.matchers import Matcher, all_match
 from omc.model.pages import Message, Page
 from omc.model.people import Channel, ContactMethod
 from omc.responder import alerts, silences
@@ -77,6 +77,11 @@ Once: TypeAlias = tuple[str, str]
 MOST_AT_ONCE = 50
 REWORD_INTERVAL = timedelta(minutes=1)
 """Between two times that an alert gets other words."""
+SHORTEST_KEY = 4
+"""Characters of a key by which an alert may be named."""
+
+Check: TypeAlias = Callable[[Silence], None]
+"""Raises where a silence isn't any more as whoever changes it saw it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +198,18 @@ def create_silence(
 
 
 def extend_silence(
-    store: Store, rules: Rules, number: int, until: datetime, actor: str, link: str | None = None
+    store: Store,
+    rules: Rules,
+    number: int,
+    until: datetime,
+    actor: str,
+    link: str | None = None,
+    check: Check | None = None,
 ) -> Silence:
     """Have a silence end at another time, earlier or later."""
 
     def decide(transaction: Transaction) -> Silence:
-        silence = _required(transaction, rules, number)
+        silence = _required(transaction, rules, number, check)
         stream = silences.stream_of(rules.environment, number)
         event = append(transaction, silences.TYPES, stream, silences.Extended(until), seen=silence.events, link=link)
         extended = silences.apply(silence, event)
@@ -210,12 +221,20 @@ def extend_silence(
     return retry_on_conflict(store, actor, (alerts.TYPES.kind, rules.environment), decide)
 
 
-def end_silence(store: Store, rules: Rules, number: int, why: str, actor: str, link: str | None = None) -> Silence:
+def end_silence(
+    store: Store,
+    rules: Rules,
+    number: int,
+    why: str,
+    actor: str,
+    link: str | None = None,
+    check: Check | None = None,
+) -> Silence:
     """End a silence now: what it holds and fires still is told at once."""
 
     def decide(transaction: Transaction) -> Silence:
         wait_turn(transaction, (incident_events.TYPES.kind, rules.environment))
-        return _end_silence(transaction, rules, _required(transaction, rules, number), why, link)
+        return _end_silence(transaction, rules, _required(transaction, rules, number, check), why, link)
 
     return retry_on_conflict(store, actor, (alerts.TYPES.kind, rules.environment), decide)
 
@@ -228,12 +247,14 @@ def silences_of(store: Store, environment: str) -> tuple[Silence, ...]:
     return tuple(sorted(found, key=lambda silence: -silence.number))
 
 
-def _required(transaction: Transaction, rules: Rules, number: int) -> Silence:
+def _required(transaction: Transaction, rules: Rules, number: int, check: Check | None = None) -> Silence:
     silence = silence_of(transaction.session, rules.environment, number)
     if silence is None:
         raise WrongUse(
             f"{rules.environment} has no silence {number}. See: omc alerts silences --env {rules.environment} --all"
         )
+    if check is not None:
+        check(silence)
     return silence
 
 
@@ -392,28 +413,46 @@ class Writer:
 
 def matching(store: Store, rules: Rules, matchers: Sequence[Matcher]) -> tuple[tuple[Alert, int | None], ...]:
     """The alerts that fire now and would match, each with the open incident that knows of it."""
-    probe = Silence(rules.environment, 0, tuple(matchers), "", "", store.now(), store.now(), False, 0)
     with store.reading() as session:
         firing = table.firing(session, rules.environment)
         situation = read(session, rules, store.now(), keys=firing)
     found = []
     for key in firing:
         alert = situation.alerts[key]
-        if alert.facts and alert.notification and probe.matches(alerts.labels_of(alert.facts, alert.notification)):
+        if meets(alert, matchers):
             view = situation.holder(alert)
             found.append((alert, view.number if view else None))
     return tuple(found)
 
 
-def listed(store: Store, rules: Rules, *, everything: bool = False) -> tuple[tuple[Alert, int | None], ...]:
+def meets(alert: Alert, matchers: Sequence[Matcher]) -> bool:
+    """Whether each of these conditions holds for it; none does for one whose labels aren't known."""
+    return (
+        alert.facts is not None
+        and alert.notification is not None
+        and all_match(matchers, alerts.labels_of(alert.facts, alert.notification))
+    )
+
+
+def named(found: Sequence[tuple[Alert, int | None]], text: str) -> tuple[tuple[Alert, int | None], ...]:
+    """Those of this name; where there are none, those whose key begins so."""
+    by_name = tuple(each for each in found if each[0].facts is not None and each[0].facts.name == text)
+    return by_name or tuple(each for each in found if len(text) >= SHORTEST_KEY and each[0].key.startswith(text))
+
+
+def listed(
+    store: Store, rules: Rules, *, everything: bool = False, matchers: Sequence[Matcher] = ()
+) -> tuple[tuple[Alert, int | None], ...]:
     """The alerts that fire, or all, each with the open incident that knows of it: those that fire first, the worst
-    first."""
+    first. ``matchers``: only those that meet each of them."""
     with store.reading() as session:
         keys = table.keys(session, rules.environment) if everything else table.firing(session, rules.environment)
         situation = read(session, rules, store.now(), keys=keys)
     found = []
     for key in keys:
         alert = situation.alerts[key]
+        if matchers and not meets(alert, matchers):
+            continue
         view = situation.holder(alert)
         found.append((alert, view.number if view else None))
     return tuple(sorted(found, key=_urgency))

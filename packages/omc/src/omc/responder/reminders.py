@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
+from omc.errors import Missing, Refused
 from omc.incidents.events import AUTOMATIC, ActionItem, ActionItemDone, ActionItemReminded
 from omc.incidents.incident import Incident
 from omc.model.pages import Page
@@ -22,14 +24,43 @@ REMIND_INTERVAL = timedelta(days=7)
 
 
 def add_action_item(store: Store, environment: str, number: int, doer: Doer, item: ActionItem) -> Incident:
-    """Keep an action item, or change the one of the same id."""
+    """Keep an action item; without an id it gets the incident's next one."""
 
     def attempt(transaction: Transaction) -> Incident:
-        incident = recorded(transaction, required(transaction.session, environment, number), item, link=doer.link)
-        set_deadline(transaction, ACTION_ITEM, environment, f"{number}/{item.id}", max(item.due, transaction.at))
-        return incident
+        incident = required(transaction.session, environment, number)
+        known = replace(item, id=item.id or next_id(incident))
+        return _kept(transaction, incident, doer, known)
 
     return decide(store, environment, doer.name, attempt)
+
+
+def change_action_item(store: Store, environment: str, number: int, doer: Doer, item: ActionItem) -> Incident:
+    """Have the one of this id say something else. ``Missing`` where there is none, ``Refused`` where it is done."""
+
+    def attempt(transaction: Transaction) -> Incident:
+        incident = required(transaction.session, environment, number)
+        if item.id not in incident.action_items:
+            raise Missing(f"Incident {number} of {environment} has no action item {item.id}.")
+        if item.id in incident.action_items_done:
+            raise Refused(f"Action item {item.id} is done already; nothing was recorded.")
+        return _kept(transaction, incident, doer, item)
+
+    return decide(store, environment, doer.name, attempt)
+
+
+def next_id(incident: Incident) -> str:
+    """One more than the incident has, and none that it has."""
+    number = len(incident.action_items) + 1
+    while str(number) in incident.action_items:
+        number += 1
+    return str(number)
+
+
+def _kept(transaction: Transaction, incident: Incident, doer: Doer, item: ActionItem) -> Incident:
+    kept = recorded(transaction, incident, item, link=doer.link)
+    subject = f"{incident.number}/{item.id}"
+    set_deadline(transaction, ACTION_ITEM, incident.environment, subject, max(item.due, transaction.at))
+    return kept
 
 
 def end_action_item(store: Store, environment: str, number: int, doer: Doer, id_: str) -> Incident:

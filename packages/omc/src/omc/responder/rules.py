@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from omc.config import Environment, Stack
@@ -11,6 +11,9 @@ from omc.config.alert_tables import ALERTS, AlertsTable
 from omc.model.matchers import Matcher, all_match, parse_all
 from omc.responder.alerts import Facts
 from omc.responder.catalogue import catalogue
+
+REOPEN_WITHIN, QUIET = timedelta(minutes=60), timedelta(minutes=15)
+"""Where nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,9 @@ class Rules:
     channel: str = ""
     """Where people are told what needs no answer: ``#alerts``."""
     group_window: timedelta = timedelta(minutes=ALERTS.group_window_minutes)
-    reopen_within: timedelta = timedelta(minutes=60)
+    reopen_within: timedelta = REOPEN_WITHIN
     """So soon after its incident's end an alert that fires again reopens it: ``on_call.reopen_minutes``."""
-    quiet: timedelta = timedelta(minutes=15)
+    quiet: timedelta = QUIET
     """So long after its last alert's end an incident is over, if all is well: ``on_call.quiet_minutes``."""
     without_end: timedelta = timedelta(minutes=ALERTS.without_end_minutes)
     unknown_severity: int = ALERTS.unknown_severity
@@ -70,9 +73,12 @@ class Rules:
 def rules_of(stack: Stack, environment: Environment) -> Rules:
     """Those of omc.toml. ``WrongUse`` where a condition is none."""
     services = frozenset(each.name for each in environment.services)
-    table = from_table(stack.alerts, environment.name, environment.alarm_prefix, services, stack.channels.alerts)
-    return replace(
-        table,
+    return from_table(
+        stack.alerts,
+        environment.name,
+        environment.alarm_prefix,
+        services,
+        stack.channels.alerts,
         reopen_within=timedelta(minutes=stack.on_call.reopen_minutes),
         quiet=timedelta(minutes=stack.on_call.quiet_minutes),
     )
@@ -84,12 +90,17 @@ def from_table(
     prefix: str = "",
     services: frozenset[str] = frozenset(),
     channel: str = "",
+    *,
+    reopen_within: timedelta = REOPEN_WITHIN,
+    quiet: timedelta = QUIET,
 ) -> Rules:
     return Rules(
         environment=environment,
         prefix=prefix,
         services=services,
         channel=channel,
+        reopen_within=reopen_within,
+        quiet=quiet,
         group_window=timedelta(minutes=table.group_window_minutes),
         without_end=timedelta(minutes=table.without_end_minutes),
         unknown_severity=table.unknown_severity,

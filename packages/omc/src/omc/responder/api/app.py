@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
 import omc
+from omc.access.model import role_for
 from omc.responder.api import (
     acknowledging,
     alerts,
+    calendars,
+    contacts,
     health,
     incidents,
+    learning,
     life,
     metrics,
     notifications,
     oncall,
+    pages,
     push,
+    rotas,
+    runs,
+    silences,
     sns,
     tokens,
 )
+from omc.responder.api.callers import needed
 from omc.responder.api.context import ApiContext
 from omc.responder.api.guard import SNS_PATH, Guard
 from omc.responder.api.problems import HANDLERS, MEDIA_TYPE, MaskedJson, Problem
-
-if TYPE_CHECKING:
-    from fastapi.routing import APIRoute
 
 THREADS = 8
 """Requests that are worked on at a time: fewer than the store has connections, since the responder wants some too."""
@@ -39,11 +46,20 @@ ROUTERS = (
     incidents.environments,
     incidents.router,
     life.router,
+    learning.router,
+    learning.environment_router,
     alerts.router,
+    silences.router,
     notifications.router,
     sns.router,
     acknowledging.router,
+    pages.router,
+    runs.router,
     oncall.router,
+    rotas.router,
+    contacts.router,
+    calendars.router,
+    calendars.public,
     oncall.me,
     push.router,
     tokens.router,
@@ -53,6 +69,9 @@ Incidents, who is on call, and what omc knows of itself. Every error is a proble
 
 A POST may have the header `Idempotency-Key`: the same request with the same key takes effect once, however often it
 comes, for two weeks.
+
+What two people may edit has an `ETag`: a change that names it in `If-Match` is answered 412 where somebody else was
+quicker. Lists have `next`, which is given back for the next page.
 """
 PROBLEM = {"description": "A problem.", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
@@ -80,6 +99,14 @@ def make_app(context: ApiContext) -> FastAPI:
     return app
 
 
+def routes() -> Iterator[tuple[str, APIRoute]]:
+    """Of all routers, each with its method."""
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                yield from ((method, route) for method in sorted(route.methods or ()))
+
+
 def _operation_id(route: APIRoute) -> str:
     """``incidents_show``: by which generated clients call it."""
     return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"
@@ -98,6 +125,9 @@ def _schema(app: FastAPI) -> dict[str, Any]:
         parts = schema.setdefault("components", {}).setdefault("schemas", {})
         for name in ("HTTPValidationError", "ValidationError"):
             parts.pop(name, None)
+        for method, route in routes():
+            if (permission := needed(route.dependant)) is not None:
+                schema["paths"][route.path][method.lower()]["x-omc-role"] = role_for(permission).value
         names = [each.name for each in app.state.context.environments]
         parts["Problem"] = Problem.model_json_schema()
         for path, methods in schema["paths"].items():
@@ -117,9 +147,11 @@ def _problems_of(path: str, method: str, operation: dict[str, Any]) -> set[int]:
     if operation.get("security"):
         found |= {400, 401, 403}
     if "{" in path:
-        found.add(404)
+        found |= {400, 404}
     if path == SNS_PATH:  # it has no token to say so
         found |= {401, 404}
     if method != "get":
-        found.add(409)
+        found |= {404, 409}  # what a body names may not be there
+    if any(each["name"].lower() == "if-match" for each in operation.get("parameters", ())):
+        found.add(412)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -14,8 +14,13 @@ from omc.responder.api.context import Context
 from omc.responder.api.guard import address_of
 from omc.responder.api.problems import TooManyRequests
 
+if TYPE_CHECKING:
+    from fastapi.dependencies.models import Dependant
+
 COST_OF_A_GUESS = 9.0
 """Requests that a token that is none costs its address, beside the one that it was."""
+ASKED: dict[Callable[..., Any] | None, Permission] = {}
+"""The dependencies that let a caller pass, with what she must be allowed to do."""
 BEARER = HTTPBearer(
     auto_error=False,
     scheme_name="token",
@@ -44,7 +49,15 @@ def caller_with(permission: Permission) -> Callable[..., Caller]:
         return found
 
     caller.__doc__ = f"Needs the role {role_for(permission)}."
+    ASKED[caller] = permission
     return caller
+
+
+def needed(dependant: Dependant) -> Permission | None:
+    """What a route's caller must be allowed to do, by the dependencies that it has; None: it asks nobody who she is."""
+    found = [ASKED[dependant.call]] if dependant.call in ASKED else []
+    found += [each for each in map(needed, dependant.dependencies) if each is not None]
+    return found[0] if found else None
 
 
 def _refuse_unknown_parameters(request: Request) -> None:
@@ -59,4 +72,5 @@ def _refuse_unknown_parameters(request: Request) -> None:
 
 Reader = Annotated[Caller, Depends(caller_with(Permission.READ))]
 Responder = Annotated[Caller, Depends(caller_with(Permission.RESPOND))]
+Approver = Annotated[Caller, Depends(caller_with(Permission.APPROVE))]
 Admin = Annotated[Caller, Depends(caller_with(Permission.ADMINISTER))]

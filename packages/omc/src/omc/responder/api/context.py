@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
@@ -13,7 +14,10 @@ from omc.access.jwks import ProviderKeys
 from omc.access.rates import RateLimiter
 from omc.config import Environment, Stack
 from omc.errors import Missing, did_you_mean
+from omc.incidents.events import Captured
+from omc.incidents.incident import Incident
 from omc.output import echo, line
+from omc.responder.impact import read_impact
 from omc.responder.life import OnCallContext
 from omc.responder.sns import SnsDoor, sns_door
 from omc.store.opened import Store
@@ -45,6 +49,8 @@ class ApiContext:
     log: Callable[[str], None]
     wake: Callable[[], None]
     """There is something to look at, or to send: the responder needn't wait for its next look."""
+    measure: Callable[[Environment, Incident, datetime], Captured]
+    """What failed while an incident lasted, as CloudWatch has it."""
     address_rates: RateLimiter
     caller_rates: RateLimiter
     sns: SnsDoor | None = None
@@ -72,6 +78,7 @@ def make_context(
     log: Callable[[str], None] | None = None,
     wake: Callable[[], None] = lambda: None,
     sns: SnsDoor | None = None,
+    measure: Callable[[Environment, Incident, datetime], Captured] = read_impact,
 ) -> ApiContext:
     """The context of a server, by omc.toml."""
     settings = stack.server
@@ -85,6 +92,7 @@ def make_context(
         samples=samples,
         log=log or (lambda text: echo(line(text), err=True)),
         wake=wake,
+        measure=measure,
         address_rates=RateLimiter(settings.limits.address_requests_per_minute),
         caller_rates=RateLimiter(settings.limits.requests_per_minute),
         sns=sns or sns_door(stack, {each.name: each for each in environments}, store.now),

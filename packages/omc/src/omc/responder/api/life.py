@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from omc.config import Stack
 from omc.errors import Missing, WrongUse, did_you_mean
@@ -15,7 +15,18 @@ from omc.incidents.incident import ROLES
 from omc.model.people import Person
 from omc.responder import life
 from omc.responder.api.incidents import PREFIX
-from omc.responder.api.shapes import SOMETHING, WHOLE, Body, IncidentShape, Level, Number, PersonId, Sentence, Text
+from omc.responder.api.shapes import (
+    SOMETHING,
+    WHOLE,
+    Body,
+    IncidentShape,
+    Level,
+    Moment,
+    Number,
+    PersonId,
+    Sentence,
+    Text,
+)
 from omc.responder.api.work import Working
 
 router = APIRouter(prefix=PREFIX + "/{number}", tags=["on call"])
@@ -50,7 +61,7 @@ class Resolution(Body):
 
 class SnoozeBody(Body):
     minutes: Annotated[int, Field(ge=1, le=MAX_SNOOZE), WHOLE] | None = None
-    until: AwareDatetime | None = None
+    until: Moment | None = None
     """In place of minutes; neither: until the next business hours."""
     why: Sentence
     if_still_firing: Annotated[bool, Field(strict=True)] = False
@@ -151,7 +162,7 @@ def reopen(work: Working, number: Number, body: Why) -> IncidentShape:
 @router.post("/assign", summary="Give a person a part in it")
 def assign(work: Working, number: Number, body: Assignment) -> IncidentShape:
     stack = work.context.stack
-    person = _person(stack, body.person).id if stack.persons else body.person
+    person = person_of(stack, body.person).id if stack.persons else body.person
     return work.on(
         number, lambda store, doer: life.act(store, work.name, number, doer, RoleAssigned(body.role, person))
     )
@@ -160,7 +171,7 @@ def assign(work: Working, number: Number, body: Assignment) -> IncidentShape:
 @router.post("/page", summary="Page people now")
 def page(work: Working, number: Number, body: Paging) -> IncidentShape:
     """Whatever the chain says."""
-    people = [_person(work.context.stack, each) for each in dict.fromkeys(body.people)]
+    people = [person_of(work.context.stack, each) for each in dict.fromkeys(body.people)]
     return work.on(number, lambda store, doer: life.page(store, work.name, number, doer, people, body.why))
 
 
@@ -191,7 +202,8 @@ def split(work: Working, number: Number, body: Splitting) -> IncidentShape:
     )
 
 
-def _person(stack: Stack, name: str) -> Person:
+def person_of(stack: Stack, name: str) -> Person:
+    """One of ``[people]``. ``Missing`` where there is no such person."""
     if name not in stack.persons:
         raise Missing(f"There is no [people.{name}] in omc.toml.{did_you_mean(name, list(stack.persons))}")
     return stack.persons[name]

@@ -21,7 +21,7 @@ from omc.config import Environment
 from omc.errors import WrongUse
 from omc.notify.secrets import both_of
 from omc.output import line
-from omc.responder.api.callers import BEARER, COST_OF_A_GUESS
+from omc.responder.api.callers import ASKED, BEARER, COST_OF_A_GUESS
 from omc.responder.api.context import ApiContext, Chosen, Context
 from omc.responder.api.guard import address_of
 from omc.responder.intake import envelope
@@ -103,6 +103,9 @@ def _signed(request: Request, context: ApiContext, environment: Environment, bod
         raise NotAuthenticated(f"This post isn't signed with the secret of {environment.name}, or not just now.")
     request.state.caller = f"signed for {environment.name}"
     return Sender(request.state.caller, ("webhook", f"{environment.name} {found.once}"))
+
+
+ASKED[sender_of] = Permission.RESPOND
 
 
 @router.post("/notifications", summary="Alerts that fire or have ended, as Alertmanager and Grafana post them")

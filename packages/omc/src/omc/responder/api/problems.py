@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from omc.access.model import NotAllowed, NotAuthenticated
-from omc.errors import Altered, Missing, OmcError, Refused, Throttled, Unknown, WrongUse, contained
+from omc.errors import Altered, Missing, OmcError, Outdated, Refused, Throttled, Unknown, WrongUse, contained
 from omc.output.json import to_json
 from omc.store.embedded import StoreError
 
@@ -27,6 +27,7 @@ STATUS: tuple[tuple[type[OmcError], int], ...] = (
     (Missing, 404),
     (WrongUse, 400),
     (Altered, 500),
+    (Outdated, 412),
     (Refused, 409),
     (Throttled, 429),
     (StoreError, 503),

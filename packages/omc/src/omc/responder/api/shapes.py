@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from omc.config import Environment
 from omc.incidents.document import incidents_document
@@ -22,6 +23,14 @@ def _is_number(value: object) -> object:
     return value
 
 
+def _is_time(value: object) -> object:
+    if not isinstance(value, str) or not re.match(r"\d{4}-\d\d-\d\d", value):
+        raise ValueError("it must be a time with its offset, such as 2026-12-24T18:00:00+11:00")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_is_time)]
+"""A time as RFC 3339 writes it; never a number, which some read as seconds and some as milliseconds."""
 WHOLE = BeforeValidator(_is_number)
 """As JSON Schema has it: 2 and 2.0, and neither "2" nor true."""
 SOMETHING = r"^[^\x00]*[^\s\x00-\x1f][^\x00]*$"
