@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from omc.incidents.events import (
     SnoozeEnded,
     UpdateSent,
 )
-from omc.incidents.incident import Incident
+from omc.incidents.incident import PHASES, Incident
 from omc.incidents.model import replay
 from omc.model.people import Person
 
@@ -102,6 +102,15 @@ class ServerDesk:
 
     def split(self, number: int, keys: Sequence[str], summary: str, severity: int | None) -> Incident:
         return self._post(number, "split", alerts=list(keys), summary=summary, severity=severity)
+
+    def tell(self, number: int, text: str, phase: str, title: str, components: Mapping[str, str]) -> Incident:
+        """Without a phase: the one of the update before; the first is ``investigating``."""
+        chosen = phase or self._last_phase(number)
+        return self._post(number, "updates", text=text, phase=chosen, title=title, components=dict(components))
+
+    def _last_phase(self, number: int) -> str:
+        told = [each.payload for each in self.incident(number).events if isinstance(each.payload, UpdateSent)]
+        return next((each.phase for each in reversed(told) if each.phase), PHASES[0])
 
     def _post(self, number: int, verb: str, **body: Any) -> Incident:
         return self._incident(self.server.post(f"{self._path(number)}/{verb}", body))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,6 +37,7 @@ class Desk(Protocol):
     def merge(self, number: int, into: int) -> Incident: ...
     def unmerge(self, number: int) -> Incident: ...
     def split(self, number: int, keys: Sequence[str], summary: str, severity: int | None) -> Incident: ...
+    def tell(self, number: int, text: str, phase: str, title: str, components: Mapping[str, str]) -> Incident: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,13 @@ class RecordDesk:
         from omc.responder import life
 
         return life.split(self.record.store, self._name, number, keys, summary, self.record.doer, severity)
+
+    def tell(self, number: int, text: str, phase: str, title: str, components: Mapping[str, str]) -> Incident:
+        from omc.responder.status.telling import Telling, tell_customers
+
+        record = self.record
+        telling = Telling(text, phase, title, components)
+        return tell_customers(record.store, record.stack, self._name, number, record.doer, telling)
 
     @property
     def _name(self) -> str:

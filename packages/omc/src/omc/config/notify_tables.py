@@ -22,6 +22,8 @@ SECRETS: Mapping[str, str] = {
     "OMC_NTFY_TOKEN": "The access token of the ntfy server, where it wants one.",
     "OMC_PAGERDUTY_KEY_<NAME>": "The integration key of `[notify.pagerduty.<name>]`.",
     "OMC_WEBHOOK_SECRET_<NAME>": "What messages to `[notify.webhook.<name>]` are signed with, `whsec_…` or any text.",
+    "OMC_STATUS_KEY": "What customers' confirmations, unsubscribe links and webhooks' secrets are made of: 32 random "
+    "characters or more, the same for every `omc serve` of a store. Another one makes all of them invalid.",
 }
 """Environment variables that are read when something is sent. ``<NAME>`` is the table's name in capitals, ``_`` for
 ``-``."""

@@ -33,6 +33,10 @@ IF_UNKNOWN = 2
 """What an incident counts as whose severity this omc can't read: it stops deployments, and allows no break-glass."""
 ROLES: tuple[str, ...] = ("lead", "communications", "scribe")
 POSTMORTEM_STATES: tuple[str, ...] = ("draft", "review", "done")
+PHASES: tuple[str, ...] = ("investigating", "identified", "monitoring", "resolved")
+"""How far an incident is, as customers are told."""
+COMPONENT_STATES: tuple[str, ...] = ("operational", "degraded_performance", "partial_outage", "major_outage")
+"""How a component is, the best first; as Statuspage, whose form readers of status feeds know, has them."""
 SECTIONS: Mapping[str, str] = {
     "summary": "Summary",
     "impact": "Impact",
@@ -155,6 +159,8 @@ class Incident:
     postmortem_state: str | None = None
     action_items: Mapping[str, ActionItem] = field(default_factory=dict)
     action_items_done: Mapping[str, datetime] = field(default_factory=dict)
+    action_items_dropped: frozenset[str] = frozenset()
+    """Those of the done ones that won't be done."""
     action_items_reminded: frozenset[str] = frozenset()
 
     @property

@@ -145,6 +145,7 @@ class _State:
     postmortem_state: str | None = None
     action_items: dict[str, ActionItem] = field(default_factory=dict)
     action_items_done: dict[str, datetime] = field(default_factory=dict)
+    action_items_dropped: set[str] = field(default_factory=set)
     action_items_reminded: set[str] = field(default_factory=set)
     # Of its paging:
     next_round: int = 0
@@ -206,6 +207,7 @@ def _frozen(state: _State, events: tuple[IncidentEvent, ...]) -> Incident:
     values = {each.name: getattr(state, each.name) for each in fields(state)}
     paging = {name: values.pop(name) for name in _PAGING}
     values["action_items_reminded"] = frozenset(state.action_items_reminded)
+    values["action_items_dropped"] = frozenset(state.action_items_dropped)
     for name, value in values.items():
         if isinstance(value, dict):
             values[name] = dict(value)
@@ -464,6 +466,8 @@ def _action_item_reminded(state: _State, _: IncidentEvent, payload: ActionItemRe
 
 def _action_item_done(state: _State, event: IncidentEvent, payload: ActionItemDone) -> None:
     state.action_items_done[payload.id] = event.at
+    if payload.is_dropped:
+        state.action_items_dropped.add(payload.id)
 
 
 _EFFECTS: Mapping[type, Callable[[_State, IncidentEvent, Any], None]] = {

@@ -35,7 +35,7 @@ from omc.incidents.events import (
     Unmerged,
     UpdateSent,
 )
-from omc.incidents.incident import POSTMORTEM_STATES, ROLES, SECTIONS, SEVERITIES, Incident
+from omc.incidents.incident import COMPONENT_STATES, PHASES, POSTMORTEM_STATES, ROLES, SECTIONS, SEVERITIES, Incident
 
 ALSO_LATER = (
     PageFailed,
@@ -153,6 +153,16 @@ def _unmerged(incident: Incident, payload: Unmerged, _: datetime) -> None:
         raise Refused(f"{name_of(incident)} isn't merged with incident {payload.incident}; nothing was recorded.")
 
 
+def _update(_: Incident, payload: UpdateSent, __: datetime) -> None:
+    _require_text(payload.text, "what customers were told")
+    if payload.phase:
+        _require_one_of(payload.phase, PHASES, "phase")
+    elif payload.title or payload.components:
+        raise WrongUse("Nothing was recorded: only what customers read in the feed has a title or components.")
+    for each in payload.components:
+        _require_one_of(each.state, COMPONENT_STATES, "state of a component")
+
+
 def _section(_: Incident, payload: PostmortemChanged, __: datetime) -> None:
     _require_one_of(payload.section, tuple(SECTIONS), "section")
 
@@ -198,7 +208,7 @@ _RULES: Mapping[type, Callable[[Incident, Any, datetime], None]] = {
     Merged: _merged,
     Absorbed: _absorbed,
     Unmerged: _unmerged,
-    UpdateSent: _text("what customers were told", "text"),
+    UpdateSent: _update,
     PostmortemChanged: _section,
     PostmortemMoved: _postmortem_state,
     ActionItem: _action_item,

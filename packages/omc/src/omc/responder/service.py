@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from omc.aws.gateway import Gateway, access_to
@@ -20,6 +21,7 @@ from omc.engine.processes import this_process
 from omc.errors import OmcError
 from omc.facts.alarms import read_alarms
 from omc.incidents.events import AUTOMATIC, Captured
+from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext
 from omc.notify.delivery import Sender
 from omc.notify.http import client
@@ -37,10 +39,13 @@ from omc.responder.queue import QueueReader, gateway_to_queue, queue_address
 from omc.responder.rules import Rules, rules_of
 from omc.responder.situations import from_state
 from omc.responder.slack_actions import SlackActions
+from omc.responder.status.sending import Postman
+from omc.responder.status.telling import tell_subscribers
 from omc.store import alerts as alert_table
 from omc.store import inbox
 from omc.store.embedded import StoreUnreachable
 from omc.store.opened import Store
+from omc.store.subscribers import lane_of
 
 if TYPE_CHECKING:
     from omc.model.pages import Page
@@ -55,6 +60,8 @@ MAX_DELAY: Final = 30.0
 """Seconds until a task that failed is tried again, at most; they double from one."""
 STALE_AFTER: Final = 90.0
 """Seconds without a turn after which a task counts as dead: a long poll and a reading of AWS take less."""
+CUSTOMERS_THREADS: Final = 2
+"""That send to customers."""
 STOP_WITHIN: Final = 3.0
 """Seconds that a batch in hand has to be taken in when all is to stop; else it comes again."""
 QUEUE: Final = "{prefix}-alerts"
@@ -119,6 +126,9 @@ class Responder:
         self.tasks = self._tasks()
         threads = [threading.Thread(target=self._repeat, args=[each], name=each.name) for each in self.tasks]
         threads.append(threading.Thread(target=sender.run_forever, name="sender"))
+        if self.stack.status.subscriptions:
+            customers = self._make_customers_sender()
+            threads.append(threading.Thread(target=lambda: customers.run_forever(CUSTOMERS_THREADS), name="customers"))
         threads += [
             threading.Thread(target=self._read_queue, args=[each], name=f"queue {each.name}", daemon=True)
             for each in self.environments
@@ -148,6 +158,10 @@ class Responder:
         """Seconds since each environment's queue last answered, of those that were found."""
         now = time.monotonic()
         return {name: now - reader.last_poll for name, reader in list(self._readers.items())}
+
+    def is_watching(self, environment: str) -> bool:
+        """Whether an environment's alarms are read just now, and pages sent."""
+        return not self.stale() and self.unread().get(environment, STALE_AFTER) < STALE_AFTER
 
     def oldest_in_hand(self) -> Mapping[str, float]:
         """By environment the age in seconds of the oldest message that was received and isn't taken in yet; else 0."""
@@ -182,6 +196,9 @@ class Responder:
             Task("auditor", self._audit, pulse.INTERVAL, is_vital=False),
             Task("inbox", self._forget, FORGET_INTERVAL, is_vital=False),
         ]
+        if self.stack.status.subscriptions:
+            tell = partial(tell_subscribers, self.store, self.names)
+            tasks.append(Task("subscribers", tell, LOOK_INTERVAL, is_vital=False))
         for environment in self.environments:
             reconciler = Reconciler(environment, self.store, self.rules_of(environment.name), self.wake)
             tasks.append(Task(f"reconcile {environment.name}", reconciler.once, RECONCILE_INTERVAL))
@@ -272,6 +289,20 @@ class Responder:
             stopping=self.stopping,
         )
         return self._sender
+
+    def _make_customers_sender(self) -> Sender:
+        """For those who subscribed to the status: however many they are and however slow, no page waits for them."""
+        postman = Postman(self.stack, self.store, self.report)
+        return Sender(
+            self.store,
+            [lane_of(name) for name in self.names],
+            {Channel.SUBSCRIBER: postman.send},
+            ChannelContext(self.stack, self.store.now),
+            f"{this_process()}/customers",
+            tell=postman.undelivered,
+            report=self.report,
+            stopping=self.stopping,
+        )
 
     def _undelivered(self, transaction: Transaction, page: Page, undelivered: Undelivered) -> None:
         life.note_undelivered(transaction, page, undelivered.sentence)

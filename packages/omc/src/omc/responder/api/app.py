@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 import omc
-from omc.responder.api import alerts, health, incidents, life, metrics, notifications, oncall, tokens
+from omc.responder.api import alerts, health, incidents, life, metrics, notifications, oncall, status, tokens
 from omc.responder.api.context import ApiContext
 from omc.responder.api.guard import Guard
 from omc.responder.api.problems import HANDLERS, MEDIA_TYPE, MaskedJson, Problem
@@ -32,6 +32,7 @@ ROUTERS = (
     oncall.router,
     oncall.me,
     tokens.router,
+    status.router,
 )
 DESCRIPTION = """\
 Incidents, who is on call, and what omc knows of itself. Every error is a problem of RFC 9457 with one sentence.

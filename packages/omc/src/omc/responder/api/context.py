@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -15,6 +16,7 @@ from omc.config import Environment, Stack
 from omc.errors import Missing, did_you_mean
 from omc.output import echo, line
 from omc.responder.life import OnCallContext
+from omc.responder.status.board import Board
 from omc.store.opened import Store
 
 
@@ -27,6 +29,16 @@ class Sample:
     labels: tuple[tuple[str, str], ...] = ()
     """Values that omc.toml or omc itself chooses; never a name from outside, of which there may be any number."""
     help: str = ""
+
+
+@dataclass(slots=True)
+class Boards:
+    """What customers see of each environment, as it was last made: anybody may ask, and making it reads all
+    incidents."""
+
+    made: dict[str, tuple[float, Board]] = field(default_factory=dict)
+    """When, by the monotonic clock."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,9 @@ class ApiContext:
     """There is something to look at, or to send: the responder needn't wait for its next look."""
     address_rates: RateLimiter
     caller_rates: RateLimiter
+    is_watched: Callable[[str], bool] = lambda _: False
+    """Whether somebody reads an environment's alarms just now, so that silence means that all is well."""
+    boards: Boards = field(default_factory=Boards)
     open_connections: set[object] = field(default_factory=set)
 
     def environment(self, name: str) -> Environment:
@@ -68,6 +83,7 @@ def make_context(
     samples: Callable[[], Iterable[Sample]] = tuple,
     log: Callable[[str], None] | None = None,
     wake: Callable[[], None] = lambda: None,
+    is_watched: Callable[[str], bool] = lambda _: False,
 ) -> ApiContext:
     """The context of a server, by omc.toml."""
     settings = stack.server
@@ -81,6 +97,7 @@ def make_context(
         samples=samples,
         log=log or (lambda text: echo(line(text), err=True)),
         wake=wake,
+        is_watched=is_watched,
         address_rates=RateLimiter(settings.limits.address_requests_per_minute),
         caller_rates=RateLimiter(settings.limits.requests_per_minute),
     )

@@ -10,13 +10,14 @@ from pydantic import AwareDatetime, Field
 
 from omc.config import Stack
 from omc.errors import Missing, WrongUse, did_you_mean
-from omc.incidents.events import AlertLeft, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
+from omc.incidents.events import AlertLeft, ComponentState, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
 from omc.incidents.incident import ROLES
 from omc.model.people import Person
 from omc.responder import life
 from omc.responder.api.incidents import PREFIX
 from omc.responder.api.shapes import SOMETHING, WHOLE, Body, IncidentShape, Level, Number, PersonId, Sentence, Text
 from omc.responder.api.work import Working
+from omc.responder.status.telling import Telling, tell_customers
 
 router = APIRouter(prefix=PREFIX + "/{number}", tags=["on call"])
 MAX_SNOOZE = 14 * 24 * 60
@@ -35,7 +36,18 @@ class How(Body):
 
 
 class Update(Body):
-    text: Text
+    """With a phase it is in the status feed and sent to subscribers; without, it is only recorded."""
+
+    text: Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")] = ""
+    """Empty: the template of the phase."""
+    phase: Literal["investigating", "identified", "monitoring", "resolved"] | None = None
+    title: Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")] = ""
+    """What customers know it as."""
+    components: Annotated[
+        dict[str, Literal["operational", "degraded_performance", "partial_outage", "major_outage"]],
+        Field(default_factory=dict, max_length=100),
+    ]
+    """How components are, by service; empty: as omc takes it from the incident."""
 
 
 class Detaching(Body):
@@ -115,9 +127,16 @@ def unsnooze(work: Working, number: Number, _: Nothing | None = None) -> Inciden
     return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, SnoozeEnded("by hand")))
 
 
-@router.post("/updates", summary="Record what customers were told")
+@router.post("/updates", summary="Tell customers, or record what they were told")
 def update(work: Working, number: Number, body: Update) -> IncidentShape:
-    return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, UpdateSent(body.text)))
+    """With a phase, whoever subscribed to the status gets it."""
+    if body.phase is None:
+        told = UpdateSent(body.text, "", body.title, tuple(ComponentState(*each) for each in body.components.items()))
+        return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, told))
+    telling = Telling(body.text, body.phase, body.title, body.components)
+    return work.on(
+        number, lambda store, doer: tell_customers(store, work.context.stack, work.name, number, doer, telling)
+    )
 
 
 @router.post("/detach", summary="Say that an alert doesn't belong to it")
