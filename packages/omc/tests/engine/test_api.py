@@ -201,6 +201,8 @@ def test_of_all_routes_only_health_and_the_schema_are_for_everybody(api: ApiServ
             for method in methods:
                 answer = nobody.request(method, path.replace("{environment}", "production").replace("{number}", "1"))
                 expected = 200 if path in ("/healthz", "/readyz") else 401
+                if path.startswith("/status/"):  # everybody's where omc.toml says so, which this one doesn't
+                    expected = 404
                 assert answer.status_code == expected or path.endswith("{token_id}"), (method, path, answer.text)
 
 

@@ -13,7 +13,8 @@ from omc.config.tables import StackTable
 from omc.config.toml_lines import Path as KeyPath
 from omc.errors import did_you_mean
 
-COMPONENTS = "{components}"
+PLACES = ("{components}", "{interval}")
+"""What is filled in within a template."""
 
 
 def status_problems(stack: StackTable) -> Iterator[tuple[KeyPath, str]]:
@@ -28,9 +29,9 @@ def status_problems(stack: StackTable) -> Iterator[tuple[KeyPath, str]]:
             near = did_you_mean(name, list(stack.services))
             yield ("components", name), f"is no service; there are {', '.join(stack.services)}.{near}"
     for name, template in asdict(status.templates).items():
-        strange = [each for each in re.findall(r"\{[^{}]*\}", template) if each != COMPONENTS]
+        strange = [each for each in re.findall(r"\{[^{}]*\}", template) if each not in PLACES]
         if strange:
-            yield ("templates", name), f"has {shown(strange[0])}; only {COMPONENTS} is filled in."
+            yield ("templates", name), f"has {shown(strange[0])}; only {' and '.join(PLACES)} are filled in."
     for number, network in enumerate(status.webhook_networks):
         try:
             ip_network(network)

@@ -8,7 +8,9 @@ from msgspec import field
 
 from omc.config.fields import Identifier, Table, key
 
-A_TEMPLATE = "a text; {components} stands for the names of the components that suffer"
+A_TEMPLATE = (
+    "a text; {components} stands for the components that suffer, {interval} for on_call's customer_update_minutes"
+)
 SUBSCRIPTION_KEY = "OMC_STATUS_KEY"
 """The secret of which confirmations, unsubscribe links and webhooks' secrets are made."""
 
@@ -24,9 +26,9 @@ class TemplatesTable(Table, frozen=True, kw_only=True):
 
     investigating: Annotated[
         str, key("Something is wrong, and why isn't known.", pattern=r"[\s\S]{1,2000}", allowed=A_TEMPLATE)
-    ] = "We are looking into a problem with {components}. We will write again within half an hour."
+    ] = "We are looking into a problem with {components}. We write again within {interval}."
     identified: Annotated[str, key("The cause is known.", pattern=r"[\s\S]{1,2000}", allowed=A_TEMPLATE)] = (
-        "We know what is wrong with {components} and are working on it. We will write again within half an hour."
+        "We know what is wrong with {components} and are working on it. We write again within {interval}."
     )
     monitoring: Annotated[str, key("Users are served again.", pattern=r"[\s\S]{1,2000}", allowed=A_TEMPLATE)] = (
         "{components} should work again. We keep watching, and write once we are sure."

@@ -6,8 +6,10 @@ each has one key, so that beginning again makes no second one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from omc.config import Stack
 from omc.errors import WrongUse, did_you_mean
@@ -24,6 +26,7 @@ from omc.store.incidents import added, decide, find, required
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import enqueue
 from omc.store.subscribers import confirmed_after, lane_of
+from omc.times import format_duration
 
 TELL = "subscribers"
 """The deadline at which pages of an update are enqueued. Its subject is ``3.17``, and behind a slash the last
@@ -74,9 +77,15 @@ def composed(stack: Stack, incident: Incident, telling: Telling) -> UpdateSent:
         raise WrongUse(f"There is no phase {phase!r}; there are {', '.join(PHASES)}.{did_you_mean(phase, PHASES)}")
     said = {**_usual(incident, names, known, phase), **_checked(telling.components, names)}
     title = telling.title.strip() or ("" if before else usual_title(said, names))
-    text = telling.text.strip() or templates_of(stack.status)[phase].replace(
-        "{components}", spoken({**known, **said}, names)
-    )
+    filled_in = {
+        "{components}": spoken({**known, **said}, names),
+        "{interval}": format_duration(timedelta(minutes=stack.on_call.customer_update_minutes)),
+    }
+    text = telling.text.strip()
+    if not text:
+        text = re.sub(
+            "|".join(map(re.escape, filled_in)), lambda place: filled_in[place[0]], templates_of(stack.status)[phase]
+        )
     text = f"{text[:1].upper()}{text[1:]}"
     return UpdateSent(text, phase, title, tuple(ComponentState(*each) for each in sorted(said.items())))
 
