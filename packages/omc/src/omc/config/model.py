@@ -215,6 +215,7 @@ class Stack:
     """Those of ``[people]``, by the table's name."""
     rotas: Mapping[str, RotaTable] = field(default_factory=dict)
     """Those of ``[rotas]``, as they are written; ``omc.oncall`` says what they come to."""
+    github: GitHubSettings = ANY_REPOSITORY
     status: StatusTable = DEFAULT_STATUS
     contacts: Mapping[str, ContactTable] = field(default_factory=dict)
     """Those of ``[contacts]``, in the file's order."""

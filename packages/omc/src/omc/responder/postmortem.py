@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from omc.facts.traffic import Traffic
 from omc.incidents.events import (
     Acknowledged,
+    ActionItem,
     AlertJoined,
     Captured,
     Mitigated,
@@ -21,7 +22,7 @@ from omc.incidents.events import (
 )
 from omc.incidents.incident import SECTIONS, Incident
 from omc.incidents.words import in_words
-from omc.output.document import Block, Document, Field, Fields, Items, Paragraph, Row, Section, Status, Table
+from omc.output.document import Block, Document, Field, Fields, Items, Link, Paragraph, Row, Section, Status, Table
 from omc.output.document import Severity as Shown
 from omc.times import format_duration, format_time, iso
 
@@ -131,6 +132,7 @@ def postmortem_document(incident: Incident, zone: str, now: datetime) -> Documen
                 "due": iso(each.due),
                 "link": each.link,
                 "done_at": iso(incident.action_items_done.get(each.id)),
+                "state": _item_state(incident, each, now),
             }
             for each in incident.action_items.values()
         ],
@@ -215,11 +217,19 @@ def _action_items(incident: Incident, zone: str, now: datetime) -> Table | Parag
         return Paragraph("None yet.")
     rows = []
     for each in incident.action_items.values():
-        is_done = each.id in incident.action_items_done
-        is_late = not is_done and each.due < now
-        status = Status("done", Shown.OK) if is_done else Status("overdue" if is_late else "open", Shown.WARNING)
-        rows.append(Row((each.id, status, each.owner, format_time(each.due, zone), each.text)))
-    return Table(("item", "state", "owner", "due", "what"), tuple(rows))
+        state = _item_state(incident, each, now)
+        status = Status(state, Shown.OK if state in ("done", "dropped") else Shown.WARNING)
+        link = Link("issue", each.link) if each.link and each.link.startswith("https://") else each.link or ""
+        rows.append(Row((each.id, status, each.owner, format_time(each.due, zone), each.text, link)))
+    return Table(("item", "state", "owner", "due", "what", "see"), tuple(rows))
+
+
+def _item_state(incident: Incident, item: ActionItem, now: datetime) -> str:
+    if item.id in incident.action_items_dropped:
+        return "dropped"
+    if item.id in incident.action_items_done:
+        return "done"
+    return "overdue" if item.due < now else "open"
 
 
 def _time_line(incident: Incident, zone: str) -> Table:

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from omc import github_api
 from omc.aws.gateway import Gateway, access_to
 from omc.config import Environment, Stack
 from omc.engine.processes import this_process
-from omc.errors import OmcError
+from omc.errors import OmcError, Unknown
 from omc.facts.alarms import read_alarms
 from omc.incidents.events import AUTOMATIC, Captured
 from omc.model.people import Channel
@@ -30,9 +31,11 @@ from omc.notify.slack_api import SlackApi
 from omc.notify.slack_socket import Listener, SocketModeOff
 from omc.output.text import line
 from omc.responder import capture, life, pulse, reconcile, records, reminders
+from omc.responder.action_issues import reconcile_all
 from omc.responder.context import context_from
 from omc.responder.duty import Duty
 from omc.responder.intaking import Intaking, TagReader
+from omc.responder.issues import issues_of
 from omc.responder.life import OnCallContext
 from omc.responder.policy import Policy, Resolve
 from omc.responder.queue import QueueReader, gateway_to_queue, queue_address
@@ -56,6 +59,7 @@ LOOK_INTERVAL: Final = 1.0
 """Seconds between looks for deadlines that are due."""
 RECONCILE_INTERVAL: Final = 60.0
 FORGET_INTERVAL: Final = 3_600.0
+ISSUES_INTERVAL: Final = 3_600.0
 MAX_DELAY: Final = 30.0
 """Seconds until a task that failed is tried again, at most; they double from one."""
 STALE_AFTER: Final = 90.0
@@ -199,6 +203,8 @@ class Responder:
         if self.stack.status.subscriptions:
             tell = partial(tell_subscribers, self.store, self.names)
             tasks.append(Task("subscribers", tell, LOOK_INTERVAL, is_vital=False))
+        if self.stack.github.repository is not None and github_api.token():
+            tasks.append(Task("issues", self._look_at_issues, ISSUES_INTERVAL, is_vital=False))
         for environment in self.environments:
             reconciler = Reconciler(environment, self.store, self.rules_of(environment.name), self.wake)
             tasks.append(Task(f"reconcile {environment.name}", reconciler.once, RECONCILE_INTERVAL))
@@ -269,6 +275,15 @@ class Responder:
         elif not self.stale() and (trouble := pulse.ping()):
             self.report(trouble)
         return False
+
+    def _look_at_issues(self) -> bool:
+        try:
+            return reconcile_all(self.store, self.names, issues_of(self.stack.github))
+        except StoreUnreachable:
+            raise
+        except Unknown as error:  # GitHub is asked again in an hour, and not at once
+            self.report(f"Whether action items are done isn't known: {error.message}")
+            return False
 
     def _forget(self) -> bool:
         with self.store.transaction(AUTOMATIC) as transaction:
