@@ -1,4 +1,4 @@
-"""GitHub's API: whose address it may be, and one request with a token, which goes to nobody else and into no message."""
+"""GitHub's API: whose address it may be, and a request with a token, which goes to nobody else and into no message."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_a_text_that_looks_like_a_marker_or_a_mention_is_only_a_text(
 ) -> None:
     published(store, issues)
     body = tracker.issues[1]["body"]
-    assert body.count("<!--") == 1
+    assert body.count("<!-- omc:") == 1
     assert "@everyone" not in body
     assert "](https://evil" not in body
 

@@ -11,7 +11,7 @@ from omc import github_api
 from omc.config import Stack
 from omc.incidents.events import AUTOMATIC, ActionItem, ActionItemDone
 from omc.incidents.incident import Incident
-from omc.output import markdown
+from omc.output import line, markdown
 from omc.output.document import Document, Field, Fields, Paragraph
 from omc.responder import reminders
 from omc.responder.issues import Issue, Issues
@@ -46,8 +46,8 @@ def publish(
     issues: Issues,
     pause: Callable[[float], None] = time.sleep,
 ) -> list[Published]:
-    """An issue for each action item that has no link and isn't done. One that was made by a process which died before it
-    wrote that down is found by its marker."""
+    """An issue for each action item that has no link and isn't done. One that was made by a process which died before
+    it wrote that down is found by its marker."""
     found: list[Published] = []
     with exclusively(store, f"issues of incident {number} of {environment}"):
         incident = incident_of(store, environment, number)
@@ -142,6 +142,6 @@ def _made(stack: Stack, incident: Incident, item: ActionItem, issues: Issues, ma
     )
     closing = Paragraph("When this issue is closed, the action item is done: omc looks each hour.")
     body = markdown.render(Document("", (Paragraph(item.text), Fields(fields), closing)))
-    title = " ".join(item.text.split())
+    title = line(" ".join(item.text.split()))
     shown = title if len(title) <= MAX_TITLE else f"{title[: MAX_TITLE - 1]}…"
     return issues.make(shown, body, marker)

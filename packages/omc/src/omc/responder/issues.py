@@ -56,8 +56,8 @@ class Issues:
             if len(found) < PAGE:
                 return
         raise Unknown(
-            f"More than {PAGE * MAX_PAGES} issues of {self.repository} changed since {begin}, so it isn't known whether "
-            "this one is there. Nothing was made."
+            f"More than {PAGE * MAX_PAGES} issues of {self.repository} changed since {begin}, so it isn't known "
+            "whether this one is there. Nothing was made."
         )
 
     def numbered(self, number: int) -> Issue:
