@@ -62,13 +62,13 @@ def opened_desk(file: Path | None, env: str | None, number: int | None) -> Itera
         yield OpenDesk(record.stack, record.environment, RecordDesk(record))
 
 
-def read_incident(file: Path | None, env: str | None, number: int) -> tuple[Incident, Environment]:
-    """One incident, read only."""
+def read_incident(file: Path | None, env: str | None, number: int) -> tuple[Incident, Stack]:
+    """One incident, read only, and the stack file that the command goes by."""
     stack = load(file)
     environment = environment_of(stack, env)
     server = configured()
     if server is not None:
-        return ServerDesk(server, environment.name).incident(number), environment
+        return ServerDesk(server, environment.name).incident(number), stack
     from omc.store.database import open_store
     from omc.store.incidents import incident_of, missing
 
@@ -76,7 +76,7 @@ def read_incident(file: Path | None, env: str | None, number: int) -> tuple[Inci
     if not place.exists:
         raise missing(environment.name, number)
     with open_store(place) as store:
-        return incident_of(store, environment.name, number), environment
+        return incident_of(store, environment.name, number), stack
 
 
 def read_incidents(file: Path | None, env: str | None, *, everything: bool) -> tuple[list[Incident], Environment]:
@@ -147,7 +147,8 @@ class RecordDesk:
     def page(self, number: int, people: Sequence[Person], why: str) -> Incident:
         from omc.responder import life
 
-        return life.page(self.record.store, self._name, number, self.record.doer, people, why)
+        record = self.record
+        return life.page(record.store, self._name, number, record.doer, people, why, record.stack.contacts)
 
     def escalate(self, number: int) -> Incident:
         from omc.responder.duty import Duty

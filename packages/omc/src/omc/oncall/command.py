@@ -75,7 +75,7 @@ def now(context: click.Context, at: str, env: str | None, output: str) -> None:
     world, _ = changing.world_of(ground)
     moment = ground.moment(at)
     tiles = {name: on_call(rota, moment) for name, rota in world.rotas.items()}
-    show(documents.now_document(tiles, world, moment, ground.zone), output)
+    show(documents.now_document(tiles, world, moment, ground.zone, ground.stack.contacts), output)
     if not tiles or any(isinstance(tile, Gap) for tile in tiles.values()):
         context.exit(1)
 

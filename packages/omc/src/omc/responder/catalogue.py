@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from omc.incidents.incident import Incident
+
 SERVICE = "{service}"
 SAME = "/same"
 
@@ -64,6 +66,12 @@ def _patterns() -> tuple[tuple[re.Pattern[str], KnownAlert], ...]:
         (re.compile(re.escape(each.name).replace(service, r"(?P<service>[a-z0-9][a-zA-Z0-9_-]*)")), each)
         for each in known
     )
+
+
+def groups_of(incident: Incident) -> frozenset[str]:
+    """The shared dependencies of its alerts."""
+    known = (find(alert.name)[0] for alert in incident.alerts.values())
+    return frozenset(each.group for each in known if each is not None and each.group is not None)
 
 
 def find(name: str) -> tuple[KnownAlert | None, str | None]:

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
 from omc.config import Stack
+from omc.config.contact_tables import ContactTable
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.configured import policy_from
 
@@ -58,6 +59,8 @@ class Policy:
     channel: ContactMethod | None = None
     """Where it is said that nobody can be reached."""
     zone: str = "UTC"
+    contacts: Mapping[str, ContactTable] = field(default_factory=dict)
+    """Those of ``[contacts]``: who outside can help."""
 
 
 def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
@@ -78,4 +81,5 @@ def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
         persons=stack.persons,
         channel=ContactMethod(Channel.SLACK, stack.channels.incidents),
         zone=stack.time_zone,
+        contacts=stack.contacts,
     )

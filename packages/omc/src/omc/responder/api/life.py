@@ -179,8 +179,11 @@ def assign(work: Working, number: Number, body: Assignment) -> IncidentShape:
 @router.post("/page", summary="Page people now")
 def page(work: Working, number: Number, body: Paging) -> IncidentShape:
     """Whatever the chain says."""
-    people = [_person(work.context.stack, each) for each in dict.fromkeys(body.people)]
-    return work.on(number, lambda store, doer: life.page(store, work.name, number, doer, people, body.why))
+    stack = work.context.stack
+    people = [_person(stack, each) for each in dict.fromkeys(body.people)]
+    return work.on(
+        number, lambda store, doer: life.page(store, work.name, number, doer, people, body.why, stack.contacts)
+    )
 
 
 @router.post("/escalate", summary="Page the next in the chain now")

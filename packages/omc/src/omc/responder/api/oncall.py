@@ -100,7 +100,7 @@ def now(context: Context, _: Reader, at: At = None) -> NowShape:
     world, _records = _world(context)
     moment = _within(at, context)
     tiles = {name: on_call(rota, moment) for name, rota in world.rotas.items()}
-    return NowShape(**now_document(tiles, world, moment, context.stack.time_zone).data)
+    return NowShape(**now_document(tiles, world, moment, context.stack.time_zone, context.stack.contacts).data)
 
 
 @router.get("/record", summary="What is recorded of the rotas")
