@@ -73,10 +73,11 @@ def postmortem(
                 echo(line(f"{measured.unknown} So what failed was not measured."), err=True)
             found = act(record.store, name, number, record.doer, measured)
         changes = [PostmortemChanged(section, text) for section, text in write]
-        if changes:
-            found = act(record.store, name, number, record.doer, *changes)
-        if state is not None:
-            found = act(record.store, name, number, record.doer, PostmortemMoved(state))
+        moves = [PostmortemMoved(state)] if state is not None else []
+        # All or nothing; what is done is first taken back, and what is written may be what was missing.
+        payloads = [*moves, *changes] if found.postmortem_state == "done" else [*changes, *moves]
+        if payloads:
+            found = act(record.store, name, number, record.doer, *payloads)
         if github:
             _publish(record, number)
             found = incident_of(record.store, name, number)

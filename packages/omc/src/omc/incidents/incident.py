@@ -48,6 +48,8 @@ SECTIONS: Mapping[str, str] = {
     "runbook": "Change to the runbook",
 }
 """The sections of a post-mortem that people write, with their titles, in their order."""
+ONLY_PEOPLE_KNOW: tuple[str, ...] = ("causes", "lessons", "runbook")
+"""Those of which the record knows nothing: without them a post-mortem isn't done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,9 @@ class Incident:
     postmortem: Mapping[str, str] = field(default_factory=dict)
     """Sections that somebody has written."""
     postmortem_state: str | None = None
+    postmortem_moved_by: str | None = None
+    """Who brought it there."""
+    postmortem_moved_at: datetime | None = None
     action_items: Mapping[str, ActionItem] = field(default_factory=dict)
     action_items_done: Mapping[str, datetime] = field(default_factory=dict)
     action_items_dropped: frozenset[str] = frozenset()

@@ -143,6 +143,8 @@ class _State:
     captured: dict[str, Captured] = field(default_factory=dict)
     postmortem: dict[str, str] = field(default_factory=dict)
     postmortem_state: str | None = None
+    postmortem_moved_by: str | None = None
+    postmortem_moved_at: datetime | None = None
     action_items: dict[str, ActionItem] = field(default_factory=dict)
     action_items_done: dict[str, datetime] = field(default_factory=dict)
     action_items_dropped: set[str] = field(default_factory=set)
@@ -451,8 +453,9 @@ def _postmortem_changed(state: _State, _: IncidentEvent, payload: PostmortemChan
     state.postmortem_state = state.postmortem_state or "draft"
 
 
-def _postmortem_moved(state: _State, _: IncidentEvent, payload: PostmortemMoved) -> None:
+def _postmortem_moved(state: _State, event: IncidentEvent, payload: PostmortemMoved) -> None:
     state.postmortem_state = payload.state
+    state.postmortem_moved_by, state.postmortem_moved_at = event.by, event.at
 
 
 def _action_item(state: _State, _: IncidentEvent, payload: ActionItem) -> None:

@@ -105,7 +105,7 @@ def postmortem_document(incident: Incident, zone: str, now: datetime) -> Documen
         Fields(
             (
                 Field("severity", f"SEV-{incident.severity}"),
-                Field("state", Status(state, Shown.OK if state == "done" else Shown.WARNING)),
+                Field("state", (Status(state, Shown.OK if state == "done" else Shown.WARNING), _moved(incident, zone))),
                 *_times(reached, zone),
             )
         ),
@@ -117,6 +117,8 @@ def postmortem_document(incident: Incident, zone: str, now: datetime) -> Documen
         "incident": incident.number,
         "environment": incident.environment,
         "state": state,
+        "moved_by": incident.postmortem_moved_by,
+        "moved_at": iso(incident.postmortem_moved_at),
         "severity": incident.severity,
         "sections": sections,
         "written": sorted(incident.postmortem),
@@ -139,6 +141,12 @@ def postmortem_document(incident: Incident, zone: str, now: datetime) -> Documen
     }
     title = f"Post-mortem of incident {incident.number}, {incident.environment}: {incident.summary}"
     return Document(title, tuple(blocks), data=data)
+
+
+def _moved(incident: Incident, zone: str) -> str:
+    if incident.postmortem_moved_at is None:
+        return ""
+    return f", by {incident.postmortem_moved_by} at {format_time(incident.postmortem_moved_at, zone)}"
 
 
 def _times(reached: Milestones, zone: str) -> list[Field]:
