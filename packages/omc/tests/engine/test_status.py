@@ -24,9 +24,11 @@ from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext
 from omc.notify.delivery import Sender
 from omc.responder.life import Doer, act
+from omc.responder.status import telling
 from omc.responder.status.proofs import MIN_LENGTH, Proofs
 from omc.responder.status.sending import MOST_FAILURES, Postman
 from omc.responder.status.telling import AT_A_TIME, Telling, tell_customers, tell_subscribers
+from omc.store import outbox
 from omc.store.incidents import open_incident
 from omc.store.location import StoreLocation
 from omc.store.opened import Store
@@ -385,9 +387,7 @@ def test_each_subscriber_has_one_page_of_each_update_whoever_dies_in_between(cus
     class Died(Exception):
         pass
 
-    from omc.responder.status import telling
-
-    enqueue, done = telling.enqueue, []
+    enqueue, done = outbox.enqueue, []
 
     def dying(transaction: Any, page: Any) -> bool:
         done.append(page.key)

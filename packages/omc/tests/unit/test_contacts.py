@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
@@ -87,7 +88,7 @@ def test_with_basic_support_there_is_no_case_to_open() -> None:
 
 
 def test_what_is_said_of_the_api_is_what_its_model_says() -> None:
-    model = botocore.session.get_session().get_service_model("support")
+    model: Any = botocore.session.get_session().get_service_model("support")
     level = model.shape_for("SeverityLevel").members["name"].documentation
     for code, name in SEVERITY_NAMES.items():
         assert re.search(rf"{code}\b.{{0,20}}- {name}", re.sub("<[^>]+>", "", level)), code

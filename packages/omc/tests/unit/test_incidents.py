@@ -224,7 +224,7 @@ def example(kind: Any) -> Any:
     examples = {str: "x", int: 2, bool: True, datetime: HOUR}
     if get_origin(kind) is tuple:
         return tuple(example(options[0]) for _ in range(2))
-    if is_dataclass(kind):
+    if is_dataclass(kind) and isinstance(kind, type):
         return kind(**{name: example(hint) for name, hint in get_type_hints(kind).items()})
     return next(examples[each] for each in options if each in examples)
 
