@@ -108,8 +108,8 @@ def _asked(method: str, url: str, token: str, body: bytes | None, about: str) ->
         connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT)
         connection.request(method, parts.path + (f"?{parts.query}" if parts.query else ""), body, headers)
         answer = connection.getresponse()
-        said = {name.lower(): value for name, value in answer.getheaders()}
-        return Answer(answer.status, answer.reason, said, answer.read(MAX_BYTES))
+        received = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, answer.reason, received, answer.read(MAX_BYTES))
     except (OSError, HTTPException, ValueError) as error:
         raise Unknown(f"GitHub can't be asked about {about} ({error}).") from error
     finally:

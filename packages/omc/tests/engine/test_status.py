@@ -369,7 +369,7 @@ def confirmed(store: Store, count: int) -> None:
                     created_at=at,
                     confirmed_at=at,
                     asked_at=at,
-                    asked=1,
+                    questions=1,
                     failures=0,
                 )
             )

@@ -109,8 +109,8 @@ class ServerDesk:
         return self._post(number, "updates", text=text, phase=chosen, title=title, components=dict(components))
 
     def _last_phase(self, number: int) -> str:
-        told = [each.payload for each in self.incident(number).events if isinstance(each.payload, UpdateSent)]
-        return next((each.phase for each in reversed(told) if each.phase), PHASES[0])
+        updates = [each.payload for each in self.incident(number).events if isinstance(each.payload, UpdateSent)]
+        return next((each.phase for each in reversed(updates) if each.phase), PHASES[0])
 
     def _post(self, number: int, verb: str, **body: Any) -> Incident:
         return self._incident(self.server.post(f"{self._path(number)}/{verb}", body))

@@ -14,10 +14,11 @@ from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
 from omc.config import environment_of, load
 from omc.errors import WrongUse
-from omc.incidents.events import ActionItem, ActionItemDone, PostmortemChanged, PostmortemMoved
+from omc.incidents.events import ActionItem, ActionItemDone, Payload, PostmortemChanged, PostmortemMoved
 from omc.incidents.incident import POSTMORTEM_STATES, SECTIONS, Incident
 from omc.output import echo, line
 from omc.responder.impact import read_impact
+from omc.responder.issues import issues_of
 from omc.responder.postmortem import IMPACT, postmortem_document
 from omc.responder.statistics import statistics, statistics_document
 from omc.store.location import locate_store
@@ -75,7 +76,7 @@ def postmortem(
         changes = [PostmortemChanged(section, text) for section, text in write]
         moves = [PostmortemMoved(state)] if state is not None else []
         # All or nothing; what is done is first taken back, and what is written may be what was missing.
-        payloads = [*moves, *changes] if found.postmortem_state == "done" else [*changes, *moves]
+        payloads: list[Payload] = [*moves, *changes] if found.postmortem_state == "done" else [*changes, *moves]
         if payloads:
             found = act(record.store, name, number, record.doer, *payloads)
         if github:
@@ -88,7 +89,6 @@ def postmortem(
 def _publish(record: OpenRecord, number: int) -> None:
     """Issues for the action items that have none, and what closed ones say, a sentence each on stderr."""
     from omc.responder.action_issues import publish, reconcile
-    from omc.responder.issues import issues_of
 
     issues, name = issues_of(record.stack.github), record.environment.name
     sentences = [
@@ -146,8 +146,6 @@ def action(
         name = record.environment.name
         changed = incident_of(record.store, name, number)
         if github:  # before anything is recorded: what can't be asked for needn't be begun
-            from omc.responder.issues import issues_of
-
             issues_of(record.stack.github)
         sentence = f"Incident {number} of {name} has {len(changed.action_items)} action items."
         if done is not None:

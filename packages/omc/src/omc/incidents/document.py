@@ -48,8 +48,8 @@ def incident_document(incident: Incident, zone: str, outside: Sequence[Called] =
         at = format_time(incident.resolved_at, zone)
         facts.append(Field("resolved", f"{at} by {incident.resolved_by}, after {lasted}"))
     if incident.is_open and (outside or SEVERITIES[incident.severity].stops_deployments):
-        said = [f"{each.name}: {way}" for each in outside for way in each.ways]
-        facts.append(Field("outside help", said or "nobody is named for it: [contacts] of omc.toml"))
+        ways = [f"{each.name}: {way}" for each in outside for way in each.ways]
+        facts.append(Field("outside help", ways or "nobody is named for it: [contacts] of omc.toml"))
     names = {alert.key: alert.name for alert in incident.alerts.values()}
     events = tuple(
         Row((f"  {format_time(each.at, zone)}", each.by, in_words(each, zone, names))) for each in incident.events

@@ -29,7 +29,7 @@ BUCKETS: tuple[tuple[str, timedelta], ...] = (
 BY_HAND = "opened by hand"
 ENOUGH = 10
 """Times from which on "nine of ten" says anything: below, one more incident moves it to anywhere."""
-LONGEST = 5
+MAX_LISTED = 5
 """Incidents that are listed by their length."""
 
 
@@ -138,7 +138,7 @@ def _longest(
     def length(each: Milestones) -> timedelta:
         return timedelta.max if each.resolved is None else each.resolved - each.began
 
-    pairs = sorted(zip(incidents, reached, strict=True), key=lambda pair: length(pair[1]), reverse=True)[:LONGEST]
+    pairs = sorted(zip(incidents, reached, strict=True), key=lambda pair: length(pair[1]), reverse=True)[:MAX_LISTED]
     return tuple(
         (each.number, each.severity, cause_of(each), None if found.resolved is None else length(found))
         for each, found in pairs

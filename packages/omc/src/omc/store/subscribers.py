@@ -26,7 +26,7 @@ CONFIRM_WITHIN = timedelta(hours=48)
 """So long whoever subscribed has to confirm it."""
 ASK_AGAIN = timedelta(hours=1)
 """An address is asked to confirm once in such a time at most, however often somebody names it."""
-MAX_ASKED = 3
+MAX_QUESTIONS = 3
 """And so often in all."""
 
 
@@ -49,7 +49,7 @@ class Subscriber(Base):
     """None: nothing is sent but the question."""
     asked_at: Mapped[datetime]
     """When the question was last sent."""
-    asked: Mapped[int]
+    questions: Mapped[int]
     """How often."""
     failures: Mapped[int]
     """Updates in a row that could not be delivered."""
@@ -81,7 +81,7 @@ def subscribe(transaction: Transaction, environment: str, kind: str, address: st
         "identity": address.lower() if kind == EMAIL else made,
         "created_at": transaction.at,
         "asked_at": transaction.at,
-        "asked": 1,
+        "questions": 1,
         "failures": 0,
     }
     statement = insert(Subscriber).values(row).on_conflict_do_nothing().returning(Subscriber.id)
@@ -94,9 +94,9 @@ def subscribe(transaction: Transaction, environment: str, kind: str, address: st
     ).first()
     if known is None or known.confirmed_at is not None:
         return None
-    if known.asked >= MAX_ASKED or known.asked_at > transaction.at - ASK_AGAIN:
+    if known.questions >= MAX_QUESTIONS or known.asked_at > transaction.at - ASK_AGAIN:
         return None
-    known.asked, known.asked_at = known.asked + 1, transaction.at
+    known.questions, known.asked_at = known.questions + 1, transaction.at
     return known
 
 

@@ -131,8 +131,10 @@ def unsnooze(work: Working, number: Number, _: Nothing | None = None) -> Inciden
 def update(work: Working, number: Number, body: Update) -> IncidentShape:
     """With a phase, whoever subscribed to the status gets it."""
     if body.phase is None:
-        told = UpdateSent(body.text, "", body.title, tuple(ComponentState(*each) for each in body.components.items()))
-        return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, told))
+        message = UpdateSent(
+            body.text, "", body.title, tuple(ComponentState(*each) for each in body.components.items())
+        )
+        return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, message))
     telling = Telling(body.text, body.phase, body.title, body.components)
     return work.on(
         number, lambda store, doer: tell_customers(store, work.context.stack, work.name, number, doer, telling)

@@ -219,7 +219,7 @@ def _subscribed(context: ApiContext, environment: str, kind: str, address: str) 
         found = subscribe(transaction, environment, kind, address)
         if found is not None:
             words = f"Subscriber {found.id} is asked to confirm"
-            enqueue(transaction, page_to(environment, found.id, CONFIRMATION, f"confirm-{found.asked}", words))
+            enqueue(transaction, page_to(environment, found.id, CONFIRMATION, f"confirm-{found.questions}", words))
         made = None if found is None else found.id
     context.wake()
     return made

@@ -126,15 +126,15 @@ def board_of(
 def entries_of(stack: str, environment: str, incidents: Iterable[Incident], names: Mapping[str, str]) -> list[Entry]:
     """What customers were told of each incident; one that goes on in another one is told with that one."""
     by_number = {each.number: each for each in incidents}
-    told: dict[int, list[tuple[Incident, PublicUpdate, str]]] = {}
+    published: dict[int, list[tuple[Incident, PublicUpdate, str]]] = {}
     for each in by_number.values():
         for sequence, event in enumerate(each.events, start=1):
             if isinstance(event.payload, UpdateSent) and event.payload.phase:
                 root = _root(each, by_number)
                 update = public_update(stack, environment, each.number, sequence, event.payload, event.at, names)
-                told.setdefault(root.number, []).append((each, update, event.payload.title))
+                published.setdefault(root.number, []).append((each, update, event.payload.title))
     found = []
-    for number, updates in told.items():
+    for number, updates in published.items():
         updates.sort(key=lambda each: (each[1].at, each[1].key))
         found.append(_entry(stack, by_number[number], updates, names))
     return found
@@ -191,17 +191,17 @@ def templates_of(status: StatusTable) -> Mapping[str, str]:
 
 
 def _entry(
-    stack: str, root: Incident, told: Sequence[tuple[Incident, PublicUpdate, str]], names: Mapping[str, str]
+    stack: str, root: Incident, published: Sequence[tuple[Incident, PublicUpdate, str]], names: Mapping[str, str]
 ) -> Entry:
     states: dict[str, str] = {}
-    for _, update, _ in told:
+    for _, update, _ in published:
         states.update(update.states)
-    last = told[-1][1]
-    title = next((title for _, _, title in reversed(told) if title), "") or usual_title(states, names)
+    last = published[-1][1]
+    title = next((title for _, _, title in reversed(published) if title), "") or usual_title(states, names)
     ended = last.at if last.phase == RESOLVED else None
     if ended is None and root.resolved_at is not None:
         ended = max(root.resolved_at, last.at)
-    first = min((incident.opened_at for incident, _, _ in told), default=root.opened_at)
+    first = min((incident.opened_at for incident, _, _ in published), default=root.opened_at)
     return Entry(
         kind="incident",
         id=_id(stack, root.environment, str(root.number)),
@@ -210,18 +210,18 @@ def _entry(
         began_at=first,
         ended_at=ended,
         states=states,
-        updates=tuple(update for _, update, _ in reversed(told)),
+        updates=tuple(update for _, update, _ in reversed(published)),
     )
 
 
 def _state(
     name: str, names: Mapping[str, str], entries: Sequence[Entry], untold: Sequence[Incident], *, is_watched: bool
 ) -> str:
-    told = [each.states for each in entries if each.is_open]
-    said = [each[name] for each in told if name in each]
-    if said:
-        return max(said, key=RANK.__getitem__)
-    is_doubtful = any(not each for each in told) or any(
+    published = [each.states for each in entries if each.is_open]
+    states = [each[name] for each in published if name in each]
+    if states:
+        return max(states, key=RANK.__getitem__)
+    is_doubtful = any(not each for each in published) or any(
         not each.services or name in each.services or not set(each.services) & set(names) for each in untold
     )
     return UNKNOWN if is_doubtful or not is_watched else OPERATIONAL

@@ -140,8 +140,8 @@ def plain(text: str) -> str:
 
 def _impact(entry: Entry) -> str:
     """The worst that any update said of a component."""
-    said = [state for each in entry.updates for state in each.states.values()]
-    return INDICATORS[max(said, key=RANK.__getitem__, default=OPERATIONAL)][0]
+    states = [state for each in entry.updates for state in each.states.values()]
+    return INDICATORS[max(states, key=RANK.__getitem__, default=OPERATIONAL)][0]
 
 
 def _page(board: Board) -> dict[str, Any]:

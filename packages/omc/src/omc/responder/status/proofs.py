@@ -42,8 +42,8 @@ class Proofs:
         return f"{base}/{purpose}?{urlencode({'subscriber': subscriber, 'proof': self.of(purpose, subscriber)})}"
 
     def _digest(self, purpose: str, subscriber: str) -> bytes:
-        said = f"omc status\0{purpose}\0{self.environment}\0{subscriber}"
-        return hmac.new(self.key.encode(), said.encode(), hashlib.sha256).digest()
+        content = f"omc status\0{purpose}\0{self.environment}\0{subscriber}"
+        return hmac.new(self.key.encode(), content.encode(), hashlib.sha256).digest()
 
 
 def proofs_of(environment: str, key: str | None) -> Proofs:

@@ -75,19 +75,21 @@ def composed(stack: Stack, incident: Incident, telling: Telling) -> UpdateSent:
     phase = telling.phase or (before[-1].phase if before else PHASES[0])
     if phase not in PHASES:
         raise WrongUse(f"There is no phase {phase!r}; there are {', '.join(PHASES)}.{did_you_mean(phase, PHASES)}")
-    said = {**_usual(incident, names, known, phase), **_checked(telling.components, names)}
-    title = telling.title.strip() or ("" if before else usual_title(said, names))
-    filled_in = {
-        "{components}": spoken({**known, **said}, names),
+    states = {**_usual(incident, names, known, phase), **_checked(telling.components, names)}
+    title = telling.title.strip() or ("" if before else usual_title(states, names))
+    replacements = {
+        "{components}": spoken({**known, **states}, names),
         "{interval}": format_duration(timedelta(minutes=stack.on_call.customer_update_minutes)),
     }
-    text = telling.text.strip()
-    if not text:
-        text = re.sub(
-            "|".join(map(re.escape, filled_in)), lambda place: filled_in[place[0]], templates_of(stack.status)[phase]
-        )
-    text = f"{text[:1].upper()}{text[1:]}"
-    return UpdateSent(text, phase, title, tuple(ComponentState(*each) for each in sorted(said.items())))
+    text = telling.text.strip() or _filled(templates_of(stack.status)[phase], replacements)
+    return UpdateSent(text, phase, title, tuple(ComponentState(*each) for each in sorted(states.items())))
+
+
+def _filled(template: str, replacements: Mapping[str, str]) -> str:
+    """A template as a sentence: what is filled in may stand at its beginning."""
+    places = re.compile("|".join(map(re.escape, replacements)))
+    text = places.sub(lambda place: replacements[place[0]], template)
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _usual(incident: Incident, names: Mapping[str, str], known: Mapping[str, str], phase: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ CREATE TABLE subscribers (
     created_at timestamptz NOT NULL,
     confirmed_at timestamptz,
     asked_at timestamptz NOT NULL,
-    asked integer NOT NULL,
+    questions integer NOT NULL,
     failures integer NOT NULL
 );
 CREATE UNIQUE INDEX one_subscriber_per_identity ON subscribers (environment, kind, identity)
