@@ -55,6 +55,7 @@ WITH_DATABASE = (
     "omc.oncall.changing",
     "omc.oncall.subscribing",
     "omc.reports.doctor",
+    "omc.responder.action_issues",
     "omc.responder.api.beside",
     "omc.responder.duty",
     "omc.responder.learning",
@@ -63,12 +64,15 @@ WITH_DATABASE = (
     "omc.responder.records",
     "omc.responder.reminders",
     "omc.responder.service",
+    "omc.responder.status.document",
+    "omc.responder.status.telling",
     "omc.store.audit",
     "omc.store.database",
     "omc.store.ids",
     "omc.store.incidents",
     "omc.store.models",
     "omc.store.outbox",
+    "omc.store.subscribers",
     "omc.store.timers",
 )
 """What commands import where they run: it loads SQLAlchemy, and with that a command's help, its completion in the shell

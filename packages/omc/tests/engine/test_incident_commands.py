@@ -161,6 +161,36 @@ def test_merging_splitting_and_detaching(omc: Incidents) -> None:
     assert [each["key"] for each in omc.state(3)["alerts"]] == ["a2"]
 
 
+def test_what_customers_are_told_is_what_they_see(omc: Incidents) -> None:
+    omc("open", "--severity", "1", "the pool of the database is empty", "--ack")
+    for words, sentence in (
+        (("update", "1"), "which --phase"),
+        (("update", "1", "x", "--elsewhere", "--phase", "resolved"), "With --elsewhere"),
+        (("update", "1", "x", "--component", "backend"), "backend=major_outage"),
+        (("update", "1", "x", "--component", "backand=operational"), 'Did you mean "backend"?'),
+    ):
+        refused = omc(*words)
+        assert (refused.returncode, sentence in refused.stderr) == (2, True), refused.stderr
+    told = omc("update", "1", "--phase", "investigating", "--component", "backend=major_outage")
+    assert told.returncode == 0, told.stderr
+    assert 'customers were told (investigating; backend major outage): "We are looking into a problem' in told.stdout
+    assert "Nobody reads it yet" in told.stdout
+    omc("update", "1", "Told by telephone.", "--elsewhere")
+    shown = omc.world.omc("status", "show", "--env", "production", "--output", "json", who="alice")
+    assert (shown.returncode, shown.json["status"]["indicator"], shown.json["is_public"]) == (1, "critical", False)
+    assert "pool" not in shown.stdout
+    assert "telephone" not in shown.stdout
+    text = omc.world.omc("status", "show", "--env", "production", who="alice").stdout
+    assert "major outage" in text
+    omc("update", "1", "--phase", "resolved")
+    assert omc.world.omc("status", "show", "--env", "production", who="alice").returncode == 0
+    nobody = omc.world.omc("status", "subscribers", "list", "--env", "production", who="alice")
+    assert nobody.stdout == "Nobody has subscribed to the status of production.\n"
+    gone = omc.world.omc("status", "subscribers", "remove", "jo@example.com", "--env", "production", who="alice")
+    assert (gone.returncode, "has no subscriber of this address" in gone.stderr) == (2, True)
+    assert "jo@example.com" not in gone.stderr
+
+
 def test_customers_post_mortem_action_items_and_statistics(omc: Incidents) -> None:
     omc("open", "--severity", "1", "Users | can't log in", "--ack")
     assert omc("update", "1", "We are working on it.").returncode == 0
@@ -178,6 +208,10 @@ def test_customers_post_mortem_action_items_and_statistics(omc: Incidents) -> No
     assert omc("action", "1", "--done", "1").stdout == "Action item 1 of incident 1 is done.\n"
     data = omc("postmortem", "1", "--output", "json").json
     assert (data["state"], data["written"]) == ("review", ["causes"])
+    refused = omc("postmortem", "1", "--write", "lessons", "none", "--state", "done")
+    assert (refused.returncode, "nobody has written runbook" in refused.stderr) == (1, True)
+    assert omc("postmortem", "1", "--output", "json").json["written"] == ["causes"], "all of it or nothing"
+    assert omc("action", "1", "--github").returncode == 2, "there is no token in this shell, or no repository"
     assert data["action_items"][0]["done_at"] is not None
     numbers = omc("stats", "--output", "json").json
     assert (numbers["incidents"], numbers["by_severity"], numbers["causes"]) == (1, {"1": 1}, {"opened by hand": 1})

@@ -24,6 +24,7 @@ from omc.facts.incidents import OpenIncidents
 from omc.incidents.events import (
     Acknowledged,
     ActionItem,
+    ActionItemDone,
     AlertJoined,
     Captured,
     Mitigated,
@@ -524,12 +525,12 @@ def test_the_owner_of_an_action_item_is_reminded_when_it_is_due_and_each_week(ti
     clock.after(7 * 24 * 60)
     assert reminds() == 2
     assert pages(timed) == ["bob", "bob"]
-    end_action_item(timed, "staging", 1, BOB, "1")
+    end_action_item(timed, "staging", 1, BOB, ActionItemDone("1"))
     clock.after(7 * 24 * 60)
     assert reminds() == 1
     assert pages(timed) == ["bob", "bob"]
     with pytest.raises(Refused, match="is done already"):
-        end_action_item(timed, "staging", 1, BOB, "1")
+        end_action_item(timed, "staging", 1, BOB, ActionItemDone("1"))
 
 
 def test_what_goes_wrong_with_one_incident_keeps_no_other_waiting(timed: Store, clock: Clock) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from omc.errors import Refused
 from omc.facts.traffic import Minute, Traffic
 from omc.incidents.events import (
     Acknowledged,
@@ -23,7 +25,7 @@ from omc.incidents.events import (
     Resolved,
     UpdateSent,
 )
-from omc.output import markdown
+from omc.output import markdown, terminal
 from omc.responder.postmortem import IMPACT, drafted, impact_lines, milestones, postmortem_document
 from omc.responder.statistics import BY_HAND, Spread, is_night, statistics, statistics_document
 from support.incident_life import START, Life, minutes
@@ -116,3 +118,50 @@ def test_night_is_by_the_peoples_own_clock() -> None:
     assert not is_night(START, "Australia/Sydney")  # noon
     assert is_night(START, "Europe/London")  # one o'clock
     assert not is_night(START + timedelta(hours=6), "Europe/London")
+
+
+def written(life: Life, *sections: str) -> Life:
+    return life.happens(*(PostmortemChanged(each, "known") for each in sections))
+
+
+def test_a_post_mortem_is_done_once_people_have_written_what_only_they_know_and_it_was_reviewed() -> None:
+    opened = Life().open()
+    with pytest.raises(Refused, match="the incident is open"):
+        opened.happens(PostmortemMoved("review"))
+    life = written(lived(), "causes", "lessons")
+    with pytest.raises(Refused, match="nobody has written runbook"):
+        life.happens(PostmortemMoved("done"))
+    written(life, "runbook")
+    with pytest.raises(Refused, match="wasn't reviewed"):
+        life.happens(PostmortemMoved("done"))
+    life.happens(PostmortemMoved("review"), PostmortemMoved("done"), by="cy")
+    with pytest.raises(Refused, match="first: --state review"):
+        written(life, "causes")
+    document = postmortem_document(life.incident, "UTC", life.now)
+    assert document.data["moved_by"] == "cy"
+    assert "done, by cy at Mon 23 Nov" in terminal.render(document)
+    life.happens(PostmortemMoved("review"))
+    written(life, "causes")
+
+
+def test_a_lead_sees_what_is_left_to_do_and_which_incidents_lasted() -> None:
+    first = lived().happens(ActionItem("1", "a", "ann", START), ActionItem("2", "b", "ann", START + minutes(900)))
+    first.happens(ActionItem("3", "c", "ann", START), ActionItemDone("3"))
+    first.happens(ActionItem("4", "d", "ann", START), ActionItemDone("4", "closed", is_dropped=True))
+    lasting = replace(Life().open(1).incident, number=9)
+    found = statistics([first.incident, lasting], START - minutes(1), START + minutes(120), "UTC")
+    assert (found.items_open, found.items_overdue, found.items_done, found.items_dropped) == (
+        ("3/1", "3/2"),
+        ("3/1",),
+        1,
+        1,
+    )
+    assert found.without_postmortem == (3,)
+    assert [(each[0], each[3]) for each in found.longest] == [(9, None), (3, minutes(55))]
+    text = terminal.render(statistics_document(found, "staging", "UTC"), width=200)
+    assert "2 open, 1 of them overdue (3/1), 1 done, 1 dropped" in text
+    assert "unknown below 10" in text
+    assert statistics_document(found, "staging", "UTC").data["until_resolved"]["p90"] is None
+    many = [replace(lived().incident, number=each) for each in range(10)]
+    enough = statistics(many, START - minutes(1), START + minutes(1), "UTC")
+    assert statistics_document(enough, "staging", "UTC").data["until_resolved"]["p90"] == 3300.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any, get_args, get_origin, get_type_hints
@@ -222,7 +223,9 @@ def example(kind: Any) -> Any:
     options = get_args(kind) or (kind,)
     examples = {str: "x", int: 2, bool: True, datetime: HOUR}
     if get_origin(kind) is tuple:
-        return ("x", "y")
+        return tuple(example(options[0]) for _ in range(2))
+    if is_dataclass(kind) and isinstance(kind, type):
+        return kind(**{name: example(hint) for name, hint in get_type_hints(kind).items()})
     return next(examples[each] for each in options if each in examples)
 
 

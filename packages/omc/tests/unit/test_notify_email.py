@@ -3,62 +3,19 @@
 from __future__ import annotations
 
 import email
-import ssl
-from asyncio.base_events import Server
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
 
 from omc.config.notify_tables import EmailTable
 from omc.model.pages import Message
 from omc.notify.channels.email import mail
 from omc.notify.model import Outcome, Refused, Sent, TryAgain
-from support.notify_world import SECRETS, deliver, page, stack_with
+from support.mail import PASSWORD, mail_server
+from support.notify_world import deliver, page, stack_with
 from support.wire import Authority, answering
-
-PASSWORD = SECRETS["OMC_SMTP_PASSWORD"]
-
-
-@dataclass
-class Mailbox:
-    """What arrived, and what is said to each command in place of 250."""
-
-    messages: list[EmailMessage] = field(default_factory=list)
-    raw: list[bytes] = field(default_factory=list)
-    answers: dict[str, str] = field(default_factory=dict)
-
-    async def handle_MAIL(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
-        envelope.mail_from = address
-        return self.answers.get("MAIL", "250 OK")
-
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
-        if "RCPT" not in self.answers:
-            envelope.rcpt_tos.append(address)
-        return self.answers.get("RCPT", "250 OK")
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        if "DATA" not in self.answers:
-            self.raw.append(envelope.content)
-            message = email.message_from_bytes(envelope.content, policy=default)
-            assert isinstance(message, EmailMessage)
-            self.messages.append(message)
-        return self.answers.get("DATA", "250 OK")
-
-
-class AnyPort(Controller):
-    """On a port that the system chooses; aiosmtpd's own would look for itself on port 0."""
-
-    def _trigger_server(self) -> None:
-        assert isinstance(self.server, Server)
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module")
@@ -70,26 +27,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def trust(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     monkeypatch.setenv("OMC_SMTP_PASSWORD", PASSWORD)
-
-
-@contextmanager
-def mail_server(
-    context: ssl.SSLContext | None, *, tls_first: bool = False, **more: Any
-) -> Iterator[tuple[Mailbox, int]]:
-    mailbox = Mailbox()
-
-    def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
-        is_right = (given.login, given.password) == (b"omc", PASSWORD.encode())
-        return AuthResult(success=is_right, handled=is_right)
-
-    if context is not None and not tls_first:
-        more |= {"tls_context": context, "require_starttls": True, "authenticator": authenticate}
-    controller = AnyPort(mailbox, hostname="127.0.0.1", port=0, ssl_context=context if tls_first else None, **more)
-    controller.start()
-    try:
-        yield mailbox, controller.port
-    finally:
-        controller.stop()
 
 
 def send(port: int, sent: Any = None, **settings: Any) -> Outcome:
@@ -148,7 +85,10 @@ def test_a_wrong_password_is_refused_and_not_said(authority: Authority, monkeypa
 @pytest.mark.parametrize(
     ("command", "answer", "outcome"),
     [
-        ("RCPT", "550 no such user", Refused("the mail server answered 550: no such user")),
+        ("RCPT", "550 no such user", Refused("the mail server answered 550: no such user", is_gone=True)),
+        ("RCPT", "550 5.1.1 who?", Refused("the mail server answered 550: 5.1.1 who?", is_gone=True)),
+        ("RCPT", "550 5.7.1 not from you", Refused("the mail server answered 550: 5.7.1 not from you")),
+        ("RCPT", "552 5.2.2 full", Refused("the mail server answered 552: 5.2.2 full")),
         ("RCPT", "450 greylisted", TryAgain("the mail server answered 450: greylisted")),
         ("MAIL", "421 closing", TryAgain("the mail server answered 421: closing")),
         ("DATA", "554 spam", Refused("the mail server answered 554: spam")),

@@ -297,3 +297,36 @@ def test_a_rule_by_which_alerts_explain_each_other_is_read_with_the_labels_that_
     stack = load(folder / "omc.toml")
     expected = InhibitRule(parse_all(["name=region-*"]), parse_all(["team=coins"]), ("region",))
     assert rules_of(stack, stack.environments["staging"]).inhibit == (expected,)
+
+
+STATUS = """
+[status]
+environments = ["production"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "place", "sentence"),
+    [
+        ('environments = ["prod"]', 'environments = ["prod"]', "there are local, staging, production."),
+        ('subscriptions = ["email"]', "subscriptions", "needs [server] address"),
+        ('subscriptions = ["sms"]', "subscriptions", "email"),
+        ('webhook_networks = ["10.0.0.0/99"]', "webhook_networks", "10.0.0.0/16"),
+        ('[status.components.backand]\nname = "Prices"', "backand", 'Did you mean "backend"?'),
+        ('[status.templates]\nresolved = "{component} is back"', "resolved", "only {components} and {interval}"),
+    ],
+)
+def test_a_status_that_could_not_be_served_is_refused_with_its_line(
+    folder: Path, more: str, place: str, sentence: str
+) -> None:
+    text = TEXT + (STATUS if "environments" not in more else "\n[status]\n") + more + "\n"
+    (folder / "omc.toml").write_text(text)
+    with pytest.raises(StackError) as caught:
+        load()
+    assert sentence in caught.value.message
+    assert f"line {line(text[len(TEXT) :], place) + TEXT.count(chr(10))}" in caught.value.message
+
+
+def test_there_is_no_feed_unless_omc_toml_says_so() -> None:
+    status = load(REPOSITORY / "omc.toml").status
+    assert (status.environments, status.subscriptions, status.webhook_networks) == ((), (), ())

@@ -23,7 +23,7 @@ from omc.incidents.events import (
     SnoozeEnded,
     UpdateSent,
 )
-from omc.incidents.incident import Incident
+from omc.incidents.incident import PHASES, Incident
 from omc.incidents.model import replay
 from omc.model.people import Person
 from omc.output.document import Document
@@ -123,6 +123,15 @@ class ServerDesk:
     def measure(self, number: int) -> Incident:
         """Have measured what failed while it lasted."""
         return self._post(number, "postmortem/measurement")
+
+    def tell(self, number: int, text: str, phase: str, title: str, components: Mapping[str, str]) -> Incident:
+        """Without a phase: the one of the update before; the first is ``investigating``."""
+        chosen = phase or self._last_phase(number)
+        return self._post(number, "updates", text=text, phase=chosen, title=title, components=dict(components))
+
+    def _last_phase(self, number: int) -> str:
+        updates = [each.payload for each in self.incident(number).events if isinstance(each.payload, UpdateSent)]
+        return next((each.phase for each in reversed(updates) if each.phase), PHASES[0])
 
     def _post(self, number: int, verb: str, **body: Any) -> Incident:
         return self._incident(self.server.post(f"{self._path(number)}/{verb}", body))

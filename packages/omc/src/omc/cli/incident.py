@@ -27,9 +27,11 @@ from omc.cli.incident_response import (
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
+from omc.incidents.contacts import called_for
 from omc.incidents.document import incident_document, incidents_document
 from omc.incidents.events import Noted, SeverityChanged
 from omc.output import echo, line
+from omc.responder.catalogue import groups_of
 
 
 @click.group()
@@ -98,8 +100,9 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
     omc incident show 3 --env production
     omc incident show 3 --env production --output markdown
     """
-    found, environment = read_incident(context.obj, env, number)
-    show_document(incident_document(found, environment.time_zone), output)
+    found, stack = read_incident(context.obj, env, number)
+    outside = called_for(stack.contacts, found, groups_of(found))
+    show_document(incident_document(found, stack.time_zone, outside), output)
 
 
 @incident.command()

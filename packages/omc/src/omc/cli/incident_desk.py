@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +39,7 @@ class Desk(Protocol):
     def split(self, number: int, keys: Sequence[str], summary: str, severity: int | None) -> Incident: ...
     def add_action_item(self, number: int, item: ActionItem) -> Incident: ...
     def end_action_item(self, number: int, id_: str) -> Incident: ...
+    def tell(self, number: int, text: str, phase: str, title: str, components: Mapping[str, str]) -> Incident: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,13 @@ def opened_desk(file: Path | None, env: str | None, number: int | None) -> Itera
         yield OpenDesk(record.stack, record.environment, RecordDesk(record))
 
 
-def read_incident(file: Path | None, env: str | None, number: int) -> tuple[Incident, Environment]:
-    """One incident, read only."""
+def read_incident(file: Path | None, env: str | None, number: int) -> tuple[Incident, Stack]:
+    """One incident, read only, and the stack file that the command goes by."""
     stack = load(file)
     environment = environment_of(stack, env)
     server = configured()
     if server is not None:
-        return ServerDesk(server, environment.name).incident(number), environment
+        return ServerDesk(server, environment.name).incident(number), stack
     from omc.store.database import open_store
     from omc.store.incidents import incident_of, missing
 
@@ -77,7 +78,7 @@ def read_incident(file: Path | None, env: str | None, number: int) -> tuple[Inci
     if not place.exists:
         raise missing(environment.name, number)
     with open_store(place) as store:
-        return incident_of(store, environment.name, number), environment
+        return incident_of(store, environment.name, number), stack
 
 
 def read_incidents(file: Path | None, env: str | None, *, everything: bool) -> tuple[list[Incident], Environment]:
@@ -148,7 +149,8 @@ class RecordDesk:
     def page(self, number: int, people: Sequence[Person], why: str) -> Incident:
         from omc.responder import life
 
-        return life.page(self.record.store, self._name, number, self.record.doer, people, why)
+        record = self.record
+        return life.page(record.store, self._name, number, record.doer, people, why, record.stack.contacts)
 
     def escalate(self, number: int) -> Incident:
         from omc.responder.duty import Duty
@@ -178,9 +180,17 @@ class RecordDesk:
         return reminders.add_action_item(self.record.store, self._name, number, self.record.doer, item)
 
     def end_action_item(self, number: int, id_: str) -> Incident:
+        from omc.incidents.events import ActionItemDone
         from omc.responder import reminders
 
-        return reminders.end_action_item(self.record.store, self._name, number, self.record.doer, id_)
+        return reminders.end_action_item(self.record.store, self._name, number, self.record.doer, ActionItemDone(id_))
+
+    def tell(self, number: int, text: str, phase: str, title: str, components: Mapping[str, str]) -> Incident:
+        from omc.responder.status.telling import Telling, tell_customers
+
+        record = self.record
+        telling = Telling(text, phase, title, components)
+        return tell_customers(record.store, record.stack, self._name, number, record.doer, telling)
 
     @property
     def _name(self) -> str:

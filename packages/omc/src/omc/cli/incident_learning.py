@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import click
 
 from omc.api_client import documents as through
-from omc.api_client.http import configured
+from omc.api_client.http import configured, refuse_server
 from omc.api_client.incidents import ServerDesk
 from omc.cli.incident_desk import opened_desk
-from omc.cli.incident_options import LENGTH, NUMBER, opened_record, person_named, tell
+from omc.cli.incident_options import LENGTH, NUMBER, OpenRecord, opened_record, person_named, tell
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
@@ -22,10 +22,16 @@ from omc.incidents.incident import POSTMORTEM_STATES, SECTIONS, Incident
 from omc.output import echo, line
 from omc.output.document import Document
 from omc.responder.impact import read_impact
+from omc.responder.issues import issues_of
 from omc.responder.postmortem import IMPACT, postmortem_document
 from omc.responder.statistics import statistics, statistics_document
 from omc.store.location import locate_store
 
+GITHUB = click.option(
+    "--github",
+    is_flag=True,
+    help="Make an issue in [github] repository of each action item that has none, and read which are closed.",
+)
 DUE_AT = time(9)
 """When on its day an action item is due, by the stack's clock."""
 
@@ -40,6 +46,7 @@ DUE_AT = time(9)
     help=f"Put a text in place of the draft's; sections: {', '.join(SECTIONS)}. A line that begins with - is an item.",
 )
 @click.option("--state", type=click.Choice(POSTMORTEM_STATES), help="Where it stands.")
+@GITHUB
 @environment_option
 @OUTPUT
 @click.pass_context
@@ -48,6 +55,7 @@ def postmortem(
     number: int,
     write: tuple[tuple[str, str], ...],
     state: str | None,
+    github: bool,
     env: str | None,
     output: str,
 ) -> None:
@@ -56,7 +64,10 @@ def postmortem(
     \b
     omc incident postmortem 3 --env production --output markdown
     omc incident postmortem 3 --write causes "The pool was too small." --state review --env production
+    omc incident postmortem 3 --state done --github --env production
     """
+    if github:
+        refuse_server("--github")
     server = configured()
     if server is not None:
         desk = ServerDesk(server, environment_of(load(context.obj), env).name)
@@ -74,9 +85,16 @@ def postmortem(
             _say_unmeasured(measured)
             found = act(record.store, name, number, record.doer, measured)
         changes = [PostmortemChanged(section, text) for section, text in write]
-        moved = [PostmortemMoved(state)] if state is not None else []
-        if changes or moved:
-            found = change_postmortem(record.store, name, number, record.doer, [*changes, *moved])
+        moves = [PostmortemMoved(state)] if state is not None else []
+        # All or nothing; what is done is first taken back, and what is written may be what was missing.
+        payloads: list[PostmortemChanged | PostmortemMoved] = (
+            [*moves, *changes] if found.postmortem_state == "done" else [*changes, *moves]
+        )
+        if payloads:
+            found = change_postmortem(record.store, name, number, record.doer, payloads)
+        if github:
+            _publish(record, number)
+            found = incident_of(record.store, name, number)
         document = postmortem_document(found, record.stack.time_zone, record.store.now())
     show_document(document, output)
 
@@ -99,6 +117,21 @@ def _say_unmeasured(measured: Captured | None) -> None:
         echo(line(f"{measured.unknown} So what failed was not measured."), err=True)
 
 
+def _publish(record: OpenRecord, number: int) -> None:
+    """Issues for the action items that have none, and what closed ones say, a sentence each on stderr."""
+    from omc.responder.action_issues import publish, reconcile
+
+    issues, name = issues_of(record.stack.github), record.environment.name
+    sentences = [
+        f"Action item {each.item} is {each.link}" + ("." if each.is_new else ", which was there.")
+        for each in publish(record.store, record.stack, name, number, record.doer, issues)
+    ]
+    ended = reconcile(record.store, name, [number], record.doer, issues)
+    sentences += [f"Action item {item} is over: its issue is closed." for _, item in ended]
+    for each in sentences:
+        echo(line(each), err=True)
+
+
 @click.command()
 @NUMBER
 @click.argument("text", required=False)
@@ -106,6 +139,7 @@ def _say_unmeasured(measured: Captured | None) -> None:
 @click.option("--due", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="By when: 2026-12-20.")
 @click.option("--link", help="Where else it is kept: an issue's address.")
 @click.option("--done", metavar="ID", help="This one is done.")
+@GITHUB
 @environment_option
 @OUTPUT
 @click.pass_context
@@ -117,30 +151,48 @@ def action(
     due: datetime | None,
     link: str | None,
     done: str | None,
+    github: bool,
     env: str | None,
     output: str,
 ) -> None:
     """What will be done so that it doesn't come again: one owner and a date each. The owner is reminded.
 
+    With --github alone, all action items of the incident that have no issue yet get one, and those whose issue is
+    closed are done. omc serve looks for closed ones each hour, where it has a token.
+
     \b
     omc incident action 3 "Raise the pool's limit" --owner jo --due 2026-12-20 --env production
     omc incident action 3 --done 1 --env production
+    omc incident action 3 --github --env production
     """
-    if (done is None) == (text is None) or (text is not None and (owner is None or due is None)):
+    is_asked = (done is not None) + (text is not None)
+    if is_asked > 1 or not (is_asked or github) or (text is not None and (owner is None or due is None)):
         raise WrongUse(
             "Say what is to be done with --owner PERSON and --due DATE, or which one is done with --done ID."
         )
+    changed, sentence = None, ""
     with opened_desk(context.obj, env, number) as opened:
+        if github:  # before anything is recorded: what can't be asked for needn't be begun
+            refuse_server("--github")
+            issues_of(opened.stack.github)
         if done is not None:
             changed = opened.desk.end_action_item(number, done)
             sentence = f"Action item {done} of incident {number} is done."
-        else:
+        elif text is not None:
             stack = opened.stack
             who = person_named(stack, owner or "").id if stack.persons else owner or ""
-            item = ActionItem("", text or "", who, _due(due or datetime.now(UTC), stack.time_zone), link)
+            item = ActionItem("", text, who, _due(due or datetime.now(UTC), stack.time_zone), link)
             changed = opened.desk.add_action_item(number, item)
             id_ = list(changed.action_items)[-1]
             sentence = f"Action item {id_} of incident {number} is {who}'s."
+    if github:
+        from omc.store.incidents import incident_of
+
+        with opened_record(context.obj, env, number) as record:
+            _publish(record, number)
+            changed = incident_of(record.store, record.environment.name, number)
+            sentence = sentence or f"Incident {number} has {len(changed.action_items)} action items."
+    assert changed is not None  # one of them was asked for  # noqa: S101
     tell(sentence, changed, output)
 
 

@@ -10,9 +10,10 @@ from omc.cli.incident_desk import opened_desk
 from omc.cli.incident_options import LENGTH, LEVEL, LEVELS, NUMBER, person_named, tell
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import OUTPUT
+from omc.config.status_tables import StatusTable
 from omc.errors import WrongUse
 from omc.incidents.events import AlertLeft, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
-from omc.incidents.incident import ROLES
+from omc.incidents.incident import COMPONENT_STATES, PHASES, ROLES, Incident
 from omc.times import format_duration, format_time
 
 
@@ -211,19 +212,72 @@ def escalate(context: click.Context, number: int, env: str | None, output: str) 
 
 @click.command()
 @NUMBER
-@click.argument("text")
+@click.argument("text", required=False)
+@click.option("--phase", type=click.Choice(PHASES), help="How far it is; without, as in the update before.")
+@click.option("--title", default="", help="What customers know it as. Never the incident's own summary.")
+@click.option(
+    "--component",
+    "components",
+    multiple=True,
+    metavar="SERVICE=STATE",
+    help=f"How one is, for customers: {', '.join(COMPONENT_STATES)}. Without, by the incident's alerts and severity.",
+)
+@click.option("--elsewhere", is_flag=True, help="They were told in another way: record it, and put it in no feed.")
 @environment_option
 @OUTPUT
 @click.pass_context
-def update(context: click.Context, number: int, text: str, env: str | None, output: str) -> None:
-    """Record what customers were told. In a SEV-1 that is due each half hour; whoever does it is reminded.
+def update(
+    context: click.Context,
+    number: int,
+    text: str | None,
+    phase: str | None,
+    title: str,
+    components: tuple[str, ...],
+    elsewhere: bool,
+    env: str | None,
+    output: str,
+) -> None:
+    """Tell customers: in the status feed, and whoever subscribed. In a SEV-1 that is due each half hour.
+
+    Without a text the phase's template of [status] is sent. omc status show says what customers see.
 
     \b
-    omc incident update 3 "We know that logins fail and are working on it." --env production
+    omc incident update 3 --phase investigating --component backend=major_outage --env production
+    omc incident update 3 "We know why logins fail. We write again at 14:00 UTC." --phase identified --env production
+    omc incident update 3 "Told by telephone." --elsewhere --env production
     """
+    if elsewhere and (phase or title or components or not text):
+        raise WrongUse("With --elsewhere say what they were told, and no --phase, --title or --component.")
+    if not elsewhere and not text and phase is None:
+        raise WrongUse("Say what customers are told, or which --phase, whose template is sent then.")
+    states = dict(_state_of(each) for each in components)
     with opened_desk(context.obj, env, number) as opened:
-        updated = opened.desk.act(number, UpdateSent(text))
-    tell(f"Recorded in incident {number} of {updated.environment}: customers were told.", updated, output)
+        if elsewhere:
+            updated = opened.desk.act(number, UpdateSent(text or ""))
+        else:
+            updated = opened.desk.tell(number, text or "", phase or "", title, states)
+        status = opened.stack.status
+    tell(_told(updated, status), updated, output)
+
+
+def _state_of(text: str) -> tuple[str, str]:
+    name, sign, state = text.partition("=")
+    if not sign:
+        raise WrongUse(f"{text!r} is no component with its state: backend=major_outage.")
+    return name, state
+
+
+def _told(incident: Incident, status: StatusTable) -> str:
+    """What was sent, in its words, and where it is to be read."""
+    sent = next(each.payload for each in reversed(incident.events) if isinstance(each.payload, UpdateSent))
+    head = f"Recorded in incident {incident.number} of {incident.environment}: customers were told"
+    if not sent.phase:
+        return f"{head}."
+    states = "; ".join(f"{each.component} {each.state.replace('_', ' ')}" for each in sent.components)
+    words = f'{head} ({sent.phase}{f"; {states}" if states else ""}): "{sent.text}"'
+    if incident.environment not in status.environments:
+        return f"{words} Nobody reads it yet: omc.toml has no feed of {incident.environment}, [status] environments."
+    return f"{words} See: omc status show --env {incident.environment}"
 
 
 @click.command()

@@ -72,6 +72,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.notify.command",
             "Whether pages reach people: send a test page, see what waits in the outbox, send again what failed.",
         ),
+        "status": LazyCommand(
+            "omc.responder.command_status",
+            "What customers see: how components are and what they were told; and who has it sent to them.",
+        ),
         "oncall": LazyCommand(
             "omc.oncall.command",
             "Who is on call: rotas, overrides, who would be paged and when, gaps, imports and calendars.",

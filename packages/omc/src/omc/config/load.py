@@ -111,6 +111,9 @@ def _stack(table: StackTable, file: Path) -> Stack:
         server=table.server,
         persons={name: _person(name, each) for name, each in table.people.items()},
         rotas=table.rotas,
+        github=table.github,
+        status=table.status,
+        contacts=table.contacts,
     )
 
 

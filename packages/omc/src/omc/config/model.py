@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import get_args
 
 from omc.config.alert_tables import ALERTS, AlertsTable
+from omc.config.contact_tables import ContactTable
 from omc.config.environment_tables import Day
 from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.people import NO_PEOPLE, People
 from omc.config.server_tables import DEFAULT_SERVER, ServerSettings
 from omc.config.service_tables import Thresholds
+from omc.config.status_tables import DEFAULT_STATUS, StatusTable
 from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
 from omc.model.people import Person
 
@@ -213,3 +215,7 @@ class Stack:
     """Those of ``[people]``, by the table's name."""
     rotas: Mapping[str, RotaTable] = field(default_factory=dict)
     """Those of ``[rotas]``, as they are written; ``omc.oncall`` says what they come to."""
+    github: GitHubSettings = ANY_REPOSITORY
+    status: StatusTable = DEFAULT_STATUS
+    contacts: Mapping[str, ContactTable] = field(default_factory=dict)
+    """Those of ``[contacts]``, in the file's order."""

@@ -28,6 +28,8 @@ SECRETS: Mapping[str, str] = {
     "OMC_VAPID_KEY": "The private key of web push: P-256, as PEM or as 32 bytes in base64url.",
     "OMC_INTAKE_SECRET_<NAME>": "What Grafana, or another sender, signs its posts to the environment `<name>` with.",
     "OMC_OLD_INTAKE_SECRET_<NAME>": "The one before, until every sender has the new one.",
+    "OMC_STATUS_KEY": "What customers' confirmations, unsubscribe links and webhooks' secrets are made of: 32 random "
+    "characters or more, the same for every `omc serve` of a store. Another one makes all of them invalid.",
 }
 """Environment variables that are read when something is sent or comes in. ``<NAME>`` is the table's name in capitals,
 ``_`` for ``-``."""

@@ -13,6 +13,7 @@ from omc.config.notify_tables import NotifySettings
 from omc.config.oncall_rules import on_call_problems, rota_problems
 from omc.config.people import canonical_name
 from omc.config.server_rules import server_problems
+from omc.config.status_rules import contact_problems, status_problems
 from omc.config.tables import PersonTable, StackTable
 from omc.config.toml_lines import Path as KeyPath
 from omc.errors import did_you_mean
@@ -41,6 +42,8 @@ def problems(stack: StackTable) -> Iterator[Problem]:
     yield from ((("notify", *path), problem) for path, problem in _notify(stack.notify))
     server = server_problems(stack.server, stack.environments)
     yield from ((("server", *path), problem) for path, problem in server)
+    yield from ((("status", *path), problem) for path, problem in status_problems(stack))
+    yield from ((("contacts", *path), problem) for path, problem in contact_problems(stack))
     if stack.store.url and re.match(r"[a-z]+://[^/@]*:[^/@]*@|[^?]*\?.*\bpassword=", stack.store.url):
         message = "contains a password; put that in PGPASSWORD, ~/.pgpass or OMC_STORE_URL instead."
         yield ("store", "url"), message

@@ -12,12 +12,14 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from omc.config.alert_tables import AlertsTable
+from omc.config.contact_tables import ContactTable
 from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
 from omc.config.fields import ClockTime, Identifier, Table, key
 from omc.config.notify_tables import NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.server_tables import ServerSettings
 from omc.config.service_tables import ServiceTable, Thresholds
+from omc.config.status_tables import StatusTable
 
 CHANNEL, A_CHANNEL = r"#[^\s]+", 'a channel such as "#incidents"'
 
@@ -369,5 +371,7 @@ class StackTable(Table, frozen=True, kw_only=True):
     people: Annotated[dict[Identifier, PersonTable], key("See below.", default="none")] = field(default_factory=dict)
     notify: Annotated[NotifySettings, key("See below.", default="as below")] = field(default_factory=NotifySettings)
     server: Annotated[ServerSettings, key("See below.", default="as below")] = field(default_factory=ServerSettings)
+    status: Annotated[StatusTable, key("See below.", default="as below")] = field(default_factory=StatusTable)
+    contacts: Annotated[dict[Identifier, ContactTable], key("See below.", default="none")] = field(default_factory=dict)
     github: Annotated[GitHubSettings, key("See below.", default="as below")] = field(default_factory=GitHubSettings)
     store: Annotated[StoreSettings, key("See below.", default="as below")] = field(default_factory=StoreSettings)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from omc.incidents.contacts import Called
 from omc.incidents.events import TYPES
-from omc.incidents.incident import Alert, Incident
+from omc.incidents.incident import SEVERITIES, Alert, Incident
 from omc.incidents.words import in_words
 from omc.model.typed_json import to_json
 from omc.output.document import Document, Field, Fields, Paragraph, Row, Severity, Status, Table
@@ -34,8 +35,8 @@ def incidents_document(incidents: Sequence[Incident], environment: str, zone: st
     return Document("", (table if rows else Paragraph(none),), data=data)
 
 
-def incident_document(incident: Incident, zone: str) -> Document:
-    """How it is now, and each of its events."""
+def incident_document(incident: Incident, zone: str, outside: Sequence[Called] = ()) -> Document:
+    """How it is now, who outside of the rotas can help (``contacts.called_for``), and each of its events."""
     facts = [
         Field("severity", f"SEV-{incident.severity}"),
         Field("state", _state(incident)),
@@ -46,6 +47,9 @@ def incident_document(incident: Incident, zone: str) -> Document:
         lasted = format_duration(incident.resolved_at - incident.opened_at)
         at = format_time(incident.resolved_at, zone)
         facts.append(Field("resolved", f"{at} by {incident.resolved_by}, after {lasted}"))
+    if incident.is_open and (outside or SEVERITIES[incident.severity].stops_deployments):
+        ways = [f"{each.name}: {way}" for each in outside for way in each.ways]
+        facts.append(Field("outside help", ways or "nobody is named for it: [contacts] of omc.toml"))
     names = {alert.key: alert.name for alert in incident.alerts.values()}
     events = tuple(
         Row((f"  {format_time(each.at, zone)}", each.by, in_words(each, zone, names))) for each in incident.events
@@ -57,8 +61,13 @@ def incident_document(incident: Incident, zone: str) -> Document:
     return Document(
         f"Incident {incident.number}, {incident.environment}: {incident.summary}",
         (Fields(tuple(facts)), Table(("  at", "by", "event"), events)),
-        data={**incident_data(incident), "events": history},
+        data={**incident_data(incident), "contacts": contacts_data(outside), "events": history},
     )
+
+
+def contacts_data(outside: Sequence[Called]) -> list[dict[str, Any]]:
+    """Who outside can help, for programs."""
+    return [{"contact": each.id, "name": each.name, "ways": list(each.ways)} for each in outside]
 
 
 def _life(incident: Incident, zone: str) -> list[Field]:

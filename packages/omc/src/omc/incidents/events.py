@@ -278,10 +278,26 @@ class Captured:
 
 
 @dataclass(frozen=True, slots=True)
+class ComponentState:
+    """How a component is, as customers are told."""
+
+    component: str
+    """The service's name in omc.toml."""
+    state: str
+    """One of ``COMPONENT_STATES``."""
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateSent:
-    """Customers were told."""
+    """Customers were told. With a phase it is in the status feed; without, they were told in another way."""
 
     text: str
+    phase: str = ""
+    """One of ``PHASES``."""
+    title: str = ""
+    """What customers know the trouble as; empty: as before."""
+    components: tuple[ComponentState, ...] = ()
+    """How components are from then on; those that it leaves out are as before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +361,10 @@ class ActionItemReminded:
 @dataclass(frozen=True, slots=True)
 class ActionItemDone:
     id: str
+    how: str = ""
+    """How that is known, where nobody said so here: ``its issue was closed``."""
+    is_dropped: bool = False
+    """It won't be done."""
 
 
 Payload: TypeAlias = (

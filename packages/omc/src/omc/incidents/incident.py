@@ -35,6 +35,10 @@ IF_UNKNOWN = 2
 """What an incident counts as whose severity this omc can't read: it stops deployments, and allows no break-glass."""
 ROLES: tuple[str, ...] = ("lead", "communications", "scribe")
 POSTMORTEM_STATES: tuple[str, ...] = ("draft", "review", "done")
+PHASES: tuple[str, ...] = ("investigating", "identified", "monitoring", "resolved")
+"""How far an incident is, as customers are told."""
+COMPONENT_STATES: tuple[str, ...] = ("operational", "degraded_performance", "partial_outage", "major_outage")
+"""How a component is, the best first; as Statuspage, whose form readers of status feeds know, has them."""
 SECTIONS: Mapping[str, str] = {
     "summary": "Summary",
     "impact": "Impact",
@@ -46,6 +50,8 @@ SECTIONS: Mapping[str, str] = {
     "runbook": "Change to the runbook",
 }
 """The sections of a post-mortem that people write, with their titles, in their order."""
+ONLY_PEOPLE_KNOW: tuple[str, ...] = ("causes", "lessons", "runbook")
+"""Those of which the record knows nothing: without them a post-mortem isn't done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +182,13 @@ class Incident:
     postmortem: Mapping[str, str] = field(default_factory=dict)
     """Sections that somebody has written."""
     postmortem_state: str | None = None
+    postmortem_moved_by: str | None = None
+    """Who brought it there."""
+    postmortem_moved_at: datetime | None = None
     action_items: Mapping[str, ActionItem] = field(default_factory=dict)
     action_items_done: Mapping[str, datetime] = field(default_factory=dict)
+    action_items_dropped: frozenset[str] = frozenset()
+    """Those of the done ones that won't be done."""
     action_items_reminded: frozenset[str] = frozenset()
 
     @property

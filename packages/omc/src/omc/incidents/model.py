@@ -148,8 +148,11 @@ class _State:
     captured: dict[str, Captured] = field(default_factory=dict)
     postmortem: dict[str, str] = field(default_factory=dict)
     postmortem_state: str | None = None
+    postmortem_moved_by: str | None = None
+    postmortem_moved_at: datetime | None = None
     action_items: dict[str, ActionItem] = field(default_factory=dict)
     action_items_done: dict[str, datetime] = field(default_factory=dict)
+    action_items_dropped: set[str] = field(default_factory=set)
     action_items_reminded: set[str] = field(default_factory=set)
     pages: int = 0
     channel: IncidentChannel | None = None
@@ -213,6 +216,7 @@ def _frozen(state: _State, events: tuple[IncidentEvent, ...]) -> Incident:
     values = {each.name: getattr(state, each.name) for each in fields(state)}
     paging = {name: values.pop(name) for name in _PAGING}
     values["action_items_reminded"] = frozenset(state.action_items_reminded)
+    values["action_items_dropped"] = frozenset(state.action_items_dropped)
     for name, value in values.items():
         if isinstance(value, dict):
             values[name] = dict(value)
@@ -486,8 +490,9 @@ def _postmortem_changed(state: _State, _: IncidentEvent, payload: PostmortemChan
     state.postmortem_state = state.postmortem_state or "draft"
 
 
-def _postmortem_moved(state: _State, _: IncidentEvent, payload: PostmortemMoved) -> None:
+def _postmortem_moved(state: _State, event: IncidentEvent, payload: PostmortemMoved) -> None:
     state.postmortem_state = payload.state
+    state.postmortem_moved_by, state.postmortem_moved_at = event.by, event.at
 
 
 def _action_item(state: _State, _: IncidentEvent, payload: ActionItem) -> None:
@@ -501,6 +506,8 @@ def _action_item_reminded(state: _State, _: IncidentEvent, payload: ActionItemRe
 
 def _action_item_done(state: _State, event: IncidentEvent, payload: ActionItemDone) -> None:
     state.action_items_done[payload.id] = event.at
+    if payload.is_dropped:
+        state.action_items_dropped.add(payload.id)
 
 
 _EFFECTS: Mapping[type, Callable[[_State, IncidentEvent, Any], None]] = {

@@ -38,7 +38,16 @@ from omc.incidents.events import (
     Unmerged,
     UpdateSent,
 )
-from omc.incidents.incident import POSTMORTEM_STATES, ROLES, SECTIONS, SEVERITIES, Incident
+from omc.incidents.incident import (
+    COMPONENT_STATES,
+    ONLY_PEOPLE_KNOW,
+    PHASES,
+    POSTMORTEM_STATES,
+    ROLES,
+    SECTIONS,
+    SEVERITIES,
+    Incident,
+)
 
 ALSO_LATER = (
     PageFailed,
@@ -159,14 +168,43 @@ def _unmerged(incident: Incident, payload: Unmerged, _: datetime) -> None:
         raise Refused(f"{name_of(incident)} isn't merged with incident {payload.incident}; nothing was recorded.")
 
 
-def _section(_: Incident, payload: PostmortemChanged, __: datetime) -> None:
+def _update(_: Incident, payload: UpdateSent, __: datetime) -> None:
+    _require_text(payload.text, "what customers were told")
+    if payload.phase:
+        _require_one_of(payload.phase, PHASES, "phase")
+    elif payload.title or payload.components:
+        raise WrongUse("Nothing was recorded: only what customers read in the feed has a title or components.")
+    for each in payload.components:
+        _require_one_of(each.state, COMPONENT_STATES, "state of a component")
+
+
+def _section(incident: Incident, payload: PostmortemChanged, _: datetime) -> None:
     _require_one_of(payload.section, tuple(SECTIONS), "section")
+    if incident.postmortem_state == "done":
+        raise Refused(
+            f"The post-mortem of {name_of(incident).lower()} is done; nothing was recorded. To change it first: "
+            "--state review"
+        )
 
 
 def _postmortem_state(incident: Incident, payload: PostmortemMoved, _: datetime) -> None:
     _require_one_of(payload.state, POSTMORTEM_STATES, "state of a post-mortem")
     if payload.state == incident.postmortem_state:
         raise Refused(f'The post-mortem is in the state "{payload.state}" already; nothing was recorded.')
+    if payload.state == "draft":
+        return
+    named = f"The post-mortem of {name_of(incident).lower()}"
+    if incident.is_open:
+        raise Refused(f"{named} can't be in the state {payload.state}: the incident is open. Nothing was recorded.")
+    if payload.state == "done":
+        missing = [each for each in ONLY_PEOPLE_KNOW if not incident.postmortem.get(each, "").strip()]
+        if missing:
+            raise Refused(
+                f"{named} isn't done: nobody has written {', '.join(missing)}. Nothing was recorded. "
+                f'Write each, be it that there is none: --write {missing[0]} "…"'
+            )
+        if incident.postmortem_state != "review":
+            raise Refused(f"{named} wasn't reviewed; nothing was recorded. First: --state review")
 
 
 def _action_item(_: Incident, payload: ActionItem, __: datetime) -> None:
@@ -204,7 +242,7 @@ _RULES: Mapping[type, Callable[[Incident, Any, datetime], None]] = {
     Merged: _merged,
     Absorbed: _absorbed,
     Unmerged: _unmerged,
-    UpdateSent: _text("what customers were told", "text"),
+    UpdateSent: _update,
     PostmortemChanged: _section,
     PostmortemMoved: _postmortem_state,
     ActionItem: _action_item,

@@ -98,6 +98,12 @@ def _captured(what: Captured, _: str, __: Mapping[str, str]) -> str:
     return f"{what.what}: {what.items[0]}{more}"
 
 
+def _update_sent(what: UpdateSent, _: str, __: Mapping[str, str]) -> str:
+    states = "; ".join(f"{each.component} is {each.state.replace('_', ' ')}" for each in what.components)
+    phase = f" ({what.phase}{f': {states}' if states else ''})" if what.phase else ""
+    return f"customers were told{phase}: {what.text}"
+
+
 def _update_skipped(what: UpdateSkipped, zone: str, _: Mapping[str, str]) -> str:
     why = f": {what.why}" if what.why else ""
     return f"customers weren't told by {format_time(what.due, zone)}{why}"
@@ -109,6 +115,11 @@ def _update_reminded(what: UpdateReminded, zone: str, _: Mapping[str, str]) -> s
 
 def _action_item(what: ActionItem, zone: str, _: Mapping[str, str]) -> str:
     return f"action item {what.id}, {what.owner} by {format_time(what.due, zone)}: {what.text}"
+
+
+def _action_item_done(what: ActionItemDone, _: str, __: Mapping[str, str]) -> str:
+    how = f": {what.how}" if what.how else ""
+    return f"action item {what.id} {'is dropped' if what.is_dropped else 'is done'}{how}"
 
 
 _WORDS: Mapping[type, Callable[[Any, str, Mapping[str, str]], str]] = {
@@ -138,12 +149,12 @@ _WORDS: Mapping[type, Callable[[Any, str, Mapping[str, str]], str]] = {
     ChannelMade: lambda what, *_: f"its channel in Slack is {what.id}",
     Said: _said,
     Captured: _captured,
-    UpdateSent: lambda what, *_: f"customers were told: {what.text}",
+    UpdateSent: _update_sent,
     UpdateReminded: _update_reminded,
     UpdateSkipped: _update_skipped,
     PostmortemChanged: lambda what, *_: f"post-mortem, {what.section}: {what.text}",
     PostmortemMoved: lambda what, *_: f"the post-mortem is in the state {what.state}",
     ActionItem: _action_item,
     ActionItemReminded: lambda what, *_: f"the owner of action item {what.id} was reminded",
-    ActionItemDone: lambda what, *_: f"action item {what.id} is done",
+    ActionItemDone: _action_item_done,
 }

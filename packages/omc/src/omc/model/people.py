@@ -22,6 +22,9 @@ class Channel(StrEnum):
     """The name of a receiver in ``[notify.webhook]``."""
     PUSH = "push"
     """The browsers in which a person has allowed it; without an address."""
+    SUBSCRIBER = "subscriber"
+    """A customer who subscribed to the status: her id and what is sent, ``0f1e2d3c4b5a6978/update``. Her address stands
+    in one table alone, and is looked up when it is sent. Nobody is paged by it."""
 
 
 @dataclass(frozen=True, slots=True)

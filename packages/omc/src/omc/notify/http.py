@@ -52,13 +52,21 @@ def client() -> httpx.Client:
 
 
 def post(
-    http: httpx.Client, url: str, body: bytes, headers: Mapping[str, str], limit: float = 10.0
+    http: httpx.Client,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    limit: float = 10.0,
+    certificate_of: str | None = None,
 ) -> Answer | Outcome:
-    """The answer, or what stood in its way. ``limit``: seconds for reading the answer's body."""
+    """The answer, or what stood in its way. ``limit``: seconds for reading the answer's body. ``certificate_of``: whose
+    certificate it must be, where the URL has an address in place of a name."""
     deadline = time.monotonic() + limit
     read = b""
+    extensions = {"sni_hostname": certificate_of} if certificate_of else {}
+    headers = {"Content-Type": "application/json", **headers}
     try:
-        with http.stream("POST", url, content=body, headers={"Content-Type": "application/json", **headers}) as answer:
+        with http.stream("POST", url, content=body, headers=headers, extensions=extensions) as answer:
             for part in answer.iter_bytes():
                 read += part
                 if len(read) > MAX_BYTES or time.monotonic() > deadline:

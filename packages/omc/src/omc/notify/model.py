@@ -31,6 +31,8 @@ class Refused:
     """It will never be taken over as it is: a number that doesn't exist, a token that isn't valid."""
 
     reason: str
+    is_gone: bool = False
+    """There is nobody at the address, whatever is sent: a mailbox that doesn't exist, 410 of a webhook."""
 
 
 @dataclass(frozen=True, slots=True)

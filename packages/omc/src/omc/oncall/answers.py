@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from omc.config import Stack
+from omc.config.contact_tables import ContactTable
 from omc.oncall import documents
 from omc.oncall.escalation import World, empty_rungs, escalation
 from omc.oncall.events import RotaRecord
@@ -16,10 +18,10 @@ from omc.oncall.schedule import on_call, shifts
 from omc.output.document import Document
 
 
-def now_answer(world: World, moment: datetime, zone: str) -> Document:
-    """Who is on call in each rota."""
+def now_answer(world: World, moment: datetime, zone: str, contacts: Mapping[str, ContactTable]) -> Document:
+    """Who is on call in each rota, and who outside can help."""
     tiles = {name: on_call(rota, moment) for name, rota in world.rotas.items()}
-    return documents.now_document(tiles, world, moment, zone)
+    return documents.now_document(tiles, world, moment, zone, contacts)
 
 
 def is_covered(answer: Any) -> bool:

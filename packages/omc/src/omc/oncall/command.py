@@ -73,7 +73,7 @@ def now(context: click.Context, at: str, env: str | None, output: str) -> None:
     else:
         from omc.oncall import changing
 
-        answer = answers.now_answer(changing.world_of(ground)[0], moment, ground.zone)
+        answer = answers.now_answer(changing.world_of(ground)[0], moment, ground.zone, ground.stack.contacts)
     show(answer, output)
     if not answers.is_covered(answer.data):
         context.exit(1)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from omc.config.contact_tables import ContactTable
+from omc.incidents.contacts import NONE, ways_of
 from omc.model.people import Person
 from omc.model.typed_json import to_json
 from omc.oncall.escalation import Clock, Escalation, Policy, Step, World, mitigation_step
@@ -48,8 +50,10 @@ def names_of(people: Group, persons: Mapping[str, Person]) -> str:
     return " and ".join(persons[each].name if each in persons else each for each in people) or "nobody"
 
 
-def now_document(tiles: Mapping[str, Tile], world: World, at: datetime, zone: str) -> Document:
-    """Who is on call in each rota at a moment, until when, and how they are reached."""
+def now_document(
+    tiles: Mapping[str, Tile], world: World, at: datetime, zone: str, contacts: Mapping[str, ContactTable] | None = None
+) -> Document:
+    """Who is on call in each rota at a moment, until when, and how they are reached; and who outside can help."""
     rows, evidence = [], []
     for name, tile in tiles.items():
         until = f"until {format_time(tile.end, zone)}"
@@ -58,16 +62,40 @@ def now_document(tiles: Mapping[str, Tile], world: World, at: datetime, zone: st
             continue
         problems = [reachability(world.persons.get(each), each, world.verified) for each in tile.people]
         evidence += [each[1] for each in problems if each is not None]
-        contacts = [
+        reached = [
             f"{names_of((each,), world.persons)}: {', '.join(str(one) for one in world.persons[each].contacts)}"
             for each in tile.people
             if each in world.persons and world.persons[each].contacts
         ]
-        rows.append(Row((name, names_of(tile.people, world.persons), until, "; ".join(contacts) or "no contact")))
+        rows.append(Row((name, names_of(tile.people, world.persons), until, "; ".join(reached) or "no contact")))
     blocks: list[Block] = [Table(("rota", "on call", "", "contacts"), tuple(rows)) if rows else _no_rotas()]
     blocks += [Notice(WARNING, sentence) for sentence in dict.fromkeys(evidence)]
-    data = {"at": iso(at), "rotas": {name: tile_data(tile) for name, tile in tiles.items()}}
+    blocks.append(Section("Outside of the rotas", (_outside(contacts or {}),)))
+    data = {
+        "at": iso(at),
+        "rotas": {name: tile_data(tile) for name, tile in tiles.items()},
+        "contacts": [
+            {"contact": id_, "name": each.name, "for": _called_for(each), "ways": list(ways_of(each, 1))}
+            for id_, each in (contacts or {}).items()
+        ],
+    }
     return Document(f"On call at {format_time(at, zone)}", tuple(blocks), data=data)
+
+
+def _outside(contacts: Mapping[str, ContactTable]) -> Table | Paragraph:
+    """Whom nobody pages and everybody may call."""
+    if not contacts:
+        return Paragraph(NONE)
+    rows = tuple(
+        Row((each.name if not number else "", _called_for(each) if not number else "", way))
+        for each in contacts.values()
+        for number, way in enumerate(ways_of(each, 1))
+    )
+    return Table(("contact", "for", "how, in a SEV-1"), rows)
+
+
+def _called_for(contact: ContactTable) -> str:
+    return ", ".join((*(f"SEV-{each}" for each in contact.severities), *contact.groups))
 
 
 def _no_rotas() -> Paragraph:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from omc.incidents.incident import Incident
+
 SERVICE, SUBJECT = "{service}", "{subject}"
 SAME = "/same"
 
@@ -63,6 +65,12 @@ def _patterns() -> tuple[tuple[re.Pattern[str], KnownAlert], ...]:
     """Names without a service first: ``rds-no-data`` is no ``no-data`` of a service called ``rds``."""
     known = sorted(catalogue().values(), key=lambda each: SERVICE in each.name or SUBJECT in each.name)
     return tuple((re.compile(_pattern(each.name)), each) for each in known)
+
+
+def groups_of(incident: Incident) -> frozenset[str]:
+    """The shared dependencies of its alerts."""
+    known = (find(alert.name, None)[0] for alert in incident.alerts.values())
+    return frozenset(each.group for each in known if each is not None and each.group is not None)
 
 
 def _pattern(name: str) -> str:

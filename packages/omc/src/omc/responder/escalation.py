@@ -8,10 +8,11 @@ what is decided is an event, so the next decision goes on from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from omc.config.contact_tables import ContactTable
 from omc.errors import Refused
 from omc.incidents.events import (
     AUTOMATIC,
@@ -89,11 +90,13 @@ def page_next(incident: Incident, policy: Policy, resolve: Resolve, now: datetim
     return look.decision()
 
 
-def page_person(incident: Incident, person: Person, why: str, now: datetime) -> Decision:
+def page_person(
+    incident: Incident, person: Person, why: str, now: datetime, contacts: Mapping[str, ContactTable] | None = None
+) -> Decision:
     """One person now, whatever the chain says."""
     count = sum(1 for each in incident.events if isinstance(each.payload, Paged) and each.payload.step is None)
     key = f"page:{incident.environment}:{incident.number}:hand.{count}:{person.id}"
-    page = _page(incident, key, person, page_message(incident, why, now))
+    page = _page(incident, key, person, page_message(incident, why, now, contacts))
     return Decision((Paged(person.id, None, incident.paging.next_round, key, why),), (page,), None)
 
 
@@ -326,7 +329,8 @@ class _Look:
             key = self._key(number, step, person.id)
             self._paged_now[person.id] = rung.role
             self._emit(Paged(person.id, step, number, key, rung.role))
-            self.pages.append(_page(self.incident, key, person, page_message(self.incident, rung.role, self.now)))
+            message = page_message(self.incident, rung.role, self.now, self.policy.contacts)
+            self.pages.append(_page(self.incident, key, person, message))
         if not people:
             self._skip(number, step, "; ".join(reasons))
         return bool(people)

@@ -6,10 +6,11 @@ it, or nothing. What people do is an event after which a responder looks at once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from omc.config.contact_tables import ContactTable
 from omc.errors import OmcError, Refused, WrongUse
 from omc.incidents.events import (
     AUTOMATIC,
@@ -282,7 +283,15 @@ def until_business_hours(policy: Policy, now: datetime) -> datetime:
     return opens
 
 
-def page(store: Store, environment: str, number: int, doer: Doer, people: Sequence[Person], why: str = "") -> Incident:
+def page(
+    store: Store,
+    environment: str,
+    number: int,
+    doer: Doer,
+    people: Sequence[Person],
+    why: str = "",
+    contacts: Mapping[str, ContactTable] | None = None,
+) -> Incident:
     """Page these people now, whatever the chain says. ``WrongUse`` where one has no way to be reached."""
     for person in people:
         if not person.contacts:
@@ -293,7 +302,7 @@ def page(store: Store, environment: str, number: int, doer: Doer, people: Sequen
         _require_open(incident)
         for person in people:
             reason = f"asked for by {doer.id}" + (f": {why}" if why else "")
-            incident = perform(transaction, incident, page_person(incident, person, reason, transaction.at))
+            incident = perform(transaction, incident, page_person(incident, person, reason, transaction.at, contacts))
         return incident
 
     return decide(store, environment, doer.name, attempt)

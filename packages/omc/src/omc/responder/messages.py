@@ -3,13 +3,16 @@ change, and how to go on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
+from omc.config.contact_tables import ContactTable
+from omc.incidents.contacts import called_for
 from omc.incidents.events import Paged
 from omc.incidents.incident import Incident
 from omc.model.pages import Message
 from omc.notify.text import short_form
-from omc.responder.catalogue import KnownAlert, find
+from omc.responder.catalogue import KnownAlert, find, groups_of
 from omc.times import format_duration
 
 LAST_CHANGES = ("recent deployments", "terraform applies", "api changes")
@@ -19,13 +22,19 @@ MAX_PAGED = 8
 RUNBOOK = "docs/runbook/incident-response.md"
 
 
-def page_message(incident: Incident, why: str, now: datetime) -> Message:
-    """Of a page that wants somebody to take an incident."""
+def page_message(
+    incident: Incident, why: str, now: datetime, contacts: Mapping[str, ContactTable] | None = None
+) -> Message:
+    """Of a page that wants somebody to take an incident. ``contacts``: those of omc.toml."""
     step = f"omc incident ack {incident.number} --env {incident.environment}"
     known = _known(incident)
     first = (f"First: {known.action}",) if known else ()
     section = known.runbook if known else RUNBOOK
-    lines = (*first, *_evidence(incident, now), f"You are paged as {why}.", f"Runbook: {section}")
+    outside = (
+        f"Outside help: {each.name}: {each.ways[0]}"
+        for each in called_for(contacts or {}, incident, groups_of(incident))
+    )
+    lines = (*first, *_evidence(incident, now), f"You are paged as {why}.", f"Runbook: {section}", *outside)
     return Message(_short(incident, step), lines)
 
 

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
 from omc.config import Stack
+from omc.config.contact_tables import ContactTable
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.configured import policy_from
 
@@ -60,6 +61,8 @@ class Policy:
     zone: str = "UTC"
     incident_channels: bool = False
     """Whether an incident that is bad enough has a channel of its own in Slack."""
+    contacts: Mapping[str, ContactTable] = field(default_factory=dict)
+    """Those of ``[contacts]``: who outside can help."""
 
 
 def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
@@ -80,4 +83,5 @@ def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
         persons=stack.persons,
         channel=ContactMethod(Channel.SLACK, stack.channels.incidents),
         zone=stack.time_zone,
+        contacts=stack.contacts,
     )

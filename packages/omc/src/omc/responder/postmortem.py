@@ -24,7 +24,7 @@ from omc.incidents.events import (
 )
 from omc.incidents.incident import SECTIONS, Incident
 from omc.incidents.words import in_words
-from omc.output.document import Block, Document, Field, Fields, Items, Paragraph, Row, Section, Status, Table
+from omc.output.document import Block, Document, Field, Fields, Items, Link, Paragraph, Row, Section, Status, Table
 from omc.output.document import Severity as Shown
 from omc.times import format_duration, format_time, iso
 
@@ -112,7 +112,7 @@ def postmortem_document(incident: Incident, zone: str, now: datetime) -> Documen
         Fields(
             (
                 Field("severity", f"SEV-{incident.severity}"),
-                Field("state", Status(state, Shown.OK if state == "done" else Shown.WARNING)),
+                Field("state", (Status(state, Shown.OK if state == "done" else Shown.WARNING), _moved(incident, zone))),
                 *_times(reached, zone),
             )
         ),
@@ -124,6 +124,8 @@ def postmortem_document(incident: Incident, zone: str, now: datetime) -> Documen
         "incident": incident.number,
         "environment": incident.environment,
         "state": state,
+        "moved_by": incident.postmortem_moved_by,
+        "moved_at": iso(incident.postmortem_moved_at),
         "severity": incident.severity,
         "sections": sections,
         "written": sorted(incident.postmortem),
@@ -131,7 +133,7 @@ def postmortem_document(incident: Incident, zone: str, now: datetime) -> Documen
         "acknowledged_at": iso(reached.acknowledged),
         "mitigated_at": iso(reached.mitigated),
         "resolved_at": iso(reached.resolved),
-        "action_items": [_item_data(incident, each) for each in incident.action_items.values()],
+        "action_items": [_item_data(incident, each, now) for each in incident.action_items.values()],
     }
     title = f"Post-mortem of incident {incident.number}, {incident.environment}: {incident.summary}"
     return Document(title, tuple(blocks), data=data)
@@ -147,24 +149,24 @@ def action_items_document(
             (incident, item)
             for incident in incidents
             for item in incident.action_items.values()
-            if everything or item.id not in incident.action_items_done
+            if everything or _item_state(incident, item, now) in ("open", "overdue")
         ),
         key=lambda each: (each[1].due, each[0].number, each[1].id),
     )
     first, most = page
     shown = found[first : first + most]
     rows = tuple(Row((str(incident.number), *_item_cells(incident, item, zone, now))) for incident, item in shown)
-    table = Table(("incident", "item", "state", "owner", "due", "what"), rows)
+    table = Table(("incident", "item", "state", "owner", "due", "what", "see"), rows)
     data = {
         "environment": environment,
-        "action_items": [{"incident": incident.number, **_item_data(incident, item)} for incident, item in shown],
+        "action_items": [{"incident": incident.number, **_item_data(incident, item, now)} for incident, item in shown],
     }
     none = f"There is no action item in {environment}."
     document = Document("", (table if rows else Paragraph(none),), data=data)
     return document, first + most if len(found) > first + most else None
 
 
-def _item_data(incident: Incident, item: ActionItem) -> dict[str, str | None]:
+def _item_data(incident: Incident, item: ActionItem, now: datetime) -> dict[str, str | None]:
     return {
         "id": item.id,
         "text": item.text,
@@ -172,7 +174,14 @@ def _item_data(incident: Incident, item: ActionItem) -> dict[str, str | None]:
         "due": iso(item.due),
         "link": item.link,
         "done_at": iso(incident.action_items_done.get(item.id)),
+        "state": _item_state(incident, item, now),
     }
+
+
+def _moved(incident: Incident, zone: str) -> str:
+    if incident.postmortem_moved_at is None:
+        return ""
+    return f", by {incident.postmortem_moved_by} at {format_time(incident.postmortem_moved_at, zone)}"
 
 
 def _times(reached: Milestones, zone: str) -> list[Field]:
@@ -250,14 +259,22 @@ def _action_items(incident: Incident, zone: str, now: datetime) -> Table | Parag
     if not incident.action_items:
         return Paragraph("None yet.")
     rows = tuple(Row(_item_cells(incident, each, zone, now)) for each in incident.action_items.values())
-    return Table(("item", "state", "owner", "due", "what"), rows)
+    return Table(("item", "state", "owner", "due", "what", "see"), rows)
 
 
-def _item_cells(incident: Incident, item: ActionItem, zone: str, now: datetime) -> tuple[str | Status, ...]:
-    is_done = item.id in incident.action_items_done
-    is_late = not is_done and item.due < now
-    status = Status("done", Shown.OK) if is_done else Status("overdue" if is_late else "open", Shown.WARNING)
-    return item.id, status, item.owner, format_time(item.due, zone), item.text
+def _item_cells(incident: Incident, item: ActionItem, zone: str, now: datetime) -> tuple[str | Status | Link, ...]:
+    state = _item_state(incident, item, now)
+    status = Status(state, Shown.OK if state in ("done", "dropped") else Shown.WARNING)
+    link = Link("issue", item.link) if item.link and item.link.startswith("https://") else item.link or ""
+    return item.id, status, item.owner, format_time(item.due, zone), item.text, link
+
+
+def _item_state(incident: Incident, item: ActionItem, now: datetime) -> str:
+    if item.id in incident.action_items_dropped:
+        return "dropped"
+    if item.id in incident.action_items_done:
+        return "done"
+    return "overdue" if item.due < now else "open"
 
 
 def _time_line(incident: Incident, zone: str) -> Table:

@@ -63,13 +63,13 @@ def _kept(transaction: Transaction, incident: Incident, doer: Doer, item: Action
     return kept
 
 
-def end_action_item(store: Store, environment: str, number: int, doer: Doer, id_: str) -> Incident:
-    """It is done."""
+def end_action_item(store: Store, environment: str, number: int, doer: Doer, done: ActionItemDone) -> Incident:
+    """It is done, or dropped."""
 
     def attempt(transaction: Transaction) -> Incident:
         incident = required(transaction.session, environment, number)
-        clear_deadline(transaction, ACTION_ITEM, environment, f"{number}/{id_}")
-        return recorded(transaction, incident, ActionItemDone(id_), link=doer.link)
+        clear_deadline(transaction, ACTION_ITEM, environment, f"{number}/{done.id}")
+        return recorded(transaction, incident, done, link=doer.link)
 
     return decide(store, environment, doer.name, attempt)
 

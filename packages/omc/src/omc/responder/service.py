@@ -12,14 +12,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from omc import github_api
 from omc.aws.gateway import Gateway, access_to
 from omc.config import Environment, Stack
 from omc.engine.processes import this_process
-from omc.errors import OmcError
+from omc.errors import OmcError, Unknown
 from omc.facts.alarms import read_alarms
 from omc.incidents.events import AUTOMATIC, Captured
+from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext
 from omc.notify.delivery import Sender
 from omc.notify.http import client
@@ -29,19 +32,24 @@ from omc.notify.slack_api import SlackApi
 from omc.notify.slack_socket import Listener, SocketModeOff
 from omc.output.text import line
 from omc.responder import capture, life, pulse, reconcile, records, reminders
+from omc.responder.action_issues import reconcile_all
 from omc.responder.context import context_from
 from omc.responder.duty import Duty
 from omc.responder.intaking import Intaking, TagReader
+from omc.responder.issues import issues_of
 from omc.responder.life import OnCallContext
 from omc.responder.policy import Policy, Resolve
 from omc.responder.queue import QueueReader, gateway_to_queue, queue_address
 from omc.responder.rules import Rules, rules_of
 from omc.responder.situations import from_state
 from omc.responder.slack_actions import SlackActions
+from omc.responder.status.sending import Postman
+from omc.responder.status.telling import tell_subscribers
 from omc.store import alerts as alert_table
 from omc.store import inbox
 from omc.store.embedded import StoreUnreachable
 from omc.store.opened import Store
+from omc.store.subscribers import lane_of
 
 if TYPE_CHECKING:
     from omc.model.pages import Page
@@ -52,10 +60,13 @@ LOOK_INTERVAL: Final = 1.0
 """Seconds between looks for deadlines that are due."""
 RECONCILE_INTERVAL: Final = 60.0
 FORGET_INTERVAL: Final = 3_600.0
+ISSUES_INTERVAL: Final = 3_600.0
 MAX_DELAY: Final = 30.0
 """Seconds until a task that failed is tried again, at most; they double from one."""
 STALE_AFTER: Final = 90.0
 """Seconds without a turn after which a task counts as dead: a long poll and a reading of AWS take less."""
+CUSTOMERS_THREADS: Final = 2
+"""That send to customers."""
 STOP_WITHIN: Final = 3.0
 """Seconds that a batch in hand has to be taken in when all is to stop; else it comes again."""
 QUEUE: Final = "{prefix}-alerts"
@@ -120,6 +131,9 @@ class Responder:
         self.tasks = self._tasks()
         threads = [threading.Thread(target=self._repeat, args=[each], name=each.name) for each in self.tasks]
         threads.append(threading.Thread(target=sender.run_forever, name="sender"))
+        if self.stack.status.subscriptions:
+            customers = self._make_customers_sender()
+            threads.append(threading.Thread(target=lambda: customers.run_forever(CUSTOMERS_THREADS), name="customers"))
         threads += [
             threading.Thread(target=self._read_queue, args=[each], name=f"queue {each.name}", daemon=True)
             for each in self.environments
@@ -149,6 +163,10 @@ class Responder:
         """Seconds since each environment's queue last answered, of those that were found."""
         now = time.monotonic()
         return {name: now - reader.last_poll for name, reader in list(self._readers.items())}
+
+    def is_watching(self, environment: str) -> bool:
+        """Whether an environment's alarms are read just now, and pages sent."""
+        return not self.stale() and self.unread().get(environment, STALE_AFTER) < STALE_AFTER
 
     def oldest_in_hand(self) -> Mapping[str, float]:
         """By environment the age in seconds of the oldest message that was received and isn't taken in yet; else 0."""
@@ -183,6 +201,11 @@ class Responder:
             Task("auditor", self._audit, pulse.INTERVAL, is_vital=False),
             Task("inbox", self._forget, FORGET_INTERVAL, is_vital=False),
         ]
+        if self.stack.status.subscriptions:
+            tell = partial(tell_subscribers, self.store, self.names)
+            tasks.append(Task("subscribers", tell, LOOK_INTERVAL, is_vital=False))
+        if self.stack.github.repository is not None and github_api.token():
+            tasks.append(Task("issues", self._look_at_issues, ISSUES_INTERVAL, is_vital=False))
         for environment in self.environments:
             reconciler = Reconciler(environment, self.store, self.rules_of(environment.name), self.wake)
             tasks.append(Task(f"reconcile {environment.name}", reconciler.once, RECONCILE_INTERVAL))
@@ -254,6 +277,15 @@ class Responder:
             self.report(trouble)
         return False
 
+    def _look_at_issues(self) -> bool:
+        try:
+            return reconcile_all(self.store, self.names, issues_of(self.stack.github))
+        except StoreUnreachable:
+            raise
+        except Unknown as error:  # GitHub is asked again in an hour, and not at once
+            self.report(f"Whether action items are done isn't known: {error.message}")
+            return False
+
     def _forget(self) -> bool:
         with self.store.transaction(AUTOMATIC) as transaction:
             inbox.forget(transaction)
@@ -280,6 +312,20 @@ class Responder:
             return
         life.note_undelivered(transaction, page, outcome.sentence)
         self._woken.set()
+
+    def _make_customers_sender(self) -> Sender:
+        """For those who subscribed to the status: however many they are and however slow, no page waits for them."""
+        postman = Postman(self.stack, self.store, self.report)
+        return Sender(
+            self.store,
+            [lane_of(name) for name in self.names],
+            {Channel.SUBSCRIBER: postman.send},
+            ChannelContext(self.stack, self.store.now),
+            f"{this_process()}/customers",
+            tell=postman.undelivered,
+            report=self.report,
+            stopping=self.stopping,
+        )
 
     def _read_queue(self, environment: Environment) -> None:
         """Find the queue, then read it; both for as long as it takes."""

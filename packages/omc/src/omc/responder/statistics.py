@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from omc.incidents.events import AlertJoined, Paged, Reopened, StepSkipped, UpdateSkipped
-from omc.incidents.incident import Incident
+from omc.incidents.events import ActionItem, AlertJoined, Paged, Reopened, StepSkipped, UpdateSkipped
+from omc.incidents.incident import SEVERITIES, Incident
 from omc.output.document import Document, Field, Fields, Paragraph, Row, Section, Table
-from omc.responder.postmortem import milestones
+from omc.responder.postmortem import Milestones, milestones
 from omc.times import format_duration, format_time, iso
 
 NIGHT = (22, 7)
@@ -27,6 +27,10 @@ BUCKETS: tuple[tuple[str, timedelta], ...] = (
     ("24 h", timedelta(hours=24)),
 )
 BY_HAND = "opened by hand"
+ENOUGH = 10
+"""Times from which on "nine of ten" says anything: below, one more incident moves it to anywhere."""
+MAX_LISTED = 5
+"""Incidents that are listed by their length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,15 @@ class Statistics:
     skipped_steps: int
     """Rungs of the chain on which nobody could be reached."""
     skipped_updates: int
+    longest: tuple[tuple[int, int, str, timedelta | None], ...] = ()
+    """Number, severity, first alert, and how long it lasted, of the incidents that lasted longest; None: it lasts."""
+    without_postmortem: tuple[int, ...] = ()
+    """SEV-1 and SEV-2 that are over, whose post-mortem isn't done."""
+    items_open: tuple[str, ...] = ()
+    """Action items that aren't done: ``3/1``, the incident and the item."""
+    items_overdue: tuple[str, ...] = ()
+    items_done: int = 0
+    items_dropped: int = 0
 
 
 def statistics(incidents: Iterable[Incident], since: datetime, until: datetime, zone: str) -> Statistics:
@@ -100,7 +113,43 @@ def statistics(incidents: Iterable[Incident], since: datetime, until: datetime, 
         pages_by_cause=_counted([cause_of(each) for each, _ in paged]),
         skipped_steps=sum(_count(each, StepSkipped) for each in chosen),
         skipped_updates=sum(_count(each, UpdateSkipped) for each in chosen),
+        longest=_longest(chosen, reached),
+        without_postmortem=tuple(
+            sorted(
+                each.number
+                for each in chosen
+                if each.resolved_at is not None
+                and SEVERITIES[each.severity].stops_deployments
+                and each.postmortem_state != "done"
+            )
+        ),
+        items_open=tuple(_items(chosen, lambda each, item: item.id not in each.action_items_done)),
+        items_overdue=tuple(
+            _items(chosen, lambda each, item: item.id not in each.action_items_done and item.due < until)
+        ),
+        items_done=sum(len(set(each.action_items_done) - each.action_items_dropped) for each in chosen),
+        items_dropped=sum(len(each.action_items_dropped) for each in chosen),
     )
+
+
+def _longest(
+    incidents: Sequence[Incident], reached: Sequence[Milestones]
+) -> tuple[tuple[int, int, str, timedelta | None], ...]:
+    def length(each: Milestones) -> timedelta:
+        return timedelta.max if each.resolved is None else each.resolved - each.began
+
+    pairs = sorted(zip(incidents, reached, strict=True), key=lambda pair: length(pair[1]), reverse=True)[:MAX_LISTED]
+    return tuple(
+        (each.number, each.severity, cause_of(each), None if found.resolved is None else length(found))
+        for each, found in pairs
+    )
+
+
+def _items(incidents: Iterable[Incident], is_wanted: Callable[[Incident, ActionItem], bool]) -> Iterator[str]:
+    for each in sorted(incidents, key=lambda each: each.number):
+        for item in each.action_items.values():
+            if is_wanted(each, item):
+                yield f"{each.number}/{item.id}"
 
 
 def is_night(at: datetime, zone: str) -> bool:
@@ -129,20 +178,56 @@ def statistics_document(found: Statistics, environment: str, zone: str) -> Docum
             (
                 Field("from", period),
                 Field("incidents", f"{found.count} ({severities}), {found.reopened} of them came back"),
-                Field("skipped", f"{found.skipped_steps} steps, {found.skipped_updates} updates of customers"),
+                Field("rungs on which nobody was reached", str(found.skipped_steps)),
+                Field("updates of customers that were left out", str(found.skipped_updates)),
+                Field("without a finished post-mortem", _numbers(found.without_postmortem)),
+                Field("action items", _item_words(found)),
             )
         ),
         Section("How long it took", (_spread_table(times),)),
         Section("How often so long", (_bucket_table(times),)),
         Section("Pages, by person", (_pages_table(found),)),
         Section("By cause", (_cause_table(found),)),
+        Section("The longest", (_longest_table(found),)),
     )
     return Document(f"Incidents of {environment}", blocks, data=_data(found))
 
 
-def _spread_table(times: Sequence[tuple[str, Spread]]) -> Table:
+def _numbers(numbers: Sequence[int]) -> str:
+    return f"{len(numbers)}: incidents {', '.join(map(str, numbers))}" if numbers else "none"
+
+
+def _item_words(found: Statistics) -> str:
+    overdue = f", {len(found.items_overdue)} of them overdue ({', '.join(found.items_overdue)})"
+    return (
+        f"{len(found.items_open)} open{overdue if found.items_overdue else ''}, {found.items_done} done, "
+        f"{found.items_dropped} dropped"
+    )
+
+
+def _longest_table(found: Statistics) -> Table:
     rows = tuple(
-        Row((name, str(len(spread.times)), *(_shown(spread.quantile(q)) for q in (0.5, 0.9, 1.0)), str(spread.missing)))
+        Row((str(number), f"SEV-{severity}", cause, "it lasts" if length is None else format_duration(length)))
+        for number, severity, cause, length in found.longest
+    )
+    return Table(("incident", "severity", "first alert", "lasted"), rows)
+
+
+def _spread_table(times: Sequence[tuple[str, Spread]]) -> Table:
+    def nine_of_ten(spread: Spread) -> str:
+        return _shown(spread.quantile(0.9)) if len(spread.times) >= ENOUGH else f"unknown below {ENOUGH}"
+
+    rows = tuple(
+        Row(
+            (
+                name,
+                str(len(spread.times)),
+                _shown(spread.quantile(0.5)),
+                nine_of_ten(spread),
+                _shown(spread.quantile(1.0)),
+                str(spread.missing),
+            )
+        )
         for name, spread in times
     )
     return Table(("", "incidents", "half within", "nine of ten within", "longest", "not at all"), rows)
@@ -193,6 +278,8 @@ def _counted(words: Sequence[str]) -> dict[str, int]:
 def _data(found: Statistics) -> dict[str, object]:
     def seconds(spread: Spread) -> dict[str, object]:
         quantiles = {name: spread.quantile(share) for name, share in (("p50", 0.5), ("p90", 0.9), ("longest", 1.0))}
+        if len(spread.times) < ENOUGH:
+            quantiles["p90"] = None
         return {
             "count": len(spread.times),
             "missing": spread.missing,
@@ -215,4 +302,20 @@ def _data(found: Statistics) -> dict[str, object]:
         "pages_by_cause": dict(found.pages_by_cause),
         "skipped_steps": found.skipped_steps,
         "skipped_updates": found.skipped_updates,
+        "longest": [
+            {
+                "incident": number,
+                "severity": severity,
+                "cause": cause,
+                "seconds": None if length is None else length.total_seconds(),
+            }
+            for number, severity, cause, length in found.longest
+        ],
+        "without_postmortem": list(found.without_postmortem),
+        "action_items": {
+            "open": list(found.items_open),
+            "overdue": list(found.items_overdue),
+            "done": found.items_done,
+            "dropped": found.items_dropped,
+        },
     }

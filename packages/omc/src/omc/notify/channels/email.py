@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from contextlib import suppress
@@ -22,6 +23,10 @@ from omc.output.text import line
 TIMEOUT = 6.0
 """Seconds for each answer of the server."""
 WIDTH = 76
+GONE = frozenset({550, 551, 553})
+"""Answers to a recipient that mean the mailbox, where no enhanced status says more (RFC 5321, 4.2.3)."""
+GONE_STATUS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+"""A mailbox or a domain that isn't there, isn't valid, has moved, or is closed (RFC 3463, RFC 7505)."""
 HTML = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"></head><body>\n{}\n</body></html>\n'
 POLICY = SMTP.clone(max_line_length=WIDTH + 2, raise_on_defect=False)
 
@@ -36,7 +41,7 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
         return password
     message = mail(delivery.page, delivery.method.address, settings.sender)
     message["Date"] = format_datetime(context.now())
-    return _hand_over(settings, str(password), message, delivery.method.address)
+    return hand_over(settings, str(password), message, delivery.method.address)
 
 
 def mail(page: Page, recipient: str, sender: str) -> EmailMessage:
@@ -73,7 +78,8 @@ def _message_id(of: str, domain: str) -> str:
     return f"<{sha256(of.encode()).hexdigest()[:32]}@{domain}>"
 
 
-def _hand_over(settings: EmailTable, password: str, message: EmailMessage, recipient: str) -> Outcome:
+def hand_over(settings: EmailTable, password: str, message: EmailMessage, recipient: str) -> Outcome:
+    """One message to one recipient, given to the mail server; what that comes to."""
     is_under_way = False
     server: smtplib.SMTP | None = None
     try:
@@ -83,7 +89,7 @@ def _hand_over(settings: EmailTable, password: str, message: EmailMessage, recip
         is_under_way = True
         server.send_message(message, settings.sender, [recipient])
     except smtplib.SMTPRecipientsRefused as error:
-        return _refusal(*error.recipients[recipient])
+        return _refusal(*error.recipients[recipient], of_recipient=True)
     except smtplib.SMTPAuthenticationError as error:
         return _refusal(error.smtp_code, b"the login was refused")
     except smtplib.SMTPResponseException as error:
@@ -122,8 +128,13 @@ def _connected(settings: EmailTable) -> smtplib.SMTP:
     return server
 
 
-def _refusal(code: int, words: bytes | str) -> Outcome:
-    """4yz is for now, 5yz for good (RFC 5321, 4.2.1)."""
+def _refusal(code: int, words: bytes | str, *, of_recipient: bool = False) -> Outcome:
+    """4yz is for now, 5yz for good (RFC 5321, 4.2.1). The recipient is gone if the server says that of the mailbox: a
+    refusal for what we are, 5.7.x, says nothing of it (RFC 3463, 3.2, 3.3 and 3.8)."""
     text = words.decode(errors="replace") if isinstance(words, bytes) else words
     sentence = f"the mail server answered {code}: {line(' '.join(text.split()))}"
-    return Refused(sentence) if 500 <= code < 600 else TryAgain(sentence)
+    if not 500 <= code < 600:
+        return TryAgain(sentence)
+    status = re.match(r"5\.\d{1,3}\.\d{1,3}\b", text.strip())
+    is_gone = of_recipient and (code in GONE if status is None else status[0] in GONE_STATUS)
+    return Refused(sentence, is_gone)

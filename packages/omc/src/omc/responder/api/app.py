@@ -31,6 +31,7 @@ from omc.responder.api import (
     runs,
     silences,
     sns,
+    status,
     tokens,
 )
 from omc.responder.api.callers import needed
@@ -63,6 +64,7 @@ ROUTERS = (
     oncall.me,
     push.router,
     tokens.router,
+    status.router,
 )
 DESCRIPTION = """\
 Incidents, who is on call, and what omc knows of itself. Every error is a problem of RFC 9457 with one sentence.

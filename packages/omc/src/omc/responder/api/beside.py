@@ -63,6 +63,7 @@ def context_beside(responder: Responder) -> ApiContext:
         samples=lambda: samples_of(responder),
         log=responder.report,
         wake=responder.wake,
+        is_watched=responder.is_watching,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from omc.output import echo, line
 from omc.responder.impact import read_impact
 from omc.responder.life import OnCallContext
 from omc.responder.sns import SnsDoor, sns_door
+from omc.responder.status.board import Board
 from omc.store.opened import Store
 
 
@@ -32,6 +34,16 @@ class Sample:
     labels: tuple[tuple[str, str], ...] = ()
     """Values that omc.toml or omc itself chooses; never a name from outside, of which there may be any number."""
     help: str = ""
+
+
+@dataclass(slots=True)
+class Boards:
+    """What customers see of each environment, as it was last made: anybody may ask, and making it reads all
+    incidents."""
+
+    made: dict[str, tuple[float, Board]] = field(default_factory=dict)
+    """When, by the monotonic clock."""
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,9 @@ class ApiContext:
     caller_rates: RateLimiter
     sns: SnsDoor | None = None
     """By which messages of SNS come in; None where none are taken."""
+    is_watched: Callable[[str], bool] = lambda _: False
+    """Whether somebody reads an environment's alarms just now, so that silence means that all is well."""
+    boards: Boards = field(default_factory=Boards)
     open_connections: set[object] = field(default_factory=set)
 
     def environment(self, name: str) -> Environment:
@@ -79,6 +94,7 @@ def make_context(
     wake: Callable[[], None] = lambda: None,
     sns: SnsDoor | None = None,
     measure: Callable[[Environment, Incident, datetime], Captured] = read_impact,
+    is_watched: Callable[[str], bool] = lambda _: False,
 ) -> ApiContext:
     """The context of a server, by omc.toml."""
     settings = stack.server
@@ -93,6 +109,7 @@ def make_context(
         log=log or (lambda text: echo(line(text), err=True)),
         wake=wake,
         measure=measure,
+        is_watched=is_watched,
         address_rates=RateLimiter(settings.limits.address_requests_per_minute),
         caller_rates=RateLimiter(settings.limits.requests_per_minute),
         sns=sns or sns_door(stack, {each.name: each for each in environments}, store.now),

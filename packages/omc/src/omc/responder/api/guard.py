@@ -1,8 +1,9 @@
 """What stands before every request: how often an address may ask, how much a body may hold and how long it may take,
 one line in the log, the headers that browsers go by, and an answer also where something is broken.
 
-There is no CORS header, so no page of another origin reads an answer. There is no token against forged requests of
-other pages (CSRF) either: a browser adds no bearer token by itself, and cookies are never looked at.
+There is no CORS header but on the public feeds (``api.status``), so no page of another origin reads an answer. There is
+no token against forged requests of other pages (CSRF) either: a browser adds no bearer token by itself, and cookies are
+never looked at.
 """
 
 from __future__ import annotations
@@ -163,8 +164,8 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.has_begun, self.status = True, message["status"]
             own = list(message.get("headers", ()))
-            named = {name.lower() for name, _ in own}
-            message["headers"] = [*own, *(each for each in self._headers if each[0] not in named)]
+            chosen = {name.lower() for name, _ in own}  # what a route chose for what everybody may read stays
+            message["headers"] = [*own, *(each for each in self._headers if each[0] not in chosen)]
         await self._send(message)
 
 

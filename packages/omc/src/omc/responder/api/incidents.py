@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from omc.incidents.contacts import called_for
+from omc.incidents.document import contacts_data
 from omc.incidents.events import Noted, SeverityChanged
 from omc.incidents.incident import Incident
 from omc.responder.api.callers import Reader
@@ -14,6 +16,7 @@ from omc.responder.api.context import Chosen, Context
 from omc.responder.api.once import AlreadyDone
 from omc.responder.api.shapes import Body, IncidentShape, Level, Number, Sentence, Text, incident_shape
 from omc.responder.api.work import Working
+from omc.responder.catalogue import groups_of
 from omc.responder.life import act
 from omc.store.incidents import incident_of, incidents_of, number_with_key, open_incident
 from omc.store.opened import Store
@@ -110,7 +113,10 @@ def _opened_before(store: Store, environment: str, key: str) -> Incident:
 
 @router.get("/{number}", summary="One incident, with all that happened to it")
 def show(context: Context, _: Reader, environment: Chosen, number: Number) -> IncidentShape:
-    return incident_shape(incident_of(context.store, environment.name, number), environment)
+    found = incident_of(context.store, environment.name, number)
+    shape = incident_shape(found, environment)
+    shape.contacts = contacts_data(called_for(context.stack.contacts, found, groups_of(found)))
+    return shape
 
 
 @router.post("/{number}/notes", summary="Write down what you see or do")

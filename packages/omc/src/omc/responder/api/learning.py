@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse, Response
 
 from omc.errors import Refused
-from omc.incidents.events import ActionItem, PostmortemChanged, PostmortemMoved
+from omc.incidents.events import ActionItem, ActionItemDone, PostmortemChanged, PostmortemMoved
 from omc.incidents.incident import POSTMORTEM_STATES, SECTIONS, Incident
 from omc.model.people import Person
 from omc.output import html, markdown
@@ -145,7 +145,8 @@ def change_item(work: Working, number: Number, item: ItemId, body: ActionItemBod
 
 @router.post("/action-items/{item}/done", summary="It is done")
 def end_item(work: Working, number: Number, item: ItemId) -> IncidentShape:
-    return work.on(number, lambda store, doer: reminders.end_action_item(store, work.name, number, doer, item))
+    done = ActionItemDone(item)
+    return work.on(number, lambda store, doer: reminders.end_action_item(store, work.name, number, doer, done))
 
 
 @environment_router.get(

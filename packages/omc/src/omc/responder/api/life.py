@@ -10,7 +10,7 @@ from pydantic import Field
 
 from omc.config import Stack
 from omc.errors import Missing, WrongUse, did_you_mean
-from omc.incidents.events import AlertLeft, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
+from omc.incidents.events import AlertLeft, ComponentState, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
 from omc.incidents.incident import ROLES
 from omc.model.people import Person
 from omc.responder import life
@@ -28,6 +28,7 @@ from omc.responder.api.shapes import (
     Text,
 )
 from omc.responder.api.work import Working
+from omc.responder.status.telling import Telling, tell_customers
 
 router = APIRouter(prefix=PREFIX + "/{number}", tags=["on call"])
 MAX_SNOOZE = 14 * 24 * 60
@@ -46,7 +47,18 @@ class How(Body):
 
 
 class Update(Body):
-    text: Text
+    """With a phase it is in the status feed and sent to subscribers; without, it is only recorded."""
+
+    text: Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")] = ""
+    """Empty: the template of the phase."""
+    phase: Literal["investigating", "identified", "monitoring", "resolved"] | None = None
+    title: Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")] = ""
+    """What customers know it as."""
+    components: Annotated[
+        dict[str, Literal["operational", "degraded_performance", "partial_outage", "major_outage"]],
+        Field(default_factory=dict, max_length=100),
+    ]
+    """How components are, by service; empty: as omc takes it from the incident."""
 
 
 class Detaching(Body):
@@ -126,9 +138,18 @@ def unsnooze(work: Working, number: Number, _: Nothing | None = None) -> Inciden
     return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, SnoozeEnded("by hand")))
 
 
-@router.post("/updates", summary="Record what customers were told")
+@router.post("/updates", summary="Tell customers, or record what they were told")
 def update(work: Working, number: Number, body: Update) -> IncidentShape:
-    return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, UpdateSent(body.text)))
+    """With a phase, whoever subscribed to the status gets it."""
+    if body.phase is None:
+        message = UpdateSent(
+            body.text, "", body.title, tuple(ComponentState(*each) for each in body.components.items())
+        )
+        return work.on(number, lambda store, doer: life.act(store, work.name, number, doer, message))
+    telling = Telling(body.text, body.phase, body.title, body.components)
+    return work.on(
+        number, lambda store, doer: tell_customers(store, work.context.stack, work.name, number, doer, telling)
+    )
 
 
 @router.post("/detach", summary="Say that an alert doesn't belong to it")
@@ -171,8 +192,11 @@ def assign(work: Working, number: Number, body: Assignment) -> IncidentShape:
 @router.post("/page", summary="Page people now")
 def page(work: Working, number: Number, body: Paging) -> IncidentShape:
     """Whatever the chain says."""
-    people = [person_of(work.context.stack, each) for each in dict.fromkeys(body.people)]
-    return work.on(number, lambda store, doer: life.page(store, work.name, number, doer, people, body.why))
+    stack = work.context.stack
+    people = [person_of(stack, each) for each in dict.fromkeys(body.people)]
+    return work.on(
+        number, lambda store, doer: life.page(store, work.name, number, doer, people, body.why, stack.contacts)
+    )
 
 
 @router.post("/escalate", summary="Page the next in the chain now")

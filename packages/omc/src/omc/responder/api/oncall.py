@@ -81,7 +81,8 @@ def who_am_i(caller: Reader) -> CallerShape:
 
 @router.get("/now", summary="Who is on call in each rota", response_model=NowShape, responses=DOCUMENT)
 def now(context: Context, _: Reader, answer: Answer, at: At = None) -> Any:
-    return answer(now_answer(rotas_in(context).world, _within(at, context), context.stack.time_zone))
+    stack = context.stack
+    return answer(now_answer(rotas_in(context).world, _within(at, context), stack.time_zone, stack.contacts))
 
 
 @router.get("/explanation", summary="Who would be paged when", response_model=ExplanationShape, responses=DOCUMENT)

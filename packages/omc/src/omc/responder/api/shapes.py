@@ -78,6 +78,8 @@ class IncidentShape(BaseModel):
     resolution: str | None
     events: list[EventShape] | None = None
     """All that happened, where it is asked for."""
+    contacts: list[dict[str, Any]] | None = None
+    """Who outside of the rotas can help, of one incident that is asked for."""
 
 
 def incident_shape(incident: Incident, environment: Environment, *, events: bool = True) -> IncidentShape:
