@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,14 +17,15 @@ from omc.incidents.events import Acknowledged, Snoozed
 from omc.model.people import Channel, ContactMethod, Person
 from omc.notify.interactions import Button, Command
 from omc.output import terminal
-from omc.responder import pulse
+from omc.responder import pulse, records
 from omc.responder.duty import Duty
-from omc.responder.intaking import Intaking, TagReader
+from omc.responder.intaking import AlarmReader, Intaking, TagReader
 from omc.responder.life import OnCallContext
 from omc.responder.planned import planned_work, unreadable_messages
 from omc.responder.planned_document import planned_document
 from omc.responder.queue import Delivery
 from omc.responder.rules import rules_of
+from omc.responder.service import Reconciler
 from omc.responder.slack_actions import SlackActions
 from omc.store.deadlines import set_deadline
 from omc.store.incidents import incident_of, incidents_of, open_incident
@@ -35,6 +37,7 @@ STACK = replace(
     persons={"jo": Person("jo", "Jo Smith", (ContactMethod(Channel.SLACK, "U0JO"), ContactMethod(Channel.NTFY, "jo")))},
 )
 NAME = "ohmycoins-staging-backend-no-healthy"
+ARN = f"arn:aws:cloudwatch:ap-southeast-2:123456789012:alarm:{NAME}"
 
 
 def delivery(number: int, body: object) -> Delivery:
@@ -45,11 +48,21 @@ def delivery(number: int, body: object) -> Delivery:
 def alarm(at: datetime, state: str = "ALARM") -> dict[str, Any]:
     return {
         "AlarmName": NAME,
-        "AlarmArn": f"arn:aws:cloudwatch:ap-southeast-2:123456789012:alarm:{NAME}",
+        "AlarmArn": ARN,
         "NewStateValue": state,
         "StateChangeTime": at.isoformat(timespec="milliseconds"),
         "NewStateReason": "Threshold Crossed",
         "Trigger": {},
+    }
+
+
+def alarm_event(at: datetime, **detail: Any) -> dict[str, Any]:
+    state = {"value": "ALARM", "timestamp": at.isoformat(timespec="milliseconds")}
+    return {
+        "detail-type": "CloudWatch Alarm State Change",
+        "source": "aws.cloudwatch",
+        "resources": [ARN],
+        "detail": {"alarmName": NAME, "state": state, **detail},
     }
 
 
@@ -132,6 +145,99 @@ def test_tags_make_an_alarms_severity_and_aws_that_is_silent_holds_no_page_up(
     [incident] = incidents_of(store, "staging")
     assert incident.severity == severity, "the catalogue has no-healthy as a SEV-1 too"
     assert gateway.asked == (1 if not fails else 2), "tags that were read are kept"
+
+
+class Alarming:
+    """CloudWatch with one alarm, as it is now, and the rule that mutes it."""
+
+    def __init__(self, now: datetime, state: str | None = "ALARM", rule: str = "", *, acts: bool = True) -> None:
+        self.since, self.state, self.rule, self.acts = now, state, rule, acts
+
+    def client(self, _: str) -> Alarming:
+        return self
+
+    def get_paginator(self, name: str) -> Any:
+        rules = {"AlarmMuteRuleSummaries": [{"AlarmMuteRuleArn": f"arn:mute-rule:{self.rule}"}] if self.rule else []}
+        answer = {"describe_alarms": self.describe_alarms(), "list_alarm_mute_rules": rules}[name]
+        return SimpleNamespace(paginate=lambda **_: [answer])
+
+    def get_alarm_mute_rule(self, **_: Any) -> dict[str, Any]:
+        return {"MuteTargets": {"AlarmNames": [NAME]}}
+
+    def list_tags_for_resource(self, **_: Any) -> dict[str, Any]:
+        return {"Tags": []}
+
+    def describe_alarms(self, **_: Any) -> dict[str, Any]:
+        if self.state is None:
+            return {}
+        alarm_now = {
+            "AlarmName": NAME,
+            "AlarmArn": ARN,
+            "StateValue": self.state,
+            "StateTransitionedTimestamp": self.since,
+            "ActionsEnabled": self.acts,
+            "AlarmActions": ["arn:topic"],
+        }
+        return {"MetricAlarms": [alarm_now]}
+
+
+OLD, YOUNG = timedelta(minutes=40), timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "incidents", "step"),
+    [
+        (YOUNG, "OK", 1, "none is old news before 30 min"),
+        (OLD, "ALARM", 1, "nothing says that it has ended"),
+        (OLD, "INSUFFICIENT_DATA", 1, "nothing says that it has ended"),
+        (OLD, "OK", 0, "CloudWatch says that it has been OK since"),
+        (OLD, None, 0, "CloudWatch has no alarm of this name now"),
+    ],
+)
+def test_what_lay_in_the_queue_for_long_pages_if_it_fires_still(
+    store: Store, age: timedelta, state: str | None, incidents: int, step: str
+) -> None:
+    gateway: Any = Alarming(store.now(), state)
+    rules = rules_of(STACK, STACK.environments["staging"])
+    reader = AlarmReader(gateway, rules, store.now, lambda _: None)
+    sent = {"Type": "Notification", "TopicArn": "arn:topic", "Message": json.dumps(alarm(store.now() - age))}
+    intaking(store, complete=reader.complete).deliveries([delivery(1, sent)])
+    assert len(incidents_of(store, "staging")) == incidents
+    [(known, _)] = records.listed(store, rules, everything=True)
+    [event] = records.events_of(store, known)
+    assert step in next(each.why for each in event.payload.trace if each.stage == "age")
+
+
+def test_old_news_that_comes_with_its_own_end_pages_nobody(store: Store) -> None:
+    fired = store.now() - OLD
+    both = [delivery(1, alarm(fired)), delivery(2, alarm(fired + timedelta(minutes=3), "OK"))]
+    intaking(store).deliveries(both)
+    assert not incidents_of(store, "staging")
+    intaking(store).deliveries([delivery(3, alarm(store.now()))])
+    assert len(incidents_of(store, "staging")) == 1, "what fires now is told"
+
+
+@pytest.mark.parametrize("way", ["an event", "asked"])
+@pytest.mark.parametrize("muted", [{"rule": "sunday"}, {"acts": False}])
+def test_a_muted_alarm_is_held_and_paged_when_it_is_unmuted_while_it_fires(
+    store: Store, way: str, muted: dict[str, Any]
+) -> None:
+    environment, rules = STACK.environments["staging"], rules_of(STACK, STACK.environments["staging"])
+    gateway: Any = Alarming(store.now() - YOUNG, **muted)
+    woken: list[bool] = []
+    reconciler = Reconciler(environment, store, rules, lambda: woken.append(True), lambda _: None, gateway)
+    if way == "an event":
+        reader = AlarmReader(gateway, rules, store.now, lambda _: None)
+        told = alarm_event(gateway.since, muteDetail={"mutedByArn": "arn:mute-rule:sunday"} if "rule" in muted else {})
+        intaking(store, complete=reader.complete).deliveries([delivery(1, told)])
+    reconciler.once()
+    reconciler.once()
+    [(held, knows)] = records.listed(store, rules)
+    assert (held.hold and held.hold.by, knows, incidents_of(store, "staging")) == ("mute", None, ())
+    gateway.rule, gateway.acts = "", True
+    reconciler.once()
+    [(told_now, number)] = records.listed(store, rules)
+    assert (told_now.hold, number, bool(woken)) == (None, 1, True)
 
 
 def actions(store: Store, health: tuple[str, ...] = ()) -> SlackActions:

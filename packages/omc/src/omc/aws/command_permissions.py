@@ -153,7 +153,7 @@ COMMANDS: Mapping[str, str] = {
     "serve": """
         acm DescribeCertificate
         cloudtrail LookupEvents
-        cloudwatch DescribeAlarms GetMetricData ListTagsForResource PutMetricData
+        cloudwatch DescribeAlarms GetAlarmMuteRule GetMetricData ListAlarmMuteRules ListTagsForResource PutMetricData
         ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTasks ListServiceDeployments
         ecs ListTasks
         elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
