@@ -9,7 +9,7 @@ import pytest
 
 from omc.config import Stack, load
 from omc.errors import StackError
-from omc.oncall.configured import policy_from, rotas_from, slug_of, toml_of
+from omc.oncall.configured import clocks_from, rotas_from, slug_of, toml_of
 from omc.oncall.model import DAY, WEEK, Layer, WeeklyTime, WeeklyWindow
 
 REPOSITORY = Path(__file__).parents[4]
@@ -125,9 +125,9 @@ def test_a_rung_is_a_rota_or_a_person(folder: Path, line: str, expected: str) ->
 
 
 def test_todays_file_stays_valid_and_its_rungs_reach_nobody(folder: Path) -> None:
-    policy = policy_from(read(folder, ""))
-    assert [(each.rota, each.person) for each in policy.rungs] == [(None, None)] * 4
-    assert policy.everyone_again == timedelta(minutes=60)
+    policy = clocks_from(read(folder, ""))
+    assert [(each.rota, each.person) for each in policy.chain] == [(None, None)] * 4
+    assert policy.again == timedelta(minutes=60)
     assert read(folder, "").on_call.public_holidays == "AU-NSW"
 
 
@@ -137,11 +137,11 @@ def test_a_rung_is_found_by_a_persons_name_or_its_own_contacts(folder: Path) -> 
         'name = "Engineering Manager"', 'name = "Max Power"\nphone = "+61 400 000 009"\nemail = "m@x.com"'
     )
     text = text.replace('role = "Primary On-Call"', 'role = "Primary On-Call"\nrota = "primary"')
-    policy = policy_from(read(folder, text=text))
-    assert policy.rungs[0].rota == "primary"
-    assert policy.rungs[2].person is not None
-    assert policy.rungs[2].person.id == "jo"
-    manager = policy.rungs[3].person
+    policy = clocks_from(read(folder, text=text))
+    assert policy.chain[0].rota == "primary"
+    assert policy.chain[2].person is not None
+    assert policy.chain[2].person.id == "jo"
+    manager = policy.chain[3].person
     assert manager is not None
     assert (manager.id, [str(each) for each in manager.contacts]) == (
         "max-power",

@@ -23,12 +23,12 @@ from omc.oncall.imports.read import SOURCES, SourceFile, read_files
 from omc.oncall.lookups import (
     actor_in,
     alias_of,
+    clocks_of,
     ensure_name,
     ground_of,
     identify,
     method_of,
     person_in,
-    policy_of,
     rota_in,
 )
 from omc.oncall.model import Gap, Rota
@@ -261,9 +261,9 @@ def explain(context: click.Context, at: str, severity: int, env: str | None, out
     ground = ground_of(context.obj, env)
     world, _ = changing.world_of(ground)
     moment = ground.moment(at)
-    policy, notes = policy_of(ground.stack, moment)
-    found = escalation(policy, world, severity, moment)
-    show(documents.explain_document(found, policy, world, ground.zone, notes), output)
+    clocks, notes = clocks_of(ground.stack, moment)
+    found = escalation(clocks, world, severity, moment)
+    show(documents.explain_document(found, clocks, world, ground.zone, notes), output)
     if found.first_page is None:
         context.exit(1)
 
@@ -291,8 +291,8 @@ def gaps(context: click.Context, weeks: int, env: str | None, output: str) -> No
         for rota in world.rotas.values()
         for each in problems_of(rota, world.persons, world.verified, ground.now, end)
     ]
-    policy, _ = policy_of(ground.stack, ground.now)
-    for rung, reason in empty_rungs(policy, world, ground.now):
+    clocks, _ = clocks_of(ground.stack, ground.now)
+    for rung, reason in empty_rungs(clocks, world, ground.now):
         found.append(Problem(Kind.EMPTY_STEP, "", f"{rung.role} would be skipped now: {reason}"))
     show(documents.problems_document(found, ground.now, end, ground.zone), output)
     if any(each.kind in LOSES_PAGES for each in found):

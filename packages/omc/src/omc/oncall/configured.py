@@ -11,9 +11,9 @@ from omc.config.model import Stack
 from omc.config.oncall_tables import LayerTable, RotaTable
 from omc.config.people import canonical_name
 from omc.config.tables import Responder
+from omc.judgement.escalation import Clocks, Rung
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.business import BusinessHours
-from omc.oncall.escalation import Policy, Rung
 from omc.oncall.model import DAY, NOBODY, WEEK, Group, Layer, Rota, WeeklyTime, WeeklyWindow
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -38,16 +38,17 @@ def rota_from(name: str, table: RotaTable, zone: str) -> Rota:
     )
 
 
-def policy_from(stack: Stack, holidays: Mapping[date, str] | None = None) -> Policy:
-    """``[on_call]`` with its people found."""
+def clocks_from(stack: Stack, holidays: Mapping[date, str] | None = None) -> Clocks:
+    """``[on_call]`` with its people found. ``holidays``: the days without business hours, with their names."""
     on_call = stack.on_call
     begin, end = on_call.business_hours
     hours = BusinessHours(_plain(begin), _plain(end), stack.time_zone, holidays or {})
-    return Policy(
-        tuple(_rung(each, stack.persons) for each in on_call.chain),
+    return Clocks(
+        tuple(_rung(step, each, stack.persons) for step, each in enumerate(on_call.chain)),
         timedelta(minutes=on_call.everyone_again_after_minutes),
         timedelta(minutes=on_call.mitigation_minutes),
-        hours,
+        hours.later,
+        stack.time_zone,
     )
 
 
@@ -93,23 +94,25 @@ def _layer(number: int, table: LayerTable) -> Layer:
     )
 
 
-def _rung(rung: Responder, persons: Mapping[str, Person]) -> Rung:
-    after = timedelta(minutes=rung.after_minutes)
-    if rung.rota is not None:
-        return Rung(rung.role, rung.name, after, rota=rung.rota)
+def _rung(step: int, rung: Responder, persons: Mapping[str, Person]) -> Rung:
+    """Of a rota whoever is on call, else the one person who can be found."""
+    person = None if rung.rota is not None else _person(rung, persons)
+    return Rung(step, rung.role, timedelta(minutes=rung.after_minutes), rung.name, rung.rota, person)
+
+
+def _person(rung: Responder, persons: Mapping[str, Person]) -> Person | None:
     if rung.person is not None:
-        return Rung(rung.role, rung.name, after, person=persons[rung.person])
+        return persons[rung.person]
     wanted = canonical_name(rung.name)
     named = [each for each in persons.values() if wanted in (canonical_name(each.id), canonical_name(each.name))]
     if len(named) == 1:
-        return Rung(rung.role, rung.name, after, person=named[0])
+        return named[0]
     contacts = []
     if rung.phone:
         contacts.append(ContactMethod(Channel.SMS, rung.phone.replace(" ", "")))
     if rung.email:
         contacts.append(ContactMethod(Channel.EMAIL, rung.email))
-    person = Person(slug_of(rung.name), rung.name, tuple(contacts)) if contacts else None
-    return Rung(rung.role, rung.name, after, person=person)
+    return Person(slug_of(rung.name), rung.name, tuple(contacts)) if contacts else None
 
 
 def slug_of(name: str) -> str:

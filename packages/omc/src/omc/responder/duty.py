@@ -15,14 +15,14 @@ from typing import Final
 from omc.config import Stack
 from omc.errors import Unknown
 from omc.incidents.events import AUTOMATIC
+from omc.judgement.escalation import Rung
 from omc.model.people import Person
-from omc.oncall import escalation as on_call_chain
-from omc.oncall.configured import policy_from, rotas_from
+from omc.oncall.configured import rotas_from
 from omc.oncall.escalation import World, targets_of
 from omc.oncall.notices import due_notices, page_of
 from omc.oncall.public_holidays import public_holidays
 from omc.oncall.records import rotas_of, verified_contacts
-from omc.responder.policy import Policy, Rung, policy_of
+from omc.responder.policy import Policy, policy_of
 from omc.store.deadlines import is_set, set_deadline, take_due
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import enqueue
@@ -49,8 +49,7 @@ class Duty:
 
     def resolve(self, rung: Rung, at: datetime) -> Sequence[Person] | str:
         """Who is on a rung of the chain at a time, or why nobody is. Contact methods that were confirmed come first."""
-        chain = self.chain()
-        targets, reasons = targets_of(chain.rungs[rung.step], self.world(), at)
+        targets, reasons = targets_of(rung, self.world(), at)
         if not targets:
             return " ".join(reasons) or f"Nobody is known by {rung.role}."
         return [Person(each.person, each.name, each.methods) for each in targets]
@@ -68,10 +67,6 @@ class Duty:
                     self._world = World(rotas, self.stack.persons, verified_contacts(session))
                 self._read_at = self.clock()
             return self._world
-
-    def chain(self) -> on_call_chain.Policy:
-        """The chain with its people; the calendar of public holidays spans five years."""
-        return policy_from(self.stack, holidays_of(self.stack, self.store.now()))
 
     def tell(self, environment: str) -> bool:
         """What people are to be told of their shifts, as pages that wake nobody up; whether it was this process's turn
