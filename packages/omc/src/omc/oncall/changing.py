@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from omc.api_client.http import configured as configured_server
@@ -20,7 +20,7 @@ from omc.oncall.events import Imported, OverrideAdded, RotaPayload, RotaRecord, 
 from omc.oncall.imports.draft import Draft, changes
 from omc.oncall.lookups import Ground, actor_in, rota_in
 from omc.oncall.model import Rota, Shift
-from omc.oncall.schedule import on_call
+from omc.oncall.schedule import on_call, shifts
 from omc.output.document import Document
 from omc.store.database import open_store
 from omc.times import format_time
@@ -57,6 +57,7 @@ def swap(
 
     def decide(rota: Rota) -> RotaPayload:
         if begin is not None and end is not None:
+            _ensure_on_call(rota, whose, ground.moment(begin), ground.moment(end))
             return OverrideAdded(ground.moment(begin), ground.moment(end), (taker,), whose, reason=reason)
         moment = ground.moment(at or "now")
         tile = on_call(rota, moment)
@@ -69,6 +70,25 @@ def swap(
         return OverrideAdded(max(tile.begin, ground.now), tile.end, (taker,), replaced, reason=reason)
 
     return record_event(ground, name, actor, decide)
+
+
+def override(ground: Ground, name: str, actor: Actor, payload: OverrideAdded) -> Document:
+    """Put somebody else on call; what it changes."""
+
+    def decide(rota: Rota) -> RotaPayload:
+        if payload.begin < payload.end:
+            _ensure_on_call(rota, payload.instead_of, payload.begin, payload.end)
+        return payload
+
+    return record_event(ground, name, actor, decide)
+
+
+def _ensure_on_call(rota: Rota, whose: str | None, begin: datetime, end: datetime) -> None:
+    """``Refused`` where somebody's place is to be taken who isn't on call for a moment of it."""
+    tiles = shifts(rota, begin, end)
+    if whose is not None and not any(isinstance(each, Shift) and whose in each.people for each in tiles):
+        when = f"from {format_time(begin, rota.zone)} to {format_time(end, rota.zone)}"
+        raise Refused(f"{whose} isn't on call in {rota.name} {when}; nobody can take that place. Nothing was recorded.")
 
 
 def _replaced(shift: Shift, taker: str, whose: str | None) -> str:

@@ -111,7 +111,7 @@ def schedule(context: click.Context, name: str, begin: str | None, days: int, en
 @click.argument("people", metavar="PERSON[+PERSON]")
 @click.option("--from", "begin", metavar="TIME", required=True, help="When it begins.")
 @click.option("--to", "end", metavar="TIME", required=True, help="When it ends.")
-@click.option("--instead-of", metavar="PERSON", help="Only this one's place is taken; others stay on call.")
+@click.option("--instead-of", metavar="PERSON", help="Only this one's place, while she is on call.")
 @REASON
 @environment_option
 @OUTPUT
@@ -142,8 +142,7 @@ def override(
         person_in(ground.stack, instead_of).id if instead_of else None,
         reason=reason,
     )
-    actor = actor_in(ground.environment)
-    show(changing.record_event(ground, name, actor, lambda _rota: payload), output)
+    show(changing.override(ground, name, actor_in(ground.environment), payload), output)
 
 
 @oncall.command()

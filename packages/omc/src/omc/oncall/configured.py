@@ -19,6 +19,7 @@ from omc.oncall.model import DAY, NOBODY, WEEK, Group, Layer, Rota, WeeklyTime, 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNITS = {"m": 60, "h": 3600, "d": DAY, "w": WEEK}
 _TURNS = {"daily": DAY, "weekly": WEEK}
+MONTHLY = "monthly"
 
 
 def rotas_from(stack: Stack) -> dict[str, Rota]:
@@ -35,6 +36,8 @@ def rota_from(name: str, table: RotaTable, zone: str) -> Rota:
         editors=table.editors,
         remind_minutes=tuple(_seconds(each) // 60 for each in table.remind),
         summary=weekly_time(table.summary) if table.summary else None,
+        channel=table.channel or "",
+        tell=table.tell,
     )
 
 
@@ -87,10 +90,11 @@ def _layer(number: int, table: LayerTable) -> Layer:
         turns=tuple(group_of(each) for each in table.people),
         start=table.start,
         hand_over=_plain(table.hand_over),
-        turn_seconds=_TURNS.get(table.turn) or _seconds(table.turn),
+        turn_seconds=0 if table.turn == MONTHLY else _TURNS.get(table.turn) or _seconds(table.turn),
         level=number if table.level is None else table.level,
         windows=tuple(window for each in table.hours for window in windows_of(each)),
         end=table.until.astimezone(UTC) if table.until else None,
+        turn_months=1 if table.turn == MONTHLY else 0,
     )
 
 
@@ -144,6 +148,8 @@ def toml_of(rota: Rota) -> str | None:
         lines.append(f"editors = {_texts(rota.editors)}")
     if rota.remind_minutes != Rota.__dataclass_fields__["remind_minutes"].default:
         lines.append(f"remind = {_texts(f'{each}m' for each in rota.remind_minutes)}")
+    if rota.channel:
+        lines += [f'channel = "{rota.channel}"', f"tell = {_texts(rota.tell)}"]
     if rota.summary is not None:
         lines.append(f'summary = "{DAYS[rota.summary.day]} {rota.summary.at:%H:%M}"')
     used: list[str] = []
@@ -153,7 +159,8 @@ def toml_of(rota: Rota) -> str | None:
         if used[-1] != str(number):
             lines.append(f'name = "{used[-1]}"')
         lines.append(f"people = {_texts('+'.join(group) or NOBODY for group in layer.turns)}")
-        lines += [f'turn = "{_turn(layer.turn_seconds)}"', f"start = {layer.start}"]
+        turn = MONTHLY if layer.turn_months else _turn(layer.turn_seconds)
+        lines += [f'turn = "{turn}"', f"start = {layer.start}"]
         lines += [f'hand_over = "{layer.hand_over:%H:%M}"', f"level = {layer.level}"]
         if layer.windows:
             lines.append(f"hours = {_texts(_window(each) for each in layer.windows)}")
@@ -171,6 +178,7 @@ def _inexpressible(layer: Layer, rota: Rota) -> bool:
         layer.zone not in (None, rota.zone)
         or layer.begin is not None
         or layer.turn_seconds % 3600 != 0
+        or layer.turn_months > 1
         or layer.hand_over.second != 0
         or any(window.start.second or window.seconds % 60 for window in layer.windows)
     )

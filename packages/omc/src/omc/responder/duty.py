@@ -19,9 +19,11 @@ from omc.judgement.escalation import Rung
 from omc.model.people import Person
 from omc.oncall.configured import rotas_from
 from omc.oncall.escalation import World, targets_of
-from omc.oncall.notices import due_notices, page_of
+from omc.oncall.events import RotaRecord
+from omc.oncall.model import Rota
+from omc.oncall.notices import due_notices, page_of, recipient_of
 from omc.oncall.public_holidays import public_holidays
-from omc.oncall.records import rotas_of, verified_contacts
+from omc.oncall.records import note_configured, rota_records, rotas_of, rotas_with, verified_contacts
 from omc.responder.policy import Policy, policy_of
 from omc.store.deadlines import is_set, set_deadline, take_due
 from omc.store.opened import Store, Transaction
@@ -43,6 +45,8 @@ class Duty:
     stack: Stack
     store: Store
     clock: Callable[[], float] = time.monotonic
+    began: datetime | None = None
+    """When this process read its omc.toml; None: just now."""
     _world: World | None = None
     _read_at: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -83,11 +87,19 @@ class Duty:
         return True
 
     def _tell(self, transaction: Transaction, environment: str, since: datetime) -> None:
-        rotas = rotas_of(transaction.session, rotas_from(self.stack))
+        configured = rotas_from(self.stack)
+        records = rota_records(transaction.session)
+        rotas = rotas_with(records, configured)
+        before: dict[str, Rota] = {}
+        for name, (was, now) in note_configured(transaction, configured, self.began or transaction.at).items():
+            record = records.get(name, RotaRecord(name))
+            before[name] = record.on(was)
+            if name in configured or name not in rotas:  # else an import takes the place of what stood in the file
+                rotas[name] = record.on(now)
         for rota in rotas.values():
-            for notice in due_notices(rota, since, transaction.at):
-                person = self.stack.persons.get(notice.person)
-                if person is not None and person.contacts:
+            for notice in due_notices(rota, since, transaction.at, before.get(rota.name)):
+                person = recipient_of(notice, self.stack.persons)
+                if person is not None:
                     enqueue(transaction, page_of(notice, person, environment))
 
 

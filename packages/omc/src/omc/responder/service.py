@@ -116,7 +116,7 @@ class Responder:
     def duty(self) -> Duty:
         """The rotas, asked by all tasks alike."""
         if self._duty is None:
-            self._duty = Duty(self.stack, self.store)
+            self._duty = Duty(self.stack, self.store, began=self.store.now())
         return self._duty
 
     def run_forever(self) -> None:
