@@ -169,7 +169,7 @@ def test_business_time_passes_over_nights_weekends_and_holidays() -> None:
 def test_a_calendar_without_business_days_is_an_error_and_not_an_endless_loop() -> None:
     closed = {date(2026, 1, 1) + timedelta(days=each): "closed" for each in range(1000)}
     with pytest.raises(ValueError, match="no business hours"):
-        BusinessHours(time(9), time(17), SYDNEY, closed).begin_of_next(NIGHT)
+        BusinessHours(time(9), time(17), SYDNEY, closed).later(NIGHT, timedelta())
 
 
 @pytest.mark.parametrize(

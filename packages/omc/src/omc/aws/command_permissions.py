@@ -136,7 +136,7 @@ COMMANDS: Mapping[str, str] = {
         logs DescribeLogStreams GetLogEvents
         s3 ListObjectsV2""",
     "notify test": """
-        sns Publish""",
+        sns CheckIfPhoneNumberIsOptedOut Publish""",
     "doctor": """
         acm DescribeCertificate
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource
@@ -158,7 +158,7 @@ COMMANDS: Mapping[str, str] = {
         ecs ListTasks
         elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
         logs GetQueryResults StartQuery StopQuery
-        sns Publish
+        sns CheckIfPhoneNumberIsOptedOut Publish
         sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""

@@ -9,8 +9,7 @@ import click
 
 from omc.api_client.http import refuse_server
 from omc.cli.incident_options import LENGTH, NUMBER, opened_record, person_named, tell
-from omc.cli.options import environment_option
-from omc.cli.show import OUTPUT
+from omc.cli.show import environment_and_output
 from omc.cli.show import show as show_document
 from omc.config import environment_of, load
 from omc.errors import WrongUse
@@ -36,9 +35,7 @@ DUE_AT = time(9)
     help=f"Put a text in place of the draft's; sections: {', '.join(SECTIONS)}. A line that begins with - is an item.",
 )
 @click.option("--state", type=click.Choice(POSTMORTEM_STATES), help="Where it stands.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def postmortem(
     context: click.Context,
     number: int,
@@ -80,9 +77,7 @@ def postmortem(
 @click.option("--due", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="By when: 2026-12-20.")
 @click.option("--link", help="Where else it is kept: an issue's address.")
 @click.option("--done", metavar="ID", help="This one is done.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def action(
     context: click.Context,
     number: int,
@@ -129,9 +124,7 @@ def _due(day: datetime, zone: str) -> datetime:
 @click.option(
     "--since", type=LENGTH, default="90d", show_default=True, metavar="PERIOD", help="Opened within 30d, 90d."
 )
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def stats(context: click.Context, since: timedelta, env: str | None, output: str) -> None:
     """How long incidents took to be acknowledged, mitigated and resolved; who was paged how often, at night, for what.
 

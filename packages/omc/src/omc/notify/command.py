@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from omc.cli.options import environment_option
-from omc.cli.show import OUTPUT, show
+from omc.cli.show import environment_and_output, show
 from omc.config import Stack, environment_of, load
 from omc.config.tables import CONTACT
 from omc.engine.github import refuse_fleeting_record
@@ -48,9 +48,7 @@ def notify() -> None:
 @notify.command()
 @click.option("--to", "target", required=True, metavar="WHO", help="A person, a channel (#incidents) or a contact.")
 @click.option("--each", is_flag=True, help="Try every contact method of the person, not only until one works.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def test(context: click.Context, target: str, env: str | None, output: str, each: bool) -> int:
     """Send a test page and show how long each hop took. Whether it arrived only the person can say.
 
@@ -81,9 +79,7 @@ def test(context: click.Context, target: str, env: str | None, output: str, each
 
 @notify.command()
 @click.option("--failed", is_flag=True, help="Only those that no method took.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def outbox(context: click.Context, env: str | None, output: str, failed: bool) -> None:
     """The pages that wait to be sent, and those that failed, the newest first.
 

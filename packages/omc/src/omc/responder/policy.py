@@ -24,8 +24,6 @@ class Policy(Clocks):
     """So long after the last sign of work an acknowledgement lapses; None: never."""
     quiet: timedelta = timedelta(minutes=15)
     """So long after the last alert ended it is asked whether all is well again."""
-    reopen: timedelta = timedelta(minutes=60)
-    """An alert that fires again within so long after the end opens the same incident again."""
     customers: timedelta = timedelta(minutes=30)
     """In a SEV-1 customers are told in each such time."""
     persons: Mapping[str, Person] = field(default_factory=dict)
@@ -43,7 +41,6 @@ def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
         **{each.name: getattr(clocks, each.name) for each in fields(clocks)},
         acknowledgement=timedelta(minutes=lapse) if lapse else None,
         quiet=timedelta(minutes=on_call.quiet_minutes),
-        reopen=timedelta(minutes=on_call.reopen_minutes),
         customers=timedelta(minutes=on_call.customer_update_minutes),
         persons=stack.persons,
         channel=ContactMethod(Channel.SLACK, stack.channels.incidents),
