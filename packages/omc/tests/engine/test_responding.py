@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +13,19 @@ from typing import Any
 import pytest
 
 from omc.config import load
-from omc.errors import Unreachable
+from omc.engine.processes import this_process
+from omc.errors import AccessDenied, Unreachable
 from omc.incidents.events import Acknowledged, Snoozed
 from omc.model.people import Channel, ContactMethod, Person
+from omc.notify.channels.registry import ChannelContext
+from omc.notify.delivery import Sender
 from omc.notify.interactions import Button, Command
+from omc.notify.model import Sent
 from omc.output import terminal
+from omc.output.document import Document
 from omc.responder import pulse, records
 from omc.responder.duty import Duty
+from omc.responder.intake.trials import body_of
 from omc.responder.intaking import AlarmReader, Intaking, TagReader
 from omc.responder.life import OnCallContext
 from omc.responder.planned import planned_work, unreadable_messages
@@ -27,9 +34,13 @@ from omc.responder.queue import Delivery
 from omc.responder.rules import rules_of
 from omc.responder.service import Reconciler
 from omc.responder.slack_actions import SlackActions
+from omc.responder.trial_document import exit_code, plan_document, trial_document
+from omc.responder.trying import find_way
+from omc.responder.trying import run as run_trial
 from omc.store.deadlines import set_deadline
 from omc.store.incidents import incident_of, incidents_of, open_incident
 from omc.store.opened import Store
+from omc.store.outbox import OutboxRow
 
 ROOT = Path(__file__).resolve().parents[4]
 STACK = replace(
@@ -238,6 +249,98 @@ def test_a_muted_alarm_is_held_and_paged_when_it_is_unmuted_while_it_fires(
     reconciler.once()
     [(told_now, number)] = records.listed(store, rules)
     assert (told_now.hold, number, bool(woken)) == (None, 1, True)
+
+
+class WayOfAlarms:
+    """SNS, SQS and a responder in a row: what is published is read at once, unless it stops somewhere."""
+
+    def __init__(self, store: Store, stops: str = "") -> None:
+        self.store, self.stops, self.environment = store, stops, STACK.environments["staging"]
+        self.reports: list[str] = []
+
+    def client(self, _: str) -> WayOfAlarms:
+        return self
+
+    def get_paginator(self, name: str) -> Any:
+        topics = [{"TopicArn": "arn:aws:sns:ap-southeast-2:1:ohmycoins-staging-sev-3"}]
+        subscriptions = [{"Protocol": "sqs"}, {"Protocol": "email"}]
+        answer = {"list_topics": {"Topics": topics}, "list_subscriptions_by_topic": {"Subscriptions": subscriptions}}
+        return SimpleNamespace(paginate=lambda **_: [answer[name]])
+
+    def publish(self, TopicArn: str, Message: str, **_: Any) -> None:  # noqa: N803 - boto3's own
+        if self.stops == "publish":
+            raise AccessDenied("no sns:Publish", "AuthorizationError")
+        if not self.stops:
+            self.deliver({"Type": "Notification", "TopicArn": TopicArn, "Message": Message})
+
+    def deliver(self, body: object) -> None:
+        for _ in range(2):  # SQS may deliver twice
+            intaking(self.store, report=self.reports.append).deliveries([delivery(1, body)])
+
+    def get_queue_url(self, QueueName: str) -> dict[str, str]:  # noqa: N803
+        return {"QueueUrl": QueueName}
+
+    def get_queue_attributes(self, QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        visible = "3" if self.stops == "responder" and not QueueUrl.endswith("dead-letter") else "0"
+        return {"Attributes": {"ApproximateNumberOfMessages": visible, "ApproximateNumberOfMessagesNotVisible": "0"}}
+
+
+def ran(path: WayOfAlarms, whom: str = "jo") -> Document:
+    methods = (ContactMethod(Channel.NTFY, "jo"),) if whom else ()
+    gateway: Any = path
+    way = find_way(gateway, 3, whom, methods)
+    assert "1 by email get what is published there directly" in terminal.render(plan_document(way, "staging"))
+    stopping = threading.Event()
+    answers: Any = {Channel.NTFY: lambda _delivery, _context: Sent("n-1")}
+    context: Any = ChannelContext(STACK, path.store.now)
+    sender = Sender(path.store, ("staging",), answers, context, this_process(), stopping=stopping)
+    sending = threading.Thread(target=sender.run_forever)
+    sending.start()
+    try:
+        return trial_document(run_trial(gateway, path.store, way, "ann", within=0.2), "Australia/Sydney")
+    finally:
+        stopping.set()
+        sender.wake()
+        sending.join()
+
+
+def test_a_test_of_the_alarm_path_is_handed_over_once_and_is_no_incident(store: Store) -> None:
+    path = WayOfAlarms(store)
+    document = ran(path)
+    shown = terminal.render(document, width=200)
+    for hop in ("SNS: publish", "SQS: in the queue", "responder: read and committed", "outbox", "ntfy:jo"):
+        assert hop in shown
+    assert (exit_code(document), document.data["page_state"]) == (0, "sent")
+    assert [each.split()[-1] for each in path.reports] == ["jo.", "effect."], "the second delivery has no effect"
+    assert not incidents_of(store, "staging")
+    recorded = ran(path, whom="")
+    assert exit_code(recorded) == 0
+    assert "recorded, as no recipient was named" in terminal.render(recorded, width=200)
+
+
+def test_a_test_that_nobody_asked_for_pages_nobody(store: Store) -> None:
+    path = WayOfAlarms(store)
+    path.deliver(body_of("staging", "0123456789abcdef"))
+    assert "isn't in this record" in path.reports[0]
+    path.deliver(body_of("production", "0123456789abcdef"))
+    with store.reading() as session:
+        assert session.query(OutboxRow).count() == 0
+        assert len(unreadable_messages(session, "staging")) == 1
+
+
+@pytest.mark.parametrize(
+    ("stops", "hop", "then"),
+    [
+        ("publish", "SNS didn't take it: no sns:Publish", "needs sns:Publish"),
+        ("queue", "It is neither in the queue nor in this record.", "the topic's subscription, the queue's policy"),
+        ("responder", "the queue has 3 messages that nobody has taken", "Start omc serve"),
+    ],
+)
+def test_where_a_test_stops_is_named_with_what_to_do(store: Store, stops: str, hop: str, then: str) -> None:
+    document = ran(WayOfAlarms(store, stops))
+    assert exit_code(document) == 1
+    assert hop in document.data["sentence"]
+    assert then in document.data["next"]
 
 
 def actions(store: Store, health: tuple[str, ...] = ()) -> SlackActions:

@@ -149,7 +149,8 @@ COMMANDS: Mapping[str, str] = {
         s3 GetBucketEncryption GetBucketVersioning GetObjectLockConfiguration HeadObject ListObjectsV2
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
-        sns ListSubscriptionsByTopic""",
+        sns ListSubscriptionsByTopic ListTopics Publish
+        sqs GetQueueAttributes GetQueueUrl""",
     "serve": """
         acm DescribeCertificate
         cloudtrail LookupEvents

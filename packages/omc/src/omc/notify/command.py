@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import re
 import secrets
 import socket
 import time
@@ -14,13 +13,13 @@ import click
 from omc.cli.options import environment_option
 from omc.cli.show import environment_and_output, show
 from omc.config import Stack, environment_of, load
-from omc.config.tables import CONTACT
 from omc.engine.github import refuse_fleeting_record
 from omc.engine.processes import this_process
-from omc.errors import WrongUse, did_you_mean
+from omc.errors import WrongUse
 from omc.model.pages import Message, Page
-from omc.model.people import Channel, ContactMethod
+from omc.model.people import ContactMethod
 from omc.notify.model import FallOver, log_from, next_attempt
+from omc.notify.recipients import methods_of
 from omc.output import echo, line
 from omc.store.location import locate_store
 
@@ -68,7 +67,7 @@ def test(context: click.Context, target: str, env: str | None, output: str, each
     environment = environment_of(stack, env)
     place = locate_store(stack, environment)
     refuse_fleeting_record(place, environment)
-    recipient, methods = _methods(stack, target)
+    recipient, methods = methods_of(stack, target)
     trials = [(method,) for method in methods] if each else [methods]
     with open_store(place) as store:
         rows = [_try(stack, store, _page(environment.name, recipient, some)) for some in trials]
@@ -126,24 +125,6 @@ def retry(context: click.Context, key: str, env: str | None) -> None:
             )
         send_anew(transaction, key, who)
     echo(line(f"{key} is due now. omc serve sends it; see: omc notify outbox --env {environment.name}"))
-
-
-def _methods(stack: Stack, target: str) -> tuple[str, tuple[ContactMethod, ...]]:
-    """Whom, and how that is reached."""
-    if person := stack.persons.get(target):
-        if not person.contacts:
-            raise WrongUse(f"{target} has no contacts in {stack.file.name}, so nothing can reach {person.name}.")
-        return target, person.contacts
-    if target.startswith("#"):
-        return target, (ContactMethod(Channel.SLACK, target),)
-    if re.fullmatch(CONTACT, target):
-        channel, _, address = target.partition(":")
-        return target, (ContactMethod(Channel(channel), address),)
-    known = ", ".join(stack.persons) or "nobody"
-    raise WrongUse(
-        f"{target} is neither a person of {stack.file.name} (there is {known}), nor a channel such as #incidents, "
-        f"nor a contact such as email:jo@example.com.{did_you_mean(target, list(stack.persons))}"
-    )
 
 
 def _page(environment: str, recipient: str, methods: tuple[ContactMethod, ...]) -> Page:

@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Final
 
 from omc.aws.gateway import Gateway
+from omc.engine.processes import this_process
 from omc.errors import OmcError
 from omc.facts.alarms import read_alarm
 from omc.incidents.events import AUTOMATIC
-from omc.responder import records
+from omc.responder import records, trial
 from omc.responder.intake import envelope
 from omc.responder.intake.reading import Context
-from omc.responder.model import Ignored, Intake, Notification, Planned, Unreadable
+from omc.responder.model import Ignored, Intake, Notification, Planned, Trial, Unreadable
 from omc.responder.pipeline.age import with_end
 from omc.responder.pipeline.enrich import TAG, with_tags
 from omc.responder.pipeline.mute import SOURCE, TOPIC, with_actions_off
@@ -122,16 +123,19 @@ class Intaking:
             (delivery, found)
             for delivery, several in read
             for found in several
-            if isinstance(found, Planned | Unreadable)
+            if isinstance(found, Planned | Trial | Unreadable)
         ]
         if others:
             with self.store.transaction(AUTOMATIC) as transaction:
                 for delivery, found in others:
                     if isinstance(found, Planned):
                         keep_planned(transaction, found)
+                    elif isinstance(found, Trial):
+                        self.report(trial.receive(transaction, found, delivery.sent, str(this_process())))
                     else:
                         keep_unreadable(transaction, environment, delivery.id, delivery.body, found)
                         self.report(f"Message {delivery.id} can't be read: {found.reason}")
+            self.wake()
         self.take([found for _, several in read for found in several])
 
     def take(self, found: Sequence[Intake]) -> None:

@@ -35,7 +35,7 @@ from omc.responder.intaking import AlarmReader, Intaking, TagReader
 from omc.responder.life import OnCallContext
 from omc.responder.model import Notification
 from omc.responder.policy import Policy, Resolve
-from omc.responder.queue import QueueReader, gateway_to_queue, queue_address
+from omc.responder.queue import QUEUE, QueueReader, gateway_to_queue, queue_address
 from omc.responder.rules import Rules, rules_of
 from omc.responder.situations import from_state
 from omc.responder.slack_actions import SlackActions
@@ -62,8 +62,6 @@ STALE_AFTER: Final = 90.0
 """Seconds without a turn after which a task counts as dead: a long poll and a reading of AWS take less."""
 STOP_WITHIN: Final = 3.0
 """Seconds that a batch in hand has to be taken in when all is to stop; else it comes again."""
-QUEUE: Final = "{prefix}-alerts"
-"""The queue that the Terraform module ``monitoring`` makes."""
 
 Report = Callable[[str], None]
 
