@@ -367,6 +367,18 @@ def test_a_person_resolves_what_is_quiet_and_well_or_says_why(responder: Respond
     assert forced.resolution == "done (without verification: a false alarm)"
 
 
+def test_whoever_ends_it_by_hand_gets_no_notice_of_it(responder: Responder, timed: Store, clock: Clock) -> None:
+    open_incident(timed, "staging", 2, "Users can't log in", "ann")
+    responder.looks()
+    clock.after(15)
+    responder.looks()
+    assert pages(timed) == ["ann", "bob"]
+    life.resolve_by_hand(timed, "staging", 1, ANN, "rolled back", POLICY, tuple)
+    with timed.reading() as session:
+        notices = [row.recipient for row in of_incident(session, "staging", 1) if ":resolved." in row.key]
+    assert notices == ["bob"]
+
+
 def test_incidents_are_merged_and_that_is_undone(responder: Responder, timed: Store) -> None:
     other = AlertJoined("b2", "rds-no-data", 2, "database")
     with_alerts(timed, ALARM, severity=1)
