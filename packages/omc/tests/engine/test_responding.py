@@ -24,6 +24,7 @@ from omc.notify.model import Sent
 from omc.output import terminal
 from omc.output.document import Document
 from omc.responder import pulse, records
+from omc.responder.alerts import CameLate, Fired
 from omc.responder.duty import Duty
 from omc.responder.intake.trials import body_of
 from omc.responder.intaking import AlarmReader, Intaking, TagReader
@@ -216,6 +217,7 @@ def test_what_lay_in_the_queue_for_long_pages_if_it_fires_still(
     assert len(incidents_of(store, "staging")) == incidents
     [(known, _)] = records.listed(store, rules, everything=True)
     [event] = records.events_of(store, known)
+    assert isinstance(event.payload, Fired | CameLate)
     assert step in next(each.why for each in event.payload.trace if each.stage == "age")
 
 
