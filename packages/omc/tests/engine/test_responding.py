@@ -36,7 +36,7 @@ from omc.responder.rules import rules_of
 from omc.responder.service import Reconciler
 from omc.responder.slack_actions import SlackActions
 from omc.responder.trial_document import exit_code, plan_document, trial_document
-from omc.responder.trying import find_way
+from omc.responder.trying import find_path
 from omc.responder.trying import run as run_trial
 from omc.store.deadlines import set_deadline
 from omc.store.incidents import incident_of, incidents_of, open_incident
@@ -290,8 +290,8 @@ class WayOfAlarms:
 def ran(path: WayOfAlarms, whom: str = "jo") -> Document:
     methods = (ContactMethod(Channel.NTFY, "jo"),) if whom else ()
     gateway: Any = path
-    way = find_way(gateway, 3, whom, methods)
-    assert "1 by email get what is published there directly" in terminal.render(plan_document(way, "staging"))
+    planned = find_path(gateway, 3, whom, methods)
+    assert "1 by email get what is published there directly" in terminal.render(plan_document(planned, "staging"))
     stopping = threading.Event()
     answers: Any = {Channel.NTFY: lambda _delivery, _context: Sent("n-1")}
     context: Any = ChannelContext(STACK, path.store.now)
@@ -299,7 +299,7 @@ def ran(path: WayOfAlarms, whom: str = "jo") -> Document:
     sending = threading.Thread(target=sender.run_forever)
     sending.start()
     try:
-        return trial_document(run_trial(gateway, path.store, way, "ann", within=0.2), "Australia/Sydney")
+        return trial_document(run_trial(gateway, path.store, planned, "ann", within=0.2), "Australia/Sydney")
     finally:
         stopping.set()
         sender.wake()

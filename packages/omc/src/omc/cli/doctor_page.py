@@ -16,7 +16,7 @@ from omc.errors import Refused, WrongUse
 from omc.notify.recipients import methods_of
 from omc.output import echo
 from omc.responder.trial_document import exit_code, plan_document, trial_document
-from omc.responder.trying import find_way, gateway_for_trial, run
+from omc.responder.trying import find_path, gateway_for_trial, run
 from omc.store.database import open_store
 from omc.store.location import locate_store
 
@@ -30,15 +30,15 @@ def send_test_page(
     refuse_fleeting_record(place, environment)
     recipient, methods = methods_of(stack, whom) if whom else ("", ())
     gateway = gateway_for_trial(environment, access_to(environment))
-    way = find_way(gateway, severity, recipient, methods)
+    path = find_path(gateway, severity, recipient, methods)
     if not yes:
-        echo(rendered(plan_document(way, environment.name), "table"), err=True)
+        echo(rendered(plan_document(path, environment.name), "table"), err=True)
         if not sys.stdin.isatty():
             raise WrongUse("There is nobody to ask whether to send this test: say --yes.")
         if not click.confirm("Send it?", err=True):
             raise Refused("Nothing was sent.")
     actor = actor_or_user(environment)
     with open_store(place) as store:
-        document = trial_document(run(gateway, store, way, actor.name), stack.time_zone)
+        document = trial_document(run(gateway, store, path, actor.name), stack.time_zone)
     show(document, output)
     return exit_code(document)

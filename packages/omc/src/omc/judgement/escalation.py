@@ -81,10 +81,10 @@ def climb(
     answer, and all after it come earlier by that much: between two who are asked nobody waits for longer than the
     chain says, and nobody is asked later than it says.
     """
-    later, at_once = clocks.clock(severity), SEVERITIES[severity].pages_everybody
+    later, is_immediate = clocks.clock(severity), SEVERITIES[severity].pages_everybody
     after, waited_for = timedelta(), None
     for rung in clocks.chain:
-        if waited_for is not None and not at_once:
+        if waited_for is not None and not is_immediate:
             after += rung.after - waited_for.after
         at = later(start, after)
         yield DueRung(rung, after, at)

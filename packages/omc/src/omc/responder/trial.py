@@ -27,7 +27,7 @@ COUNTS_FOR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Requested:
     """Somebody asked for a test."""
 
     topic: str
@@ -48,8 +48,8 @@ class Received:
     """The process that read it."""
 
 
-TYPES = EventTypes("test of the alarm path", {"asked": Asked, "received": Received})
-TrialEvent: TypeAlias = Event[Asked | Received | UnknownEvent]
+TYPES = EventTypes("test of the alarm path", {"requested": Requested, "received": Received})
+TrialEvent: TypeAlias = Event[Requested | Received | UnknownEvent]
 
 
 def stream_of(environment: str, trial: str) -> Stream:
@@ -62,28 +62,28 @@ def key_of(environment: str, trial: str) -> str:
     return f"notice:{environment}:trial:{trial}"
 
 
-def ask(transaction: Transaction, environment: str, trial: str, asked: Asked) -> None:
+def ask(transaction: Transaction, environment: str, trial: str, requested: Requested) -> None:
     """Write down that a test is asked for, before it is published."""
-    eventlog.append(transaction, TYPES, stream_of(environment, trial), asked, seen=0)
+    eventlog.append(transaction, TYPES, stream_of(environment, trial), requested, seen=0)
 
 
 def receive(transaction: Transaction, trial: Trial, queued_at: datetime, by: str) -> str:
     """Write down that it came, and have its page sent, once; what became of it, in a sentence."""
     stream = stream_of(trial.environment, trial.id)
     events = eventlog.read_stream(transaction.session, TYPES, stream)
-    asked = events[0].payload if events else None
-    if not isinstance(asked, Asked):
+    request = events[0].payload if events else None
+    if not isinstance(request, Requested):
         return f"A test of the alarm path came, {trial.id}, that isn't in this record: it has no effect."
     if len(events) > 1:
         return f"The test {trial.id} of the alarm path came again: it has no effect."
     eventlog.append(transaction, TYPES, stream, Received(trial.at, queued_at, by), seen=len(events))
-    if not asked.methods or transaction.at - events[0].at > COUNTS_FOR:
+    if not request.methods or transaction.at - events[0].at > COUNTS_FOR:
         return f"The test {trial.id} of the alarm path came."
     short = f"omc: a test of the alarm path of {trial.environment} came through. Nothing is wrong."
     message = Message(short, (f"It was asked for by {events[0].by}.",))
     key = key_of(trial.environment, trial.id)
-    enqueue(transaction, Page(key, trial.environment, asked.recipient, asked.methods, message, is_urgent=False))
-    return f"The test {trial.id} of the alarm path came, and goes to {asked.recipient}."
+    enqueue(transaction, Page(key, trial.environment, request.recipient, request.methods, message, is_urgent=False))
+    return f"The test {trial.id} of the alarm path came, and goes to {request.recipient}."
 
 
 def received(session: Session, environment: str, trial: str) -> tuple[datetime, Received] | None:

@@ -8,17 +8,17 @@ from typing import Any
 from omc.notify.outbox_document import hops_of, verdict_of
 from omc.output.document import Document, Notice, Paragraph, Row, Severity, Status, Table, Verdict
 from omc.responder.trial import Received
-from omc.responder.trying import Ran, Waiting, Way
+from omc.responder.trying import AlarmPath, Ran, Waiting
 from omc.times import format_time, iso
 
 OK, FAILED, UNKNOWN = Status("ok", Severity.OK), Status("failed", Severity.FAILURE), Status("unknown", Severity.UNKNOWN)
 
 
-def plan_document(way: Way, environment: str) -> Document:
+def plan_document(path: AlarmPath, environment: str) -> Document:
     """What a test does, for whoever is asked."""
-    name = way.topic.rpartition(":")[2]
-    methods = ", ".join(map(str, way.methods))
-    whom = f"{way.recipient} ({methods})" if way.methods else "nobody: that it came is recorded"
+    name = path.topic.rpartition(":")[2]
+    methods = ", ".join(map(str, path.methods))
+    whom = f"{path.recipient} ({methods})" if path.methods else "nobody: that it came is recorded"
     rows = (
         Row(("publish", f"a marked message to the topic {name}")),
         Row(("queue", "a responder (omc serve) reads it; no alert and no incident comes of it")),
@@ -27,7 +27,7 @@ def plan_document(way: Way, environment: str) -> Document:
     warning = Status("warning", Severity.WARNING)
     notes = [
         Notice(warning, f"{number} by {protocol} get what is published there directly, this test too.")
-        for protocol, number in way.direct
+        for protocol, number in path.direct
     ]
     return Document(f"A test of the alarm path of {environment}", (Table(("hop", "what happens"), rows), *notes))
 
@@ -40,7 +40,7 @@ def trial_document(ran: Ran, zone: str) -> Document:
     if ran.page is not None:
         rows += hops_of(ran.page, zone)
     elif ran.received:
-        rows.append(Row(("hand over", UNKNOWN if ran.way.methods else OK, "", _not_handed_over(ran))))
+        rows.append(Row(("hand over", UNKNOWN if ran.path.methods else OK, "", _not_handed_over(ran))))
     verdict, do = _verdict(ran)
     blocks = (Table(("hop", "outcome", "at", "time"), tuple(rows)), *((Paragraph(do),) if do else ()))
     return Document("Test of the alarm path", blocks, verdict=verdict, data=_data(ran, verdict, do))
@@ -91,12 +91,14 @@ def _stopped_at(ran: Ran) -> str:
 
 
 def _not_handed_over(ran: Ran) -> str:
-    return "not written: it lay in the queue for too long" if ran.way.methods else "recorded, as no recipient was named"
+    return (
+        "not written: it lay in the queue for too long" if ran.path.methods else "recorded, as no recipient was named"
+    )
 
 
 def _verdict(ran: Ran) -> tuple[Verdict, str]:
     """How it went in a sentence, and what to do next."""
-    name = ran.way.topic.rpartition(":")[2]
+    name = ran.path.topic.rpartition(":")[2]
     if ran.refused:
         sentence = f"SNS didn't take it: {ran.refused}"
         return Verdict(FAILED, sentence), f"Whoever asks for a test needs sns:Publish on {name}, and kms on its key."
@@ -107,7 +109,7 @@ def _verdict(ran: Ran) -> tuple[Verdict, str]:
         return verdict_of(ran.page), do
     at, received = ran.received
     total = _seconds(received.published_at, at)
-    if ran.way.methods:
+    if ran.path.methods:
         return Verdict(UNKNOWN, "It came, and no notice of it was written."), "Ask for another test."
     return Verdict(OK, f"A responder had it {total} after SNS. Nobody was told: name somebody with --to."), ""
 
@@ -134,8 +136,8 @@ def _data(ran: Ran, verdict: Verdict, do: str) -> dict[str, Any]:
     at, received = ran.received or (None, None)
     return {
         "id": ran.id,
-        "topic": ran.way.topic,
-        "recipient": ran.way.recipient or None,
+        "topic": ran.path.topic,
+        "recipient": ran.path.recipient or None,
         "published_at": iso(ran.published_at),
         "publish_seconds": round(ran.publish_seconds, 3),
         "queued_at": iso(received.queued_at) if received else None,

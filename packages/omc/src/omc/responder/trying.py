@@ -30,7 +30,7 @@ SUBJECT: Final = "omc test: nothing is wrong"
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class AlarmPath:
     """Which way a test goes, before it does."""
 
     topic: str
@@ -56,7 +56,7 @@ class Waiting:
 class Ran:
     """What became of a test, as far as it went."""
 
-    way: Way
+    path: AlarmPath
     id: str
     published_at: datetime
     publish_seconds: float
@@ -73,7 +73,7 @@ def gateway_for_trial(environment: Environment, access: Access) -> Gateway:
     return Gateway(environment, access, allowed=OPERATIONS)
 
 
-def find_way(gateway: Gateway, severity: int, recipient: str, methods: Sequence[ContactMethod]) -> Way:
+def find_path(gateway: Gateway, severity: int, recipient: str, methods: Sequence[ContactMethod]) -> AlarmPath:
     """The topic of a severity, and who subscribes to it. Raises ``Refused``."""
     sns, name = gateway.client("sns"), f"{gateway.environment.prefix}-sev-{severity}"
     topics = [each["TopicArn"] for page in sns.get_paginator("list_topics").paginate() for each in page["Topics"]]
@@ -83,20 +83,20 @@ def find_way(gateway: Gateway, severity: int, recipient: str, methods: Sequence[
     pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
     protocols = [each.get("Protocol", "") for page in pages for each in page["Subscriptions"]]
     direct = tuple((each, protocols.count(each)) for each in sorted(set(protocols) - {"sqs"}))
-    return Way(topic, direct, recipient, tuple(methods))
+    return AlarmPath(topic, direct, recipient, tuple(methods))
 
 
-def run(gateway: Gateway, store: Store, way: Way, actor: str, *, within: float = RECEIVED_WITHIN) -> Ran:
+def run(gateway: Gateway, store: Store, path: AlarmPath, actor: str, *, within: float = RECEIVED_WITHIN) -> Ran:
     """Send a test and follow it, as far as it goes."""
     environment, id_ = gateway.environment.name, secrets.token_hex(8)
     with store.transaction(actor) as transaction:
-        trial.ask(transaction, environment, id_, trial.Asked(way.topic, way.recipient, way.methods))
+        trial.ask(transaction, environment, id_, trial.Requested(path.topic, path.recipient, path.methods))
     published_at, began = store.now(), time.monotonic()
     body = body_of(environment, id_)
     try:
-        gateway.client("sns").publish(TopicArn=way.topic, Subject=SUBJECT, Message=body)
+        gateway.client("sns").publish(TopicArn=path.topic, Subject=SUBJECT, Message=body)
     except OmcError as error:
-        return Ran(way, id_, published_at, time.monotonic() - began, refused=error.message)
+        return Ran(path, id_, published_at, time.monotonic() - began, refused=error.message)
     took = time.monotonic() - began
 
     def look_for_message() -> tuple[datetime, trial.Received] | None:
@@ -105,7 +105,7 @@ def run(gateway: Gateway, store: Store, way: Way, actor: str, *, within: float =
 
     received = _wait(within, look_for_message)
     if received is None:
-        return Ran(way, id_, published_at, took, waiting=_read_queue(gateway))
+        return Ran(path, id_, published_at, took, waiting=_read_queue(gateway))
 
     def look_for_page() -> OutboxRow | None:
         with store.reading() as session:
@@ -113,10 +113,10 @@ def run(gateway: Gateway, store: Store, way: Way, actor: str, *, within: float =
         return row if row is not None and row.state != WAITING else None
 
     page = None
-    if way.methods and (page := _wait(HANDED_OVER_WITHIN, look_for_page)) is None:
+    if path.methods and (page := _wait(HANDED_OVER_WITHIN, look_for_page)) is None:
         with store.reading() as session:
             page = session.get(OutboxRow, trial.key_of(environment, id_))
-    return Ran(way, id_, published_at, took, received=received, page=page)
+    return Ran(path, id_, published_at, took, received=received, page=page)
 
 
 def _wait(seconds: float, look: Callable[[], Any]) -> Any:
