@@ -149,6 +149,8 @@ COMMANDS: Mapping[str, str] = {
         s3 GetBucketEncryption GetBucketVersioning GetObjectLockConfiguration HeadObject ListObjectsV2
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
+        sns ListSubscriptionsByTopic""",
+    "doctor --test-page": """
         sns ListSubscriptionsByTopic ListTopics Publish
         sqs GetQueueAttributes GetQueueUrl""",
     "serve": """
