@@ -62,14 +62,7 @@ def _received(at: datetime, received: Received, zone: str) -> list[Row]:
     to_responder = _seconds(received.queued_at, at)
     return [
         Row(("SQS: in the queue", OK, format_time(received.queued_at, zone), f"{to_queue} after SNS had it")),
-        Row(
-            (
-                f"responder: read and committed ({received.by})",
-                OK,
-                format_time(at, zone),
-                f"{to_responder} after it was in the queue",
-            )
-        ),
+        Row(("responder: read and committed", OK, format_time(at, zone), f"{to_responder} after it was in the queue")),
     ]
 
 
@@ -120,7 +113,8 @@ def _verdict_of_lost(ran: Ran) -> tuple[Verdict, str]:
         sentence = f"No responder has recorded it, and its queue can't be read: {waiting}"
         return Verdict(UNKNOWN, sentence), "Ask for sqs:GetQueueAttributes, and look whether omc serve runs."
     if waiting.visible or waiting.in_hand:
-        sentence = f"No responder has recorded it; the queue has {waiting.visible} messages that nobody has taken."
+        many = "1 message" if waiting.visible == 1 else f"{waiting.visible} messages"
+        sentence = f"No responder has recorded it; the queue has {many} that nobody has taken."
         do = "Start omc serve with the record (OMC_STORE_URL) that this command has, and read what it reports."
         return Verdict(FAILED, sentence), do
     dead = f" The dead-letter queue has {waiting.dead}." if waiting.dead else ""
@@ -142,6 +136,7 @@ def _data(ran: Ran, verdict: Verdict, do: str) -> dict[str, Any]:
         "publish_seconds": round(ran.publish_seconds, 3),
         "queued_at": iso(received.queued_at) if received else None,
         "committed_at": iso(at),
+        "read_by": received.by if received else None,
         "page": ran.page.key if ran.page else None,
         "page_state": ran.page.state if ran.page else None,
         "handed_over_at": iso(ran.page.sent_at) if ran.page else None,
