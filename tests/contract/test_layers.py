@@ -40,6 +40,7 @@ CHECKS = "all the checks, half as much again as the help of a command by itself;
 WITH_DATABASE = (
     "omc.access.records",
     "omc.checks.spec_document",
+    "omc.cli.doctor_page",
     "omc.engine.approvals",
     "omc.engine.following",
     "omc.engine.heartbeats",

@@ -98,6 +98,13 @@ class Board:
             self.outcomes += self.simulation.look_again(key, self.now)
         self.now = max(self.now, to)
 
+    def unmute(self, name: str) -> None:
+        """As CloudWatch does it."""
+        key = key_of(name)
+        self.simulation.situation = replace(self.situation, unmuted=frozenset({key}))
+        self.outcomes += self.simulation.look_again(key, self.now)
+        self.simulation.situation = replace(self.situation, unmuted=frozenset())
+
     def resolve(self, number: int) -> None:
         """As a person does it."""
         views = dict(self.situation.incidents)

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from omc.incidents.events import AUTOMATIC, Opened, Paged, PageFailed, Payload
 from omc.incidents.incident import Incident
 from omc.incidents.model import apply, from_first_event
+from omc.judgement.escalation import Rung
 from omc.model.events import Event
 from omc.model.pages import Page
 from omc.model.people import Channel, ContactMethod, Person
 from omc.responder.escalation import Decision, due
-from omc.responder.policy import Policy, Rung
+from omc.responder.policy import Policy
 
 START = datetime(2026, 11, 23, 1, tzinfo=UTC)  # a Monday, noon in Sydney
 PEOPLE = {

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from localcloud.core.cloud import Cloud, Settings
 from localcloud.core.registry import AwsError
 from localcloud.services.cloudwatch import Metrics, Notice
+from localcloud.services.cloudwatch.mutes import MuteRule
 from support.waiting import eventually
 
 Clients = Callable[..., Any]
@@ -236,6 +237,56 @@ def test_disabled_actions_are_not_carried_out_but_the_state_moves(story: Story) 
     story.alarms.enable(["high"], enabled=True)
     story.minute(load=1)
     assert story.take_notices() == [("high", "OK")]
+
+
+def test_a_mute_rule_keeps_actions_back_and_they_are_carried_out_if_the_state_is_still_so(story: Story) -> None:
+    story.alarm(EvaluationPeriods=1, DatapointsToAlarm=1)
+    at = f"at({story.now:%Y-%m-%dT%H:%M})"
+    rule = MuteRule("work", "arn", "", at, "PT5M", "UTC", ("high",), None, None, story.now)
+    story.alarms.put_mute(rule)
+    story.minute(load=9)
+    story.minute(load=1)
+    story.minute(load=9)
+    assert (story.state(), story.take_notices(), rule.status(story.now)) == ("ALARM", [], "ACTIVE")
+    story.alarms.load(story.alarms.dump())
+    story.minute(load=9)
+    story.minute(load=9)
+    assert story.take_notices() == [("high", "ALARM")]
+    assert rule.status(story.now) == "EXPIRED"
+
+
+@pytest.mark.parametrize(
+    ("expression", "zone", "at", "expected"),
+    [
+        ("cron(0 2 * * SUN)", "UTC", "2026-11-29 03:59", "ACTIVE"),
+        ("cron(0 2 * * SUN)", "UTC", "2026-11-29 04:00", "SCHEDULED"),
+        ("cron(0 2 * * 1-5)", "UTC", "2026-11-29 03:00", "SCHEDULED"),
+        ("cron(30 18 * NOV,DEC FRI)", "Australia/Sydney", "2026-11-27 08:00", "ACTIVE"),
+        ("at(2026-12-01T09:00)", "Australia/Sydney", "2026-11-30 22:00", "ACTIVE"),
+        ("at(2026-12-01T09:00)", "Australia/Sydney", "2026-11-30 21:59", "SCHEDULED"),
+        ("at(2026-12-01T09:00)", "Australia/Sydney", "2026-12-01 00:00", "EXPIRED"),
+    ],
+)
+def test_a_mute_rule_is_active_for_its_time_in_its_zone(expression: str, zone: str, at: str, expected: str) -> None:
+    now = datetime.fromisoformat(f"{at}:00+00:00")
+    assert MuteRule("m", "arn", "", expression, "PT2H", zone, ("high",), None, None, now).status(now) == expected
+
+
+def test_mute_rules_are_put_listed_and_deleted(shared_aws: Clients) -> None:
+    cloudwatch = shared_aws("cloudwatch")
+    schedule = {"Expression": "at(2020-01-01T00:00)", "Duration": "PT1H", "Timezone": "Australia/Sydney"}
+    targets = {"AlarmNames": ["mute-me"]}
+    cloudwatch.put_alarm_mute_rule(Name="work", Rule={"Schedule": schedule}, MuteTargets=targets)
+    [found] = cloudwatch.list_alarm_mute_rules(AlarmName="mute-me")["AlarmMuteRuleSummaries"]
+    assert (found["Status"], found["MuteType"]) == ("EXPIRED", "ONE_TIME")
+    assert cloudwatch.list_alarm_mute_rules(Statuses=["ACTIVE"])["AlarmMuteRuleSummaries"] == []
+    whole = cloudwatch.get_alarm_mute_rule(AlarmMuteRuleName="work")
+    assert (whole["Rule"]["Schedule"], whole["MuteTargets"]) == (schedule, targets)
+    cloudwatch.delete_alarm_mute_rule(AlarmMuteRuleName="work")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        cloudwatch.get_alarm_mute_rule(AlarmMuteRuleName="work")
+    with pytest.raises(ClientError, match="Duration must be between"):
+        cloudwatch.put_alarm_mute_rule(Name="work", Rule={"Schedule": {**schedule, "Duration": "PT1S"}})
 
 
 def test_scaling_policies_are_called_again_while_the_state_holds_and_topics_are_not(story: Story) -> None:

@@ -7,11 +7,11 @@ from datetime import datetime
 import pytest
 from sqlalchemy import select
 
+from omc.judgement.escalation import Rung
 from omc.model.matchers import parse_all
 from omc.model.people import Person
 from omc.responder import life
 from omc.responder.life import OnCallContext
-from omc.responder.policy import Rung
 from omc.responder.records import create_silence, look_at_due, take
 from omc.responder.silences import Created
 from omc.store.incidents import incident_of, incidents_of

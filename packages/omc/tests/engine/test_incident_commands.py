@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from omc.incidents.events import AlertJoined
-from omc.responder import life
-from omc.store.incidents import decide, incident_of, opened, required
+from omc.incidents.events import AlertEnded, AlertJoined
+from omc.store.incidents import added, decide, incident_of, opened, required
 from omc.store.outbox import of_incident
 from support.engine_world import World, opened_at
 
@@ -54,7 +53,7 @@ class Incidents:
 
     def ends(self, key: str) -> None:
         with opened_at(self.world.place) as store:
-            decide(store, "production", "x", lambda t: life.end_alert(t, required(t.session, "production", 1), key))
+            decide(store, "production", "x", lambda t: added(t, required(t.session, "production", 1), AlertEnded(key)))
 
 
 @pytest.fixture

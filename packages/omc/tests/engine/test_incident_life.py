@@ -25,6 +25,7 @@ from omc.incidents.events import (
     Acknowledged,
     ActionItem,
     ActionItemDone,
+    AlertEnded,
     AlertJoined,
     Captured,
     Mitigated,
@@ -50,7 +51,17 @@ from omc.responder.life import Doer, OnCallContext, act, look, note_undelivered
 from omc.responder.reminders import add_action_item, end_action_item, remind
 from omc.store import audit
 from omc.store.deadlines import overdue
-from omc.store.incidents import CAPTURE, ESCALATION, decide, incident_of, incidents_of, open_incident, opened, required
+from omc.store.incidents import (
+    CAPTURE,
+    ESCALATION,
+    added,
+    decide,
+    incident_of,
+    incidents_of,
+    open_incident,
+    opened,
+    required,
+)
 from omc.store.location import StoreLocation
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import WAITING, WITHDRAWN, OutboxRow, enqueue, of_incident
@@ -301,8 +312,7 @@ def test_it_ends_by_itself_when_all_is_well_and_is_looked_at_again_when_it_isnt(
     with_alerts(timed, ALARM)
     responder.looks()
     clock.after(5)
-    decide(timed, "staging", "x", lambda t: life.end_alert(t, required(t.session, "staging", 1), "a1"))
-    decide(timed, "staging", "x", lambda t: life.end_alert(t, required(t.session, "staging", 1), "a1"))
+    decide(timed, "staging", "x", lambda t: added(t, required(t.session, "staging", 1), AlertEnded("a1")))
     responder.health.append("backend has no healthy target")
     responder.until(START + minutes(21))
     found = incident_of(timed, "staging", 1)
@@ -328,7 +338,7 @@ def test_a_check_of_health_that_fails_or_dies_is_no_sign_of_health(
 
     with_alerts(timed, ALARM)
     responder.looks()
-    decide(timed, "staging", "x", lambda t: life.end_alert(t, required(t.session, "staging", 1), "a1"))
+    decide(timed, "staging", "x", lambda t: added(t, required(t.session, "staging", 1), AlertEnded("a1")))
     responder.looks()
     clock.after(15)
     with pytest.raises(KeyboardInterrupt):
@@ -344,7 +354,7 @@ def test_a_person_resolves_what_is_quiet_and_well_or_says_why(responder: Respond
     well: Callable[[], tuple[str, ...]] = tuple
     with pytest.raises(Refused, match=r"1 of its alerts fire: backend-no-healthy\..*--override REASON"):
         life.resolve_by_hand(timed, "staging", 1, ANN, "rolled back", POLICY, well)
-    decide(timed, "staging", "x", lambda t: life.end_alert(t, required(t.session, "staging", 1), "a1"))
+    decide(timed, "staging", "x", lambda t: added(t, required(t.session, "staging", 1), AlertEnded("a1")))
     clock.after(5)
     with pytest.raises(Refused, match="its last alert ended 5 min ago, and 15 min are needed"):
         life.resolve_by_hand(timed, "staging", 1, ANN, "rolled back", POLICY, well)
@@ -358,17 +368,16 @@ def test_a_person_resolves_what_is_quiet_and_well_or_says_why(responder: Respond
     assert forced.resolution == "done (without verification: a false alarm)"
 
 
-def test_an_alert_that_fires_again_opens_its_incident_again_within_the_hour(timed: Store, clock: Clock) -> None:
-    with_alerts(timed, ALARM, severity=3)
-    act(timed, "staging", 1, ANN, Resolved("rolled back"))
-    clock.after(60)
-    again = decide(timed, "staging", "x", lambda t: life.join(t, required(t.session, "staging", 1), ALARM, POLICY))
-    assert again.is_open
-    assert again.severity == 2, "and it is as bad as its worst alert"
-    act(timed, "staging", 1, ANN, Resolved("rolled back"))
-    clock.after(61)
-    with pytest.raises(Refused, match="stays so"):
-        decide(timed, "staging", "x", lambda t: life.join(t, required(t.session, "staging", 1), ALARM, POLICY))
+def test_whoever_ends_it_by_hand_gets_no_notice_of_it(responder: Responder, timed: Store, clock: Clock) -> None:
+    open_incident(timed, "staging", 2, "Users can't log in", "ann")
+    responder.looks()
+    clock.after(15)
+    responder.looks()
+    assert pages(timed) == ["ann", "bob"]
+    life.resolve_by_hand(timed, "staging", 1, ANN, "rolled back", POLICY, tuple)
+    with timed.reading() as session:
+        notices = [row.recipient for row in of_incident(session, "staging", 1) if ":resolved." in row.key]
+    assert notices == ["bob"]
 
 
 def test_incidents_are_merged_and_that_is_undone(responder: Responder, timed: Store) -> None:
@@ -451,7 +460,7 @@ def test_no_transaction_of_a_refused_event_leaves_anything(timed: Store) -> None
 
     def refused(transaction: Transaction) -> None:
         incident = required(transaction.session, "staging", 1)
-        life.join(transaction, incident, ALARM, POLICY)
+        added(transaction, incident, ALARM)
         raise Refused("no")
 
     with pytest.raises(Refused):

@@ -7,12 +7,15 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from omc.config import load
+from omc.config.oncall_tables import LayerTable, RotaTable
 from omc.errors import Refused, WrongUse
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.events import Imported, OverrideAdded, Undone
@@ -27,6 +30,7 @@ from omc.oncall.records import (
     withdraw,
 )
 from omc.oncall.schedule import on_call
+from omc.responder.duty import Duty
 from omc.store import audit
 from omc.store.location import StoreLocation
 from omc.store.opened import Store
@@ -38,6 +42,7 @@ HOUR = timedelta(hours=1)
 ROTA = Rota("primary", "Australia/Sydney", (Layer("1", (("jo",), ("bob",)), date(2026, 11, 2), time(9), WEEK),))
 JO = Person("jo", "Jo", (ContactMethod(Channel.SMS, "+61400000000"), ContactMethod(Channel.EMAIL, "jo@example.com")))
 METHOD = JO.contacts[0]
+REPOSITORY = Path(__file__).resolve().parents[4]
 
 
 def override(*people: str, begin: datetime = NOW) -> OverrideAdded:
@@ -78,6 +83,31 @@ def test_an_imported_rota_stands_beside_those_of_the_file(store: Store) -> None:
         found = rotas_of(session, {"primary": ROTA})
         assert (found["nights"].name, found["nights"].layers) == ("nights", ROTA.layers)
         assert found["primary"].zone == ROTA.zone, "omc.toml's is the one"
+
+
+def test_a_change_of_the_file_tells_those_whose_shifts_it_moves_once(place: StoreLocation) -> None:
+    """Through what a responder does each five minutes: the file as it was is in the record."""
+    stack = replace(load(REPOSITORY / "omc.toml"), persons={each.id: each for each in (JO, replace(JO, id="bob"))})
+    now = [NOW]
+
+    def tell(store: Store, people: list[str], began: datetime | None = None) -> set[str]:
+        """A process that read a file with these people, and looks twice."""
+        layer = LayerTable(people=tuple(people), start=date(2026, 11, 2))
+        of_file = replace(stack, rotas={"primary": RotaTable(layers=(layer,), remind=())})
+        duty = Duty(of_file, store, began=began or now[0])
+        for _ in range(3):
+            now[0] += timedelta(minutes=6)
+            duty.tell("staging")
+        with store.reading() as session:
+            return {key for key in session.scalars(select(OutboxRow.key)) if ":moved:" in key}
+
+    with opened_at(place, lambda: now[0]) as store:
+        older = now[0]
+        assert tell(store, ["jo", "bob"]) == set(), "that it stands there is no news"
+        moved = tell(store, ["bob", "jo"])
+        assert {key.split(":")[3] for key in moved} == {"jo", "bob"}
+        assert tell(store, ["jo", "bob"], began=older) == moved, "a process that read the older file takes nothing back"
+        assert tell(store, ["bob", "jo"]) == moved
 
 
 def test_ten_overrides_at_the_same_moment_are_all_kept(store: Store) -> None:
@@ -246,6 +276,11 @@ WRONG = [
     (("cover", "primary", "bob", "--at", on(8)), 1, "alice isn't on call then. On call: bob."),
     (("cover", "primary", "dave"), 2, 'has no "dave"; there are alice, bob, carol.'),
     (("override", "open", "bob", "--from", "+2h", "--to", "+1h"), 2, "ends before it begins"),
+    (
+        ("override", "primary", "carol", "--instead-of", "bob", "--from", on(1), "--to", on(2)),
+        1,
+        "bob isn't on call in primary from ",
+    ),
     (("undo", "open", "4"), 2, "open has no event 4"),
     (
         ("verify", "bob", "sms:+61"),

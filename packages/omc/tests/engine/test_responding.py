@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from omc.config import load
-from omc.errors import Unreachable
+from omc.engine.processes import this_process
+from omc.errors import AccessDenied, Unreachable
 from omc.incidents.events import Acknowledged, Snoozed
 from omc.model.people import Channel, ContactMethod, Person
+from omc.notify.channels.registry import ChannelContext
+from omc.notify.delivery import Sender
 from omc.notify.interactions import Button, Command
+from omc.notify.model import Sent
 from omc.output import terminal
-from omc.responder import pulse
+from omc.output.document import Document
+from omc.responder import pulse, records
+from omc.responder.alerts import CameLate, Fired
 from omc.responder.duty import Duty
-from omc.responder.intaking import Intaking, TagReader
+from omc.responder.intake.trials import body_of
+from omc.responder.intaking import AlarmReader, Intaking, TagReader
 from omc.responder.life import OnCallContext
 from omc.responder.planned import planned_work, unreadable_messages
 from omc.responder.planned_document import planned_document
 from omc.responder.queue import Delivery
 from omc.responder.rules import rules_of
+from omc.responder.service import Reconciler
 from omc.responder.slack_actions import SlackActions
+from omc.responder.trial_document import exit_code, plan_document, trial_document
+from omc.responder.trying import find_path
+from omc.responder.trying import run as run_trial
 from omc.store.deadlines import set_deadline
 from omc.store.incidents import incident_of, incidents_of, open_incident
 from omc.store.opened import Store
+from omc.store.outbox import OutboxRow
 
 ROOT = Path(__file__).resolve().parents[4]
 STACK = replace(
@@ -35,6 +49,7 @@ STACK = replace(
     persons={"jo": Person("jo", "Jo Smith", (ContactMethod(Channel.SLACK, "U0JO"), ContactMethod(Channel.NTFY, "jo")))},
 )
 NAME = "ohmycoins-staging-backend-no-healthy"
+ARN = f"arn:aws:cloudwatch:ap-southeast-2:123456789012:alarm:{NAME}"
 
 
 def delivery(number: int, body: object) -> Delivery:
@@ -45,11 +60,21 @@ def delivery(number: int, body: object) -> Delivery:
 def alarm(at: datetime, state: str = "ALARM") -> dict[str, Any]:
     return {
         "AlarmName": NAME,
-        "AlarmArn": f"arn:aws:cloudwatch:ap-southeast-2:123456789012:alarm:{NAME}",
+        "AlarmArn": ARN,
         "NewStateValue": state,
         "StateChangeTime": at.isoformat(timespec="milliseconds"),
         "NewStateReason": "Threshold Crossed",
         "Trigger": {},
+    }
+
+
+def alarm_event(at: datetime, **detail: Any) -> dict[str, Any]:
+    state = {"value": "ALARM", "timestamp": at.isoformat(timespec="milliseconds")}
+    return {
+        "detail-type": "CloudWatch Alarm State Change",
+        "source": "aws.cloudwatch",
+        "resources": [ARN],
+        "detail": {"alarmName": NAME, "state": state, **detail},
     }
 
 
@@ -132,6 +157,192 @@ def test_tags_make_an_alarms_severity_and_aws_that_is_silent_holds_no_page_up(
     [incident] = incidents_of(store, "staging")
     assert incident.severity == severity, "the catalogue has no-healthy as a SEV-1 too"
     assert gateway.asked == (1 if not fails else 2), "tags that were read are kept"
+
+
+class Alarming:
+    """CloudWatch with one alarm, as it is now, and the rule that mutes it."""
+
+    def __init__(self, now: datetime, state: str | None = "ALARM", rule: str = "", *, acts: bool = True) -> None:
+        self.since, self.state, self.rule, self.acts = now, state, rule, acts
+
+    def client(self, _: str) -> Alarming:
+        return self
+
+    def get_paginator(self, name: str) -> Any:
+        rules = {"AlarmMuteRuleSummaries": [{"AlarmMuteRuleArn": f"arn:mute-rule:{self.rule}"}] if self.rule else []}
+        answer = {"describe_alarms": self.describe_alarms(), "list_alarm_mute_rules": rules}[name]
+        return SimpleNamespace(paginate=lambda **_: [answer])
+
+    def get_alarm_mute_rule(self, **_: Any) -> dict[str, Any]:
+        return {"MuteTargets": {"AlarmNames": [NAME]}}
+
+    def list_tags_for_resource(self, **_: Any) -> dict[str, Any]:
+        return {"Tags": []}
+
+    def describe_alarms(self, **_: Any) -> dict[str, Any]:
+        if self.state is None:
+            return {}
+        alarm_now = {
+            "AlarmName": NAME,
+            "AlarmArn": ARN,
+            "StateValue": self.state,
+            "StateTransitionedTimestamp": self.since,
+            "ActionsEnabled": self.acts,
+            "AlarmActions": ["arn:topic"],
+        }
+        return {"MetricAlarms": [alarm_now]}
+
+
+OLD, YOUNG = timedelta(minutes=40), timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "incidents", "step"),
+    [
+        (YOUNG, "OK", 1, "none is old news before 30 min"),
+        (OLD, "ALARM", 1, "nothing says that it has ended"),
+        (OLD, "INSUFFICIENT_DATA", 1, "nothing says that it has ended"),
+        (OLD, "OK", 0, "CloudWatch says that it has been OK since"),
+        (OLD, None, 0, "CloudWatch has no alarm of this name now"),
+    ],
+)
+def test_what_lay_in_the_queue_for_long_pages_if_it_fires_still(
+    store: Store, age: timedelta, state: str | None, incidents: int, step: str
+) -> None:
+    gateway: Any = Alarming(store.now(), state)
+    rules = rules_of(STACK, STACK.environments["staging"])
+    reader = AlarmReader(gateway, rules, store.now, lambda _: None)
+    sent = {"Type": "Notification", "TopicArn": "arn:topic", "Message": json.dumps(alarm(store.now() - age))}
+    intaking(store, complete=reader.complete).deliveries([delivery(1, sent)])
+    assert len(incidents_of(store, "staging")) == incidents
+    [(known, _)] = records.listed(store, rules, everything=True)
+    [event] = records.events_of(store, known)
+    assert isinstance(event.payload, Fired | CameLate)
+    assert step in next(each.why for each in event.payload.trace if each.stage == "age")
+
+
+def test_old_news_that_comes_with_its_own_end_pages_nobody(store: Store) -> None:
+    fired = store.now() - OLD
+    both = [delivery(1, alarm(fired)), delivery(2, alarm(fired + timedelta(minutes=3), "OK"))]
+    intaking(store).deliveries(both)
+    assert not incidents_of(store, "staging")
+    intaking(store).deliveries([delivery(3, alarm(store.now()))])
+    assert len(incidents_of(store, "staging")) == 1, "what fires now is told"
+
+
+@pytest.mark.parametrize("way", ["an event", "asked"])
+@pytest.mark.parametrize("muted", [{"rule": "sunday"}, {"acts": False}])
+def test_a_muted_alarm_is_held_and_paged_when_it_is_unmuted_while_it_fires(
+    store: Store, way: str, muted: dict[str, Any]
+) -> None:
+    environment, rules = STACK.environments["staging"], rules_of(STACK, STACK.environments["staging"])
+    gateway: Any = Alarming(store.now() - YOUNG, **muted)
+    woken: list[bool] = []
+    reconciler = Reconciler(environment, store, rules, lambda: woken.append(True), lambda _: None, gateway)
+    if way == "an event":
+        reader = AlarmReader(gateway, rules, store.now, lambda _: None)
+        told = alarm_event(gateway.since, muteDetail={"mutedByArn": "arn:mute-rule:sunday"} if "rule" in muted else {})
+        intaking(store, complete=reader.complete).deliveries([delivery(1, told)])
+    reconciler.once()
+    reconciler.once()
+    [(held, knows)] = records.listed(store, rules)
+    assert (held.hold and held.hold.by, knows, incidents_of(store, "staging")) == ("mute", None, ())
+    gateway.rule, gateway.acts = "", True
+    reconciler.once()
+    [(told_now, number)] = records.listed(store, rules)
+    assert (told_now.hold, number, bool(woken)) == (None, 1, True)
+
+
+class WayOfAlarms:
+    """SNS, SQS and a responder in a row: what is published is read at once, unless it stops somewhere."""
+
+    def __init__(self, store: Store, stops: str = "") -> None:
+        self.store, self.stops, self.environment = store, stops, STACK.environments["staging"]
+        self.reports: list[str] = []
+
+    def client(self, _: str) -> WayOfAlarms:
+        return self
+
+    def get_paginator(self, name: str) -> Any:
+        topics = [{"TopicArn": "arn:aws:sns:ap-southeast-2:1:ohmycoins-staging-sev-3"}]
+        subscriptions = [{"Protocol": "sqs"}, {"Protocol": "email"}]
+        answer = {"list_topics": {"Topics": topics}, "list_subscriptions_by_topic": {"Subscriptions": subscriptions}}
+        return SimpleNamespace(paginate=lambda **_: [answer[name]])
+
+    def publish(self, TopicArn: str, Message: str, **_: Any) -> None:  # noqa: N803 - boto3's own
+        if self.stops == "publish":
+            raise AccessDenied("no sns:Publish", "AuthorizationError")
+        if not self.stops:
+            self.deliver({"Type": "Notification", "TopicArn": TopicArn, "Message": Message})
+
+    def deliver(self, body: object) -> None:
+        for _ in range(2):  # SQS may deliver twice
+            intaking(self.store, report=self.reports.append).deliveries([delivery(1, body)])
+
+    def get_queue_url(self, QueueName: str) -> dict[str, str]:  # noqa: N803
+        return {"QueueUrl": QueueName}
+
+    def get_queue_attributes(self, QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        visible = "3" if self.stops == "responder" and not QueueUrl.endswith("dead-letter") else "0"
+        return {"Attributes": {"ApproximateNumberOfMessages": visible, "ApproximateNumberOfMessagesNotVisible": "0"}}
+
+
+def ran(path: WayOfAlarms, whom: str = "jo") -> Document:
+    methods = (ContactMethod(Channel.NTFY, "jo"),) if whom else ()
+    gateway: Any = path
+    planned = find_path(gateway, 3, whom, methods)
+    assert "1 by email get what is published there directly" in terminal.render(plan_document(planned, "staging"))
+    stopping = threading.Event()
+    answers: Any = {Channel.NTFY: lambda _delivery, _context: Sent("n-1")}
+    context: Any = ChannelContext(STACK, path.store.now)
+    sender = Sender(path.store, ("staging",), answers, context, this_process(), stopping=stopping)
+    sending = threading.Thread(target=sender.run_forever)
+    sending.start()
+    try:
+        return trial_document(run_trial(gateway, path.store, planned, "ann", within=0.2), "Australia/Sydney")
+    finally:
+        stopping.set()
+        sender.wake()
+        sending.join()
+
+
+def test_a_test_of_the_alarm_path_is_handed_over_once_and_is_no_incident(store: Store) -> None:
+    path = WayOfAlarms(store)
+    document = ran(path)
+    shown = terminal.render(document, width=200)
+    for hop in ("SNS: publish", "SQS: in the queue", "responder: read and committed", "outbox", "ntfy:jo"):
+        assert hop in shown
+    assert (exit_code(document), document.data["page_state"]) == (0, "sent")
+    assert [each.split()[-1] for each in path.reports] == ["jo.", "effect."], "the second delivery has no effect"
+    assert not incidents_of(store, "staging")
+    recorded = ran(path, whom="")
+    assert exit_code(recorded) == 0
+    assert "recorded, as no recipient was named" in terminal.render(recorded, width=200)
+
+
+def test_a_test_that_nobody_asked_for_pages_nobody(store: Store) -> None:
+    path = WayOfAlarms(store)
+    path.deliver(body_of("staging", "0123456789abcdef"))
+    assert "isn't in this record" in path.reports[0]
+    path.deliver(body_of("production", "0123456789abcdef"))
+    with store.reading() as session:
+        assert session.query(OutboxRow).count() == 0
+        assert len(unreadable_messages(session, "staging")) == 1
+
+
+@pytest.mark.parametrize(
+    ("stops", "hop", "then"),
+    [
+        ("publish", "SNS didn't take it: no sns:Publish", "needs sns:Publish"),
+        ("queue", "It is neither in the queue nor in this record.", "the topic's subscription, the queue's policy"),
+        ("responder", "the queue has 3 messages that nobody has taken", "Start omc serve"),
+    ],
+)
+def test_where_a_test_stops_is_named_with_what_to_do(store: Store, stops: str, hop: str, then: str) -> None:
+    document = ran(WayOfAlarms(store, stops))
+    assert exit_code(document) == 1
+    assert hop in document.data["sentence"]
+    assert then in document.data["next"]
 
 
 def actions(store: Store, health: tuple[str, ...] = ()) -> SlackActions:

@@ -17,6 +17,7 @@ from omc.config.notify_tables import SlackTable
 from omc.config.server_tables import ServerSettings
 from omc.incidents.events import Said
 from omc.incidents.words import in_words
+from omc.judgement.escalation import Rung
 from omc.model.people import Channel, ContactMethod, Person
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
 from omc.notify.delivery import Sender
@@ -28,7 +29,6 @@ from omc.notify.web_push import public_key
 from omc.responder import life
 from omc.responder.duty import Duty
 from omc.responder.life import Doer, OnCallContext
-from omc.responder.policy import Rung
 from omc.responder.slack_actions import SlackActions
 from omc.store.incidents import incident_of, open_incident
 from omc.store.opened import Store, Transaction

@@ -8,13 +8,14 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omc.config.alert_tables import AlertsTable
 from omc.model.events import Event
 from omc.responder import alerts, silences
 from omc.responder.alerts import Alert
 from omc.responder.model import Notification
 from omc.responder.pipeline import Situation
 from omc.responder.pipeline.deduplicate import order
-from support.alerts_world import Board, minute, notification, silence
+from support.alerts_world import Board, minute, notification, rules, silence
 
 INDEPENDENT = ("svc-one down", "svc-one slow", "svc-two down", "disk", "certificate")
 """Of no kind that omc knows, so that none explains another."""
@@ -65,7 +66,8 @@ def name_of(situation: Situation, key: str) -> str:
 def test_any_order_duplication_and_delay_gives_the_same_incidents(
     told: list[Notification], chance: random.Random
 ) -> None:
-    expected, board = Board(), Board()
+    nothing_is_old = rules(AlertsTable(old_news_minutes=60))
+    expected, board = Board(nothing_is_old), Board(nothing_is_old)
     expected.take(*told)
     board.take(*delivered(told, chance), now=50)
     assert incidents(board) == incidents(expected)

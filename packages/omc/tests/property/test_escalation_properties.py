@@ -30,9 +30,10 @@ from omc.incidents.events import (
     UpdateSent,
 )
 from omc.incidents.model import apply, from_first_event, replay
+from omc.judgement.escalation import Clocks, Rung
 from omc.model.events import Event
 from omc.oncall.business import BusinessHours
-from omc.responder.policy import Rung
+from omc.oncall.escalation import World, escalation
 from support.incident_life import CHAIN, PEOPLE, POLICY, START, Life, minutes
 
 NAMES = sorted(PEOPLE)
@@ -272,6 +273,25 @@ def test_every_page_comes_in_its_minute_whenever_else_somebody_looks(plan: Plan,
     life.until(START + minutes(300))
     found = [(int(minute), who) for minute, who in life.paged()]
     assert sorted(found) == sorted(expected_pages(plan, 300))
+
+
+@settings(max_examples=60, deadline=None)
+@given(plans, st.integers(1, 3), st.integers(0, 7 * 24 * 60))
+def test_what_explains_the_chain_says_what_then_pages(plan: Plan, severity: int, since: int) -> None:
+    """``omc oncall explain`` and a responder, of the same chain, at any time of a week, in which nobody answers."""
+    afters = afters_of(plan)
+    chain = tuple(
+        Rung(step, f"rung {step}", minutes(after), person=PEOPLE.get(who))
+        for step, (after, who) in enumerate(zip(afters, plan.who, strict=True))
+    )
+    clocks = Clocks(chain, minutes(afters[-1] + plan.again), minutes(plan.mitigation), HOURS)
+    policy = replace(POLICY, chain=chain, again=clocks.again, mitigation=clocks.mitigation, in_business_hours=HOURS)
+    life = Life(policy, on_call=[PEOPLE.get(who, who) for who in plan.who], now=START + minutes(since)).open(severity)
+    said = escalation(clocks, World({}, PEOPLE), severity, life.now)
+    life.until(said.steps[-1].at)
+    expected = {(step.at, target.person) for step in said.steps for target in step.targets}
+    paged = {(at, page.recipient) for at, page in life.pages if page.key.startswith("page:")}
+    assert paged == expected
 
 
 anything = st.lists(

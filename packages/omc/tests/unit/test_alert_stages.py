@@ -9,8 +9,9 @@ from datetime import timedelta
 import pytest
 
 from omc.config.alert_tables import AlertsTable, FlappingTable, InhibitTable, RouteTable
-from omc.responder.alerts import Ended, Fired, Held, Released
+from omc.responder.alerts import CameLate, Ended, Fired, Held, Released
 from omc.responder.model import Notification
+from omc.responder.pipeline.age import with_end
 from omc.responder.pipeline.enrich import assess, with_tags
 from omc.responder.pipeline.situation import EndSilence, Inform, Join, Merge, Open, Raise, Reopen
 from support.alerts_world import Board, key_of, minute, notification, rules, said, silence
@@ -130,6 +131,104 @@ def test_a_route_of_omc_toml_changes_severity_and_group_and_the_first_that_match
     assert why.startswith("SEV-1 by route 2 of omc.toml")
     found, _ = assess(notification("frontend-cpu-high"), rules(table))
     assert (found.severity, found.group) == (2, "frontend")
+
+
+# ── Age ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ENDED_SINCE = with_end(notification("disk"), minute(5), "CloudWatch says that it has been OK since")
+
+
+@pytest.mark.parametrize(
+    ("before", "comes", "now", "expected", "is_told"),
+    [
+        ((), ENDED_SINCE, 30, "passed: It is 30 min old, and none is old news before 30 min.", True),
+        (
+            (),
+            ENDED_SINCE,
+            31,
+            "counted: Old news: it fired 31 min ago, and CloudWatch says that it has been OK since. Nobody is called "
+            "for that.",
+            False,
+        ),
+        (
+            (),
+            notification("disk"),
+            600,
+            "passed: It is 600 min old, and nothing says that it has ended: it is told.",
+            True,
+        ),
+        (
+            (notification("disk", 5, "ended"),),
+            notification("disk"),
+            31,
+            "counted: Old news: it fired 31 min ago, and that it ended, at 09:05:00 UTC on 23 Nov, was heard before. "
+            "Nobody is called for that.",
+            False,
+        ),
+        (
+            (),
+            notification("task failed", labels={"has_end": "no"}),
+            31,
+            "counted: Old news: it fired 31 min ago, and it counts as ended since 09:30:00 UTC on 23 Nov, as its "
+            "source never says so. Nobody is called for that.",
+            False,
+        ),
+    ],
+)
+def test_what_is_over_for_long_calls_nobody_and_what_fires_still_does_whatever_its_age(
+    before: tuple[Notification, ...], comes: Notification, now: float, expected: str, is_told: bool
+) -> None:
+    board = Board()
+    if before:
+        board.take(*before)
+    outcome = board.take(comes, now=now)
+    assert words("age", board) == f"age: {expected}"
+    assert bool(board.open_incidents) == is_told
+    assert isinstance(outcome.event, Fired | CameLate), "written down, whether or not it is told"
+    board.take(replace(comes, id="again", at=minute(now + 1), labels={}), now=now + 1)
+    assert board.open_incidents, "what fires later is told"
+
+
+# ── Mute ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+RULE = "arn:aws:cloudwatch:ap-southeast-2:123456789012:alarm-mute-rule:sunday"
+
+
+@pytest.mark.parametrize(
+    ("labels", "by"),
+    [
+        ({"muted_by": RULE}, "the mute rule sunday"),
+        ({"actions": "off"}, "its actions, which are off"),
+        ({"suppressed_by": "WaitPeriod"}, "its suppressor"),
+    ],
+)
+def test_what_cloudwatch_mutes_is_held_until_it_is_unmuted_and_told_then(labels: dict[str, str], by: str) -> None:
+    board, muted = Board(), notification("disk", labels=labels)
+    board.take(muted)
+    assert words("mute", board) == f"mute: held: It is muted in CloudWatch by {by}: held until it is unmuted."
+    board.forward(minute(300))
+    assert board.open_incidents == []
+    board.unmute("disk")
+    assert words("mute", board) == "mute: passed: CloudWatch doesn't mute it any more, and it fires still."
+    assert board.incident_of("disk") == 1
+
+    for told in (replace(muted, labels={**labels, "topic": "arn:t"}), replace(muted, source="alertmanager")):
+        board = Board()
+        board.take(told)
+        assert board.incident_of("disk") == 1, "an action of its own told it, or the words are another source's"
+
+    board = Board()
+    board.take(muted, notification("disk", 2, "ended"))
+    assert words("end", board) == "end: ended: It has ended while it was held (mute): nobody was told of it."
+
+
+def test_what_is_silenced_and_muted_is_told_when_both_are_over() -> None:
+    board = Board(silences=[silence("name=disk", end=60)])
+    board.take(notification("disk", labels={"actions": "off"}))
+    board.unmute("disk")
+    assert words("silence", board).startswith("silence: held: ")
+    board.forward(minute(60))
+    assert board.incident_of("disk") == 1
 
 
 # ── Flap ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -521,7 +620,7 @@ def test_what_fired_and_ended_before_anybody_heard_of_it_is_told_all_the_same() 
 def test_the_trace_of_an_alert_that_goes_through_names_every_stage_in_order() -> None:
     board = Board()
     outcome = board.take(notification("disk", 1))
-    stages = ["deduplicate", "enrich", "flap", "silence", "inhibit", "group", "route"]
+    stages = ["deduplicate", "enrich", "age", "mute", "flap", "silence", "inhibit", "group", "route"]
     assert [step.stage for step in outcome.trace] == stages
     assert all(step.why.endswith(".") and step.why[0].isupper() for step in outcome.trace)
     assert isinstance(outcome.event, Fired)

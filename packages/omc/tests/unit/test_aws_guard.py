@@ -41,6 +41,7 @@ PASSES: Mapping[str, str] = {
         iam ListUsers""",
     "a password about to be set is written as asterisks by AWS": """
         rds DescribeDBClusters, rds DescribeDBInstances, rds DescribeTenantDatabases""",
+    "it is asked about a telephone number, and changes nothing": "sns CheckIfPhoneNumberIsOptedOut",
     "the secret of an OIDC client is taken by AWS and never answered": "elbv2 DescribeListeners, elbv2 DescribeRules",
     "what runs is compared with what should run; values that are secrets by their name are masked when shown": """
         ecs DescribeTaskDefinition, ecs DescribeTasks, ecs DescribeDaemonTaskDefinition,

@@ -27,10 +27,10 @@ from omc.incidents.events import (
     UpdateSent,
     UpdateSkipped,
 )
+from omc.judgement.escalation import Rung
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.business import BusinessHours
 from omc.responder.escalation import page_next, page_person
-from omc.responder.policy import Rung
 from support.incident_life import PEOPLE, POLICY, START, Life, minutes, roster
 
 EVERYBODY = ["ann", "bob", "cy", "dee"]

@@ -14,7 +14,7 @@ from omc.responder.intake.cloudwatch import state_of
 from omc.responder.intake.ecs import failure
 from omc.responder.intake.envelope import Letter, read, unwrap
 from omc.responder.intake.reading import MAX_SKEW, Context
-from omc.responder.model import Ignored, Notification, Planned, Unreadable
+from omc.responder.model import Ignored, Notification, Planned, Trial, Unreadable
 from support import payloads as sent_by
 from support.payload_cases import CASES, Case, public_cases, told
 
@@ -32,7 +32,7 @@ def test_a_published_shape_is_read_as_what_it_is(case: Case) -> None:
     found = read(case.body, CONTEXT)
     assert told(found) == case.expected
     for one in found:
-        assert isinstance(one, Notification | Planned) or one.reason
+        assert isinstance(one, Notification | Planned | Trial) or one.reason
         if isinstance(one, Notification):
             assert one.at.tzinfo is UTC
             assert one.environment == "staging"

@@ -331,15 +331,24 @@ def test_a_webhook_s_secret_that_is_no_base64_is_said_to_be_so(monkeypatch: pyte
 # ── SMS ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def text_message(answer: Any) -> tuple[Outcome, list[Any]]:
-    with canned_aws({("sns", "Publish"): answer}) as aws:
+def text_message(answer: Any, opted_out: Any = False) -> tuple[Outcome, list[Any]]:
+    """The outcome, and what was published."""
+    is_out = opted_out if isinstance(opted_out, AwsError) else {"isOptedOut": opted_out}
+    with canned_aws({("sns", "Publish"): answer, ("sns", "CheckIfPhoneNumberIsOptedOut"): is_out}) as aws:
         context = ChannelContext(stack_with(), lambda: NOW)
         access = Access(aws.endpoint, "AKIAEXAMPLE", "example")
         context._gateways["staging"] = Gateway(STAGING.environments["staging"], access, writes=True)
         sent = page("sms:+61400000000")
         outcome = sms_channel.send(PageDelivery(sent, sent.methods[0]), context)
         context.http.close()
-        return outcome, aws.requests
+        return outcome, [each for each in aws.requests if each[1] == "Publish"]
+
+
+def test_who_answered_stop_is_reached_otherwise_and_what_cant_be_read_is_tried() -> None:
+    outcome, published = text_message({"MessageId": "m-1"}, opted_out=True)
+    assert outcome == Refused(sms_channel.OPTED_OUT)
+    assert published == []
+    assert text_message({"MessageId": "m-1"}, AwsError("AuthorizationError", "no", 403))[0] == Sent("m-1")
 
 
 def test_an_sms_is_transactional_and_has_the_page_s_code() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from omc.config import Stack, load
 from omc.errors import StackError
-from omc.oncall.configured import policy_from, rotas_from, slug_of, toml_of
-from omc.oncall.model import DAY, WEEK, Layer, WeeklyTime, WeeklyWindow
+from omc.oncall.configured import clocks_from, rotas_from, slug_of, toml_of
+from omc.oncall.model import DAY, Layer, WeeklyTime, WeeklyWindow
 
 REPOSITORY = Path(__file__).parents[4]
 TEXT = (REPOSITORY / "omc.toml").read_text()
@@ -26,8 +26,11 @@ ROTA = """
 editors = ["jo"]
 remind = ["2d", "30m"]
 summary = "fri 16:00"
+channel = "#on-call"
+tell = ["changes", "09:00"]
 [[rotas.primary.layers]]
 people = ["jo", "bob", "jo+bob", "nobody"]
+turn = "monthly"
 start = 2026-12-07
 [[rotas.primary.layers]]
 name = "days"
@@ -56,10 +59,10 @@ def read(folder: Path, more: str = PEOPLE + ROTA, text: str = TEXT) -> Stack:
 def test_a_rota_is_read_with_its_defaults(folder: Path) -> None:
     rota = rotas_from(read(folder))["primary"]
     assert (rota.zone, rota.editors, rota.remind_minutes) == ("Australia/Sydney", ("jo",), (2880, 30))
-    assert rota.summary == WeeklyTime(4, time(16))
+    assert (rota.summary, rota.channel) == (WeeklyTime(4, time(16)), "#on-call")
     turns = (("jo",), ("bob",), ("jo", "bob"), ())
     assert rota.layers == (
-        Layer("1", turns, date(2026, 12, 7), time(9), WEEK, 1),
+        Layer("1", turns, date(2026, 12, 7), time(9), 0, 1, turn_months=1),
         Layer(
             "days",
             (("bob",),),
@@ -88,7 +91,9 @@ def test_a_rota_is_written_as_it_was_read(folder: Path) -> None:
         ('["jo", "bob", "jo+', '["joo", "bob", "jo+', 'rotas.primary.layers[1].people[1] names "joo"'),
         ('"jo+bob"', '"jo+nobody"', 'names "nobody", who isn\'t in [people]'),
         ('name = "days"', 'name = "1"', "rotas.primary.layers[2].name"),
-        ('turn = "12h"', 'turn = "monthly"', "must be daily, weekly, or a number of hours, days or weeks"),
+        ('turn = "12h"', 'turn = "yearly"', "must be daily, weekly, monthly, or a number of hours, days or weeks"),
+        ('channel = "#on-call"', 'channel = "on-call"', 'a channel such as "#on-call"'),
+        ('tell = ["changes", "09:00"]', 'tell = ["9:00"]', 'changes, or "09:00"'),
         ('turn = "12h"', 'turn = "0h"', "must be daily, weekly"),
         ("start = 2026-12-07\nhand_over", "start = 9\nhand_over", "must be a date, 2026-12-07"),
         ('"mon-tue 09:00-17:00"', '"weekdays"', 'as in "mon-fri 09:00-17:00"'),
@@ -125,9 +130,9 @@ def test_a_rung_is_a_rota_or_a_person(folder: Path, line: str, expected: str) ->
 
 
 def test_todays_file_stays_valid_and_its_rungs_reach_nobody(folder: Path) -> None:
-    policy = policy_from(read(folder, ""))
-    assert [(each.rota, each.person) for each in policy.rungs] == [(None, None)] * 4
-    assert policy.everyone_again == timedelta(minutes=60)
+    policy = clocks_from(read(folder, ""))
+    assert [(each.rota, each.person) for each in policy.chain] == [(None, None)] * 4
+    assert policy.again == timedelta(minutes=60)
     assert read(folder, "").on_call.public_holidays == "AU-NSW"
 
 
@@ -137,11 +142,11 @@ def test_a_rung_is_found_by_a_persons_name_or_its_own_contacts(folder: Path) -> 
         'name = "Engineering Manager"', 'name = "Max Power"\nphone = "+61 400 000 009"\nemail = "m@x.com"'
     )
     text = text.replace('role = "Primary On-Call"', 'role = "Primary On-Call"\nrota = "primary"')
-    policy = policy_from(read(folder, text=text))
-    assert policy.rungs[0].rota == "primary"
-    assert policy.rungs[2].person is not None
-    assert policy.rungs[2].person.id == "jo"
-    manager = policy.rungs[3].person
+    policy = clocks_from(read(folder, text=text))
+    assert policy.chain[0].rota == "primary"
+    assert policy.chain[2].person is not None
+    assert policy.chain[2].person.id == "jo"
+    manager = policy.chain[3].person
     assert manager is not None
     assert (manager.id, [str(each) for each in manager.contacts]) == (
         "max-power",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 
 from omc.errors import WrongUse
+from omc.judgement.escalation import Clocks, Rung
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.business import BusinessHours
 from omc.oncall.documents import explain_document
-from omc.oncall.escalation import Escalation, Policy, Rung, World, empty_rungs, escalation, mitigation_step
+from omc.oncall.escalation import Escalation, World, empty_rungs, escalation, mitigation_step
 from omc.oncall.model import WEEK, Layer, Rota
 from omc.oncall.public_holidays import public_holidays
 from omc.output import markdown, terminal
@@ -31,14 +33,18 @@ HOURS = BusinessHours(time(9), time(17), SYDNEY)
 MINUTES = (0, 15, 30, 45)
 
 
-def policy(*rungs: Rung) -> Policy:
+def rung(step: int, role: str, **who: Any) -> Rung:
+    return Rung(step, role, timedelta(minutes=MINUTES[step]), **{"name": "x", **who})
+
+
+def policy(*rungs: Rung) -> Clocks:
     made = rungs or (
-        Rung("Primary", "x", timedelta(0), rota="primary"),
-        Rung("Secondary", "x", timedelta(minutes=15), person=PERSONS["kim"]),
-        Rung("Tech lead", "x", timedelta(minutes=30), person=PERSONS["lee"]),
-        Rung("Manager", "x", timedelta(minutes=45), person=PERSONS["eve"]),
+        rung(0, "Primary", rota="primary"),
+        rung(1, "Secondary", person=PERSONS["kim"]),
+        rung(2, "Tech lead", person=PERSONS["lee"]),
+        rung(3, "Manager", person=PERSONS["eve"]),
     )
-    return Policy(made, timedelta(minutes=60), timedelta(minutes=30), HOURS)
+    return Clocks(made, timedelta(minutes=60), timedelta(minutes=30), HOURS.later, SYDNEY)
 
 
 def utc(*parts: int) -> datetime:
@@ -105,24 +111,24 @@ def test_a_rung_that_reaches_nobody_is_skipped_at_once_and_said_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rung", "expected"),
+    ("only", "expected"),
     [
         (
-            Rung("Primary", "Developer C", timedelta(0)),
+            rung(0, "Primary", name="Developer C"),
             "Developer C is neither a rota nor a person: set one of the two",
         ),
-        (Rung("Primary", "x", timedelta(0), rota="gone"), "There is no rota gone"),
-        (Rung("Primary", "x", timedelta(0), person=person("max")), "Max has no contact"),
+        (rung(0, "Primary", rota="gone"), "There is no rota gone"),
+        (rung(0, "Primary", person=person("max")), "Max has no contact"),
     ],
 )
-def test_each_way_to_reach_nobody_has_its_sentence(rung: Rung, expected: str) -> None:
-    (step, _) = escalation(policy(rung), WORLD, 2, NIGHT).steps
+def test_each_way_to_reach_nobody_has_its_sentence(only: Rung, expected: str) -> None:
+    (step, _) = escalation(policy(only), WORLD, 2, NIGHT).steps
     assert expected in (step.skipped or "")
-    assert expected in empty_rungs(policy(rung), WORLD, NIGHT)[0][1]
+    assert expected in empty_rungs(policy(only), WORLD, NIGHT)[0][1]
 
 
 def test_nobody_at_all_is_said_so() -> None:
-    found = escalation(policy(Rung("Primary", "x", timedelta(0))), WORLD, 1, NIGHT)
+    found = escalation(policy(rung(0, "Primary")), WORLD, 1, NIGHT)
     assert found.first_page is None
     assert found.steps[-1].skipped == "Nobody in the whole chain can be reached."
 
@@ -142,7 +148,7 @@ def test_the_second_clock_pages_the_next_rung_that_reaches_somebody() -> None:
     assert step is not None
     assert (step.at, step.role) == (NIGHT + timedelta(minutes=30), "Secondary")
     world = replace(WORLD, persons={name: one for name, one in PERSONS.items() if name != "kim"})
-    chain = policy(*policy().rungs[:1], Rung("Secondary", "x", timedelta(minutes=15)), *policy().rungs[2:])
+    chain = policy(*policy().chain[:1], rung(1, "Secondary"), *policy().chain[2:])
     step = mitigation_step(chain, world, 2, 0, NIGHT)
     assert step is not None
     assert step.role == "Tech lead"
@@ -163,7 +169,7 @@ def test_business_time_passes_over_nights_weekends_and_holidays() -> None:
 def test_a_calendar_without_business_days_is_an_error_and_not_an_endless_loop() -> None:
     closed = {date(2026, 1, 1) + timedelta(days=each): "closed" for each in range(1000)}
     with pytest.raises(ValueError, match="no business hours"):
-        BusinessHours(time(9), time(17), SYDNEY, closed).begin_of_next(NIGHT)
+        BusinessHours(time(9), time(17), SYDNEY, closed).later(NIGHT, timedelta())
 
 
 @pytest.mark.parametrize(
@@ -180,7 +186,7 @@ def test_no_place_has_no_holidays() -> None:
 
 
 def test_an_explanation_says_each_step_and_why_one_is_skipped() -> None:
-    chain = policy(*policy().rungs[:1], Rung("Secondary", "Developer B", timedelta(minutes=15)), *policy().rungs[2:])
+    chain = policy(*policy().chain[:1], rung(1, "Secondary", name="Developer B"), *policy().chain[2:])
     found = escalation(chain, WORLD, 2, NIGHT)
     document = explain_document(found, chain, WORLD, SYDNEY, ["The holidays are unknown."])
     shown = terminal.render(document, width=200)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from omc.model.pages import SHORT
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.model import WEEK, Layer, Override, Rota, WeeklyTime
-from omc.oncall.notices import NoticeKind, due_notices, duties, page_of
+from omc.oncall.notices import NoticeKind, due_notices, duties, page_of, recipient_of
 
 ROTA = Rota("primary", "Australia/Sydney", (Layer("1", (("jo",), ("bob",)), date(2026, 11, 2), time(9), WEEK),))
 HAND_OVER = datetime(2026, 11, 8, 22, tzinfo=UTC)
@@ -108,6 +108,32 @@ def test_another_version_of_the_rota_moves_shifts_too() -> None:
     now = HAND_OVER - 3 * DAY
     found = [each for each in due_notices(after, now - DAY, now, before=ROTA) if each.kind is NoticeKind.MOVED]
     assert {each.person for each in found} == {"jo", "bob"}
+
+
+def test_a_channel_is_told_who_is_on_call_at_each_change_or_at_a_time_of_day() -> None:
+    def told(rota: Rota, since: datetime, until: datetime) -> list[str]:
+        return [each.sentence for each in due_notices(rota, since, until) if each.kind is NoticeKind.ON_CALL]
+
+    announced = replace(ROTA, channel="#on-call")
+    before, after = HAND_OVER - timedelta(minutes=2), HAND_OVER + timedelta(minutes=3)
+    expected = "bob is on call in primary until Mon 16 Nov 09:00:00 AEDT (Sun 22:00 UTC)."
+    assert told(announced, before, after) == [f"{expected} Before: jo."]
+    assert told(announced, after, after + DAY) == told(ROTA, before, after) == []
+    recorded = HAND_OVER + DAY
+    override = Override("1", HAND_OVER, HAND_OVER + 2 * DAY, ("kim",), recorded_at=recorded)
+    taken = told(replace(announced, overrides=(override,)), recorded - DAY, recorded)
+    assert taken == ["kim is on call in primary until Wed 11 Nov 09:00:00 AEDT (Tue 22:00 UTC). Before: bob."]
+    at_nine = replace(announced, tell=("09:00",))
+    assert told(at_nine, before, after) == [expected]
+    assert len(told(at_nine, before, before + 3 * DAY)) == 3
+    empty = replace(at_nine, layers=())
+    assert told(empty, before, after)[0].startswith("Nobody is on call in primary until ")
+
+    [notice] = [each for each in due_notices(announced, before, after) if each.kind is NoticeKind.ON_CALL]
+    channel = recipient_of(notice, {})
+    assert channel is not None
+    assert page_of(notice, channel, "staging").methods == (ContactMethod(Channel.SLACK, "#on-call"),)
+    assert notice.key == "notice:primary:on-call:channel:20261108t220000z:changes"
 
 
 def test_a_change_far_ahead_is_told_when_it_is_made() -> None:

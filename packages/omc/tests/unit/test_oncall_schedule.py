@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
@@ -154,6 +155,39 @@ def test_one_of_a_group_is_replaced_and_the_others_stay() -> None:
     pair = Layer("1", (("jo", "bob"),), MONDAY, time(9), WEEK)
     made = rota(pair, overrides=(override(1, "2026-11-03 09:00", "2026-11-04 09:00", "kim", instead_of="jo"),))
     assert who(made, "2026-11-03 10:00") == ("bob", "kim")
+
+
+def test_who_takes_anothers_place_is_on_call_only_while_that_one_would_be() -> None:
+    """From the middle of jo's week to the middle of bob's."""
+    made = rota(WEEKLY, overrides=(override(1, "2026-11-06 09:00", "2026-11-12 09:00", "kim", instead_of="jo"),))
+    assert who(made, "2026-11-06 09:00") == ("kim",)
+    assert who(made, "2026-11-09 08:59") == ("kim",)
+    assert who(made, "2026-11-09 09:00") == ("bob",)
+    above = override(2, "2026-11-07 09:00", "2026-11-08 09:00", "ann", instead_of="kim")
+    assert who(rota(WEEKLY, overrides=(*made.overrides, above)), "2026-11-07 09:00") == ("ann",)
+
+
+def test_a_months_turn_begins_on_the_day_of_the_first_or_the_months_last() -> None:
+    monthly = rota(Layer("1", (("jo",), ("bob",)), date(2026, 1, 31), time(9), 0, turn_months=1))
+    begins = [each.begin for each in shifts(monthly, at("2026-02-01 00:00"), at("2026-06-15 00:00"))]
+    assert begins[1:] == [at(f"2026-{each} 09:00") for each in ("02-28", "03-31", "04-30", "05-31")], (
+        "at the same local time on either side of the clock change in April"
+    )
+    assert [who(monthly, f"2026-{each} 09:00") for each in ("02-27", "02-28", "03-31")] == [("jo",), ("bob",), ("jo",)]
+
+
+def test_turns_that_days_without_hours_swallow_are_reported() -> None:
+    """Friday's person isn't on call on Monday again by chance alone: seven turns a week for five days."""
+    daily = Layer("1", (("jo",), ("bob",)), MONDAY, time(9), DAY, windows=windows_of("mon-fri 09:00-17:00"))
+    fortnight = at("2026-11-02 09:00"), at("2026-11-16 09:00")
+    found = {each.kind: each.sentence for each in problems_of(rota(daily), {}, {}, *fortnight)}
+    assert found[Kind.OUTSIDE] == (
+        "4 of 14 turns of primary, 1 lie wholly outside of its hours, the first is bob's on "
+        "Sat 07 Nov 09:00:00 AEDT (Fri 22:00 UTC): turns go on over days without hours, so not everybody has as many "
+        "shifts."
+    )
+    always = replace(daily, windows=())
+    assert Kind.OUTSIDE not in {each.kind for each in problems_of(rota(always), {}, {}, *fortnight)}
 
 
 def test_a_shift_under_an_override_isnt_cut_by_hand_overs_that_nobody_sees() -> None:

@@ -12,11 +12,11 @@ import pytest
 
 from omc.config import load
 from omc.facts.alarms import Alarm, Alarms
-from omc.responder.alerts import Alert
+from omc.responder.alerts import Alert, Hold
 from omc.responder.intake import envelope
 from omc.responder.intake.reading import Context
 from omc.responder.model import Notification
-from omc.responder.reconcile import GRACE, missed
+from omc.responder.reconcile import GRACE, missed, unmuted
 
 NOW = datetime(2026, 11, 30, 1, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[4]
@@ -83,7 +83,6 @@ def test_an_alarm_that_nobody_told_is_found_as_the_change_that_its_message_would
         (alarm(), True),
         (alarm("OK"), False),
         (alarm(acts=False), False),
-        (alarm(suppressed_by="deploying"), False),
         (alarm(since=NOW - GRACE + timedelta(seconds=1)), False),
         (alarm(name="somebody-elses", arn=ARN.replace(NAME, "somebody-elses")), False),
         (replace(alarm("INSUFFICIENT_DATA"), record={"TreatMissingData": "missing"}), False),
@@ -91,6 +90,28 @@ def test_an_alarm_that_nobody_told_is_found_as_the_change_that_its_message_would
 )  # fmt: skip
 def test_what_is_no_news_is_left_alone(given: Alarm, is_known: bool) -> None:
     assert found(given, known=alert(own_message(), is_firing=True) if is_known else {}) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "rules", "label"),
+    [
+        (alarm(actions=("arn:topic",), acts=False), {}, {"actions": "off"}),
+        (alarm(), {NAME: "sunday"}, {"muted_by": "sunday"}),
+        (alarm(suppressed_by="deploying", suppression="Alarm"), {}, {"suppressed_by": "Alarm"}),
+    ],
+)
+def test_what_cloudwatch_mutes_is_found_too_says_so_and_is_known_once_it_is_unmuted(
+    given: Alarm, rules: dict[str, str], label: dict[str, str]
+) -> None:
+    [change] = missed(Alarms((given,)), STAGING, {}, NOW, rules)
+    assert label.items() <= change.labels.items()
+    [held] = alert(change, is_firing=True).values()
+    known = {held.key: replace(held, hold=Hold("mute", "what mutes it"))}
+    assert unmuted(Alarms((given,)), known, rules) == []
+    assert unmuted(Alarms((alarm(),)), known, {}) == [held.key]
+    assert unmuted(Alarms((alarm(),)), {held.key: held}, {}) == [], "it isn't held"
+    ended = replace(given, state="OK")
+    assert [each.state for each in missed(Alarms((ended,)), STAGING, known, NOW, rules)] == ["ended"]
 
 
 def test_an_alarm_that_ended_while_nobody_was_there_ends_its_alert() -> None:

@@ -17,7 +17,7 @@ from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, refuse_server, segment
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import Period, environment_option
-from omc.cli.show import OUTPUT, show
+from omc.cli.show import OUTPUT, environment_and_output, show
 from omc.config import Environment, Stack, environment_of, load
 from omc.engine.actors import Actor, actor_of
 from omc.engine.github import refuse_fleeting_record
@@ -54,9 +54,7 @@ def token() -> None:
 @click.option("--role", type=ROLES, required=True, help=MEANINGS)
 @click.option("--expires", type=LIFETIME, help="After how long it is worth nothing: 90d, 12h.  [default: never]")
 @click.option("--person", help="Whose it is, by the name of her table in [people]: she acknowledges with it.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def create(
     context: click.Context,
     name: str,

@@ -136,7 +136,7 @@ COMMANDS: Mapping[str, str] = {
         logs DescribeLogStreams GetLogEvents
         s3 ListObjectsV2""",
     "notify test": """
-        sns Publish""",
+        sns CheckIfPhoneNumberIsOptedOut Publish""",
     "doctor": """
         acm DescribeCertificate
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource
@@ -150,15 +150,18 @@ COMMANDS: Mapping[str, str] = {
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
         sns ListSubscriptionsByTopic""",
+    "doctor --test-page": """
+        sns ListSubscriptionsByTopic ListTopics Publish
+        sqs GetQueueAttributes GetQueueUrl""",
     "serve": """
         acm DescribeCertificate
         cloudtrail LookupEvents
-        cloudwatch DescribeAlarms GetMetricData ListTagsForResource PutMetricData
+        cloudwatch DescribeAlarms GetAlarmMuteRule GetMetricData ListAlarmMuteRules ListTagsForResource PutMetricData
         ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTasks ListServiceDeployments
         ecs ListTasks
         elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
         logs GetQueryResults StartQuery StopQuery
-        sns ConfirmSubscription Publish
+        sns CheckIfPhoneNumberIsOptedOut ConfirmSubscription Publish
         sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""

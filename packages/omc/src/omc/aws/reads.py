@@ -28,6 +28,7 @@ ALSO_READS = frozenset(
         ("logs", "StartQuery"),  # starts a reading; nothing of the account's changes
         ("logs", "StopQuery"),
         ("logs", "TestMetricFilter"),
+        ("sns", "CheckIfPhoneNumberIsOptedOut"),
         ("iam", "SimulatePrincipalPolicy"),  # says what would be allowed, and does none of it
     }
 )

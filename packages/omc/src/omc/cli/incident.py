@@ -25,7 +25,7 @@ from omc.cli.incident_response import (
     update,
 )
 from omc.cli.options import environment_option
-from omc.cli.show import OUTPUT
+from omc.cli.show import OUTPUT, environment_and_output
 from omc.cli.show import show as show_document
 from omc.incidents.contacts import called_for
 from omc.incidents.document import incident_document, incidents_document
@@ -90,9 +90,7 @@ def list_incidents(context: click.Context, env: str | None, everything: bool, ou
 
 @incident.command()
 @NUMBER
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def show(context: click.Context, number: int, env: str | None, output: str) -> None:
     """One incident: how it is now, and each of its events.
 
@@ -108,9 +106,7 @@ def show(context: click.Context, number: int, env: str | None, output: str) -> N
 @incident.command()
 @NUMBER
 @click.argument("level", type=LEVEL, metavar="SEVERITY")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def severity(context: click.Context, number: int, level: int, env: str | None, output: str) -> None:
     """Change the severity of an open incident that is worse, or less bad, than was thought. A SEV-1 pages everybody.
 
@@ -125,9 +121,7 @@ def severity(context: click.Context, number: int, level: int, env: str | None, o
 @incident.command()
 @NUMBER
 @click.argument("text")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def note(context: click.Context, number: int, text: str, env: str | None, output: str) -> None:
     """Write down what you see or do, when you do it. Also what is learnt after the end.
 

@@ -12,8 +12,7 @@ from omc.api_client.http import configured, refuse_server
 from omc.api_client.incidents import ServerDesk
 from omc.cli.incident_desk import opened_desk
 from omc.cli.incident_options import LENGTH, NUMBER, OpenRecord, opened_record, person_named, tell
-from omc.cli.options import environment_option
-from omc.cli.show import OUTPUT
+from omc.cli.show import environment_and_output
 from omc.cli.show import show as show_document
 from omc.config import environment_of, load
 from omc.errors import Refused, WrongUse
@@ -47,9 +46,7 @@ DUE_AT = time(9)
 )
 @click.option("--state", type=click.Choice(POSTMORTEM_STATES), help="Where it stands.")
 @GITHUB
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def postmortem(
     context: click.Context,
     number: int,
@@ -140,9 +137,7 @@ def _publish(record: OpenRecord, number: int) -> None:
 @click.option("--link", help="Where else it is kept: an issue's address.")
 @click.option("--done", metavar="ID", help="This one is done.")
 @GITHUB
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def action(
     context: click.Context,
     number: int,
@@ -204,9 +199,7 @@ def _due(day: datetime, zone: str) -> datetime:
 @click.option(
     "--since", type=LENGTH, default="90d", show_default=True, metavar="PERIOD", help="Opened within 30d, 90d."
 )
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def stats(context: click.Context, since: timedelta, env: str | None, output: str) -> None:
     """How long incidents took to be acknowledged, mitigated and resolved; who was paged how often, at night, for what.
 

@@ -8,8 +8,8 @@ import click
 
 from omc.cli.incident_desk import opened_desk
 from omc.cli.incident_options import LENGTH, LEVEL, LEVELS, NUMBER, person_named, tell
-from omc.cli.options import INCIDENT_NUMBER, environment_option
-from omc.cli.show import OUTPUT
+from omc.cli.options import INCIDENT_NUMBER
+from omc.cli.show import environment_and_output
 from omc.config.status_tables import StatusTable
 from omc.errors import WrongUse
 from omc.incidents.events import AlertLeft, Mitigated, Reopened, RoleAssigned, SnoozeEnded, UpdateSent
@@ -19,9 +19,7 @@ from omc.times import format_duration, format_time
 
 @click.command()
 @NUMBER
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def ack(context: click.Context, number: int, env: str | None, output: str) -> None:
     """Take an incident: nobody else is paged, until it should have been mitigated or nothing follows.
 
@@ -39,9 +37,7 @@ def ack(context: click.Context, number: int, env: str | None, output: str) -> No
 @NUMBER
 @click.argument("role", type=click.Choice(ROLES))
 @click.argument("person")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def assign(context: click.Context, number: int, role: str, person: str, env: str | None, output: str) -> None:
     """Give somebody a part in an incident: lead, communications (who tells customers) or scribe.
 
@@ -59,9 +55,7 @@ def assign(context: click.Context, number: int, role: str, person: str, env: str
 @click.command()
 @NUMBER
 @click.argument("how")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def mitigate(context: click.Context, number: int, how: str, env: str | None, output: str) -> None:
     """Say that users are served again, and by what; the cause may be there still. Nobody is paged any more.
 
@@ -78,9 +72,7 @@ def mitigate(context: click.Context, number: int, how: str, env: str | None, out
 @NUMBER
 @click.argument("how")
 @click.option("--override", metavar="REASON", help="Although alerts fire, or health isn't verified: why.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def resolve(context: click.Context, number: int, how: str, override: str | None, env: str | None, output: str) -> None:
     """End an incident: users are served again, and by what. One that came from alerts ends only when these have been
     quiet for 15 minutes and the checks of health say that all is well; it does so by itself.
@@ -98,9 +90,7 @@ def resolve(context: click.Context, number: int, how: str, override: str | None,
 @click.command()
 @NUMBER
 @click.argument("why")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def reopen(context: click.Context, number: int, why: str, env: str | None, output: str) -> None:
     """Open a resolved incident again: it is back, or it was not over. People are paged from the beginning.
 
@@ -119,9 +109,7 @@ def reopen(context: click.Context, number: int, why: str, env: str | None, outpu
 @click.option("--until", "moment", metavar="TIME", help="Until 2026-12-01T09:00+11:00.")
 @click.option("--until-business-hours", is_flag=True, help="Until the next business hours begin.")
 @click.option("--if-still-firing", is_flag=True, help="At its end people are paged only where an alert still fires.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def snooze(
     context: click.Context,
     number: int,
@@ -160,9 +148,7 @@ def _moment(text: str) -> datetime:
 
 @click.command()
 @NUMBER
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def unsnooze(context: click.Context, number: int, env: str | None, output: str) -> None:
     """End a snooze before its time: people are paged from the beginning.
 
@@ -178,9 +164,7 @@ def unsnooze(context: click.Context, number: int, env: str | None, output: str) 
 @NUMBER
 @click.argument("people", nargs=-1, required=True, metavar="PERSON…")
 @click.option("--why", default="", help="What you want of them.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def page(context: click.Context, number: int, people: tuple[str, ...], why: str, env: str | None, output: str) -> None:
     """Page people now, whoever is on call: by their names in [people].
 
@@ -196,9 +180,7 @@ def page(context: click.Context, number: int, people: tuple[str, ...], why: str,
 
 @click.command()
 @NUMBER
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def escalate(context: click.Context, number: int, env: str | None, output: str) -> None:
     """Page the next in the chain now, before its time.
 
@@ -223,9 +205,7 @@ def escalate(context: click.Context, number: int, env: str | None, output: str) 
     help=f"How one is, for customers: {', '.join(COMPONENT_STATES)}. Without, by the incident's alerts and severity.",
 )
 @click.option("--elsewhere", is_flag=True, help="They were told in another way: record it, and put it in no feed.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def update(
     context: click.Context,
     number: int,
@@ -283,9 +263,7 @@ def _told(incident: Incident, status: StatusTable) -> str:
 @click.command()
 @NUMBER
 @click.option("--into", type=INCIDENT_NUMBER, required=True, metavar="NUMBER", help="In which it goes on.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def merge(context: click.Context, number: int, into: int, env: str | None, output: str) -> None:
     """Have an incident go on in another one, with the alerts that fire. omc incident unmerge takes that back.
 
@@ -299,9 +277,7 @@ def merge(context: click.Context, number: int, into: int, env: str | None, outpu
 
 @click.command()
 @NUMBER
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def unmerge(context: click.Context, number: int, env: str | None, output: str) -> None:
     """Undo a merging: the incident goes on by itself, with the alerts that came from it and still fire.
 
@@ -318,9 +294,7 @@ def unmerge(context: click.Context, number: int, env: str | None, output: str) -
 @click.argument("summary")
 @click.option("--alert", "keys", multiple=True, required=True, metavar="KEY", help="One that goes with it; repeatable.")
 @click.option("--severity", type=LEVEL, help=f"{LEVELS}. Default: as it is.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def split(
     context: click.Context,
     number: int,
@@ -343,9 +317,7 @@ def split(
 @click.command()
 @NUMBER
 @click.argument("key")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def detach(context: click.Context, number: int, key: str, env: str | None, output: str) -> None:
     """Say that an alert doesn't belong to an incident.
 

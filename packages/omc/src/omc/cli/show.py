@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from omc.cli.options import environment_option
 from omc.output.gate import echo, has_colour, width_of
 from omc.output.gate import page as through_pager
 from omc.output.json import to_json
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
     from omc.output.document import Document
 
 OUTPUT = click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)
+
+
+def environment_and_output(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--env`` and ``--output``, by which most commands end, and the context before their own parameters."""
+    return environment_option(OUTPUT(click.pass_context(command)))
 
 
 def show(document: Document, output: str, *, page: bool = False) -> None:

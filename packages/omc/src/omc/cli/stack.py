@@ -9,8 +9,7 @@ from typing import Any
 import click
 from msgspec import structs
 
-from omc.cli.options import environment_option
-from omc.cli.show import OUTPUT
+from omc.cli.show import environment_and_output
 from omc.cli.show import show as print_document
 from omc.config import Environment, Stack, environment_of, load
 from omc.config.tables import Responder
@@ -29,9 +28,7 @@ def stack() -> None:
 
 
 @stack.command()
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def show(context: click.Context, env: str | None, output: str) -> None:
     """Print the stack file resolved: every name, limit, threshold, window and clock. Asks AWS nothing.
 

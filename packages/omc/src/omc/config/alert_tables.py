@@ -117,6 +117,18 @@ class AlertsTable(Table, frozen=True, kw_only=True):
             example=60,
         ),
     ] = 30
+    old_news_minutes: Annotated[
+        int,
+        key(
+            "What fired so long ago and has ended since is written down and pages nobody. What fires still is told, "
+            "whatever its age. Half an hour is twice the time after which an incident is over by itself: whoever is "
+            "called later finds nothing.",
+            least=1,
+            most=1440,
+            unit="minutes",
+            example=60,
+        ),
+    ] = 30
     unknown_severity: Annotated[
         int,
         key("The severity of an alert that says none, by its message or its tags.", least=1, most=3, example=3),

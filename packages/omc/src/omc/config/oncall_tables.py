@@ -13,7 +13,9 @@ _PERSON = r"[a-z][a-z0-9-]{0,31}"
 _DAY, _CLOCK = "(?:mon|tue|wed|thu|fri|sat|sun)", "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 HOURS = rf"{_DAY}(?:-{_DAY})? {_CLOCK}-{_CLOCK}|{_DAY} {_CLOCK}-{_DAY} {_CLOCK}"
 WEEKLY_TIME = rf"{_DAY} {_CLOCK}"
-TURN = r"daily|weekly|[1-9][0-9]{0,3}[hdw]"
+TURN = r"daily|weekly|monthly|[1-9][0-9]{0,3}[hdw]"
+TELL = rf"changes|{_CLOCK}"
+CHANNEL = r"#[^\s]+"
 AHEAD = r"[1-9][0-9]{0,4}[mhd]"
 
 
@@ -60,9 +62,10 @@ class LayerTable(Table, frozen=True, kw_only=True):
     turn: Annotated[
         str,
         key(
-            "How long a turn is, on the wall clock.",
+            "How long a turn is, on the wall clock. A monthly one begins on the day of the month of `start`, or on the "
+            "last where a month has no such day.",
             pattern=TURN,
-            allowed="daily, weekly, or a number of hours, days or weeks such as 12h, 3d or 2w",
+            allowed="daily, weekly, monthly, or a number of hours, days or weeks such as 12h, 3d or 2w",
             default='`"weekly"`',
             example="2w",
         ),
@@ -176,4 +179,30 @@ class RotaTable(Table, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    channel: (
+        Annotated[
+            str,
+            key(
+                "A Slack channel that is told who is on call.",
+                pattern=CHANNEL,
+                allowed='a channel such as "#on-call"',
+                default="none",
+                example="#on-call",
+            ),
+        ]
+        | None
+    ) = None
+    tell: Annotated[
+        tuple[
+            Annotated[str, key("At each change, or at a time of day.", pattern=TELL, allowed='changes, or "09:00"')],
+            ...,
+        ],
+        key(
+            "When that channel is told: at each change of who is on call, at local times of each day, or both.",
+            min_length=1,
+            allowed='["changes"], times of day such as ["09:00"], or both',
+            default='`["changes"]`',
+            example=["09:00", "17:00"],
+        ),
+    ] = ("changes",)
     layers: Annotated[tuple[LayerTable, ...], key("See below.", min_length=1)]

@@ -45,6 +45,11 @@ class Alarm:
     record: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """All that CloudWatch says of it, in its own words."""
 
+    @property
+    def is_switched_off(self) -> bool:
+        """There is an action for ALARM, and none is taken."""
+        return bool(self.actions) and not self.acts
+
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
@@ -82,6 +87,14 @@ def read_alarms(aws: Gateway) -> Alarms:
     wanting = sorted({_wants_more(alarm) for alarm in alarms if alarm.state == "ALARM"} - {""})
     ordered = tuple(sorted(tagged, key=lambda alarm: alarm.name))
     return Alarms(ordered, autoscaling=len(alarms) - len(ours), wanting=tuple(wanting))
+
+
+def read_alarm(aws: Gateway, name: str) -> Alarm | None:
+    """One alarm, without its tags; None where there is none of this name."""
+    answer = aws.client("cloudwatch").describe_alarms(AlarmNames=[name], AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    found = [_alarm(payload, "metric") for payload in answer.get("MetricAlarms", [])]
+    found += [_alarm(payload, "composite") for payload in answer.get("CompositeAlarms", [])]
+    return found[0] if found else None
 
 
 def _wants_more(alarm: Alarm) -> str:

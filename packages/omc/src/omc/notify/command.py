@@ -14,7 +14,7 @@ import click
 from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, segment
 from omc.cli.options import environment_option
-from omc.cli.show import OUTPUT, show
+from omc.cli.show import environment_and_output, show
 from omc.config import Stack, environment_of, load
 from omc.engine.github import refuse_fleeting_record
 from omc.engine.processes import this_process
@@ -22,7 +22,8 @@ from omc.errors import WrongUse
 from omc.model.pages import Page
 from omc.model.people import ContactMethod
 from omc.notify.model import FallOver, log_from, next_attempt
-from omc.notify.trials import methods_of, trial_page
+from omc.notify.recipients import methods_of
+from omc.notify.trials import trial_page
 from omc.output import echo, line
 from omc.output.document import Document
 from omc.store.location import locate_store
@@ -53,9 +54,7 @@ def notify() -> None:
 @notify.command()
 @click.option("--to", "target", required=True, metavar="WHO", help="A person, a channel (#incidents) or a contact.")
 @click.option("--each", is_flag=True, help="Try every contact method of the person, not only until one works.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def test(context: click.Context, target: str, env: str | None, output: str, each: bool) -> int:
     """Send a test page and show how long each hop took. Whether it arrived only the person can say.
 
@@ -105,9 +104,7 @@ def _try_through(server: Server, environment: str, target: str, *, each: bool) -
 
 @notify.command()
 @click.option("--failed", is_flag=True, help="Only those that no method took.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def outbox(context: click.Context, env: str | None, output: str, failed: bool) -> None:
     """The pages that wait to be sent, and those that failed, the newest first.
 

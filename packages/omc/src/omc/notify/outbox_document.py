@@ -30,14 +30,15 @@ def outbox_document(rows: Sequence[OutboxRow], now: datetime, zone: str, *, only
 
 def trial_document(recipient: str, rows: Sequence[OutboxRow], zone: str) -> Document:
     """Test pages: each hop with the time that it took, and how it ended. With several, the worst of them is said."""
-    hops = [_hops(row, zone) for row in rows]
+    hops = [hops_of(row, zone) for row in rows]
     table = Table(("hop", "outcome", "at", "time"), tuple(hop for some in hops for hop in some))
-    worst = max((_verdict(row) for row in rows), key=lambda verdict: ORDER.index(verdict.status.severity))
+    worst = max((verdict_of(row) for row in rows), key=lambda verdict: ORDER.index(verdict.status.severity))
     data = {"pages": [_data(row) for row in rows]}
     return Document(f"Test page to {recipient}", (table,), verdict=worst, data=data)
 
 
-def _hops(row: OutboxRow, zone: str) -> list[Row]:
+def hops_of(row: OutboxRow, zone: str) -> list[Row]:
+    """A page's way: when it was written, and each attempt with the time that it took."""
     hops = [Row(("outbox", "written", format_time(row.created_at, zone), ""))]
     previous = row.created_at
     for entry in current(log_from(row.log)):
@@ -48,7 +49,8 @@ def _hops(row: OutboxRow, zone: str) -> list[Row]:
     return hops
 
 
-def _verdict(row: OutboxRow) -> Verdict:
+def verdict_of(row: OutboxRow) -> Verdict:
+    """How a page's way ended."""
     page, log = from_json(Page, row.page), current(log_from(row.log))
     tried = in_vain(page, log) if log else "Nobody has tried yet."
     if row.state == SENT:

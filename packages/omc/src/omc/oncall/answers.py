@@ -12,7 +12,7 @@ from omc.oncall import documents
 from omc.oncall.escalation import World, empty_rungs, escalation
 from omc.oncall.events import RotaRecord
 from omc.oncall.feeds import person_feed, rota_feed
-from omc.oncall.lookups import policy_of, rota_in
+from omc.oncall.lookups import clocks_of, rota_in
 from omc.oncall.problems import Kind, Problem, problems_of
 from omc.oncall.schedule import on_call, shifts
 from omc.output.document import Document
@@ -37,9 +37,9 @@ def schedule_answer(world: World, record: RotaRecord, name: str, first: datetime
 
 def explain_answer(world: World, stack: Stack, severity: int, moment: datetime) -> Document:
     """Who would be paged when; nobody, where ``data`` says that the first page is none."""
-    policy, notes = policy_of(stack, moment)
-    found = escalation(policy, world, severity, moment)
-    return documents.explain_document(found, policy, world, stack.time_zone, notes)
+    clocks, notes = clocks_of(stack, moment)
+    found = escalation(clocks, world, severity, moment)
+    return documents.explain_document(found, clocks, world, stack.time_zone, notes)
 
 
 def gaps_answer(world: World, stack: Stack, now: datetime, end: datetime) -> Document:
@@ -47,8 +47,8 @@ def gaps_answer(world: World, stack: Stack, now: datetime, end: datetime) -> Doc
     found = [
         each for rota in world.rotas.values() for each in problems_of(rota, world.persons, world.verified, now, end)
     ]
-    policy, _ = policy_of(stack, now)
-    for rung, reason in empty_rungs(policy, world, now):
+    clocks, _ = clocks_of(stack, now)
+    for rung, reason in empty_rungs(clocks, world, now):
         found.append(Problem(Kind.EMPTY_STEP, "", f"{rung.role} would be skipped now: {reason}"))
     return documents.problems_document(found, now, end, stack.time_zone)
 

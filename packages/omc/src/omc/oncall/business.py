@@ -34,10 +34,6 @@ class BusinessHours:
         opens, closes = self._next(at)
         return opens <= at < closes
 
-    def begin_of_next(self, at: datetime) -> datetime:
-        """The moment itself where they are open then, else when they open next."""
-        return max(at, self._next(at)[0])
-
     def later(self, at: datetime, length: timedelta) -> datetime:
         """The moment at which so much time within business hours has passed since ``at``; a moment at which they are
         open. Time outside of them doesn't count."""

@@ -21,7 +21,7 @@ from omc.oncall.events import Imported, OverrideAdded, RotaPayload, RotaRecord, 
 from omc.oncall.imports.draft import Draft, changes
 from omc.oncall.lookups import Ground, rota_in
 from omc.oncall.model import Rota, Shift
-from omc.oncall.schedule import on_call
+from omc.oncall.schedule import on_call, shifts
 from omc.output.document import Document
 from omc.store.database import open_store
 from omc.times import format_time
@@ -64,6 +64,7 @@ def swap(ground: Ground, name: str, when: When, taker: str, whose: str | None, r
 
     def decide(rota: Rota) -> RotaPayload:
         if when.begin is not None and when.end is not None:
+            _ensure_on_call(rota, whose, when.begin, when.end)
             return OverrideAdded(when.begin, when.end, (taker,), whose, reason=reason)
         moment = when.at or ground.now
         tile = on_call(rota, moment)
@@ -76,6 +77,25 @@ def swap(ground: Ground, name: str, when: When, taker: str, whose: str | None, r
         return OverrideAdded(max(tile.begin, ground.now), tile.end, (taker,), replaced, reason=reason)
 
     return decide
+
+
+def override(payload: OverrideAdded) -> Decide:
+    """What is recorded where somebody else is put on call."""
+
+    def decide(rota: Rota) -> RotaPayload:
+        if payload.begin < payload.end:
+            _ensure_on_call(rota, payload.instead_of, payload.begin, payload.end)
+        return payload
+
+    return decide
+
+
+def _ensure_on_call(rota: Rota, whose: str | None, begin: datetime, end: datetime) -> None:
+    """``Refused`` where somebody's place is to be taken who isn't on call for a moment of it."""
+    tiles = shifts(rota, begin, end)
+    if whose is not None and not any(isinstance(each, Shift) and whose in each.people for each in tiles):
+        when = f"from {format_time(begin, rota.zone)} to {format_time(end, rota.zone)}"
+        raise Refused(f"{whose} isn't on call in {rota.name} {when}; nobody can take that place. Nothing was recorded.")
 
 
 def _replaced(shift: Shift, taker: str, whose: str | None) -> str:

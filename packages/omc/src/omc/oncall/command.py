@@ -12,7 +12,7 @@ import click
 from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, segment
 from omc.cli.options import environment_option
-from omc.cli.show import OUTPUT, show
+from omc.cli.show import environment_and_output, show
 from omc.config import load
 from omc.engine.actors import actor_or_user
 from omc.errors import WrongUse
@@ -56,9 +56,7 @@ def oncall() -> None:
 
 @oncall.command()
 @AT
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def now(context: click.Context, at: str, env: str | None, output: str) -> None:
     """Who is on call in each rota, until when, and how they are reached. Exit code 1 where nobody is.
 
@@ -83,9 +81,7 @@ def now(context: click.Context, at: str, env: str | None, output: str) -> None:
 @ROTA
 @FROM
 @click.option("--days", type=click.IntRange(1, 800), default=28, show_default=True, help="How many of them.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def schedule(context: click.Context, name: str, begin: str | None, days: int, env: str | None, output: str) -> None:
     """The shifts of a rota, its gaps, and what was recorded of it with its numbers.
 
@@ -111,11 +107,9 @@ def schedule(context: click.Context, name: str, begin: str | None, days: int, en
 @click.argument("people", metavar="PERSON[+PERSON]")
 @click.option("--from", "begin", metavar="TIME", required=True, help="When it begins.")
 @click.option("--to", "end", metavar="TIME", required=True, help="When it ends.")
-@click.option("--instead-of", metavar="PERSON", help="Only this one's place is taken; others stay on call.")
+@click.option("--instead-of", metavar="PERSON", help="Only this one's place, while she is on call.")
 @REASON
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def override(
     context: click.Context,
     name: str,
@@ -149,7 +143,7 @@ def override(
         reason=reason,
     )
     actor = actor_or_user(ground.environment)
-    show(changing.record_event(ground, name, actor, lambda _rota: payload), output)
+    show(changing.record_event(ground, name, actor, changing.override(payload)), output)
 
 
 @oncall.command()
@@ -160,9 +154,7 @@ def override(
 @click.option("--for", "whose", metavar="PERSON", help="Whose shift, where several are on call.")
 @click.option("--by", metavar="PERSON", help="Who takes it.  [default: you, as [people] knows you]")
 @REASON
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def take(
     context: click.Context,
     name: str,
@@ -203,9 +195,7 @@ def take(
 @TO
 @click.option("--for", "whose", metavar="PERSON", help="Whose shift.  [default: yours, as [people] knows you]")
 @REASON
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def cover(
     context: click.Context,
     name: str,
@@ -250,9 +240,7 @@ def _times(when: When) -> dict[str, str | None]:
 @ROTA
 @click.argument("number", type=click.IntRange(1, 10**9))
 @REASON
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def undo(context: click.Context, name: str, number: int, reason: str, env: str | None, output: str) -> None:
     """Undo an override or an import, by the number that omc oncall schedule shows.
 
@@ -275,9 +263,7 @@ def undo(context: click.Context, name: str, number: int, reason: str, env: str |
 @oncall.command()
 @AT
 @click.option("--severity", type=SEVERITIES, default=2, show_default=True)
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def explain(context: click.Context, at: str, severity: int, env: str | None, output: str) -> None:
     """Who would be paged when, step by step, by an alarm at a time. Exit code 1 where nobody would.
 
@@ -300,9 +286,7 @@ def explain(context: click.Context, at: str, severity: int, env: str | None, out
 
 @oncall.command()
 @click.option("--weeks", type=click.IntRange(1, 104), default=6, show_default=True, help="How far ahead.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def gaps(context: click.Context, weeks: int, env: str | None, output: str) -> None:
     """Every gap, whoever can't be reached, and what clock changes do, in the coming weeks. Exit code 1 where a page
     would reach nobody.
@@ -331,9 +315,7 @@ def gaps(context: click.Context, weeks: int, env: str | None, output: str) -> No
 @click.option("--person", "aliases", metavar="THEIRS=OURS", multiple=True, help="Who somebody of it is in [people].")
 @click.option("--weeks", type=click.IntRange(1, 52), default=4, show_default=True, help="So far differences are shown.")
 @click.option("--yes", is_flag=True, help="Record it; else only the difference is shown.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def import_(
     context: click.Context,
     source: str,
@@ -543,9 +525,7 @@ def subscribe(context: click.Context, name: str | None, person: str | None, env:
 
 
 @oncall.command()
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def subscriptions(context: click.Context, env: str | None, output: str) -> None:
     """The addresses at which calendars are read, the oldest first. Their secrets are kept nowhere.
 
@@ -591,9 +571,7 @@ def unsubscribe(context: click.Context, address: str, reason: str, env: str | No
 @oncall.command()
 @click.argument("other", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--weeks", type=click.IntRange(1, 52), default=8, show_default=True, help="So far ahead.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def diff(context: click.Context, other: Path, weeks: int, env: str | None, output: str) -> None:
     """What would change if another stack file took this one's place: who is on call when, overrides included.
 

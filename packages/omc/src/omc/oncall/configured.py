@@ -11,14 +11,15 @@ from omc.config.model import Stack
 from omc.config.oncall_tables import LayerTable, RotaTable
 from omc.config.people import canonical_name
 from omc.config.tables import Responder
+from omc.judgement.escalation import Clocks, Rung
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.business import BusinessHours
-from omc.oncall.escalation import Policy, Rung
 from omc.oncall.model import DAY, NOBODY, WEEK, Group, Layer, Rota, WeeklyTime, WeeklyWindow
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UNITS = {"m": 60, "h": 3600, "d": DAY, "w": WEEK}
 _TURNS = {"daily": DAY, "weekly": WEEK}
+MONTHLY = "monthly"
 
 
 def rotas_from(stack: Stack) -> dict[str, Rota]:
@@ -35,19 +36,22 @@ def rota_from(name: str, table: RotaTable, zone: str) -> Rota:
         editors=table.editors,
         remind_minutes=tuple(_seconds(each) // 60 for each in table.remind),
         summary=weekly_time(table.summary) if table.summary else None,
+        channel=table.channel or "",
+        tell=table.tell,
     )
 
 
-def policy_from(stack: Stack, holidays: Mapping[date, str] | None = None) -> Policy:
-    """``[on_call]`` with its people found."""
+def clocks_from(stack: Stack, holidays: Mapping[date, str] | None = None) -> Clocks:
+    """``[on_call]`` with its people found. ``holidays``: the days without business hours, with their names."""
     on_call = stack.on_call
     begin, end = on_call.business_hours
     hours = BusinessHours(_plain(begin), _plain(end), stack.time_zone, holidays or {})
-    return Policy(
-        tuple(_rung(each, stack.persons) for each in on_call.chain),
+    return Clocks(
+        tuple(_rung(step, each, stack.persons) for step, each in enumerate(on_call.chain)),
         timedelta(minutes=on_call.everyone_again_after_minutes),
         timedelta(minutes=on_call.mitigation_minutes),
-        hours,
+        hours.later,
+        stack.time_zone,
     )
 
 
@@ -86,30 +90,33 @@ def _layer(number: int, table: LayerTable) -> Layer:
         turns=tuple(group_of(each) for each in table.people),
         start=table.start,
         hand_over=_plain(table.hand_over),
-        turn_seconds=_TURNS.get(table.turn) or _seconds(table.turn),
+        turn_seconds=0 if table.turn == MONTHLY else _TURNS.get(table.turn) or _seconds(table.turn),
         level=number if table.level is None else table.level,
         windows=tuple(window for each in table.hours for window in windows_of(each)),
         end=table.until.astimezone(UTC) if table.until else None,
+        turn_months=1 if table.turn == MONTHLY else 0,
     )
 
 
-def _rung(rung: Responder, persons: Mapping[str, Person]) -> Rung:
-    after = timedelta(minutes=rung.after_minutes)
-    if rung.rota is not None:
-        return Rung(rung.role, rung.name, after, rota=rung.rota)
+def _rung(step: int, rung: Responder, persons: Mapping[str, Person]) -> Rung:
+    """Of a rota whoever is on call, else the one person who can be found."""
+    person = None if rung.rota is not None else _person(rung, persons)
+    return Rung(step, rung.role, timedelta(minutes=rung.after_minutes), rung.name, rung.rota, person)
+
+
+def _person(rung: Responder, persons: Mapping[str, Person]) -> Person | None:
     if rung.person is not None:
-        return Rung(rung.role, rung.name, after, person=persons[rung.person])
+        return persons[rung.person]
     wanted = canonical_name(rung.name)
     named = [each for each in persons.values() if wanted in (canonical_name(each.id), canonical_name(each.name))]
     if len(named) == 1:
-        return Rung(rung.role, rung.name, after, person=named[0])
+        return named[0]
     contacts = []
     if rung.phone:
         contacts.append(ContactMethod(Channel.SMS, rung.phone.replace(" ", "")))
     if rung.email:
         contacts.append(ContactMethod(Channel.EMAIL, rung.email))
-    person = Person(slug_of(rung.name), rung.name, tuple(contacts)) if contacts else None
-    return Rung(rung.role, rung.name, after, person=person)
+    return Person(slug_of(rung.name), rung.name, tuple(contacts)) if contacts else None
 
 
 def slug_of(name: str) -> str:
@@ -141,6 +148,8 @@ def toml_of(rota: Rota) -> str | None:
         lines.append(f"editors = {_texts(rota.editors)}")
     if rota.remind_minutes != Rota.__dataclass_fields__["remind_minutes"].default:
         lines.append(f"remind = {_texts(f'{each}m' for each in rota.remind_minutes)}")
+    if rota.channel:
+        lines += [f'channel = "{rota.channel}"', f"tell = {_texts(rota.tell)}"]
     if rota.summary is not None:
         lines.append(f'summary = "{DAYS[rota.summary.day]} {rota.summary.at:%H:%M}"')
     used: list[str] = []
@@ -150,7 +159,8 @@ def toml_of(rota: Rota) -> str | None:
         if used[-1] != str(number):
             lines.append(f'name = "{used[-1]}"')
         lines.append(f"people = {_texts('+'.join(group) or NOBODY for group in layer.turns)}")
-        lines += [f'turn = "{_turn(layer.turn_seconds)}"', f"start = {layer.start}"]
+        turn = MONTHLY if layer.turn_months else _turn(layer.turn_seconds)
+        lines += [f'turn = "{turn}"', f"start = {layer.start}"]
         lines += [f'hand_over = "{layer.hand_over:%H:%M}"', f"level = {layer.level}"]
         if layer.windows:
             lines.append(f"hours = {_texts(_window(each) for each in layer.windows)}")
@@ -168,6 +178,7 @@ def _inexpressible(layer: Layer, rota: Rota) -> bool:
         layer.zone not in (None, rota.zone)
         or layer.begin is not None
         or layer.turn_seconds % 3600 != 0
+        or layer.turn_months > 1
         or layer.hand_over.second != 0
         or any(window.start.second or window.seconds % 60 for window in layer.windows)
     )

@@ -8,9 +8,10 @@ from typing import Any
 
 from omc.config.contact_tables import ContactTable
 from omc.incidents.contacts import NONE, ways_of
+from omc.judgement.escalation import Clocks
 from omc.model.people import Person
 from omc.model.typed_json import to_json
-from omc.oncall.escalation import Clock, Escalation, Policy, Step, World, mitigation_step
+from omc.oncall.escalation import Clock, Escalation, Step, World, mitigation_step
 from omc.oncall.events import Imported, OverrideAdded, RotaRecord, Undone
 from omc.oncall.imports.draft import Change, Draft
 from omc.oncall.model import Gap, Group, Rota, Shift, Tile
@@ -258,7 +259,7 @@ def _problem_data(problem: Problem) -> dict[str, Any]:
     }
 
 
-def explain_document(found: Escalation, policy: Policy, world: World, zone: str, notes: Iterable[str] = ()) -> Document:
+def explain_document(found: Escalation, clocks: Clocks, world: World, zone: str, notes: Iterable[str] = ()) -> Document:
     """Who is paged when, step by step, as long as nobody answers; and what follows on an acknowledgement."""
     blocks: list[Block] = []
     if found.waits_for:
@@ -269,13 +270,13 @@ def explain_document(found: Escalation, policy: Policy, world: World, zone: str,
     for step in found.steps[:-1]:
         if step.is_skipped:
             continue
-        following = mitigation_step(policy, world, found.severity, step.rung, step.at)
+        following = mitigation_step(clocks, world, found.severity, step.rung, step.at)
         whom = "nobody is left in the chain"
         if following is not None:
             whom = f"{following.role}: {_targets(following)}, {format_time(following.at, zone)}"
         joining.append(Row((step.role, whom)))
         joining_data.append({"acknowledged_by": step.role, "then": _step_data(following) if following else None})
-    minutes = format_duration(policy.mitigation)
+    minutes = format_duration(clocks.mitigation)
     title = f"Acknowledged at once by …, but not mitigated {minutes} later"
     blocks.append(Section(title, (Table(("acknowledged by", "pages"), tuple(joining)),)))
     warnings = [each.warning for step in found.steps for each in step.targets if each.warning]

@@ -1,9 +1,6 @@
 """Who is paged when, step by step, once an alarm comes in: the chain of ``[on_call]`` over the rotas. Pure.
 
-Two clocks. Until somebody acknowledges, each rung of the chain is paged at its time, and all of them again at the end.
-From the acknowledgement on, the next rung is paged when the incident isn't mitigated in time. A SEV-1 pages the whole
-chain at once. A SEV-3's clocks run in business hours only. A rung that reaches nobody is skipped at once: the wait for
-its answer is left out, so that those after it come earlier by that much.
+When each rung is due says ``omc.judgement.escalation``, by which a responder pages too.
 """
 
 from __future__ import annotations
@@ -13,15 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from omc.judgement.escalation import Clocks, Rung, climb
 from omc.model.people import ContactMethod, Person
-from omc.oncall.business import BusinessHours
 from omc.oncall.model import Rota, Shift
 from omc.oncall.problems import Kind, Verified, confirmed, reachability
 from omc.oncall.schedule import on_call
 from omc.times import format_time
-
-EVERYBODY_AT_ONCE, IN_BUSINESS_HOURS = 1, 3
-"""Severities whose demands differ (docs/runbook, incident-response.md#severity-levels)."""
 
 
 class Clock(StrEnum):
@@ -29,29 +23,6 @@ class Clock(StrEnum):
 
     ACKNOWLEDGE = "acknowledge"
     MITIGATE = "mitigate"
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One rung of the chain. At most one of ``rota`` and ``person`` is set; without, nobody is known by it."""
-
-    role: str
-    name: str
-    """As omc.toml names it, for people."""
-    after: timedelta
-    """Without an acknowledgement."""
-    rota: str | None = None
-    person: Person | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """``[on_call]``: the chain and both clocks."""
-
-    rungs: tuple[Rung, ...]
-    everyone_again: timedelta
-    mitigation: timedelta
-    business: BusinessHours
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,69 +87,59 @@ class Escalation:
         return next((step.at for step in self.steps if step.targets), None)
 
 
-def escalation(policy: Policy, world: World, severity: int, at: datetime) -> Escalation:
+def escalation(clocks: Clocks, world: World, severity: int, at: datetime) -> Escalation:
     """The steps of an alarm that comes in at a moment, until everybody was paged again."""
-    is_limited = severity >= IN_BUSINESS_HOURS
-    starts = policy.business.begin_of_next(at) if is_limited else at
-    steps: list[Step] = []
-    saved = timedelta(0)  # what skipped rungs leave out
-    pending: timedelta | None = None  # the time of the rung that was just skipped
-    for number, rung in enumerate(policy.rungs):
-        if pending is not None:
-            saved += rung.after - pending
-        after = timedelta(0) if severity <= EVERYBODY_AT_ONCE else rung.after - saved
-        step = _step(policy, world, number, starts, after, is_limited=is_limited)
-        pending = rung.after if step.is_skipped else None
-        steps.append(step)
-    steps.append(_everybody_again(policy, world, starts, is_limited=is_limited))
+    starts = clocks.starts(severity, at)
+    found: dict[int, Step] = {}
+    for due in climb(clocks, severity, starts, lambda rung, _: found[rung.step].is_skipped):
+        targets, reasons = targets_of(due.rung, world, due.at)
+        found[due.rung.step] = _step(due.at, due.after, Clock.ACKNOWLEDGE, due.rung, targets, reasons)
+    again = _everybody_again(clocks, world, severity, starts)
     waits = None
     if starts > at:
-        zone = policy.business.zone
-        waits = f"A SEV-{severity} waits for business hours: {format_time(starts, zone)}."
-    return Escalation(severity, at, starts, tuple(steps), waits)
+        waits = f"A SEV-{severity} waits for business hours: {format_time(starts, clocks.zone)}."
+    return Escalation(severity, at, starts, (*found.values(), again), waits)
 
 
-def mitigation_step(policy: Policy, world: World, severity: int, rung: int, acknowledged_at: datetime) -> Step | None:
+def mitigation_step(clocks: Clocks, world: World, severity: int, rung: int, acknowledged_at: datetime) -> Step | None:
     """Whom an incident pages that was acknowledged by a rung (or anybody: -1) and isn't mitigated in time: the next
     rung that reaches somebody. None after the last one: then there is nobody left to join."""
-    is_limited = severity >= IN_BUSINESS_HOURS
+    due_at = clocks.clock(severity)(acknowledged_at, clocks.mitigation)
     skipped: list[str] = []
-    for number in range(rung + 1, len(policy.rungs)):
-        step = _step(policy, world, number, acknowledged_at, policy.mitigation, is_limited=is_limited)
-        if not step.is_skipped:
-            reasons = (*skipped, *step.unreachable)
-            return Step(step.at, step.after, Clock.MITIGATE, number, step.role, step.targets, None, reasons)
-        skipped.append(step.skipped or "")
+    for each in clocks.chain[rung + 1 :]:
+        targets, reasons = targets_of(each, world, due_at)
+        if targets:
+            return _step(due_at, clocks.mitigation, Clock.MITIGATE, each, targets, (*skipped, *reasons))
+        skipped.append(" ".join(reasons))
     return None
 
 
-def empty_rungs(policy: Policy, world: World, at: datetime) -> tuple[tuple[Rung, str], ...]:
+def empty_rungs(clocks: Clocks, world: World, at: datetime) -> tuple[tuple[Rung, str], ...]:
     """The rungs that would reach nobody at a moment, with the reason."""
     found = []
-    for rung in policy.rungs:
+    for rung in clocks.chain:
         targets, reasons = targets_of(rung, world, at)
         if not targets:
             found.append((rung, " ".join(reasons)))
     return tuple(found)
 
 
-def _step(policy: Policy, world: World, number: int, starts: datetime, after: timedelta, *, is_limited: bool) -> Step:
-    rung = policy.rungs[number]
-    due = policy.business.later(starts, after) if is_limited else starts + after
-    targets, reasons = targets_of(rung, world, due)
+def _step(
+    at: datetime, after: timedelta, clock: Clock, rung: Rung, targets: tuple[Target, ...], reasons: tuple[str, ...]
+) -> Step:
     skipped = None if targets else " ".join(reasons)
-    return Step(due, after, Clock.ACKNOWLEDGE, number, rung.role, targets, skipped, reasons if targets else ())
+    return Step(at, after, clock, rung.step, rung.role, targets, skipped, reasons if targets else ())
 
 
-def _everybody_again(policy: Policy, world: World, starts: datetime, *, is_limited: bool) -> Step:
-    after = policy.everyone_again
-    due = policy.business.later(starts, after) if is_limited else starts + after
+def _everybody_again(clocks: Clocks, world: World, severity: int, starts: datetime) -> Step:
+    due_at = clocks.clock(severity)(starts, clocks.again)
     targets: dict[str, Target] = {}
-    for rung in policy.rungs:
-        for target in targets_of(rung, world, due)[0]:
+    for rung in clocks.chain:
+        for target in targets_of(rung, world, due_at)[0]:
             targets.setdefault(target.person, target)
     skipped = None if targets else "Nobody in the whole chain can be reached."
-    return Step(due, after, Clock.ACKNOWLEDGE, len(policy.rungs), "everybody again", tuple(targets.values()), skipped)
+    number, everybody = len(clocks.chain), tuple(targets.values())
+    return Step(due_at, clocks.again, Clock.ACKNOWLEDGE, number, "everybody again", everybody, skipped)
 
 
 def targets_of(rung: Rung, world: World, at: datetime) -> tuple[tuple[Target, ...], tuple[str, ...]]:

@@ -56,6 +56,22 @@ RotaEvent: TypeAlias = Event[RotaPayload | UnknownEvent]
 ROTA = EventTypes("rota", {"override added": OverrideAdded, "imported": Imported, "undone": Undone})
 
 
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A responder began to work by an omc.toml in which the rota is another one than before."""
+
+    rota: Rota | None
+    """None: it doesn't stand there any more."""
+
+
+FILE = EventTypes("rota of omc.toml", {"configured": Configured})
+
+
+def file_stream(name: str) -> Stream:
+    """Where it is kept how a rota stood in omc.toml: so people can be told what a change of the file moves."""
+    return Stream(FILE.kind, "", name)
+
+
 def rota_stream(name: str) -> Stream:
     """Where a rota's events are. A rota is the people's, so it belongs to all environments."""
     return Stream(ROTA.kind, "", name)

@@ -10,9 +10,10 @@ from pathlib import Path
 from omc.config import Environment, Stack, environment_of, load
 from omc.engine.actors import Actor
 from omc.errors import Unknown, WrongUse, did_you_mean
+from omc.judgement.escalation import Clocks
 from omc.model.people import Channel, ContactMethod, Person
-from omc.oncall.configured import policy_from
-from omc.oncall.escalation import Policy, World
+from omc.oncall.configured import clocks_from
+from omc.oncall.escalation import World
 from omc.oncall.model import Rota
 from omc.oncall.moments import parse_moment
 from omc.oncall.public_holidays import public_holidays
@@ -42,13 +43,13 @@ def ground_of(file: Path | None, env: str | None) -> Ground:
     return Ground(stack, environment, locate_store(stack, environment), datetime.now(UTC))
 
 
-def policy_of(stack: Stack, at: datetime) -> tuple[Policy, tuple[str, ...]]:
+def clocks_of(stack: Stack, at: datetime) -> tuple[Clocks, tuple[str, ...]]:
     """``[on_call]``, and what isn't known of it."""
     try:
         holidays = public_holidays(stack.on_call.public_holidays, at.year - 1, at.year + 2)
     except Unknown as error:
-        return policy_from(stack), (error.message,)
-    return policy_from(stack, holidays), ()
+        return clocks_from(stack), (error.message,)
+    return clocks_from(stack, holidays), ()
 
 
 def rota_in(world: World, name: str) -> Rota:

@@ -39,7 +39,8 @@ class Layer:
     """The first turn begins on this day at ``hand_over``, local time."""
     hand_over: time
     turn_seconds: int
-    """The length of a turn on the wall: a week's turn is handed over at the same local time all year."""
+    """The length of a turn on the wall: a week's turn is handed over at the same local time all year. 0 where it is
+    counted in months."""
     level: int = 0
     """The highest level that has somebody is on call; layers of one level are on call together."""
     windows: tuple[WeeklyWindow, ...] = ()
@@ -49,6 +50,9 @@ class Layer:
     end: datetime | None = None
     zone: str | None = None
     """None: the rota's."""
+    turn_months: int = 0
+    """The length of a turn in months of the calendar: each begins on the day of the month on which the first did, or on
+    the month's last where it has no such day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ class Override:
     end: datetime
     people: Group
     instead_of: str | None = None
-    """Only this person's place is taken; others of the group stay. None: the whole group's."""
+    """Only this person's place is taken, while she would be on call; others of the group stay. None: the whole
+    group's."""
     layers: tuple[str, ...] = ()
     """Only in these layers; empty: above all of them."""
     reason: str = ""
@@ -116,6 +121,10 @@ class Rota:
     """So long before a shift its people are reminded."""
     summary: WeeklyTime | None = None
     """When the weekly summary is due. None: when the first layer's first turn was handed over."""
+    channel: str = ""
+    """Where it is told who is on call: ``#on-call``. Empty: nowhere."""
+    tell: tuple[str, ...] = ("changes",)
+    """When: ``changes``, or a local time of each day, ``09:00``."""
     known_until: datetime | None = None
     """An import's entries were read up to here; what comes later stands in the calendar that they came from."""
     changed_at: datetime | None = None

@@ -1,4 +1,5 @@
-"""What the people of a rota are told in time: a reminder before a shift, that a shift has moved, the weekly summary.
+"""What the people of a rota are told in time: a reminder before a shift, that a shift has moved, the weekly summary;
+and what a channel is told: who is on call.
 
 Pure. A responder asks what has become due since it asked last, and puts each notice into the outbox under its key: one
 that it asks for twice is sent once.
@@ -6,16 +7,16 @@ that it asks for twice is sent once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from omc.model.pages import SHORT, Message, Page
-from omc.model.people import Person
+from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.clock import local_of, moment_of
-from omc.oncall.model import Rota, Shift, WeeklyTime
+from omc.oncall.model import Rota, Shift, Tile, WeeklyTime
 from omc.oncall.schedule import on_call, shifts
 from omc.times import format_duration, format_time
 
@@ -31,6 +32,8 @@ class NoticeKind(StrEnum):
     REMINDER = "reminder"
     MOVED = "moved"
     SUMMARY = "summary"
+    ON_CALL = "on-call"
+    """To the rota's channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Notice:
     kind: NoticeKind
     rota: str
     person: str
+    """Her id; the channel of a notice to one."""
     due_at: datetime
     sentence: str
     """What to tell, without the summary's contents."""
@@ -64,11 +68,12 @@ class Duty:
 def due_notices(rota: Rota, since: datetime, until: datetime, before: Rota | None = None) -> tuple[Notice, ...]:
     """What became due after ``since`` and up to ``until``, the earliest first. ``before`` is the rota as it was at
     ``since`` where more than its overrides has changed: another version of omc.toml, an import."""
-    now = rota.as_of(until)
+    now, was = rota.as_of(until), (before or rota).as_of(since)
     found = [
         *_reminders(now, since, until),
-        *_moved(before.as_of(since) if before else rota.as_of(since), now, until),
+        *_moved(was, now, until),
         *_summaries(now, since, until),
+        *_told_to_channel(was, now, since, until),
     ]
     return tuple(sorted(found, key=lambda notice: (notice.due_at, notice.key)))
 
@@ -185,6 +190,43 @@ def _summaries(rota: Rota, since: datetime, until: datetime) -> Iterator[Notice]
         day += timedelta(days=7)
 
 
+def _told_to_channel(before: Rota, rota: Rota, since: datetime, until: datetime) -> Iterator[Notice]:
+    """Who is on call: where it is somebody else now than when it was looked last, and at the times of day."""
+    if not rota.channel:
+        return
+    was, tile = on_call(before, since), on_call(rota, until)
+    if "changes" in rota.tell and _people(was) != _people(tile):
+        at = tile.begin if since < tile.begin <= until else _changed_at(rota, until)
+        left = [each for each in _people(was) if each not in _people(tile)]
+        instead = f" Before: {' and '.join(left)}." if left else ""
+        yield _to_channel(rota, at, "changes", f"{_who_is_on_call(rota, tile)}{instead}", tile)
+    zone = ZoneInfo(rota.zone)
+    for clock in (each for each in rota.tell if each != "changes"):
+        day = local_of(since, zone).date()
+        while (due := moment_of(datetime.combine(day, time.fromisoformat(clock)), zone)) <= until:
+            if due > since:
+                found = on_call(rota, due)
+                yield _to_channel(rota, due, clock.replace(":", ""), _who_is_on_call(rota, found), found)
+            day += timedelta(days=1)
+
+
+def _people(tile: Tile) -> tuple[str, ...]:
+    return tile.people if isinstance(tile, Shift) else ()
+
+
+def _who_is_on_call(rota: Rota, tile: Tile) -> str:
+    end = format_time(tile.end, rota.zone)
+    if isinstance(tile, Shift):
+        verb = "is" if len(tile.people) == 1 else "are"
+        return f"{' and '.join(tile.people)} {verb} on call in {rota.name} until {end}."
+    return f"Nobody is on call in {rota.name} until {end}: {tile.reason}."
+
+
+def _to_channel(rota: Rota, at: datetime, detail: str, sentence: str, tile: Tile) -> Notice:
+    key = _key(rota, NoticeKind.ON_CALL, "channel", at, detail)
+    return Notice(key, NoticeKind.ON_CALL, rota.name, rota.channel, at, sentence, tile.begin, tile.end)
+
+
 def _role(person: str, past: list[str], following: list[str]) -> str:
     if person in past and person in following:
         return "You stay on call in"
@@ -207,11 +249,20 @@ def _stamp(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y%m%dt%H%M%Sz}"
 
 
+def recipient_of(notice: Notice, persons: Mapping[str, Person]) -> Person | None:
+    """Whom a notice goes to: one of ``[people]``, or a channel; None where she isn't there or can't be reached."""
+    if notice.kind is NoticeKind.ON_CALL:
+        return Person(notice.person, notice.person, (ContactMethod(Channel.SLACK, notice.person),))
+    person = persons.get(notice.person)
+    return person if person is not None and person.contacts else None
+
+
 def page_of(notice: Notice, person: Person, environment: str) -> Page:
     """The notice as a page that wakes nobody up; to all of a person's contacts, in their order."""
     short = notice.sentence
     if len(short) > SHORT:
-        short = f"Your shifts in {notice.rota} changed. See: omc oncall schedule {notice.rota}"
+        whose = "Who is on call" if notice.kind is NoticeKind.ON_CALL else "Your shifts"
+        short = f"{whose} in {notice.rota} changed. See: omc oncall schedule {notice.rota}"
     lines = () if short == notice.sentence else (notice.sentence,)
     message = Message(short, lines)
     return Page(notice.key, environment, person.id, person.contacts, message, is_urgent=False)

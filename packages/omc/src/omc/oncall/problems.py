@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from omc.model.people import ContactMethod, Person
 from omc.oncall.clock import Reading, clock_changes, local_of, reading_of
 from omc.oncall.model import Gap, Layer, Rota, Shift, Tile
-from omc.oncall.schedule import hand_over_local, shifts, turns, zone_of
+from omc.oncall.schedule import hand_over_local, shifts, turns, window_spans, zone_of
 from omc.times import format_duration, format_time
 
 Verified = Mapping[str, Collection[str]]
@@ -29,6 +29,7 @@ class Kind(StrEnum):
     CLOCK_CHANGE = "clock change"
     ENDS = "import ends"
     EMPTY_STEP = "empty step"
+    OUTSIDE = "turns outside of hours"
 
 
 LOSES_PAGES = frozenset({Kind.GAP, Kind.UNKNOWN_PERSON, Kind.NO_CONTACT, Kind.EMPTY_STEP, Kind.ENDS})
@@ -112,6 +113,7 @@ def oddities(rota: Rota, tiles: tuple[Tile, ...], begin: datetime, end: datetime
     left out, shifts that are longer or shorter than the clock says."""
     for layer in rota.layers:
         yield from _of_hand_overs(rota, layer, begin, end)
+        yield from _outside_of_hours(rota, layer, begin, end)
     for zone_name in dict.fromkeys([rota.zone, *(layer.zone for layer in rota.layers if layer.zone)]):
         zone = ZoneInfo(zone_name)
         for change in clock_changes(zone, begin, end):
@@ -124,6 +126,22 @@ def oddities(rota: Rota, tiles: tuple[Tile, ...], begin: datetime, end: datetime
                 effect = f"; {names}'s shift is {length} {'shorter' if change.seconds > 0 else 'longer'} than it looks"
             sentence = f"Clocks in {zone_name} go {way} by {length} at {format_time(change.at, zone_name)}{effect}."
             yield Problem(Kind.CLOCK_CHANGE, rota.name, sentence, change.at)
+
+
+def _outside_of_hours(rota: Rota, layer: Layer, begin: datetime, end: datetime) -> Iterator[Problem]:
+    """Turns go on over days without hours: with turns of a day from Monday to Friday two of each seven are nobody's."""
+    if not layer.windows or not layer.turns:
+        return
+    zone = zone_of(rota, layer)
+    whole = [each for each in turns(layer, zone, begin, end) if begin <= each.begin and each.end <= end and each.people]
+    lost = [each for each in whole if not window_spans(layer.windows, zone, each.begin, each.end)]
+    if lost:
+        first = f"{' and '.join(lost[0].people)}'s on {format_time(lost[0].begin, zone.key)}"
+        sentence = (
+            f"{len(lost)} of {len(whole)} turns of {rota.name}, {layer.name} lie wholly outside of its hours, "
+            f"the first is {first}: turns go on over days without hours, so not everybody has as many shifts."
+        )
+        yield Problem(Kind.OUTSIDE, rota.name, sentence, lost[0].begin)
 
 
 def _of_hand_overs(rota: Rota, layer: Layer, begin: datetime, end: datetime) -> Iterator[Problem]:

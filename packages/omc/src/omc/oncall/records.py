@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,11 @@ from omc.model.people import ContactMethod, Person
 from omc.oncall.escalation import World
 from omc.oncall.events import (
     CONTACT,
+    FILE,
     ROTA,
     CodeRefused,
     CodeSent,
+    Configured,
     Confirmed,
     ContactRecord,
     RotaPayload,
@@ -25,6 +28,7 @@ from omc.oncall.events import (
     apply_rota,
     contact_stream,
     digest_of,
+    file_stream,
     judge_code,
     replay_contact,
     replay_rota,
@@ -79,6 +83,29 @@ def rotas_with(records: Mapping[str, RotaRecord], configured: Mapping[str, Rota]
         if rota is not None:
             found[name] = record.on(rota)
     return found
+
+
+def note_configured(
+    transaction: Transaction, configured: Mapping[str, Rota], began: datetime
+) -> dict[str, tuple[Rota, Rota]]:
+    """Write down how the rotas of omc.toml are; of those that were others when that was written last, how they were and
+    how they are. ``began``: when this process read its omc.toml; what another one wrote later is of a newer file."""
+    changed: dict[str, tuple[Rota, Rota]] = {}
+    streams = eventlog.read_streams(transaction.session, FILE, "")
+    noted = {stream.id: events for stream, events in streams.items()}
+    for name in sorted({*configured, *noted}):
+        events = noted.get(name, [])
+        last = events[-1] if events else None
+        was = last.payload.rota if last is not None and isinstance(last.payload, Configured) else None
+        now = configured.get(name)
+        if was == now or (last is not None and last.at > began):
+            continue
+        eventlog.append(transaction, FILE, file_stream(name), Configured(now), seen=len(events))
+        if last is not None:
+            zone = (was or now or Rota(name, "UTC")).zone
+            none = Rota(name, zone)
+            changed[name] = (was or none, replace(now or none, changed_at=transaction.at))
+    return changed
 
 
 def read_world(

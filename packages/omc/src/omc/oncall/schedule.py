@@ -5,6 +5,7 @@ All of a period is tiled: each moment of it belongs to exactly one shift or one 
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -88,9 +89,16 @@ def hand_over_local(layer: Layer, number: int) -> datetime:
     """When a turn begins, on the wall."""
     first = datetime.combine(layer.start, layer.hand_over)
     try:
+        if layer.turn_months:
+            return _months_after(first, number * layer.turn_months)
         return first + number * timedelta(seconds=layer.turn_seconds)
-    except OverflowError:
+    except (OverflowError, ValueError):
         return datetime(9999, 12, 29)  # noqa: DTZ001  # local times have no zone
+
+
+def _months_after(first: datetime, months: int) -> datetime:
+    years, month = divmod(first.year * 12 + first.month - 1 + months, 12)
+    return first.replace(year=years, month=month + 1, day=min(first.day, monthrange(years, month + 1)[1]))
 
 
 def hand_over_moment(layer: Layer, zone: ZoneInfo, number: int) -> datetime:
@@ -129,7 +137,11 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
 def _turn_before(layer: Layer, zone: ZoneInfo, at: datetime) -> int:
     """The number of the last turn that begins at the moment or before; below 0 before the first."""
     first = datetime.combine(layer.start, layer.hand_over)
-    number = (local_of(at, zone) - first) // timedelta(seconds=layer.turn_seconds)
+    local = local_of(at, zone)
+    if layer.turn_months:
+        number = (12 * (local.year - first.year) + local.month - first.month) // layer.turn_months
+    else:
+        number = (local - first) // timedelta(seconds=layer.turn_seconds)
     # A clock change may put the wall a few turns off the moments: to the last one that begins in time.
     while number >= 0 and hand_over_moment(layer, zone, number) > at:
         number -= 1
@@ -223,7 +235,11 @@ def _tile(begin: datetime, end: datetime, pieces: Sequence[_Piece], overrides: S
     people = tuple(dict.fromkeys(person for piece in winners for person in piece.people))
     applied = [piece.override for piece in winners if piece.override is not None]
     layers, turn = tuple(piece.layer for piece in winners), winners[0].turn if winners else None
+    counting: list[Override] = []
     for override in overrides:
+        if override.instead_of is not None and override.instead_of not in people:
+            continue  # nobody takes the place of somebody who wouldn't be on call
+        counting.append(override)
         if override.instead_of is None:
             people, applied, layers, turn = override.people, [override.id], (), None
         else:
@@ -231,7 +247,7 @@ def _tile(begin: datetime, end: datetime, pieces: Sequence[_Piece], overrides: S
             people, applied = (*kept, *override.people), [*applied, override.id]
     if people:
         return Shift(begin, end, people, Origin(layers, turn, tuple(applied)))
-    return Gap(begin, end, _why_nobody(pieces, overrides))
+    return Gap(begin, end, _why_nobody(pieces, counting))
 
 
 def _why_nobody(pieces: Sequence[_Piece], overrides: Sequence[Override]) -> str:

@@ -18,7 +18,7 @@ from omc.responder.model import Notification
 MAX_FIRES = 50
 """How many times of firing an alert remembers, the newest."""
 
-HeldBy = Literal["flapping", "silence", "inhibition"]
+HeldBy = Literal["mute", "flapping", "silence", "inhibition"]
 Did = Literal["passed", "held", "dropped", "counted", "joined", "opened", "reopened", "ended"]
 
 
@@ -41,7 +41,7 @@ class Hold:
 
     by: HeldBy
     of: str
-    """The silence's number, the alert that explains it, or nothing."""
+    """The silence's number, the alert that explains it, what mutes it in CloudWatch, or nothing."""
     until: datetime | None = None
     """When it is looked at again at the latest."""
 

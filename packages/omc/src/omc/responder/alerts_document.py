@@ -30,7 +30,19 @@ from omc.times import format_time, iso
 
 SHORT_KEY = 8
 """Characters of an alert's key that are shown: enough to name it."""
-HELD_BY = {"flapping": "it comes and goes", "silence": "silence {of}", "inhibition": "explained by another"}
+HELD_BY = {
+    "mute": "muted in CloudWatch by {of}",
+    "flapping": "it comes and goes",
+    "silence": "silence {of}",
+    "inhibition": "explained by another",
+}
+HOLDS = {
+    "mute": "muted in CloudWatch",
+    "flapping": "flapping",
+    "silence": "silenced",
+    "inhibition": "explained by another",
+}
+"""What held alerts, in a replay's table."""
 
 
 def state_of(alert: Alert, incident: int | None) -> Status:
@@ -277,8 +289,8 @@ def replay_document(was: Result, would: Result, since: datetime, file: str, zone
             Row(("incidents", str(len(was.incidents)), str(len(would.incidents)))),
             Row(("pages at once", str(was.pages), str(would.pages))),
             *(
-                Row((f"held: {_held(by)}", str(was.held.get(by, 0)), str(would.held.get(by, 0))))
-                for by in ("flapping", "silence", "inhibition")
+                Row((f"held: {words}", str(was.held.get(by, 0)), str(would.held.get(by, 0))))
+                for by, words in HOLDS.items()
             ),
         ),
     )
@@ -315,10 +327,6 @@ def replay_document(was: Result, would: Result, since: datetime, file: str, zone
 def _likeness(incident: ReplayedIncident) -> tuple[Any, ...]:
     """Two incidents that are alike in this are one and the same."""
     return incident.opened_at, incident.severity, incident.pages, tuple(sorted(incident.alerts))
-
-
-def _held(by: str) -> str:
-    return {"flapping": "flapping", "silence": "silenced", "inhibition": "explained by another"}[by]
 
 
 def _incidents(found: Sequence[ReplayedIncident], zone: str) -> Table:

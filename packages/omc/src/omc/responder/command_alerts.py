@@ -16,7 +16,7 @@ from msgspec import to_builtins
 from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, refuse_server, segment
 from omc.cli.options import Moment, Period, environment_option
-from omc.cli.show import OUTPUT
+from omc.cli.show import OUTPUT, environment_and_output
 from omc.cli.show import show as show_document
 from omc.config import Environment, Stack, environment_of, load
 from omc.engine.actors import actor_or_user
@@ -126,9 +126,7 @@ def list_alerts(
 
 
 @alerts.command()
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def planned(context: click.Context, env: str | None, output: str) -> None:
     """What others will do to the stack: retirements of tasks and maintenance of RDS and ElastiCache that AWS announced.
     Nobody is paged for it. Also messages that came in and could not be read.
@@ -155,9 +153,7 @@ def planned(context: click.Context, env: str | None, output: str) -> None:
 
 @alerts.command()
 @click.argument("alert", metavar="ALERT")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def show(context: click.Context, alert: str, env: str | None, output: str) -> None:
     """One alert: what it means, what to do first, and what has happened to it. ALERT is its name, or the beginning of
     its key.
@@ -181,9 +177,7 @@ def show(context: click.Context, alert: str, env: str | None, output: str) -> No
 @alerts.command()
 @click.argument("alert", metavar="ALERT")
 @click.option("--last", type=click.IntRange(1, 1000), default=3, show_default=True, help="So many of its last events.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def explain(context: click.Context, alert: str, last: int, env: str | None, output: str) -> None:
     """Why an alert was grouped, held or paged: what each stage did with it, and why.
 
@@ -212,9 +206,7 @@ def explain(context: click.Context, alert: str, last: int, env: str | None, outp
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="The other omc.toml.  [default: the one in use, which gives what has happened]",
 )
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def replay(context: click.Context, since: timedelta, other: Path | None, env: str | None, output: str) -> int:
     """What another omc.toml would have made of what came in: its incidents and pages beside those that there were.
 
@@ -253,9 +245,7 @@ def replay(context: click.Context, since: timedelta, other: Path | None, env: st
 @click.option("--ends-with-alert", is_flag=True, help="It is over as soon as nothing that it holds fires any more.")
 @click.option("--yes", is_flag=True, help="Without asking.")
 @click.option("--dry-run", is_flag=True, help="Only show what it matches now.")
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def silence(
     context: click.Context,
     /,
@@ -396,9 +386,7 @@ def silences(context: click.Context, env: str | None, everything: bool, output: 
 
 
 @alerts.command()
-@environment_option
-@OUTPUT
-@click.pass_context
+@environment_and_output
 def rebuild(context: click.Context, env: str | None, output: str) -> int:
     """Make the table of alerts anew from their events, and say whether it was what they say.
 

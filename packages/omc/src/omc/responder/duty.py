@@ -15,15 +15,17 @@ from typing import Final
 from omc.config import Stack
 from omc.errors import Unknown
 from omc.incidents.events import AUTOMATIC
+from omc.judgement.escalation import Rung
 from omc.model.people import Person
 from omc.notify.secrets import secret
-from omc.oncall import escalation as on_call_chain
-from omc.oncall.configured import policy_from, rotas_from
+from omc.oncall.configured import rotas_from
 from omc.oncall.escalation import World, targets_of
-from omc.oncall.notices import due_notices, page_of
+from omc.oncall.events import RotaRecord
+from omc.oncall.model import Rota
+from omc.oncall.notices import due_notices, page_of, recipient_of
 from omc.oncall.public_holidays import public_holidays
-from omc.oncall.records import rotas_of, verified_contacts
-from omc.responder.policy import Policy, Rung, policy_of
+from omc.oncall.records import note_configured, rota_records, rotas_of, rotas_with, verified_contacts
+from omc.responder.policy import Policy, policy_of
 from omc.store.deadlines import is_set, set_deadline, take_due
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import enqueue
@@ -44,14 +46,15 @@ class Duty:
     stack: Stack
     store: Store
     clock: Callable[[], float] = time.monotonic
+    began: datetime | None = None
+    """When this process read its omc.toml; None: just now."""
     _world: World | None = None
     _read_at: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def resolve(self, rung: Rung, at: datetime) -> Sequence[Person] | str:
         """Who is on a rung of the chain at a time, or why nobody is. Contact methods that were confirmed come first."""
-        chain = self.chain()
-        targets, reasons = targets_of(chain.rungs[rung.step], self.world(), at)
+        targets, reasons = targets_of(rung, self.world(), at)
         if not targets:
             return " ".join(reasons) or f"Nobody is known by {rung.role}."
         return [Person(each.person, each.name, each.methods) for each in targets]
@@ -73,10 +76,6 @@ class Duty:
                 self._read_at = self.clock()
             return self._world
 
-    def chain(self) -> on_call_chain.Policy:
-        """The chain with its people; the calendar of public holidays spans five years."""
-        return policy_from(self.stack, holidays_of(self.stack, self.store.now()))
-
     def tell(self, environment: str) -> bool:
         """What people are to be told of their shifts, as pages that wake nobody up; whether it was this process's turn
         to look. The deadline's own time says up to when was looked; where there is none yet, it begins now."""
@@ -92,11 +91,19 @@ class Duty:
         return True
 
     def _tell(self, transaction: Transaction, environment: str, since: datetime) -> None:
-        rotas = rotas_of(transaction.session, rotas_from(self.stack))
+        configured = rotas_from(self.stack)
+        records = rota_records(transaction.session)
+        rotas = rotas_with(records, configured)
+        before: dict[str, Rota] = {}
+        for name, (was, now) in note_configured(transaction, configured, self.began or transaction.at).items():
+            record = records.get(name, RotaRecord(name))
+            before[name] = record.on(was)
+            if name in configured or name not in rotas:  # else an import takes the place of what stood in the file
+                rotas[name] = record.on(now)
         for rota in rotas.values():
-            for notice in due_notices(rota, since, transaction.at):
-                person = self.stack.persons.get(notice.person)
-                if person is not None and person.contacts:
+            for notice in due_notices(rota, since, transaction.at, before.get(rota.name)):
+                person = recipient_of(notice, self.stack.persons)
+                if person is not None:
                     enqueue(transaction, page_of(notice, person, environment))
 
 

@@ -29,13 +29,14 @@ from omc.incidents.events import (
 )
 from omc.incidents.incident import SEVERITIES, Incident
 from omc.incidents.model import evolve
+from omc.judgement.escalation import Rung, climb, on_the_clock, turns
 from omc.model.events import Event
 from omc.model.pages import Message, Page
 from omc.model.people import Person
 from omc.notify.slack_names import members_of
 from omc.responder.incident_channels import channel_page, room_name
 from omc.responder.messages import nobody_message, page_message, resolved_message, update_message
-from omc.responder.policy import Later, Policy, Resolve, Rung, on_the_clock
+from omc.responder.policy import Policy, Resolve
 from omc.times import format_duration
 
 RETRY = timedelta(minutes=5)
@@ -242,7 +243,7 @@ class _Look:
         paging = self.incident.paging
         if paging.since is None:
             return
-        start = self._later(paging.since)
+        start = self._starts(paging.since)
         if self.now < start:
             self.looks.append(start)
             return
@@ -272,7 +273,7 @@ class _Look:
             return self._page_first(paging.unmitigated_round, steps[paging.unmitigated_from + 1 :])
         if paging.since is None:
             return False
-        passes, _ = self._turns(self._later(paging.since), self.policy.again)
+        passes, _ = self._turns(self._starts(paging.since), self.policy.again)
         return self._page_first(paging.first_round + passes, steps)
 
     def _wave(self, number: int) -> None:
@@ -283,18 +284,18 @@ class _Look:
         self._unless_reached(number, everybody=True)
 
     def _climb(self, number: int, start: datetime) -> None:
-        """Each rung when its time has come. Where one reaches nobody the wait for its answer is left out: those after
-        it come earlier by that much."""
-        at, before = start, timedelta()
-        for rung in self.policy.chain:
-            if rung.step and (number, rung.step - 1) not in self.incident.paging.skipped:
-                at = self._later(at, rung.after - before)
-            before = rung.after
-            if self.now < at:
-                self.looks.append(at)
+        """Each rung when its time has come."""
+
+        def is_skipped(rung: Rung, _: datetime) -> bool:
+            return (number, rung.step) in self.incident.paging.skipped
+
+        for due_rung in climb(self.policy, self.incident.severity, start, is_skipped):
+            step = due_rung.rung.step
+            if self.now < due_rung.at:
+                self.looks.append(due_rung.at)
                 break
-            if self._is_open(number, rung.step):
-                self._page_step(number, rung.step)
+            if self._is_open(number, step):
+                self._page_step(number, step)
         self._unless_reached(number, everybody=False)
 
     def _page_first(self, number: int, steps: Iterable[int]) -> bool:
@@ -369,7 +370,7 @@ class _Look:
         since = self.incident.customers_since
         if since is None:
             return
-        missed, due_at = _turns(since, self.policy.customers, self.now, on_the_clock)
+        missed, due_at = turns(since, self.policy.customers, self.now, on_the_clock)
         if missed:
             why = f"{missed} updates in a row" if missed > 1 else ""
             self._emit(UpdateSkipped(due_at - self.policy.customers, why))
@@ -453,23 +454,8 @@ class _Look:
         paging = self.incident.paging
         return sum(1 for each in paging.paged if each[0] == number and each not in paging.skipped)
 
-    def _later(self, at: datetime, length: timedelta = timedelta()) -> datetime:
-        return self._clock()(at, length)
-
-    def _clock(self) -> Later:
-        waits = SEVERITIES[self.incident.severity].waits_for_business_hours
-        return self.policy.in_business_hours if waits else on_the_clock
+    def _starts(self, since: datetime) -> datetime:
+        return self.policy.starts(self.incident.severity, since)
 
     def _turns(self, start: datetime, length: timedelta) -> tuple[int, datetime]:
-        return _turns(start, length, self.now, self._clock())
-
-
-def _turns(start: datetime, length: timedelta, now: datetime, later: Later) -> tuple[int, datetime]:
-    """How often a time has passed since the start, and when it next has."""
-    if later is on_the_clock:
-        count = max(0, (now - start) // length)
-        return count, start + (count + 1) * length
-    count, at = 0, start
-    while (following := later(at, length)) <= now:
-        count, at = count + 1, following
-    return count, following
+        return turns(start, length, self.now, self.policy.clock(self.incident.severity))

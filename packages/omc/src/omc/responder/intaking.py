@@ -6,18 +6,24 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from omc.aws.gateway import Gateway
+from omc.engine.processes import this_process
 from omc.errors import OmcError
+from omc.facts.alarms import read_alarm
 from omc.incidents.events import AUTOMATIC
-from omc.responder import records
+from omc.responder import records, trial
 from omc.responder.intake import envelope
 from omc.responder.intake.reading import Context
-from omc.responder.model import Ignored, Intake, Notification, Planned, Unreadable
+from omc.responder.model import Ignored, Intake, Notification, Planned, Trial, Unreadable
+from omc.responder.pipeline.age import with_end
 from omc.responder.pipeline.enrich import TAG, with_tags
+from omc.responder.pipeline.mute import SOURCE, TOPIC, with_actions_off
 from omc.responder.planned import keep_planned, keep_unreadable
 from omc.responder.queue import Delivery
+from omc.responder.reconcile import state_now
 from omc.responder.records import Once
 from omc.responder.rules import Rules
 from omc.store import inbox
@@ -71,6 +77,36 @@ class TagReader:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmReader:
+    """What has become of an alarm that is told to fire, where its message doesn't say enough: whether it fires still,
+    where the message is old; whether its actions are off, where it didn't come by one of them."""
+
+    gateway: Gateway
+    rules: Rules
+    now: Callable[[], datetime]
+    report: Callable[[str], None]
+
+    def complete(self, notification: Notification) -> Notification:
+        """The notification with that. AWS that doesn't answer holds no page up: then it is taken as it is."""
+        if notification.source != SOURCE or notification.state != "firing":
+            return notification
+        now = self.now()
+        is_old = now - notification.at > self.rules.old_news
+        if notification.labels.get(TOPIC) and not is_old:
+            return notification
+        try:
+            alarm = read_alarm(self.gateway, notification.name)
+        except OmcError as error:
+            self.report(f"What has become of {notification.name} can't be read: {error.message}")
+            return notification
+        if alarm is None:
+            return with_end(notification, now, "CloudWatch has no alarm of this name now")
+        if state_now(alarm, self.rules.environment, now) == "ended":
+            return with_end(notification, alarm.since, f"CloudWatch says that it has been {alarm.state} since")
+        return with_actions_off(notification) if alarm.is_switched_off else notification
+
+
+@dataclass(frozen=True, slots=True)
 class Intaking:
     """Takes in what comes for one environment."""
 
@@ -90,7 +126,7 @@ class Intaking:
             (delivery, other)
             for delivery, several in read
             for other in several
-            if isinstance(other, Planned | Unreadable)
+            if isinstance(other, Planned | Trial | Unreadable)
         ]
         found = [each for _, several in read for each in several]
         if others:
@@ -102,9 +138,12 @@ class Intaking:
                 for delivery, other in others:
                     if isinstance(other, Planned):
                         keep_planned(transaction, other)
+                    elif isinstance(other, Trial):
+                        self.report(trial.receive(transaction, other, delivery.sent, str(this_process())))
                     else:
                         keep_unreadable(transaction, environment, delivery.id, delivery.body, other)
                         self.report(f"Message {delivery.id} can't be read: {other.reason}")
+            self.wake()
         self.take(found, once)
 
     def take(self, found: Sequence[Intake], once: Once | None = None) -> None:

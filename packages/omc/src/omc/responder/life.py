@@ -26,7 +26,6 @@ from omc.incidents.events import (
     Paged,
     PageFailed,
     Payload,
-    Reopened,
     Resolved,
     SeverityChanged,
     Snoozed,
@@ -383,36 +382,6 @@ def not_quiet(incident: Incident, policy: Policy, now: datetime) -> str | None:
 def _require_open(incident: Incident) -> None:
     if not incident.is_open:
         raise Refused(f"Incident {incident.number} of {incident.environment} isn't open; nobody was paged.")
-
-
-# ── What alerts do: within a transaction of whoever takes them in ───────────────────────────────────────────────
-
-
-def may_reopen(incident: Incident, key: str, policy: Policy, now: datetime) -> bool:
-    """Whether an alert that fires again opens a resolved incident again."""
-    return (
-        incident.resolved_at is not None
-        and incident.merged_into is None
-        and key in incident.alerts
-        and now - incident.resolved_at <= policy.reopen
-    )
-
-
-def join(transaction: Transaction, incident: Incident, alert: AlertJoined, policy: Policy) -> Incident:
-    """An alert fires that belongs to the incident. It gets worse with it, and is open again if it was over.
-    ``Refused`` where it was over for too long (``may_reopen``)."""
-    if not incident.is_open and may_reopen(incident, alert.key, policy, transaction.at):
-        incident = added(transaction, incident, Reopened(f"{alert.name} fires again"))
-    incident = added(transaction, incident, alert)
-    if alert.severity is not None and alert.severity in SEVERITIES and alert.severity < incident.severity:
-        incident = added(transaction, incident, SeverityChanged(alert.severity))
-    return incident
-
-
-def end_alert(transaction: Transaction, incident: Incident, key: str) -> Incident:
-    """An alert of the incident's has ended; told twice, or of one that left, nothing happens."""
-    found = incident.alerts.get(key)
-    return added(transaction, incident, AlertEnded(key)) if found is not None and found.is_firing else incident
 
 
 # ── Merging and splitting ───────────────────────────────────────────────────────────────────────────────────────

@@ -96,7 +96,18 @@ class Unreadable:
     """A sentence, without the text that couldn't be read."""
 
 
-Intake = Notification | Planned | Ignored | Unreadable
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A test of the way that alarms go; see ``omc.responder.trial``."""
+
+    id: str
+    """16 hexadecimal digits."""
+    environment: str
+    at: datetime
+    """When SNS published it."""
+
+
+Intake = Notification | Planned | Trial | Ignored | Unreadable
 
 
 def alert_key(source: str, environment: str, identity: str) -> str:

@@ -28,6 +28,8 @@ OPERATIONS: Final = frozenset(
     }
 )
 """What may be sent to a queue beside reads. Each may be repeated without harm."""
+QUEUE: Final = "{prefix}-alerts"
+"""The queue that the Terraform module ``monitoring`` makes."""
 BATCH: Final = 10
 """Messages of one call (SQS's limit)."""
 WAIT: Final = 15

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from omc.config import Environment
@@ -16,7 +17,8 @@ from omc.facts.alarms import Alarm, Alarms
 from omc.responder.alerts import Alert
 from omc.responder.intake import cloudwatch
 from omc.responder.intake.reading import Context
-from omc.responder.model import Notification, alert_key, digest
+from omc.responder.model import Intake, Notification, State, alert_key, digest
+from omc.responder.pipeline.mute import with_actions_off
 
 GRACE = timedelta(seconds=90)
 """How old a change must be: a younger one is still on its way. SNS and SQS need less than a second as a rule."""
@@ -24,8 +26,15 @@ RECONCILED = {"reconciled": "yes"}
 """The label of what was found by asking."""
 
 
-def missed(alarms: Alarms, environment: Environment, known: Mapping[str, Alert], now: datetime) -> list[Notification]:
-    """The changes that nobody has told us, as if they had been told. ``known``: the environment's alerts, by key."""
+def missed(
+    alarms: Alarms,
+    environment: Environment,
+    known: Mapping[str, Alert],
+    now: datetime,
+    muted: Mapping[str, str] = MappingProxyType({}),
+) -> list[Notification]:
+    """The changes that nobody has told us, as if they had been told; one of an alarm that CloudWatch mutes says so.
+    ``known``: the environment's alerts, by key; ``muted``: by an alarm's name the mute rule that is active."""
     found: list[Notification] = []
     context = Context(environment.name, now, labels=RECONCILED)
     listed: set[str] = set()
@@ -34,12 +43,46 @@ def missed(alarms: Alarms, environment: Environment, known: Mapping[str, Alert],
             continue
         key = alert_key(cloudwatch.SOURCE, environment.name, alarm.arn)
         listed.add(key)
-        if not alarm.acts or alarm.suppressed_by or now - alarm.since < GRACE:
+        if now - alarm.since < GRACE:
             continue
-        change = cloudwatch.from_event(_event(alarm), context)
+        change = _change(alarm, context, muted)
+        if not (alarm.acts or alarm.actions) and isinstance(change, Notification) and change.state == "firing":
+            continue  # it was made to tell nobody
         if isinstance(change, Notification) and _is_news(change, known.get(change.alert_key)):
             found.append(change)
     return found + [_gone(alert, now) for alert in known.values() if _is_gone(alert, listed, environment)]
+
+
+def unmuted(alarms: Alarms, known: Mapping[str, Alert], muted: Mapping[str, str]) -> list[str]:
+    """The keys of the alerts that are held since CloudWatch muted their alarms, and no longer does."""
+    free = {each.arn for each in alarms.alarms if not _is_muted(each, muted)}
+    return sorted(
+        alert.key
+        for alert in known.values()
+        if alert.is_firing
+        and alert.hold is not None
+        and alert.hold.by == "mute"
+        and alert.notification is not None
+        and alert.notification.labels.get("alarm_arn") in free
+    )
+
+
+def _is_muted(alarm: Alarm, muted: Mapping[str, str]) -> bool:
+    return alarm.name in muted or alarm.is_switched_off or bool(alarm.suppressed_by)
+
+
+def state_now(alarm: Alarm, environment: str, now: datetime) -> State | None:
+    """Whether it fires, by what CloudWatch says of it now; None where that isn't known."""
+    change = cloudwatch.from_event(_event(alarm, {}), Context(environment, now))
+    return change.state if isinstance(change, Notification) else None
+
+
+def _change(alarm: Alarm, context: Context, muted: Mapping[str, str]) -> Intake:
+    """The change that the alarm's message would have told."""
+    change = cloudwatch.from_event(_event(alarm, muted), context)
+    if isinstance(change, Notification) and alarm.is_switched_off:
+        return with_actions_off(change)
+    return change
 
 
 def by_key(alerts: Iterable[Alert]) -> dict[str, Alert]:
@@ -85,7 +128,7 @@ def _gone(alert: Alert, now: datetime) -> Notification:
     )
 
 
-def _event(alarm: Alarm) -> dict[str, Any]:
+def _event(alarm: Alarm, muted: Mapping[str, str]) -> dict[str, Any]:
     """The alarm's state as EventBridge would have told it: so the change has the id that its message has."""
     record = alarm.record
     _, _, _, region, account, *_ = [*alarm.arn.split(":", 6), "", "", "", "", ""]
@@ -101,7 +144,9 @@ def _event(alarm: Alarm) -> dict[str, Any]:
                 "value": alarm.state,
                 "timestamp": alarm.since.isoformat(timespec="milliseconds"),
                 "reason": alarm.reason,
+                "actionsSuppressedBy": alarm.suppression,
             },
+            "muteDetail": {"mutedByArn": muted.get(alarm.name)},
             "configuration": {
                 "description": record.get("AlarmDescription", ""),
                 "treatMissingData": record.get("TreatMissingData", ""),

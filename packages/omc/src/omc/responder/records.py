@@ -8,9 +8,9 @@ group.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from omc.errors import WrongUse
@@ -39,7 +39,9 @@ from omc.responder.alerts import Alert
 from omc.responder.incident_channels import last_page
 from omc.responder.model import Notification
 from omc.responder.pipeline import Outcome, Situation, after, reword, run, run_again
+from omc.responder.pipeline.age import with_end
 from omc.responder.pipeline.deduplicate import order
+from omc.responder.pipeline.passing import utc
 from omc.responder.pipeline.repeat import REPEATING
 from omc.responder.pipeline.situation import (
     End,
@@ -114,7 +116,7 @@ def take(
         coming = (*new.values(), *again.values())
         situation = read(transaction.session, rules, transaction.at, coming, known=writer.incidents)
         made: dict[str, tuple[Outcome, ...]] = {}
-        for each in sorted(new.values(), key=order):  # as it happened, as far as it came in together
+        for each in _with_their_ends(new.values()):
             situation, made[each.id] = run(situation, each, transaction.at, writer.keep)
         for each in again.values():
             outcome = reword(situation, each)
@@ -139,6 +141,33 @@ def _was_reworded(transaction: Transaction, alert: Alert) -> bool:
     return any(
         isinstance(each.payload, alerts.Reworded) and transaction.at - each.at < REWORD_INTERVAL for each in last
     )
+
+
+def _with_their_ends(notifications: Iterable[Notification]) -> list[Notification]:
+    """As it happened, as far as it came in together; what fires with the end that came in beside it."""
+    ordered = sorted(notifications, key=order)
+    ends = {each.alert_key: each.at for each in ordered if each.state == "ended"}  # the last of each
+    return [
+        with_end(each, ends[each.alert_key], f"that it ended, at {utc(ends[each.alert_key])}, came in with it")
+        if each.state == "firing" and each.at <= ends.get(each.alert_key, datetime.min.replace(tzinfo=UTC))
+        else each
+        for each in ordered
+    ]
+
+
+def look_at_unmuted(store: Store, rules: Rules, keys: Sequence[str]) -> None:
+    """Look at alerts that CloudWatch muted and no longer does: what else doesn't hold them is told now."""
+
+    def decide(transaction: Transaction) -> None:
+        wait_turn(transaction, (incident_events.TYPES.kind, rules.environment))
+        writer = Writer(transaction, rules)
+        found = read(transaction.session, rules, transaction.at, keys=keys, known=writer.incidents)
+        situation = replace(found, unmuted=frozenset(keys))
+        for key in keys:
+            situation, _ = run_again(situation, situation.alerts[key], transaction.at, writer.keep)
+        writer.finish(situation)
+
+    retry_on_conflict(store, AUTOMATIC, (alerts.TYPES.kind, rules.environment), decide)
 
 
 def look_at_due(store: Store, rules: Rules, most: int = MOST_AT_ONCE) -> int:

@@ -251,11 +251,19 @@ class _Replay:
             isinstance(event.payload, Released | Held | Ended)
             and self.simulation.deadlines.get(key, event.at) <= event.at
         ):
-            self._note(self.simulation.look_again(key, event.at), event.at)
+            self._note(self._released(key, event), event.at)
         if isinstance(event.payload, Fired | Released | CameLate) and event.payload.incident is not None:
             here = self.simulation.situation.alerts[key].incident
             if here is not None and event.payload.incident not in self.was:
                 self.was[event.payload.incident] = here
+
+    def _released(self, key: str, event: Event[Any]) -> tuple[Outcome, ...]:
+        """What held an alert is over: also here, where CloudWatch muted it."""
+        simulation = self.simulation
+        simulation.situation = replace(simulation.situation, unmuted=frozenset({key}))
+        outcomes = simulation.look_again(key, event.at)
+        simulation.situation = replace(simulation.situation, unmuted=frozenset())
+        return outcomes
 
     def _silence(self, number: int, event: Event[Any]) -> None:
         situation = self.simulation.situation

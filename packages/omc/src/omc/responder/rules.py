@@ -57,6 +57,8 @@ class Rules:
     quiet: timedelta = QUIET
     """So long after its last alert's end an incident is over, if all is well: ``on_call.quiet_minutes``."""
     without_end: timedelta = timedelta(minutes=ALERTS.without_end_minutes)
+    old_news: timedelta = timedelta(minutes=ALERTS.old_news_minutes)
+    """So long after it fired nobody is called for what has ended since."""
     unknown_severity: int = ALERTS.unknown_severity
     flapping_fires: int = ALERTS.flapping.fires
     flapping_within: timedelta = timedelta(minutes=ALERTS.flapping.within_minutes)
@@ -103,6 +105,7 @@ def from_table(
         quiet=quiet,
         group_window=timedelta(minutes=table.group_window_minutes),
         without_end=timedelta(minutes=table.without_end_minutes),
+        old_news=timedelta(minutes=table.old_news_minutes),
         unknown_severity=table.unknown_severity,
         flapping_fires=table.flapping.fires,
         flapping_within=timedelta(minutes=table.flapping.within_minutes),

@@ -20,6 +20,7 @@ from omc.aws.gateway import Gateway, access_to
 from omc.config import Environment, Stack
 from omc.engine.processes import this_process
 from omc.errors import OmcError, Unknown
+from omc.facts.alarm_mutes import read_alarm_mutes
 from omc.facts.alarms import read_alarms
 from omc.incidents.events import AUTOMATIC, Captured
 from omc.model.people import Channel
@@ -35,11 +36,12 @@ from omc.responder import capture, life, pulse, reconcile, records, reminders
 from omc.responder.action_issues import reconcile_all
 from omc.responder.context import context_from
 from omc.responder.duty import Duty
-from omc.responder.intaking import Intaking, TagReader
+from omc.responder.intaking import AlarmReader, Intaking, TagReader
 from omc.responder.issues import issues_of
 from omc.responder.life import OnCallContext
+from omc.responder.model import Notification
 from omc.responder.policy import Policy, Resolve
-from omc.responder.queue import QueueReader, gateway_to_queue, queue_address
+from omc.responder.queue import QUEUE, QueueReader, gateway_to_queue, queue_address
 from omc.responder.rules import Rules, rules_of
 from omc.responder.situations import from_state
 from omc.responder.slack_actions import SlackActions
@@ -59,6 +61,9 @@ if TYPE_CHECKING:
 LOOK_INTERVAL: Final = 1.0
 """Seconds between looks for deadlines that are due."""
 RECONCILE_INTERVAL: Final = 60.0
+MUTES_KEPT: Final = 600.0
+"""Seconds for which CloudWatch's mute rules count as they were read, where they can't be read any more. Later they hold
+nothing: rather a page too many than one that nobody gets."""
 FORGET_INTERVAL: Final = 3_600.0
 ISSUES_INTERVAL: Final = 3_600.0
 MAX_DELAY: Final = 30.0
@@ -69,8 +74,6 @@ CUSTOMERS_THREADS: Final = 2
 """That send to customers."""
 STOP_WITHIN: Final = 3.0
 """Seconds that a batch in hand has to be taken in when all is to stop; else it comes again."""
-QUEUE: Final = "{prefix}-alerts"
-"""The queue that the Terraform module ``monitoring`` makes."""
 
 Report = Callable[[str], None]
 
@@ -113,6 +116,7 @@ class Responder:
     _woken: threading.Event = field(default_factory=threading.Event)
     _sender: Sender | None = None
     _readers: dict[str, QueueReader] = field(default_factory=dict)
+    _pulses: dict[str, Gateway] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -122,7 +126,7 @@ class Responder:
     def duty(self) -> Duty:
         """The rotas, asked by all tasks alike."""
         if self._duty is None:
-            self._duty = Duty(self.stack, self.store)
+            self._duty = Duty(self.stack, self.store, began=self.store.now())
         return self._duty
 
     def run_forever(self) -> None:
@@ -207,7 +211,8 @@ class Responder:
         if self.stack.github.repository is not None and github_api.token():
             tasks.append(Task("issues", self._look_at_issues, ISSUES_INTERVAL, is_vital=False))
         for environment in self.environments:
-            reconciler = Reconciler(environment, self.store, self.rules_of(environment.name), self.wake)
+            rules = self.rules_of(environment.name)
+            reconciler = Reconciler(environment, self.store, rules, self.wake, self.report)
             tasks.append(Task(f"reconcile {environment.name}", reconciler.once, RECONCILE_INTERVAL))
         return tasks
 
@@ -266,8 +271,19 @@ class Responder:
             if reader is not None and reader.is_late(STALE_AFTER):
                 self.report(f"No heartbeat is sent for {environment.name}: its queue was not read for too long.")
                 continue
-            pulse.beat(pulse.gateway_for_pulse(environment, access_to(environment)))
+            self._beat_for(environment)
         return False
+
+    def _beat_for(self, environment: Environment) -> None:
+        """By a gateway that is kept for as long as it works."""
+        name = environment.name
+        if name not in self._pulses:
+            self._pulses[name] = pulse.gateway_for_pulse(environment, access_to(environment))
+        try:
+            pulse.beat(self._pulses[name])
+        except OmcError:
+            del self._pulses[name]  # a local cloud that was started anew is elsewhere
+            raise
 
     def _audit(self) -> bool:
         found = pulse.audit(self.store, self.names)
@@ -341,8 +357,13 @@ class Responder:
                 delay = min(2 * delay, MAX_DELAY)
         else:
             return
-        tags = TagReader(Gateway(environment, access), self.report)
-        intaking = Intaking(self.store, self.rules_of(environment.name), tags.complete, self.report, self.wake)
+        rules, reads = self.rules_of(environment.name), Gateway(environment, access)
+        tags, alarms = TagReader(reads, self.report), AlarmReader(reads, rules, self.store.now, self.report)
+
+        def complete(notification: Notification) -> Notification:
+            return alarms.complete(tags.complete(notification))
+
+        intaking = Intaking(self.store, rules, complete, self.report, self.wake)
         reader = QueueReader(gateway, url, intaking.deliveries, self.report, self.stopping)
         self._readers[environment.name] = reader
         reader.run_forever()
@@ -361,23 +382,54 @@ class Responder:
         return next(each for each in self.environments if each.name == name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reconciler:
-    """Asks CloudWatch once in a while what nobody has told us."""
+    """Asks CloudWatch once in a while what nobody has told us, and what it mutes."""
 
     environment: Environment
     store: Store
     rules: Rules
     wake: Callable[[], None]
+    report: Report
+    gateway: Gateway | None = None
+    """None: one is made at the next turn."""
+    began: float = field(default_factory=time.monotonic)
+    _muted: Mapping[str, str] = field(default_factory=dict)
+    _muted_at: float | None = None
+    """When mute rules were read last, by the monotonic clock."""
+    _trouble: str = ""
+    """Why they couldn't be; said once."""
 
     def once(self) -> bool:
         """Take in what was missed; there is never more to do at once."""
-        gateway = Gateway(self.environment, access_to(self.environment))
+        gateway = self.gateway or Gateway(self.environment, access_to(self.environment))
+        self.gateway = None
         alarms = read_alarms(gateway)
+        self.gateway = gateway  # kept for as long as it works: a local cloud that was started anew is elsewhere
+        muted = self._read_muted(gateway)
         with self.store.reading() as session:
             known = reconcile.by_key(map(from_state, alert_table.states(session, self.environment.name)))
-        found = reconcile.missed(alarms, self.environment, known, self.store.now())
+        found = reconcile.missed(alarms, self.environment, known, self.store.now(), muted or {})
         if found:
             records.take(self.store, self.rules, found)
+        released = reconcile.unmuted(alarms, known, muted) if muted is not None else []
+        if released:
+            records.look_at_unmuted(self.store, self.rules, released)
+        if found or released:
             self.wake()
         return False
+
+    def _read_muted(self, gateway: Gateway) -> Mapping[str, str] | None:
+        """By an alarm's name the rule that mutes it. Where that can't be read, what was read last counts for a while,
+        and then nothing as muted; None where nothing was read yet: then what is held stays so."""
+        now = time.monotonic()
+        try:
+            self._muted, self._muted_at, self._trouble = read_alarm_mutes(gateway).rules, now, ""
+        except OmcError as error:
+            if error.message != self._trouble:
+                minutes = f"{MUTES_KEPT / 60:.0f} min"
+                self.report(f"What CloudWatch mutes can't be read; after {minutes} nothing is: {error.message}")
+            self._trouble = error.message
+            if now - (self._muted_at or self.began) > MUTES_KEPT:
+                self._muted, self._muted_at = {}, self._muted_at or self.began
+        return self._muted if self._muted_at is not None else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Index, Text, or_, select, text
+from sqlalchemy import Index, Text, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from omc.model.pages import Page
@@ -147,9 +147,11 @@ def pages(session: Session, environments: Sequence[str], states: Sequence[str], 
     return list(session.scalars(query.order_by(OutboxRow.created_at.desc(), OutboxRow.key).limit(limit)))
 
 
-def oldest_due(session: Session, environments: Sequence[str], now: datetime) -> datetime | None:
-    """Since when the page waits that is due longest; None where all that is due was sent."""
-    query = select(OutboxRow.due_at).where(
-        OutboxRow.state == WAITING, OutboxRow.environment.in_(environments), OutboxRow.due_at <= now
+def oldest_due(session: Session, now: datetime) -> dict[str, datetime]:
+    """By environment since when the page waits that is due longest; without those in which all that is due was sent."""
+    due = (
+        select(OutboxRow.environment, func.min(OutboxRow.due_at))
+        .where(OutboxRow.state == WAITING, OutboxRow.due_at <= now)
+        .group_by(OutboxRow.environment)
     )
-    return session.scalars(query.order_by(OutboxRow.due_at).limit(1)).first()
+    return {row[0]: row[1] for row in session.execute(due)}

@@ -4,8 +4,8 @@
 queries over logs are in ``services.logs``.
 """
 
-from localcloud.services.cloudwatch import api_alarms, api_metrics
+from localcloud.services.cloudwatch import api_alarms, api_metrics, api_mutes
 from localcloud.services.cloudwatch.alarms import Alarms, Notice
 from localcloud.services.cloudwatch.component import Metrics
 
-__all__ = ["Alarms", "Metrics", "Notice", "api_alarms", "api_metrics"]
+__all__ = ["Alarms", "Metrics", "Notice", "api_alarms", "api_metrics", "api_mutes"]

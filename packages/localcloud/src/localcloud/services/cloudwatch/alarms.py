@@ -22,6 +22,7 @@ from localcloud.services.cloudwatch import model as alarm_module
 from localcloud.services.cloudwatch import notices
 from localcloud.services.cloudwatch.decide import EXTRA_PERIODS, Judgement, Point, judge, timestamp
 from localcloud.services.cloudwatch.model import COMPOSITE, METRIC, UNCHECKED, Alarm, Plan, describe, invalid
+from localcloud.services.cloudwatch.mutes import MuteRule
 from localcloud.services.cloudwatch.queries import Fetch, QueryError, Run, fetch
 from localcloud.services.cloudwatch.rules import children, holds, parse_rule
 from localcloud.services.cloudwatch.store import DAY, HistoryItem, Store
@@ -65,6 +66,9 @@ class Alarms:
     def __init__(self) -> None:
         self._alarms: dict[str, Alarm] = {}
         self._plans: dict[str, tuple[datetime, Plan]] = {}
+        self._mutes: dict[str, MuteRule] = {}
+        self._kept: dict[str, str] = {}
+        """Alarms whose actions a rule mutes, with the state that they moved from."""
         self._lock = threading.RLock()
         self.outbox: deque[Notice] = deque()
         self.evaluated_at: datetime | None = None
@@ -100,6 +104,8 @@ class Alarms:
             return {
                 "alarms": [_fields(alarm) for alarm in self._alarms.values()],
                 "outbox": [_fields(notice) for notice in list(self.outbox)],  # they are carried out meanwhile
+                "mutes": [_fields(rule) for rule in self._mutes.values()],
+                "kept": dict(self._kept),
                 "down": [span for span in self._down if span[1] > self._opened_at - 7 * DAY],
             }
 
@@ -107,6 +113,8 @@ class Alarms:
         with self._lock:
             self._alarms = {fields["name"]: Alarm(**fields) for fields in state["alarms"]}
             self.outbox = deque(Notice(**fields) for fields in state["outbox"])
+            self._mutes = {fields["name"]: MuteRule(**fields) for fields in state.get("mutes", [])}
+            self._kept = dict(state.get("kept", {}))
             self._down = [*state["down"], *self._down]
 
     # Definitions
@@ -254,6 +262,7 @@ class Alarms:
                     alarm.failure = f"{type(error).__name__}: {error}"
         with self._lock:
             self._settle_composites(now)
+            self._unmute(now)
             self.evaluated_at = now
         return judged
 
@@ -340,6 +349,10 @@ class Alarms:
         notices.state_changed(self.cloud, describe(alarm), (old, old_reason, old_data, since), now)
 
     def _act(self, alarm: Alarm, old: str, now: datetime) -> None:
+        if alarm.name in self._muted_now(now):
+            self._kept.setdefault(alarm.name, old)  # carried out when the mute is over, if its state is this one still
+            return
+        self._kept.pop(alarm.name, None)
         alarm.acted_state, alarm.acted_at = alarm.state, now.timestamp()
         described = describe(alarm)
         for action in alarm.actions():
@@ -353,7 +366,7 @@ class Alarms:
         They are told the newest datapoints: a policy computes from them how far to scale.
         """
         policies = [action for action in alarm.actions() if ":autoscaling:" in action]
-        if policies and now.timestamp() - alarm.acted_at >= plan.step - 1:
+        if policies and alarm.name not in self._kept and now.timestamp() - alarm.acted_at >= plan.step - 1:
             alarm.acted_at = now.timestamp()
             described = {**describe(alarm), "StateReason": judgement.reason, "StateReasonData": judgement.data}
             for action in policies:
@@ -370,6 +383,35 @@ class Alarms:
                         repeated=True,
                     )
                 )
+
+    # Mute rules
+
+    def put_mute(self, rule: MuteRule) -> None:
+        with self._lock:
+            self._mutes[rule.name] = rule
+            self.cloud.touch()
+
+    def delete_mute(self, name: str) -> None:
+        """One that isn't there is no mistake (CloudWatch API, DeleteAlarmMuteRule)."""
+        with self._lock:
+            self._mutes.pop(name, None)
+            self.cloud.touch()
+
+    def mutes(self) -> list[MuteRule]:
+        with self._lock:
+            return list(self._mutes.values())
+
+    def _muted_now(self, now: datetime) -> set[str]:
+        return {name for rule in self._mutes.values() if rule.status(now) == "ACTIVE" for name in rule.alarms}
+
+    def _unmute(self, now: datetime) -> None:
+        """What was muted and is in the same state still is carried out once nothing mutes it."""
+        muted = self._muted_now(now) if self._kept else set()
+        for name in set(self._kept) - muted:
+            old = self._kept.pop(name)
+            alarm = self._alarms.get(name)
+            if alarm is not None and alarm.state != old:
+                self._act(alarm, old, now)
 
     # Composite alarms
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from omc.aws.gateway import Gateway
 from omc.errors import AccessDenied, AwsRefused, OmcError, Throttled, WrongUse
 from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 TRANSACTIONAL = "Transactional"
 """Sent as reliably as can be; SNS's default is cheap and slow."""
+
+OPTED_OUT = (
+    "its owner answered STOP, so SNS takes messages over and sends none; to get them again: aws sns "
+    "opt-in-phone-number, once in 30 days"
+)
 
 
 @CHANNELS.register(Channel.SMS)
@@ -32,6 +38,8 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
     if settings.origination_number is not None:
         attributes["AWS.MM.SMS.OriginationNumber"] = {"DataType": "String", "StringValue": settings.origination_number}
     link = page.message.link or ""
+    if _has_opted_out(gateway, delivery.method.address):
+        return Refused(OPTED_OUT)
     try:
         answer = gateway.client("sns").publish(
             PhoneNumber=delivery.method.address,
@@ -45,3 +53,11 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
     except OmcError as error:  # no credentials just now, no answer, a failure of SNS's own
         return TryAgain(error.message, may_have_arrived=True)
     return Sent(str(answer.get("MessageId", "")))
+
+
+def _has_opted_out(gateway: Gateway, number: str) -> bool:
+    """Whether SNS would take a message over and drop it. Where that can't be read, the message is tried."""
+    try:
+        return bool(gateway.client("sns").check_if_phone_number_is_opted_out(phoneNumber=number).get("isOptedOut"))
+    except OmcError:
+        return False

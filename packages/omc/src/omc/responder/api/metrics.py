@@ -21,7 +21,7 @@ from omc.responder.api.callers import Reader
 from omc.responder.api.context import ApiContext, Context, Sample
 from omc.store.deadlines import Deadline, overdue
 from omc.store.incidents import incidents_of
-from omc.store.outbox import FAILED, SENT, WAITING, WITHDRAWN, OutboxRow
+from omc.store.outbox import FAILED, SENT, WAITING, WITHDRAWN, OutboxRow, oldest_due
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -97,12 +97,7 @@ def _pages(session: Session, names: list[str], now: datetime) -> Iterator[Sample
         OutboxRow.environment, OutboxRow.state
     )
     count = {(environment, state): number for environment, state, number in session.execute(query)}
-    due = (
-        select(OutboxRow.environment, func.min(OutboxRow.due_at))
-        .where(OutboxRow.state == WAITING, OutboxRow.due_at <= now)
-        .group_by(OutboxRow.environment)
-    )
-    oldest = {row[0]: row[1] for row in session.execute(due)}
+    oldest = oldest_due(session, now)
     for name in names:
         for state in STATES:
             yield Sample("omc_pages", count.get((name, state), 0), (("environment", name), ("state", state)))

@@ -13,7 +13,8 @@ from omc.errors import Missing
 from omc.model.pages import Page
 from omc.notify.delivery import send_anew
 from omc.notify.outbox_document import outbox_document, trial_document
-from omc.notify.trials import methods_of, trial_page
+from omc.notify.recipients import methods_of
+from omc.notify.trials import trial_page
 from omc.responder.api.answers import DOCUMENT, Answer
 from omc.responder.api.callers import Reader
 from omc.responder.api.changes import Changing

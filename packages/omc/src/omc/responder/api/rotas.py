@@ -15,6 +15,7 @@ from omc.config import Stack
 from omc.errors import Missing, WrongUse, did_you_mean
 from omc.oncall import importing
 from omc.oncall.changing import Decide, When, record_draft, record_in, swap
+from omc.oncall.changing import override as recorded_override
 from omc.oncall.configured import rotas_from
 from omc.oncall.documents import recorded_document
 from omc.oncall.escalation import World
@@ -150,7 +151,7 @@ def override(change: Changing, rota: RotaName, body: OverrideBody, answer: Answe
     require_people(change.context.stack, *body.people, body.instead_of)
     begin, end = body.begin.astimezone(UTC), body.end.astimezone(UTC)
     added = OverrideAdded(begin, end, tuple(body.people), body.instead_of, reason=body.reason)
-    return _recorded(change, rota, answer, lambda _: added)
+    return _recorded(change, rota, answer, recorded_override(added))
 
 
 @router.post("/rotas/{rota}/take", summary="Take somebody's shift", response_model=ChangeShape, responses=DOCUMENT)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from omc.responder.intake import alertmanager, cloudwatch, ecs, grafana, health, rds
+from omc.responder.intake import alertmanager, cloudwatch, ecs, grafana, health, rds, trials
 from omc.responder.intake.reading import Context, document, moment, text, unreadable
 from omc.responder.model import Intake, Unreadable
 
@@ -82,6 +82,8 @@ def _read_object(found: Mapping[str, Any], context: Context) -> tuple[Intake, ..
         return _read_event(found, context)
     if "AlarmName" in found and "NewStateValue" in found:
         return (cloudwatch.from_sns(found, context),)
+    if trials.is_trial(found):
+        return (trials.parse(found, context),)
     if rds.elasticache_key(found):
         return (rds.elasticache_from_sns(found, context),)
     if rds.is_rds_message(found):

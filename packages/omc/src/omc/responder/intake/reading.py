@@ -146,12 +146,17 @@ def _cut(found: str, limit: int) -> str:
     return found if len(found) <= limit else found[: limit - 1].rstrip() + "…"
 
 
+OWN_LABELS = frozenset({"ended_at", "ended_by"})
+"""Labels that omc gives: nobody outside may say that what he sends is over already."""
+
+
 def labels(found: Mapping[str, object]) -> dict[str, str]:
     """Labels within bounds, sorted by name, without empty ones."""
     cleaned = {
         text(name, MAX_LABEL_NAME): text(value, MAX_LABEL_VALUE) for name, value in list(found.items())[:MAX_ITEMS]
     }
-    return dict(sorted((name, value) for name, value in cleaned.items() if name and value)[:MAX_LABELS])
+    named = sorted((name, value) for name, value in cleaned.items() if name and value and name not in OWN_LABELS)
+    return dict(named[:MAX_LABELS])
 
 
 def link(value: object) -> str | None:

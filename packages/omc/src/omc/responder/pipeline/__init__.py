@@ -1,6 +1,6 @@
 """What becomes of a notification: stages that each say what they did and why. Pure, and without a clock of its own.
 
-    deduplicate → enrich → flap → silence → inhibit → group → route
+    deduplicate → enrich → age → mute → flap → silence → inhibit → group → route
 
 Each stage takes what those before it found and adds to it. ``process`` puts a notification through them, and
 ``look_again`` an alert that was held or whose time is over; what is to be written then is an ``Outcome``. ``run`` also

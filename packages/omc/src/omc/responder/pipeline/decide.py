@@ -10,12 +10,14 @@ from typing import TypeAlias
 from omc.notify.text import short_form
 from omc.responder.alerts import Alert, CameLate, Ended, Facts, Fired, Held, Hold, Released, Step, Trace
 from omc.responder.model import Notification
+from omc.responder.pipeline.age import age
 from omc.responder.pipeline.deduplicate import deduplicate
 from omc.responder.pipeline.enrich import enrich
 from omc.responder.pipeline.flap import flap
 from omc.responder.pipeline.group import group
 from omc.responder.pipeline.inhibit import inhibit
-from omc.responder.pipeline.passing import Passing, minutes, utc
+from omc.responder.pipeline.mute import mute
+from omc.responder.pipeline.passing import Passing, minutes, over_at, utc
 from omc.responder.pipeline.route import route
 from omc.responder.pipeline.silence import silence
 from omc.responder.pipeline.situation import (
@@ -30,7 +32,7 @@ from omc.responder.pipeline.situation import (
 )
 
 Stage: TypeAlias = Callable[[Passing, Situation], Passing]
-HOLDING: tuple[Stage, ...] = (flap, silence, inhibit)
+HOLDING: tuple[Stage, ...] = (age, mute, flap, silence, inhibit)
 TELLING: tuple[Stage, ...] = (group, route)
 
 
@@ -57,10 +59,10 @@ def look_again(situation: Situation, alert: Alert, now: datetime) -> Outcome:
     notification, facts = alert.notification, alert.facts
     if not alert.is_firing or notification is None or facts is None:
         return Outcome(alert.key, ())
-    if (over_at := _over_at(notification, situation)) is not None and now >= over_at:
+    if (is_over := over_at(notification, situation.rules)) is not None and now >= is_over:
         return _lapsed(situation, alert, notification, facts)
     if alert.hold is None:
-        return Outcome(alert.key, (), None, (LookAgain(alert.key, over_at),) if over_at else ())
+        return Outcome(alert.key, (), None, (LookAgain(alert.key, is_over),) if is_over else ())
     first = Step("look again", "passed", "What held it is looked at again.")
     passing = Passing(notification, alert.key, now, alert, is_second_look=True, trace=(first,), facts=facts)
     return _outcome(_looked_after(_through(passing, situation), situation))
@@ -74,18 +76,13 @@ def _through(passing: Passing, situation: Situation) -> Passing:
     return passing
 
 
-def _over_at(notification: Notification, situation: Situation) -> datetime | None:
-    """When an alert counts as ended of which nothing will ever say so."""
-    return notification.at + situation.rules.without_end if notification.labels.get("has_end") == "no" else None
-
-
 def _looked_after(passing: Passing, situation: Situation) -> Passing:
     """One moment for the next look: the earliest that a stage or the alert itself asks for."""
-    over_at = None if passing.is_late else _over_at(passing.notification, situation)
+    is_over = None if passing.is_late else over_at(passing.notification, situation.rules)
     moments = [each.at for each in passing.effects if isinstance(each, LookAgain) and each.at is not None]
     rest: tuple[Effect, ...] = tuple(each for each in passing.effects if not isinstance(each, LookAgain))
-    if over_at is not None:
-        moments.append(over_at)
+    if is_over is not None:
+        moments.append(is_over)
     was_held = passing.before is not None and passing.before.hold is not None
     if moments:
         rest = (*rest, LookAgain(passing.key, min(moments)))
@@ -118,10 +115,12 @@ def _is_same(before: Hold, hold: Hold) -> bool:
 
 def _late(passing: Passing, facts: Facts) -> Outcome:
     """It fired and ended, and only the end was heard of: its incident is told of both, so that whatever the order in
-    which things come in, the incidents are the same. What would have been held is only counted."""
+    which things come in, the incidents are the same. What would have been held, and what is old news, is only
+    counted."""
     if passing.hold is not None or passing.incident is None:
         effects = tuple(each for each in passing.effects if not isinstance(each, LookAgain))
-        return Outcome(passing.key, passing.trace, CameLate(passing.notification, passing.trace), effects)
+        event = CameLate(passing.notification, passing.trace, None, facts)
+        return Outcome(passing.key, passing.trace, event, effects)
     event = CameLate(passing.notification, passing.trace, passing.incident, facts)
     return Outcome(passing.key, passing.trace, event, (*passing.effects, End(passing.incident, passing.key)))
 
@@ -141,7 +140,8 @@ def _unchanged(passing: Passing) -> Outcome:
 def _ended(situation: Situation, passing: Passing) -> Outcome:
     before = passing.before
     if before is None or not before.is_firing:
-        why = "It has ended; that it fired was not heard of."
+        is_known = before is not None and before.fires
+        why = "It has ended, as was known." if is_known else "It has ended; that it fired was not heard of."
         ended = passing.step("end", "ended", why)
         return Outcome(passing.key, ended.trace, Ended(passing.notification, ended.trace))
     why, effects = _end_of(situation, before, passing.notification.title)

@@ -8,6 +8,7 @@ from datetime import datetime
 from omc.responder.alerts import Alert, Did, Facts, Hold, Step, Trace
 from omc.responder.model import Notification
 from omc.responder.pipeline.situation import Effect
+from omc.responder.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,11 @@ class Passing:
         if self.facts is None:
             raise AssertionError(self.notification.id)
         return self.facts
+
+
+def over_at(notification: Notification, rules: Rules) -> datetime | None:
+    """When an alert counts as ended of which nothing will ever say so."""
+    return notification.at + rules.without_end if notification.labels.get("has_end") == "no" else None
 
 
 def utc(at: datetime) -> str:

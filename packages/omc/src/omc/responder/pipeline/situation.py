@@ -172,6 +172,8 @@ class Situation:
     next_incident: int = 1
     changes: tuple[str, ...] = ()
     """What was changed shortly before, newest first: ``deploy of backend, 12 min before``."""
+    unmuted: frozenset[str] = frozenset()
+    """The keys of alerts that CloudWatch muted and no longer does."""
 
     def where(self, key: str, number: int | None) -> IncidentView | None:
         """The incident in which an alert is now that was put into this one: people merge incidents and take alerts out
