@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,7 @@ class Checkout:
 
     folder: Path
     stack: Stack
+    provider: Mapping[str, str]
 
     def edit(self, name: str, old: str, new: str) -> None:
         text = (self.folder / name).read_text()
@@ -53,6 +54,7 @@ class Checkout:
         return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
     def omc(self, *arguments: str, env: dict[str, str] | None = None) -> CommandResult:
+        env = {**self.provider, **(env or {})}
         return self.stack.omc("--stack", str(self.folder / "omc.toml"), *arguments, env=env, timeout=600)
 
     def infra(self, verb: str, *arguments: str) -> CommandResult:
@@ -60,13 +62,13 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(stack: Stack, tmp_path: Path) -> Checkout:
+def checkout(stack: Stack, provider: Mapping[str, str], tmp_path: Path) -> Checkout:
     folder = tmp_path / "checkout"
     folder.mkdir()
     shutil.copy(ROOT / "omc.toml", folder)
     ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*.tfplan")
     shutil.copytree(ROOT / "infrastructure", folder / "infrastructure", ignore=ignored)
-    return Checkout(folder, stack)
+    return Checkout(folder, stack, provider)
 
 
 def threshold(stack: Stack) -> float:
@@ -126,12 +128,12 @@ def test_a_change_is_planned_applied_drifts_and_is_taken_back(checkout: Checkout
     [branch] = checkout.git("branch", "--list", "revert-infrastructure-*").split()
     assert checkout.git("log", "-1", "--format=%s", branch).strip() == 'Revert "The database\'s CPU rings earlier"'
 
-    settled = checkout.stack.omc("infra", "plan", "--env", "local")
+    settled = checkout.stack.omc("infra", "plan", "--env", "local", env={**checkout.provider})
     assert settled.returncode == 0, settled.stdout + settled.stderr
     assert settled.stdout.splitlines()[-1] == "Nothing is to be changed: local is what the code says."
 
 
-def test_what_terraform_does_not_see_is_reported_by_drift(stack: Stack) -> None:
+def test_what_terraform_does_not_see_is_reported_by_drift(stack: Stack, provider: Mapping[str, str]) -> None:
     """A rule and a policy added by hand, an autoscaler that somebody suspended, a class that waits for its window, and
     limits that omc itself set for a while; each with its arrow from what was to what comes, and who did it."""
     ec2, iam, rds = stack.client("ec2"), stack.client("iam"), stack.client("rds")
@@ -154,7 +156,7 @@ def test_what_terraform_does_not_see_is_reported_by_drift(stack: Stack) -> None:
         iam.put_role_policy(RoleName=role, PolicyName="debug", PolicyDocument=json.dumps(document))
         suspend(True)
         rds.modify_db_instance(DBInstanceIdentifier="ohmycoins-staging", DBInstanceClass="db.t4g.small")
-        drifted = stack.omc("infra", "drift", "--env", "local", "--output", "json", timeout=600)
+        drifted = stack.omc("infra", "drift", "--env", "local", "--output", "json", env={**provider}, timeout=600)
         check = stack.omc("check", "morning", "--env", "local", "--output", "json").json
     finally:
         rds.modify_db_instance(DBInstanceIdentifier="ohmycoins-staging", DBInstanceClass="db.t4g.micro")

@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -18,6 +19,7 @@ from omc.store.location import locate_store
 from omc.terraform import find_terraform
 from support.canary import CANARY, FORMS, dump, listing_processes
 from support.commands import CommandResult, clean_env, run
+from support.provider import running_provider
 from support.small import SmallEnvironment, add_fault, faults_of, small_cloud
 from support.waiting import eventually
 
@@ -50,7 +52,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallEnvir
     folder = tmp_path_factory.mktemp("small")
     with small_cloud(folder, 1) as environments:
         write(environments[0], LONG.format(folder=folder))
-        yield environments[0]
+        with running_provider(environments[0].stack.reach()) as provider:
+            yield replace(environments[0], provider=provider)
 
 
 def root_of(environment: SmallEnvironment) -> Path:
@@ -228,7 +231,7 @@ def test_a_plan_of_a_part_says_so_before_and_after_it_is_applied(environment: Sm
     file = tmp_path / "target.tfplan"
     command = [str(find_terraform().executable), "plan", "-input=false", "-target=terraform_data.one", f"-out={file}"]
     copy = environment.stack.state / "infrastructure/terraform/environments/staging"
-    made = run(command, clean_env(**environment.stack.reach()), 120, cwd=copy)
+    made = run(command, clean_env(**environment.stack.reach(), **environment.provider), 120, cwd=copy)
     assert made.returncode == 0, made.stdout + made.stderr
     for output in ("table", "markdown", "json"):
         shown = environment.omc(
