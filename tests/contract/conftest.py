@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from contract.terraform_support import Applied, Workshop
+from support.provider import running_provider
 
 
 @pytest.fixture(scope="session")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return Workshop(tmp_path_factory.mktemp("terraform"))
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    with running_provider() as environment:
+        yield Workshop(tmp_path_factory.mktemp("terraform"), environment)
 
 
 @pytest.fixture(scope="session")

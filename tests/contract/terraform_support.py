@@ -87,14 +87,19 @@ class Partition:
 class Workshop:
     """A copy of ``infrastructure/terraform`` in which Terraform may leave what it likes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, provider: Mapping[str, str]) -> None:
         self.terraform = terraform.find_terraform()
+        self.environment = {"AWS_REGION": "ap-southeast-2"} | dict(provider)
         self.folder = folder / "infrastructure/terraform"
         shutil.copytree(INFRASTRUCTURE, self.folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
 
+    def place(self, folder: Path) -> Path:
+        """The copy of ``folder``."""
+        return self.folder / folder.relative_to(INFRASTRUCTURE)
+
     def run(self, folder: Path, *arguments: str) -> str:
         """One Terraform command in the copy of ``folder``; raises ``TerraformError`` with what Terraform said."""
-        place = self.folder / folder.relative_to(INFRASTRUCTURE)
+        place = self.place(folder)
         if not (place / ".terraform").exists():
             self._run(place, "init", "-backend=false", *self.terraform.init_arguments())
         return self._run(place, *arguments)
@@ -141,7 +146,7 @@ class Workshop:
         return Applied(list(_resources(state["root_module"])), outputs, json.dumps(state))
 
     def _run(self, place: Path, *arguments: str) -> str:
-        return terraform.run(self.terraform, place, arguments, env={"AWS_REGION": "ap-southeast-2"})
+        return terraform.run(self.terraform, place, arguments, env=self.environment)
 
 
 def _root_test(environment: str, partition: Partition | None) -> str:

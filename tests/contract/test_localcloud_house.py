@@ -89,7 +89,8 @@ def test_a_service_has_the_usual_files(package: Path) -> None:
 
 
 def _copy(tmp_path: Path) -> Path:
-    shutil.copytree(SERVICES, tmp_path / "packages/localcloud/src/localcloud/services")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(SERVICES, tmp_path / "packages/localcloud/src/localcloud/services", ignore=ignored)
     (tmp_path / "packages/localcloud/tests/cloud").mkdir(parents=True)
     (tmp_path / "scripts").mkdir()
     shutil.copy(PACKAGE / "pyproject.toml", tmp_path / "packages/localcloud")

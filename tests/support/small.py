@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,8 @@ class SmallEnvironment:
     file: Path
     images: Mapping[str, str]
     """``red`` and ``blue`` to references pinned by digest."""
+    provider: Mapping[str, str] = field(default_factory=dict)
+    """The environment of a Terraform that uses a provider which runs; nothing, for providers of its own."""
 
     def command(self, *arguments: str) -> list[str]:
         import sys
@@ -113,7 +115,7 @@ class SmallEnvironment:
         return [sys.executable, "-m", "omc", "--stack", str(self.file), *arguments]
 
     def omc(self, *arguments: str, timeout: float = 300) -> CommandResult:
-        return run(self.command(*arguments), clean_env(), timeout)
+        return run(self.command(*arguments), clean_env(**self.provider), timeout)
 
     @property
     def service(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,17 +46,20 @@ class Root:
         return run([str(self.terraform.executable), *words], self.environment, timeout=900, cwd=self.folder)
 
 
-def root_at(folder: Path, cloud: Cloud) -> Root:
+def reach(cloud: Cloud) -> dict[str, str]:
+    """The environment in which the provider works on this cloud."""
     identity = cloud.part(Identity)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
-    environment = {
-        **kept,
+    return {
         "AWS_ENDPOINT_URL": cloud.settings.endpoint,
         "AWS_REGION": cloud.settings.region,
         "AWS_ACCESS_KEY_ID": identity.access_key_id,
         "AWS_SECRET_ACCESS_KEY": identity.secret_access_key,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "CHECKPOINT_DISABLE": "1",
-        "TF_IN_AUTOMATION": "1",
     }
+
+
+def root_at(folder: Path, cloud: Cloud, provider: Mapping[str, str]) -> Root:
+    """``provider`` is the environment of one that runs, or nothing, for providers of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))}
+    environment = {**kept, **reach(cloud), **provider, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"}
     return Root(find_terraform(), folder, environment)

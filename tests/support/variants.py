@@ -55,7 +55,7 @@ def push(stack: Stack, variant: str, app: str = "backend", *, cue: Path | None =
     assert (cue is not None) == variant.endswith("on cue")
     with tempfile.TemporaryDirectory(prefix="omc-variant-") as folder:
         source = Path(folder) / app
-        shutil.copytree(ROOT / "apps" / app, source)
+        shutil.copytree(ROOT / "apps" / app, source, ignore=shutil.ignore_patterns("__pycache__"))
         for name, old, new in FILES[variant]:
             file = source / app / name
             text = file.read_text() if file.exists() else ""

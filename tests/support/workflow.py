@@ -156,7 +156,7 @@ class Repository:
 
 
 @contextmanager
-def repository(stack: Stack, folder: Path) -> Iterator[Repository]:
+def repository(stack: Stack, folder: Path, provider: Mapping[str, str]) -> Iterator[Repository]:
     """The repository, with the local cloud for AWS, an API that confirms each job and knows one approval, and the
     shared record."""
     checkout = folder / "checkout"
@@ -179,6 +179,7 @@ def repository(stack: Stack, folder: Path) -> Iterator[Repository]:
             execute(server, "CREATE DATABASE shared")
             runner = clean_env(
                 **stack.reach(),
+                **provider,
                 PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                 GITHUB_SHA="0123456789abcdef0123456789abcdef01234567",
                 OMC_STORE_URL=place_in(server, "shared").url or "",

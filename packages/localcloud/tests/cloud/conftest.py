@@ -8,7 +8,7 @@ test didn't ask for (mark ``unsupported_allowed``) fails it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
 from localcloud.core.profiles import FULL
 from localcloud.front.identity import Identity
+from support.provider import running_provider
+from support.terraform_root import reach
 
 Clients = Callable[..., Any]
 
@@ -39,6 +41,13 @@ def running_cloud(state: Path, region: str = addresses.DEFAULT_REGION, profile: 
         assemble.stop(cloud, server)
         assemble.forget(cloud)
         addresses.release(home.settings.state)
+
+
+@pytest.fixture
+def provider(cloud: Cloud) -> Iterator[Mapping[str, str]]:
+    """The environment in which Terraform uses one provider for all that a test runs on its cloud."""
+    with running_provider(reach(cloud)) as environment:
+        yield environment
 
 
 def clients(cloud: Cloud) -> Clients:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,13 @@ LEFTOVERS = (
 
 
 @pytest.fixture
-def roots(tmp_path: Path, cloud: Cloud) -> Callable[[str], Root]:
+def roots(tmp_path: Path, cloud: Cloud, provider: Mapping[str, str]) -> Callable[[str], Root]:
+    """Bootstrap has providers of its own: it is applied while staging is."""
     shutil.copytree(
         ROOT / "infrastructure/terraform", tmp_path / "infrastructure", ignore=shutil.ignore_patterns(".terraform*")
     )
-    return lambda name: root_at(tmp_path / "infrastructure" / name, cloud)
+    shared = {"environments/staging": provider}
+    return lambda name: root_at(tmp_path / "infrastructure" / name, cloud, shared.get(name, {}))
 
 
 def left(aws: Any) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import ssl
+from collections.abc import Mapping
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -53,7 +54,7 @@ def https(address: str, port: int, name: str, trusted: Path) -> int:
         return connection.getresponse().status
 
 
-def test_https_under_a_name_of_ones_own(cloud: Cloud, aws: Any, tmp_path: Path) -> None:
+def test_https_under_a_name_of_ones_own(cloud: Cloud, aws: Any, tmp_path: Path, provider: Mapping[str, str]) -> None:
     """The zone is there; certificate, proof, record and listeners are as the load balancer's module makes them."""
     zone = aws("route53").create_hosted_zone(Name="example.com", CallerReference="zone")["HostedZone"]["Id"]
     ec2 = aws("ec2")
@@ -64,7 +65,7 @@ def test_https_under_a_name_of_ones_own(cloud: Cloud, aws: Any, tmp_path: Path) 
         )
         for n, zone_letter in enumerate("ab")
     ]
-    root = root_at(tmp_path / "named", cloud)
+    root = root_at(tmp_path / "named", cloud, provider)
     root.folder.mkdir()
     shutil.copytree(TERRAFORM / "modules", tmp_path / "modules", ignore=shutil.ignore_patterns(".terraform*"))
     shutil.copy(TERRAFORM / "bootstrap/versions.tf", root.folder)

@@ -6,6 +6,7 @@ One root and one story: most of it is the provider's own waits, which go on besi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -376,11 +377,11 @@ CHANGED = ["-var=greeting=changed", "-var=threshold=7", "-var=days=7"]
 
 
 @pytest.fixture
-def root(tmp_path: Path, cloud: Cloud) -> Root:
+def root(tmp_path: Path, cloud: Cloud, provider: Mapping[str, str]) -> Root:
     folder = tmp_path / "root"
     folder.mkdir()
     (folder / "main.tf").write_text(PROVIDER + REGISTRY + SERVICE + ALARMS + LOGS)
-    made = root_at(folder, cloud)
+    made = root_at(folder, cloud, provider)
     made.init()
     return made
 

@@ -7,6 +7,7 @@ Terraform's waits for the database make it minutes long.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -109,14 +110,16 @@ module "responder" {
 """
 
 
-def test_its_tasks_log_in_to_its_database_also_with_a_new_password(cloud: Cloud, aws: Clients, tmp_path: Path) -> None:
+def test_its_tasks_log_in_to_its_database_also_with_a_new_password(
+    cloud: Cloud, aws: Clients, tmp_path: Path, provider: Mapping[str, str]
+) -> None:
     folder = tmp_path / "root"
     shutil.copytree(MODULES, folder / "modules", ignore=shutil.ignore_patterns(".terraform*"))
     (folder / "main.tf").write_text(ROOT)
     aws("ecr").create_repository(repositoryName="ohmycoins/responder")
     pushed = ecr.push(aws("ecr"), cloud.settings.state, app(tmp_path / "program", PROGRAM), "ohmycoins/responder")
     image = f"-var=image={pushed.uri}"
-    root = root_at(folder, cloud)
+    root = root_at(folder, cloud, provider)
     root.init()
 
     root.apply(image)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from support.alert_causes import Watch, watching
 from support.grouping import group_of
+from support.provider import running_provider
 from support.responding import team_of
 from support.stack import CLUSTER, Stack, wait_until_healthy
 from support.waiting import eventually
@@ -117,6 +118,13 @@ def healthy(stack: Stack) -> Stack:
     return stack
 
 
+@pytest.fixture(scope="module")
+def provider(stack: Stack) -> Iterator[Mapping[str, str]]:
+    """The environment in which Terraform uses one provider for all that the module's tests run on the stack."""
+    with running_provider(stack.reach()) as environment:
+        yield environment
+
+
 @pytest.fixture
 def watch(healthy: Stack, tmp_path: Path) -> Iterator[Watch]:
     """A responder beside the stack, for a rehearsal whose fault is an alert of the runbook."""
@@ -125,7 +133,7 @@ def watch(healthy: Stack, tmp_path: Path) -> Iterator[Watch]:
 
 
 @pytest.fixture
-def repository(stack: Stack, tmp_path: Path) -> Iterator[Repository]:
+def repository(stack: Stack, provider: Mapping[str, str], tmp_path: Path) -> Iterator[Repository]:
     """The repository at GitHub whose staging is the stack."""
-    with repository_of(stack, tmp_path) as made:
+    with repository_of(stack, tmp_path, provider) as made:
         yield made

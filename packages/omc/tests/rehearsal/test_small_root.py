@@ -1,15 +1,19 @@
 """Real Terraform in a root of a few resources: `omc runs cancel` in the middle of an apply, and the death of its runner
-on top of that; addresses that are only moved, imported or forgotten; a plan of a part; and secrets on all its ways."""
+on top of that; an apply that is killed, with Terraform or without it; addresses that are only moved, imported or
+forgotten; a plan of a part; and secrets on all its ways."""
 
 from __future__ import annotations
 
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import psutil
 import pytest
 
 from omc.config import load
@@ -18,6 +22,7 @@ from omc.store.location import locate_store
 from omc.terraform import find_terraform
 from support.canary import CANARY, FORMS, dump, listing_processes
 from support.commands import CommandResult, clean_env, run
+from support.provider import running_provider
 from support.small import SmallEnvironment, add_fault, faults_of, small_cloud
 from support.waiting import eventually
 
@@ -50,7 +55,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallEnvir
     folder = tmp_path_factory.mktemp("small")
     with small_cloud(folder, 1) as environments:
         write(environments[0], LONG.format(folder=folder))
-        yield environments[0]
+        with running_provider(environments[0].stack.reach()) as provider:
+            yield replace(environments[0], provider=provider)
 
 
 def root_of(environment: SmallEnvironment) -> Path:
@@ -157,6 +163,82 @@ def test_a_runner_that_is_killed_after_a_cancel_leaves_a_run_that_ends_cancelled
     assert not faults_of(environment.stack, environment.name)
 
 
+RETAINED = """
+resource "aws_cloudwatch_log_group" "kept" {{
+  count             = 2
+  name              = "/small1/kept/${{count.index}}"
+  retention_in_days = {days}
+}}
+"""
+
+
+def retention(environment: SmallEnvironment) -> set[int]:
+    groups = environment.stack.client("logs").describe_log_groups(logGroupNamePrefix="/small1/kept/")["logGroups"]
+    return {int(group["retentionInDays"]) for group in groups}
+
+
+def test_an_apply_that_was_killed_is_resumed(environment: SmallEnvironment) -> None:
+    """kill -9 while Terraform waits for AWS: killed too, it leaves its lock and no state; let live, it ends well."""
+    write(environment, RETAINED.format(days=365))
+    assert environment.omc(*apply(environment, "killed")).returncode == 0
+    for days, with_terraform in ((400, True), (365, False)):
+        write(environment, RETAINED.format(days=days))
+        slow = {"service": "logs", "operation": "PutRetentionPolicy", "kind": "slow", "seconds": 15.0}
+        environment.stack.private("faults", [slow])
+        try:
+            run = kill_while_applying(environment, with_terraform=with_terraform)
+        finally:
+            environment.stack.private("faults", [])
+        resumed = environment.omc("runs", "resume", run, "--env", environment.name, "--output", "json")
+        assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+        assert resumed.json["run"]["verdict"] == "succeeded"
+        assert retention(environment) == {days}
+        assert unlocked(environment)
+    write(environment, FORGOTTEN.replace("terraform_data.app", "aws_cloudwatch_log_group.kept"))  # for who comes next
+    assert environment.omc(*apply(environment, "killed")).returncode == 0
+
+
+def kill_while_applying(environment: SmallEnvironment, *, with_terraform: bool) -> str:
+    """Begin an apply, kill it while Terraform holds the lock and works; returns the run."""
+    s3 = environment.stack.client("s3")
+    first = subprocess.Popen(
+        environment.command(*apply(environment, "killed")),
+        env=clean_env(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    children: Sequence[psutil.Process] = ()
+    try:
+
+        def applying() -> bool:
+            assert first.poll() is None, "the apply ended before it was killed"
+            try:
+                held = s3.get_object(Bucket=bucket_of(environment), Key="staging/terraform.tfstate.tflock")
+                return bool(json.loads(held["Body"].read())["Operation"] == "OperationTypeApply")
+            except (s3.exceptions.NoSuchKey, ValueError):
+                return False
+
+        eventually("Terraform holds the lock", applying, within=300)
+        children = [child for child in psutil.Process(first.pid).children(recursive=True) if is_terraform(child)]
+        for child in children if with_terraform else ():
+            with suppress(psutil.NoSuchProcess):  # the provider may end when its Terraform does
+                child.kill()
+    finally:
+        first.kill()
+        first.wait(30)
+    psutil.wait_procs(children, timeout=120)
+    runs = environment.omc("runs", "list", "--env", environment.name, "--output", "json").json["runs"]
+    return str(runs[0]["run"])
+
+
+def is_terraform(process: psutil.Process) -> bool:
+    try:
+        return process.name().startswith("terraform")
+    except psutil.NoSuchProcess:
+        return False
+
+
 NOTHING = "Nothing is to be changed: small1 is what the code says."
 DASHBOARD = """
 resource "terraform_data" "{name}" {{
@@ -228,7 +310,7 @@ def test_a_plan_of_a_part_says_so_before_and_after_it_is_applied(environment: Sm
     file = tmp_path / "target.tfplan"
     command = [str(find_terraform().executable), "plan", "-input=false", "-target=terraform_data.one", f"-out={file}"]
     copy = environment.stack.state / "infrastructure/terraform/environments/staging"
-    made = run(command, clean_env(**environment.stack.reach()), 120, cwd=copy)
+    made = run(command, clean_env(**environment.stack.reach(), **environment.provider), 120, cwd=copy)
     assert made.returncode == 0, made.stdout + made.stderr
     for output in ("table", "markdown", "json"):
         shown = environment.omc(

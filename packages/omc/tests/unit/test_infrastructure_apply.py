@@ -1,6 +1,6 @@
 """Applying a plan file when things go wrong in the middle, with a small program in Terraform's place.
 
-The same with real Terraform, once, is in tests/rehearsal/test_infrastructure.py.
+The same with real Terraform, once, is in tests/rehearsal/test_small_root.py.
 """
 
 from __future__ import annotations

@@ -114,8 +114,13 @@ run "interface_endpoints_stand_in_for_nat" {
   }
 }
 
+# A refusal plans the part that needs the refused variable, not the whole stack: half of the time.
 run "an_exchange_out_of_reach_is_refused" {
   command = plan
+
+  plan_options {
+    target = [module.service]
+  }
 
   variables {
     interface_endpoints = true
@@ -128,6 +133,10 @@ run "an_exchange_out_of_reach_is_refused" {
 run "tasks_that_can_pull_no_image_are_refused" {
   command = plan
 
+  plan_options {
+    target = [module.network.aws_vpc.this]
+  }
+
   variables {
     exchange_url = null
     network      = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
@@ -139,6 +148,10 @@ run "tasks_that_can_pull_no_image_are_refused" {
 run "a_broken_connection_budget_is_refused" {
   command = plan
 
+  plan_options {
+    target = [module.service]
+  }
+
   variables {
     connections = { workers = 4, pool_size = 15 }
   }
@@ -148,6 +161,10 @@ run "a_broken_connection_budget_is_refused" {
 
 run "production_without_https_protection_or_anybody_to_tell_is_refused" {
   command = plan
+
+  plan_options {
+    target = [module.load_balancer, module.monitoring.aws_sns_topic_subscription.email]
+  }
 
   variables {
     environment = "production"
@@ -179,6 +196,10 @@ run "production_with_a_responder_or_with_mail_has_somebody_to_tell" {
 
 run "mail_for_one_severity_is_not_enough" {
   command = plan
+
+  plan_options {
+    target = [module.monitoring.aws_sns_topic_subscription.email]
+  }
 
   variables {
     environment  = "production"
@@ -242,6 +263,10 @@ run "a_responder_with_a_record_elsewhere_has_no_database" {
 run "a_responder_without_an_image_that_nobody_would_miss_is_refused" {
   command = plan
 
+  plan_options {
+    target = [module.responder.aws_ecs_cluster.this]
+  }
+
   variables {
     run_responder = true
     responder     = false
@@ -252,6 +277,10 @@ run "a_responder_without_an_image_that_nobody_would_miss_is_refused" {
 
 run "a_responders_api_without_https_is_refused" {
   command = plan
+
+  plan_options {
+    target = [module.responder.aws_ecs_task_definition.this]
+  }
 
   variables {
     responder_service = {
@@ -266,6 +295,10 @@ run "a_responders_api_without_https_is_refused" {
 run "an_exchange_that_no_task_could_reach_is_refused" {
   command = plan
 
+  plan_options {
+    target = [module.service]
+  }
+
   variables {
     exchange_url = "http://api.exchange.example"
   }
@@ -275,6 +308,10 @@ run "an_exchange_that_no_task_could_reach_is_refused" {
 
 run "a_mutable_image_is_refused" {
   command = plan
+
+  plan_options {
+    target = [module.service]
+  }
 
   variables {
     images = { backend = "ohmycoins/backend:latest", frontend = "ohmycoins/frontend:latest" }
@@ -286,6 +323,10 @@ run "a_mutable_image_is_refused" {
 run "an_unknown_environment_is_refused" {
   command = plan
 
+  plan_options {
+    target = [module.encryption.aws_kms_key.this]
+  }
+
   variables {
     environment = "qa"
   }
@@ -296,6 +337,10 @@ run "an_unknown_environment_is_refused" {
 run "a_window_that_meets_the_backups_is_refused" {
   command = plan
 
+  plan_options {
+    target = [module.cache.aws_elasticache_replication_group.this]
+  }
+
   variables {
     maintenance_window = "sun:11:30-sun:12:30"
   }
@@ -305,6 +350,10 @@ run "a_window_that_meets_the_backups_is_refused" {
 
 run "a_window_over_two_days_is_refused" {
   command = plan
+
+  plan_options {
+    target = [module.cache.aws_elasticache_replication_group.this]
+  }
 
   variables {
     maintenance_window = "mon:16:00-thu:10:00"
