@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 4 --dist loadscope
 SWEEP_ARGS ?=
 
 .PHONY: help install demo test test-durations coverage check new-check new-operation format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback bench-respond bench-conformance kill-sweep rehearse-outside
+	bench-rollback bench-respond bench-logs bench-conformance accuracy-logs kill-sweep rehearse-outside
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -77,6 +77,9 @@ bench-respond: install ## ten thousand notifications in any order, and whether t
 
 bench-conformance: install ## moto's own tests against the local cloud; SERVICES="ecs logs" for a part (not in bench: an hour)
 	@$(BIN)/python benchmarks/conformance/run.py
+
+accuracy-logs: install ## how often log lines are grouped as people labelled them; LOGHUB=a clone of github.com/logpai/loghub
+	@$(BIN)/python benchmarks/log_shapes.py $(LOGHUB)
 
 kill-sweep: install ## omc killed at every write and in every call of its changes, and AWS failing at each
 	@$(BIN)/python tests/killsweep/sweep.py $(SWEEP_ARGS)

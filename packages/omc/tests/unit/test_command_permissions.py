@@ -27,6 +27,7 @@ ROOTS = {
         ("omc.infrastructure.roots", "root_of"),
     ],
     "deployments": [("omc.cli.deployments", "deployments")],
+    "logs": [("omc.logs.command", name) for name in ("errors", "query")],
     "audit verify": [("omc.cli.audit", "verify")],
     "notify test": [("omc.notify.channels.sms", "send")],
     "doctor": [("omc.reports.doctor", "doctor")],

@@ -132,6 +132,9 @@ COMMANDS: Mapping[str, str] = {
     "releases prune": """
         ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
         ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks""",
+    "logs": """
+        ecs DescribeServiceDeployments DescribeServiceRevisions ListServiceDeployments
+        logs DescribeLogGroups GetQueryResults StartQuery StopQuery""",
     "audit verify": """
         logs DescribeLogStreams GetLogEvents
         s3 ListObjectsV2""",

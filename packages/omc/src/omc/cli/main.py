@@ -64,6 +64,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.responder.command_alerts",
             "Alerts: what fires, why somebody was paged or wasn't, silences, and what other rules would have done.",
         ),
+        "logs": LazyCommand(
+            "omc.logs.command",
+            "What the logs say: errors by shape, slow statements, who talks most, saved queries, one request's trace.",
+        ),
         "notify": LazyCommand(
             "omc.notify.command",
             "Whether pages reach people: send a test page, see what waits in the outbox, send again what failed.",

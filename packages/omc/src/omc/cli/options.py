@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 from click.shell_completion import CompletionItem
@@ -61,6 +61,35 @@ class Period(click.ParamType[timedelta]):
 
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+class Moment(click.ParamType[datetime]):
+    """A time with its offset, as ISO 8601 has it."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.fail(f"{value!r} is not a time with its offset, such as 2026-11-30T18:00+11:00.", param, ctx)
+        return moment
+
+
+class Ago(Moment):
+    """A time in the past: a ``Period`` before now (``45m``, ``24h``, ``7d``), or a ``Moment``."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]+[a-z]", value):
+            period = Period(timedelta(days=3650), "minutes, hours or days: 45m, 24h, 7d").convert(value, param, ctx)
+            return datetime.now(UTC) - period
+        return super().convert(value, param, ctx)
+
+
 INCIDENT_NUMBER = click.IntRange(1, 2**31 - 1)
 """As far as the record's column counts."""
 

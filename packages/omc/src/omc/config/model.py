@@ -11,6 +11,7 @@ from typing import get_args
 
 from omc.config.alert_tables import ALERTS, AlertsTable
 from omc.config.environment_tables import Day
+from omc.config.log_tables import LOGS, LogsTable
 from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.people import NO_PEOPLE, People
@@ -207,6 +208,7 @@ class Stack:
     channels: Channels
     store: StoreSettings = OWN_STORE
     alerts: AlertsTable = ALERTS
+    logs: LogsTable = LOGS
     notify: NotifySettings = DEFAULT_NOTIFY
     server: ServerSettings = DEFAULT_SERVER
     persons: Mapping[str, Person] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from omc.cli.options import Period, environment_option
+from omc.cli.options import Moment, Period, environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
 from omc.config import Environment, Stack, environment_of, load
@@ -43,23 +43,6 @@ if TYPE_CHECKING:
     from omc.store.opened import Store
 
 PERIOD = Period(timedelta(days=400), "minutes, hours or days: 45m, 24h, 30d")
-
-
-class Moment(click.ParamType[datetime]):
-    """A time with its offset, as ISO 8601 has it."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            self.fail(f"{value!r} is not a time with its offset, such as 2026-11-30T18:00+11:00.", param, ctx)
-        return moment
 
 
 @click.group()
