@@ -58,7 +58,7 @@ new-operation: install ## a new AWS operation of localcloud with its test: make 
 format: install ## ruff and terraform fmt
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet . ; terraform fmt -recursive infrastructure
 
-bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-respond ## every benchmark
+bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-respond bench-logs ## every benchmark
 
 bench-morning: install ## omc check morning against the runbook's aws commands
 	@$(BIN)/python benchmarks/morning.py
@@ -74,6 +74,9 @@ bench-rollback: install ## what omc rollback adds to the time that ECS needs
 
 bench-respond: install ## ten thousand notifications in any order, and whether the incidents are those that should be
 	@$(BIN)/python benchmarks/respond.py
+
+bench-logs: install ## top talkers of five million flow log lines, against gawk and bare DuckDB; BENCH_LOGS_ARGS=--large for fifty million
+	@$(BIN)/python benchmarks/logs.py $(BENCH_LOGS_ARGS)
 
 bench-conformance: install ## moto's own tests against the local cloud; SERVICES="ecs logs" for a part (not in bench: an hour)
 	@$(BIN)/python benchmarks/conformance/run.py

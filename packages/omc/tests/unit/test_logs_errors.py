@@ -62,8 +62,8 @@ def test_secrets_are_masked_and_text_from_outside_is_escaped() -> None:
     secret = "hunter2hunter2"
     line = f'ERROR login failed password="{secret}" \x1b]0;x\x07 | <b>'
     found = errors_by_shape([event(1, line)], deployed(0), SERVICES, NOON - timedelta(hours=1))
-    errors = Errors(found, Span(NOON, NOON), Answer(scanned=1), tuple(deployed(0).values()))
-    document = errors_document(errors, "staging", "Australia/Sydney")
+    errors = Errors(found, Answer(scanned=1), tuple(deployed(0).values()))
+    document = errors_document(errors, "staging", "Australia/Sydney", Span(NOON, NOON))
     for text in (terminal.render(document), markdown.render(document), str(document.data)):
         assert secret not in text
         assert "\x1b" not in text
@@ -71,7 +71,7 @@ def test_secrets_are_masked_and_text_from_outside_is_escaped() -> None:
 
 
 def test_no_event_at_all_is_unknown_and_not_fine() -> None:
-    document = errors_document(Errors((), Span(NOON, NOON), Answer()), "staging", "UTC")
+    document = errors_document(Errors((), Answer()), "staging", "UTC", None)
     assert "Nothing at all was logged" in terminal.render(document)
-    quiet = errors_document(Errors((), Span(NOON, NOON), Answer(scanned=5)), "staging", "UTC")
+    quiet = errors_document(Errors((), Answer(scanned=5)), "staging", "UTC", None)
     assert "No error was logged. 5 events looked at" in terminal.render(quiet)

@@ -133,8 +133,11 @@ COMMANDS: Mapping[str, str] = {
         ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
         ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks""",
     "logs": """
-        ecs DescribeServiceDeployments DescribeServiceRevisions ListServiceDeployments
-        logs DescribeLogGroups GetQueryResults StartQuery StopQuery""",
+        ec2 DescribeFlowLogs DescribeNetworkInterfaces
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeTasks ListServiceDeployments ListTasks
+        elbv2 DescribeLoadBalancerAttributes DescribeLoadBalancers
+        logs DescribeLogGroups FilterLogEvents GetQueryResults StartLiveTail StartQuery StopQuery
+        s3 GetObject ListObjectsV2""",
     "audit verify": """
         logs DescribeLogStreams GetLogEvents
         s3 ListObjectsV2""",

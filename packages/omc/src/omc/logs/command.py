@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import math
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import Ago, Period, environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
-from omc.errors import WrongUse, did_you_mean
+from omc.errors import Unknown, WrongUse, did_you_mean
+from omc.facts.flow_log import find_flow_log
 from omc.logs import documents
 from omc.logs.costs import cost_of, ensure_wanted
+from omc.logs.files import LogFile, log_files
 from omc.logs.insights import ask, extent_of
+from omc.logs.live import FOLLOWING, Tail, follow, groups_there
+from omc.logs.local import local_errors, local_rows, local_statements, local_talkers, local_trace
 from omc.logs.model import Span
-from omc.logs.queries import SavedQuery, groups_over, query_named, saved_queries
-from omc.logs.reading import read_errors
+from omc.logs.portable import portable_query
+from omc.logs.queries import SavedQuery, database_group, groups_over, query_named, saved_queries
+from omc.logs.reading import NO_FLOW_LOG, read_errors, read_statements, read_talkers
+from omc.logs.trace import OBJECTS, groups_with_requests, read_trace, request_id, span_of_id
+from omc.output import echo
 from omc.progress import Progress
 
 SERVICE = click.option(
@@ -50,6 +61,33 @@ def since_option(default: str = "24h") -> Callable[[Any], Any]:
 
 
 UNTIL = click.option("--until", "end", type=Ago(), metavar="TIME", help="Until when, said alike.  [default: now]")
+
+LOCAL = click.option(
+    "--local", "is_local", is_flag=True, help="Read FILES in place of AWS: exported logs, also gzipped."
+)
+FILES = click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILES]...")
+FORMAT = click.option(
+    "--flow-format", metavar="FIELDS", help="Of flow logs without a header line: '${srcaddr} ${dstaddr} …'."
+)
+TOP = click.option("--top", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many rows.")
+
+
+def files_of(files: tuple[Path, ...], flow_format: str | None = None) -> tuple[LogFile, ...]:
+    """What the files are."""
+    return log_files(files, flow_format)
+
+
+def given_span(context: click.Context, begin: datetime, end: datetime | None) -> Span | None:
+    """The time that was said; None where none was: a file is read whole."""
+    if context.get_parameter_source("begin") is ParameterSource.DEFAULT:
+        return Span(datetime(1970, 1, 1, tzinfo=UTC), end) if end else None
+    return span_of(begin, end, datetime.now(UTC))
+
+
+def refuse_files(files: tuple[Path, ...]) -> None:
+    """Files without ``--local`` are a slip."""
+    if files:
+        raise WrongUse(f"{files[0]} is a file only with --local. Without it, logs are read from AWS.")
 
 
 @click.group()
@@ -118,6 +156,8 @@ def only(environment: Environment, names: tuple[str, ...]) -> Environment:
 @click.option(
     "--new", "only_new", is_flag=True, help="Only what came with the last deployment; exit code 1 if any did."
 )
+@FILES
+@LOCAL
 @environment_option
 @YES
 @WAIT
@@ -125,6 +165,8 @@ def only(environment: Environment, names: tuple[str, ...]) -> Environment:
 @click.pass_context
 def errors(
     context: click.Context,
+    files: tuple[Path, ...],
+    is_local: bool,
     begin: datetime,
     end: datetime | None,
     services: tuple[str, ...],
@@ -144,7 +186,15 @@ def errors(
     omc logs errors --env production
     omc logs errors --env production --service backend --since 7d --until 2d
     omc logs errors --env staging --new --output json
+    omc logs errors --local exported/*.gz access-logs/
     """
+    if is_local:
+        stack = load(context.obj)
+        span = given_span(context, begin, end)
+        read = local_errors(files_of(files), span)
+        show(documents.errors_document(read, "these files", stack.time_zone, span), output)
+        context.exit(3 if read.answer.gaps else 0)
+    refuse_files(files)
     desk = desk_of(context.obj, env, begin, end, services)
     gateway = Gateway(desk.environment, access_to(desk.environment))
     groups = [service.log_group for service in desk.environment.services]
@@ -155,7 +205,7 @@ def errors(
     progress.done()
     if only_new:
         found = replace(found, shapes=tuple(shape for shape in found.shapes if shape.is_new))
-    show(documents.errors_document(found, desk.environment.name, desk.zone), output)
+    show(documents.errors_document(found, desk.environment.name, desk.zone, desk.span), output)
     if found.answer.gaps or found.answer.missing:
         context.exit(3)
     context.exit(1 if only_new and found.shapes else 0)
@@ -166,6 +216,10 @@ def errors(
 @click.option("--text", help="A query as Logs Insights takes it, in place of a saved one.")
 @click.option("--list", "listed", is_flag=True, help="List the saved queries and ask AWS nothing.")
 @click.option("--estimate", is_flag=True, help="Say how much it would look at and cost, and start nothing.")
+@FILES
+@LOCAL
+@FORMAT
+@TOP
 @since_option("1h")
 @UNTIL
 @SERVICE
@@ -180,6 +234,10 @@ def query(
     text: str | None,
     listed: bool,
     estimate: bool,
+    files: tuple[Path, ...],
+    is_local: bool,
+    flow_format: str | None,
+    top: int,
     begin: datetime,
     end: datetime | None,
     services: tuple[str, ...],
@@ -198,10 +256,19 @@ def query(
     omc logs query errors --env staging
     omc logs query rejected --since 6h --estimate --env production
     omc logs query --text 'stats count(*) by bin(5m)' --service backend --env production
+    omc logs query slow-requests --local access-logs/ --top 50
     """
     if listed:
         show(documents.saved_document(list(saved_queries(load(context.obj).logs).values())), output)
         return
+    if is_local:
+        if not name or text:
+            raise WrongUse("Of files a saved query is asked by its name. The names: omc logs query --list")
+        wanted = portable_query(name)
+        rows, gaps = local_rows(wanted, files_of(files, flow_format), given_span(context, begin, end), top)
+        show(documents.rows_document(wanted.title, rows, gaps, "files"), output)
+        context.exit(3 if gaps else 0)
+    refuse_files(files)
     if (name is None) == (text is None):
         raise WrongUse("Give a saved query's name or --text, one of the two. The names: omc logs query --list")
     desk = desk_of(context.obj, env, begin, end, services)
@@ -219,3 +286,219 @@ def query(
     progress.done()
     show(documents.query_document(saved, answer, groups, desk.span, desk.zone), output)
     context.exit(3 if answer.gaps or answer.missing else 0)
+
+
+@logs.command("top-talkers")
+@since_option("1h")
+@UNTIL
+@FILES
+@LOCAL
+@FORMAT
+@TOP
+@environment_option
+@YES
+@WAIT
+@OUTPUT
+@click.pass_context
+def top_talkers(
+    context: click.Context,
+    begin: datetime,
+    end: datetime | None,
+    files: tuple[Path, ...],
+    is_local: bool,
+    flow_format: str | None,
+    top: int,
+    env: str | None,
+    yes: bool,
+    patience: Any,
+    output: str,
+) -> None:
+    """Who talks to whom most, by the VPC's flow log: bytes, packets, and what has each address now (a task of a
+    service, a load balancer, a NAT gateway, the internet).
+
+    A flow has the lower of its two ports, the one that is served. Files may be of version 2 with or without a header
+    line, of a format of their own with one, gzipped, or Parquet.
+
+    \b
+    omc logs top-talkers --env production --since 6h
+    omc logs top-talkers --local flow-logs/ --top 50
+    omc logs top-talkers --local flow.log.gz --flow-format '${srcaddr} ${dstaddr} ${bytes}'
+    """
+    if is_local:
+        talkers, answer = local_talkers(files_of(files, flow_format), given_span(context, begin, end), top)
+        show(documents.talkers_document(talkers, answer, "Top talkers of these files", "files"), output)
+        context.exit(3 if answer.gaps else 0)
+    refuse_files(files)
+    desk = desk_of(context.obj, env, begin, end)
+    gateway = Gateway(desk.environment, access_to(desk.environment))
+    flow = find_flow_log(gateway, desk.environment)
+    if not flow.log_group:
+        raise Unknown(NO_FLOW_LOG)
+    extent = extent_of(gateway, [flow.log_group], desk.span, desk.now)
+    ensure_wanted(extent.bytes, desk.environment.region, desk.stack.logs, yes=yes)
+    progress = Progress()
+    talkers, answer = read_talkers(
+        gateway, desk.environment, flow, desk.span, top, patience.total_seconds(), progress.waiting
+    )
+    progress.done()
+    title = f"Top talkers of {desk.environment.name}, {documents.span_shown(desk.span, desk.zone)}"
+    show(documents.talkers_document(talkers, answer, title, flow.log_group), output)
+    context.exit(3 if answer.gaps else 0)
+
+
+@logs.command("slow-queries")
+@since_option()
+@UNTIL
+@FILES
+@LOCAL
+@environment_option
+@YES
+@WAIT
+@OUTPUT
+@click.pass_context
+def slow_queries(
+    context: click.Context,
+    begin: datetime,
+    end: datetime | None,
+    files: tuple[Path, ...],
+    is_local: bool,
+    env: str | None,
+    yes: bool,
+    patience: Any,
+    output: str,
+) -> None:
+    """Slow statements that PostgreSQL logged, grouped without their values: how often, how long altogether and at most,
+    by whom, and the plan where auto_explain wrote it.
+
+    \b
+    omc logs slow-queries --env production --since 7d
+    omc logs slow-queries --local postgresql.log.gz --output json
+    """
+    if is_local:
+        stack = load(context.obj)
+        statements, answer = local_statements(files_of(files), given_span(context, begin, end))
+        show(
+            documents.statements_document(statements, answer, "Slow statements of these files", stack.time_zone), output
+        )
+        return
+    refuse_files(files)
+    desk = desk_of(context.obj, env, begin, end)
+    gateway = Gateway(desk.environment, access_to(desk.environment))
+    extent = extent_of(gateway, [database_group(desk.environment)], desk.span, desk.now)
+    ensure_wanted(extent.bytes, desk.environment.region, desk.stack.logs, yes=yes)
+    progress = Progress()
+    statements, answer = read_statements(
+        gateway, desk.environment, desk.span, patience.total_seconds(), progress.waiting
+    )
+    progress.done()
+    title = f"Slow statements of {desk.environment.name}, {documents.span_shown(desk.span, desk.zone)}"
+    show(documents.statements_document(statements, answer, title, desk.zone), output)
+    context.exit(3 if answer.gaps else 0)
+
+
+@logs.command()
+@click.option("--filter", "pattern", default="", help="A filter pattern, as CloudWatch Logs takes it.")
+@click.option(
+    "--since",
+    "begin",
+    type=Ago(),
+    metavar="TIME",
+    help="Show what came since then first: 10m, or a time with its offset.",
+)
+@click.option(
+    "--for",
+    "length",
+    type=Period(timedelta(days=1), "seconds, minutes or hours up to 24h: 30s, 10m", units="smh"),
+    metavar="PERIOD",
+    help="End after so long.  [default: at Ctrl-C]",
+)
+@SERVICE
+@environment_option
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_context
+def tail(
+    context: click.Context,
+    pattern: str,
+    begin: datetime | None,
+    length: timedelta | None,
+    services: tuple[str, ...],
+    env: str | None,
+    output: str,
+) -> None:
+    """The services' log lines as they come, by Live Tail; where that can't be had, by asking every two seconds.
+
+    AWS bills Live Tail by the minute. Secrets are masked. With --output json each line is an object.
+
+    \b
+    omc logs tail --env staging --service backend
+    omc logs tail --env production --filter '?ERROR ?CRITICAL' --since 10m
+    """
+    stack = load(context.obj)
+    environment = only(environment_of(stack, env), services)
+    gateway = Gateway(environment, access_to(environment), allowed=FOLLOWING)
+    names = {service.log_group: service.name for service in environment.services}
+    there = groups_there(gateway, list(names))
+    progress = Progress()
+    for missing in [name for name in names if name not in there]:
+        progress.note(f"The log group {missing} doesn't exist.")
+    if not there:
+        raise Unknown(f"None of the services' log groups of {environment.name} exists, so there is nothing to follow.")
+    end = time.monotonic() + length.total_seconds() if length else math.inf
+    for event in follow(gateway, Tail(there, pattern), begin, progress.note, lambda: time.monotonic() > end):
+        echo(documents.event_line(event, names.get(event.source, event.source), stack.time_zone, output))
+        sys.stdout.flush()
+
+
+@logs.command()
+@click.argument("request", metavar="REQUEST-ID")
+@since_option()
+@UNTIL
+@FILES
+@LOCAL
+@environment_option
+@YES
+@WAIT
+@OUTPUT
+@click.pass_context
+def trace(
+    context: click.Context,
+    request: str,
+    begin: datetime,
+    end: datetime | None,
+    files: tuple[Path, ...],
+    is_local: bool,
+    env: str | None,
+    yes: bool,
+    patience: Any,
+    output: str,
+) -> None:
+    """All that was logged of one request: by the load balancer (its access logs in S3) and in the log groups of the
+    services and the database.
+
+    REQUEST-ID is what X-Amzn-Trace-Id says, which tells when the request was, or an id of the application's. Exit code
+    1 where nothing tells of it.
+
+    \b
+    omc logs trace 1-67e1a2b3-0123456789abcdef01234567 --env production
+    omc logs trace order-4711-a --since 2h --env staging
+    omc logs trace 1-67e1a2b3-0123456789abcdef01234567 --local access-logs/ backend.log.gz
+    """
+    wanted = request_id(request)
+    stack = load(context.obj)
+    if is_local:
+        events, answer = local_trace(files_of(files), wanted, given_span(context, begin, end))
+        show(documents.trace_document(wanted, events, answer, {}, stack.time_zone), output)
+        context.exit(0 if events else 1)
+    refuse_files(files)
+    desk = desk_of(context.obj, env, begin, end)
+    is_default = context.get_parameter_source("begin") is ParameterSource.DEFAULT
+    span = (span_of_id(wanted) if is_default and end is None else None) or desk.span
+    gateway = Gateway(desk.environment, access_to(desk.environment), allowed=OBJECTS)
+    extent = extent_of(gateway, groups_with_requests(desk.environment), span, desk.now)
+    ensure_wanted(extent.bytes, desk.environment.region, desk.stack.logs, yes=yes)
+    progress = Progress()
+    found = read_trace(gateway, desk.environment, wanted, span, patience.total_seconds(), progress.waiting)
+    progress.done()
+    names = {service.log_group: service.name for service in desk.environment.services}
+    show(documents.trace_document(wanted, found.events, found.answer, names, desk.zone), output)
+    context.exit(3 if found.answer.gaps else 0 if found.events else 1)
