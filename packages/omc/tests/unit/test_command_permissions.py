@@ -10,6 +10,7 @@ from omc.aws.command_permissions import CHANGES, COMMANDS, IDENTITY, RESOURCES, 
 from omc.aws.permissions import action_for
 from omc.aws.reads import is_read
 from omc.config import load
+from omc.logs import athena
 from omc.logs.live import FOLLOWING
 from omc.logs.trace import OBJECTS
 from omc.procedures.catalogue import PLANNERS
@@ -80,7 +81,7 @@ def test_no_operation_of_omc_is_in_no_command() -> None:
 def test_only_changes_pages_and_the_lock_of_the_state_need_more_than_reads() -> None:
     for command in set(COMMANDS) - CHANGES - {"infra plan", "notify test"}:
         rest = set(operations_of(command)) - ({("s3", "GetObject")} if command == "check morning" else set())
-        rest -= OBJECTS | FOLLOWING if command == "logs" else set()
+        rest -= OBJECTS | FOLLOWING | athena.OPERATIONS if command == "logs" else set()
         rest -= OPERATIONS | {("sns", "Publish"), ("cloudwatch", "PutMetricData")} if command == "serve" else set()
         assert all(is_read(*operation) for operation in rest), command  # of objects the state alone, by the gateway
 

@@ -133,6 +133,7 @@ COMMANDS: Mapping[str, str] = {
         ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
         ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks""",
     "logs": """
+        athena GetQueryExecution GetQueryResults GetWorkGroup StartQueryExecution StopQueryExecution
         ec2 DescribeFlowLogs DescribeNetworkInterfaces
         ecs DescribeServiceDeployments DescribeServiceRevisions DescribeTasks ListServiceDeployments ListTasks
         elbv2 DescribeLoadBalancerAttributes DescribeLoadBalancers

@@ -21,15 +21,17 @@ from omc.config import Environment, Stack, environment_of, load
 from omc.errors import Unknown, WrongUse, did_you_mean
 from omc.facts.flow_log import find_flow_log
 from omc.logs import documents
+from omc.logs.athena import OPERATIONS, ask_athena, execution_of, most_scanned, sql_of
 from omc.logs.costs import cost_of, ensure_wanted
 from omc.logs.files import LogFile, log_files
 from omc.logs.insights import ask, extent_of
 from omc.logs.live import FOLLOWING, Tail, follow, groups_there
 from omc.logs.local import local_errors, local_rows, local_statements, local_talkers, local_trace
-from omc.logs.model import Span
-from omc.logs.portable import portable_query
+from omc.logs.model import Answer, Span
+from omc.logs.portable import PortableQuery, portable_query
 from omc.logs.queries import SavedQuery, database_group, groups_over, query_named, saved_queries
 from omc.logs.reading import NO_FLOW_LOG, read_errors, read_statements, read_talkers
+from omc.logs.talkers import talkers_of
 from omc.logs.trace import OBJECTS, groups_with_requests, read_trace, request_id, span_of_id
 from omc.output import echo
 from omc.progress import Progress
@@ -68,6 +70,13 @@ LOCAL = click.option(
 FILES = click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILES]...")
 FORMAT = click.option(
     "--flow-format", metavar="FIELDS", help="Of flow logs without a header line: '${srcaddr} ${dstaddr} …'."
+)
+ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["insights", "athena"]),
+    default="insights",
+    show_default=True,
+    help="athena: the same of what is exported to S3.",
 )
 TOP = click.option("--top", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many rows.")
 
@@ -149,6 +158,23 @@ def only(environment: Environment, names: tuple[str, ...]) -> Environment:
     return replace(environment, services=tuple(there[name] for name in dict.fromkeys(names))) if names else environment
 
 
+def asked_of_athena(desk: Desk, query: PortableQuery, top: int, patience: float) -> Answer:
+    """The answer of Athena, with what it may cost said before and what it cost after."""
+    gateway = Gateway(desk.environment, access_to(desk.environment), allowed=OPERATIONS)
+    place = execution_of(desk.environment, desk.stack.logs.athena_workgroup)
+    region, progress = desk.environment.region, Progress()
+    if (most := most_scanned(gateway, place)) is None:
+        progress.note(f"The workgroup {place.workgroup} has no bound on what a query scans.")
+    else:
+        price = cost_of(most, region, "athena.scanned")
+        progress.note(f"Athena scans at most {documents.bytes_shown(most)}, which costs {price}.")
+    answer = ask_athena(gateway, place, sql_of(query, desk.span, top), patience=patience, report=progress.waiting)
+    progress.done()
+    size = answer.bytes_scanned
+    progress.note(f"It scanned {documents.bytes_shown(size)}: {cost_of(size, region, 'athena.scanned')}.")
+    return answer
+
+
 @logs.command()
 @since_option()
 @UNTIL
@@ -219,6 +245,7 @@ def errors(
 @FILES
 @LOCAL
 @FORMAT
+@ENGINE
 @TOP
 @since_option("1h")
 @UNTIL
@@ -237,6 +264,7 @@ def query(
     files: tuple[Path, ...],
     is_local: bool,
     flow_format: str | None,
+    engine: str,
     top: int,
     begin: datetime,
     end: datetime | None,
@@ -257,6 +285,7 @@ def query(
     omc logs query rejected --since 6h --estimate --env production
     omc logs query --text 'stats count(*) by bin(5m)' --service backend --env production
     omc logs query slow-requests --local access-logs/ --top 50
+    omc logs query clients --engine athena --since 30d --env production
     """
     if listed:
         show(documents.saved_document(list(saved_queries(load(context.obj).logs).values())), output)
@@ -269,6 +298,15 @@ def query(
         show(documents.rows_document(wanted.title, rows, gaps, "files"), output)
         context.exit(3 if gaps else 0)
     refuse_files(files)
+    if engine == "athena":
+        if not name or text:
+            raise WrongUse("Athena is asked a saved query by its name. The names: omc logs query --list")
+        wanted = portable_query(name)
+        desk = desk_of(context.obj, env, begin, end)
+        answer = asked_of_athena(desk, wanted, top, patience.total_seconds())
+        title = f"{wanted.title}, {documents.span_shown(desk.span, desk.zone)}"
+        show(documents.rows_document(title, answer.rows, answer.gaps, "athena"), output)
+        context.exit(3 if answer.gaps else 0)
     if (name is None) == (text is None):
         raise WrongUse("Give a saved query's name or --text, one of the two. The names: omc logs query --list")
     desk = desk_of(context.obj, env, begin, end, services)
@@ -294,6 +332,7 @@ def query(
 @FILES
 @LOCAL
 @FORMAT
+@ENGINE
 @TOP
 @environment_option
 @YES
@@ -307,6 +346,7 @@ def top_talkers(
     files: tuple[Path, ...],
     is_local: bool,
     flow_format: str | None,
+    engine: str,
     top: int,
     env: str | None,
     yes: bool,
@@ -321,6 +361,7 @@ def top_talkers(
 
     \b
     omc logs top-talkers --env production --since 6h
+    omc logs top-talkers --engine athena --since 30d --env production
     omc logs top-talkers --local flow-logs/ --top 50
     omc logs top-talkers --local flow.log.gz --flow-format '${srcaddr} ${dstaddr} ${bytes}'
     """
@@ -330,6 +371,11 @@ def top_talkers(
         context.exit(3 if answer.gaps else 0)
     refuse_files(files)
     desk = desk_of(context.obj, env, begin, end)
+    if engine == "athena":
+        answer = asked_of_athena(desk, portable_query("talkers"), top, patience.total_seconds())
+        title = f"Top talkers of {desk.environment.name}, {documents.span_shown(desk.span, desk.zone)}"
+        show(documents.talkers_document(talkers_of(answer.rows), answer, title, "athena"), output)
+        context.exit(3 if answer.gaps else 0)
     gateway = Gateway(desk.environment, access_to(desk.environment))
     flow = find_flow_log(gateway, desk.environment)
     if not flow.log_group:
