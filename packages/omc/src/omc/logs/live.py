@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -52,7 +52,7 @@ def groups_there(aws: Gateway, names: Sequence[str]) -> dict[str, str]:
 
 def follow(
     aws: Gateway, tail: Tail, since: datetime | None, note: Callable[[str], None], until: Callable[[], bool]
-) -> Iterator[LogEvent]:
+) -> Generator[LogEvent, None, None]:
     """The events from ``since`` on, or from now, until ``until`` says so. ``note`` takes what a person should know."""
     begin = since or datetime.now(UTC)
     if since:
@@ -68,7 +68,7 @@ def follow(
                 note(f"Live Tail can't be had ({error.message}) The log groups are asked every {POLL:g} s instead.")
                 break
             except Unreachable as error:
-                note(f"{error.message} It is begun again.")
+                note(f"{error.message} It is started again.")
     yield from _polled(aws, tail, begin, until)
 
 

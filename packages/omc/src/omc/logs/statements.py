@@ -79,17 +79,17 @@ def durations_in(events: Iterable[LogEvent]) -> Iterator[Duration]:
 
 def _whole(events: Iterable[LogEvent]) -> Iterator[LogEvent]:
     """Each event with the lines that continue it."""
-    begun: dict[tuple[str, str], list[LogEvent]] = {}
+    pending: dict[tuple[str, str], list[LogEvent]] = {}
     for event in events:
         key = event.source, event.stream
-        if event.message[:1] in ("\t", " ") and key in begun:
-            if len(begun[key]) < 1000:
-                begun[key].append(event)
+        if event.message[:1] in ("\t", " ") and key in pending:
+            if len(pending[key]) < 1000:
+                pending[key].append(event)
             continue
-        if key in begun:
-            yield _joined(begun[key])
-        begun[key] = [event]
-    for parts in begun.values():
+        if key in pending:
+            yield _joined(pending[key])
+        pending[key] = [event]
+    for parts in pending.values():
         yield _joined(parts)
 
 

@@ -1,8 +1,10 @@
-"""omc's queries on an Athena that runs them: the local cloud's, over files in S3 and tables like the Terraform's."""
+"""omc's queries where they are run, by the local cloud: on Athena, over files in S3 and tables like the Terraform's; in
+Logs Insights, over log groups; and Live Tail."""
 
 from __future__ import annotations
 
 import gzip
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,10 +23,16 @@ from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
 from omc.aws.gateway import Access, Gateway
 from omc.config import load
+from omc.facts.flow_log import FlowLog
 from omc.logs.athena import OPERATIONS, Execution, ask_athena, most_scanned, sql_of
+from omc.logs.insights import ask
+from omc.logs.live import FOLLOWING, Tail, follow, groups_there
 from omc.logs.model import Span
 from omc.logs.portable import portable_queries, portable_query
+from omc.logs.queries import database_group, groups_over, shipped
+from omc.logs.reading import read_errors, read_statements, read_talkers
 from omc.logs.talkers import talkers_of
+from omc.logs.trace import read_trace
 
 pytestmark = pytest.mark.cloud
 
@@ -43,6 +51,7 @@ REQUEST = (
     *("target_processing_time", "response_processing_time", "elb_status_code", "target_status_code", "received_bytes"),
     *("sent_bytes", "request_verb", "request_url", "user_agent", "trace_id", "domain_name", "error_reason"),
 )
+FLOWS = (("10.0.21.9 10.0.11.5 5432 40000", 900), ("10.0.11.5 203.0.113.9 41000 443", 50))
 NUMBERS = {"client_port": "int", "elb_status_code": "int", "received_bytes": "bigint", "sent_bytes": "bigint"}
 SECONDS = frozenset({"request_processing_time", "target_processing_time", "response_processing_time"})
 LINE = (
@@ -177,3 +186,66 @@ def test_what_athena_refuses_and_what_fails_is_said(gateway: Gateway, aws: Clien
     athena.stop_query_execution(QueryExecutionId=started)
     state = athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"]["State"]
     assert state in ("CANCELLED", "SUCCEEDED")
+
+
+def put(aws: Clients, group: str, *messages: str) -> None:
+    """A log group with these lines, written just now."""
+    logs, now = aws("logs"), int(datetime.now(UTC).timestamp() * 1000)
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="s")
+    events = [{"timestamp": now - 1000 + at, "message": message} for at, message in enumerate(messages)]
+    logs.put_log_events(logGroupName=group, logStreamName="s", logEvents=events)
+
+
+def test_insights_takes_each_query_of_omc(gateway: Gateway, aws: Clients) -> None:
+    environment, now = gateway.environment, datetime.now(UTC)
+    span = Span(now - timedelta(minutes=5), now + timedelta(minutes=5))
+    backend = next(service.log_group for service in environment.services if service.name == "backend")
+    request = "1-67e1a2b3-0123456789abcdef01234567"
+    put(aws, backend, "ERROR no quote of 12 coins", "ERROR no quote of 7 coins", f"INFO trace={request} served")
+    head = "2026-11-23 12:00:00 UTC:10.0.11.5(4):app@coins:[7]:LOG:  "
+    put(aws, database_group(environment), f"{head}duration: 1500.2 ms  statement: SELECT *", "\tFROM prices")
+    at = int(now.timestamp())
+    flows = [f"2 123456789012 eni-0a1b2c3d4e5f60718 {ends} 6 3 {size} {at} {at} ACCEPT OK" for ends, size in FLOWS]
+    put(aws, f"/vpc/{environment.prefix}/flow", *flows)
+    errors = read_errors(gateway, environment, span, 30, silent)
+    assert [(each.count, each.sources) for each in errors.shapes] == [(2, ("backend",))]
+    statements, _ = read_statements(gateway, environment, span, 30, silent)
+    assert [each.shape for each in statements] == ["select * from prices"]
+    flow = FlowLog(f"/vpc/{environment.prefix}/flow")
+    talkers, answer = read_talkers(gateway, environment, flow, span, 5, 30, silent)
+    assert [(each.bytes, each.port) for each in talkers] == [(900, 5432), (50, 443)], answer
+    events = read_trace(gateway, environment, request, span, 30, silent).events
+    assert [event.message for event in events] == [f"INFO trace={request} served"]
+    for saved in shipped().values():
+        found = ask(gateway, groups_over(saved, environment), saved.text, span, patience=30, report=silent)
+        assert found.gaps == (), saved.name
+
+
+def test_lines_are_followed_by_live_tail(gateway: Gateway, aws: Clients) -> None:
+    put(aws, "/ecs/live", "before")
+    following = replace_allowed(gateway)
+    tail, over = Tail(groups_there(following, ["/ecs/live", "/ecs/none"])), threading.Event()
+    notes: list[str] = []
+    seen = follow(following, tail, None, notes.append, over.is_set)
+
+    def write() -> None:
+        logs = aws("logs")
+        while not over.wait(0.3):
+            event = {"timestamp": int(datetime.now(UTC).timestamp() * 1000), "message": "while it is followed"}
+            logs.put_log_events(logGroupName="/ecs/live", logStreamName="s", logEvents=[event])
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        assert next(seen).message == "while it is followed"
+    finally:
+        over.set()
+        writer.join()
+        seen.close()
+    assert notes == []
+
+
+def replace_allowed(gateway: Gateway) -> Gateway:
+    """The same environment, for Live Tail."""
+    return Gateway(gateway.environment, gateway.access, allowed=FOLLOWING)
