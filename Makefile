@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 4 --dist loadscope
 SWEEP_ARGS ?=
 
 .PHONY: help install demo test test-durations coverage check new-check new-operation format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback bench-respond bench-conformance kill-sweep rehearse-outside
+	bench-rollback bench-respond bench-logs bench-conformance accuracy-logs kill-sweep rehearse-outside
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,7 +58,7 @@ new-operation: install ## a new AWS operation of localcloud with its test: make 
 format: install ## ruff and terraform fmt
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet . ; terraform fmt -recursive infrastructure
 
-bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-respond ## every benchmark
+bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-respond bench-logs ## every benchmark
 
 bench-morning: install ## omc check morning against the runbook's aws commands
 	@$(BIN)/python benchmarks/morning.py
@@ -75,8 +75,14 @@ bench-rollback: install ## what omc rollback adds to the time that ECS needs
 bench-respond: install ## ten thousand notifications in any order, and whether the incidents are those that should be
 	@$(BIN)/python benchmarks/respond.py
 
+bench-logs: install ## top talkers of five million flow log lines, against gawk and bare DuckDB; BENCH_LOGS_ARGS=--large for fifty million
+	@$(BIN)/python benchmarks/logs.py $(BENCH_LOGS_ARGS)
+
 bench-conformance: install ## moto's own tests against the local cloud; SERVICES="ecs logs" for a part (not in bench: an hour)
 	@$(BIN)/python benchmarks/conformance/run.py
+
+accuracy-logs: install ## how often log lines are grouped as people labelled them; LOGHUB=a clone of github.com/logpai/loghub
+	@$(BIN)/python benchmarks/log_shapes.py $(LOGHUB)
 
 kill-sweep: install ## omc killed at every write and in every call of its changes, and AWS failing at each
 	@$(BIN)/python tests/killsweep/sweep.py $(SWEEP_ARGS)

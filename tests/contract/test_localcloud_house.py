@@ -26,6 +26,7 @@ SPEAK_OF_OMC: dict[str, str] = {
 """Tests that hold both packages against each other, with what they hold."""
 ALWAYS = re.compile(r"__init__|api(_\w+)?|model|component|decide(_\w+)?|rules(_\w+)?|billing|resources")
 MORE: dict[str, str] = {
+    "athena": "tables worker",
     "cloudwatch": "alarms expressions messages metric_math mutes notices queries search statistics store",
     "costs": "anomalies expressions forecast ledger metering periods prices seeding sums",
     "ecr": "images",

@@ -122,8 +122,8 @@ locals {
         Sid    = "Stack"
         Effect = "Allow"
         Action = [
-          "acm:*", "application-autoscaling:*", "cloudtrail:*", "cloudwatch:*", "ec2:*", "ecr:*", "ecs:*", "elasticache:*",
-          "elasticloadbalancing:*", "events:*", "kms:*", "logs:*", "pi:*", "rds:*", "s3:*", "secretsmanager:*", "sns:*",
+          "acm:*", "application-autoscaling:*", "athena:*", "cloudtrail:*", "cloudwatch:*", "ec2:*", "ecr:*", "ecs:*", "elasticache:*",
+          "elasticloadbalancing:*", "events:*", "glue:*", "kms:*", "logs:*", "pi:*", "rds:*", "s3:*", "secretsmanager:*", "sns:*",
           "sqs:*", "ssm:StartSession", "ssm:TerminateSession", "wafv2:*",
         ]
         Resource  = "*"

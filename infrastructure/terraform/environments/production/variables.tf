@@ -68,6 +68,12 @@ variable "alert_emails" {
   default     = {}
 }
 
+variable "athena_enabled" {
+  description = "Whether logs can be queried with Athena: a second flow log, in S3, the tables over it and over the access logs, and a workgroup."
+  type        = bool
+  default     = false
+}
+
 variable "responder" {
   description = "Whether a responder runs for this environment, here or elsewhere: its heartbeat is expected, and its queue is to be read."
   type        = bool

@@ -78,6 +78,7 @@ module "stack" {
   master_password_in_use    = var.master_password_in_use
 
   log_retention_days = var.log_retention_days
+  athena_enabled     = var.athena_enabled
   responder          = var.responder
   run_responder      = var.run_responder
   responder_service  = var.responder_service

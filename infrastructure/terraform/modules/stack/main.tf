@@ -71,6 +71,18 @@ module "audit" {
   force_destroy = !var.protected
 }
 
+module "athena" {
+  source = "../athena"
+  count  = var.athena_enabled ? 1 : 0
+
+  name              = local.name
+  account_id        = local.account_id
+  region            = local.region
+  vpc_id            = module.network.vpc_id
+  access_log_bucket = module.load_balancer.access_log_bucket
+  force_destroy     = !var.protected
+}
+
 module "monitoring" {
   source = "../monitoring"
 

@@ -10,11 +10,15 @@ from omc.aws.command_permissions import CHANGES, COMMANDS, IDENTITY, RESOURCES, 
 from omc.aws.permissions import action_for
 from omc.aws.reads import is_read
 from omc.config import load
+from omc.logs import athena
+from omc.logs.live import FOLLOWING
+from omc.logs.trace import OBJECTS
 from omc.procedures.catalogue import PLANNERS
 from omc.responder.queue import OPERATIONS
 from omc.responder.sns import CONFIRM
 from support.called import called, everything
 
+LOGS = ("errors", "query", "top_talkers", "slow_queries", "tail", "trace")
 ROOTS = {
     "check morning": [("omc.reports.morning", "morning")],
     "infra plan": [
@@ -28,6 +32,7 @@ ROOTS = {
         ("omc.infrastructure.roots", "root_of"),
     ],
     "deployments": [("omc.cli.deployments", "deployments")],
+    "logs": [("omc.logs.command", name) for name in LOGS],
     "audit verify": [("omc.cli.audit", "verify")],
     "notify test": [("omc.notify.channels.sms", "send")],
     "doctor": [("omc.reports.doctor", "doctor")],
@@ -82,6 +87,7 @@ def test_no_operation_of_omc_is_in_no_command() -> None:
 def test_only_changes_pages_and_the_lock_of_the_state_need_more_than_reads() -> None:
     for command in set(COMMANDS) - CHANGES - {"infra plan", "notify test", "doctor --test-page"}:
         rest = set(operations_of(command)) - ({("s3", "GetObject")} if command == "check morning" else set())
+        rest -= OBJECTS | FOLLOWING | athena.OPERATIONS if command == "logs" else set()
         if command == "serve":
             rest -= OPERATIONS | CONFIRM | {("sns", "Publish"), ("cloudwatch", "PutMetricData")}
         assert all(is_read(*operation) for operation in rest), command  # of objects the state alone, by the gateway

@@ -45,7 +45,7 @@ ASKS: Mapping[str, tuple[Sequence[str], str]] = {
     "incident unsnooze": (["1"], f"POST {INCIDENTS}/1/unsnooze"),
     "incident page": (["1", "jo"], f"POST {INCIDENTS}/1/page"),
     "incident escalate": (["1"], f"POST {INCIDENTS}/1/escalate"),
-    "incident update": (["1", "x"], f"POST {INCIDENTS}/1/updates"),
+    "incident update": (["1", "x", "--phase", "identified"], f"POST {INCIDENTS}/1/updates"),
     "incident merge": (["1", "--into", "2"], f"POST {INCIDENTS}/1/merge"),
     "incident unmerge": (["1"], f"POST {INCIDENTS}/1/unmerge"),
     "incident split": (["1", "x", "--alert", "5f2a"], f"POST {INCIDENTS}/1/split"),

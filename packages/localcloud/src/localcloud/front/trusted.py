@@ -37,6 +37,14 @@ def _except(package: str, *operations: str) -> MotoCoverage:
 SERVICES: dict[str, MotoCoverage] = {
     "acm": MotoCoverage("acm"),
     "application-autoscaling": _except("applicationautoscaling", "DescribeScalingActivities"),
+    "athena": _except(
+        "athena",
+        "StartQueryExecution",
+        "GetQueryExecution",
+        "GetQueryResults",
+        "ListQueryExecutions",
+        "StopQueryExecution",
+    ),
     "budgets": MotoCoverage("budgets"),
     "ce": MotoCoverage(None),
     "cloudtrail": _except("cloudtrail", "LookupEvents"),
@@ -57,6 +65,7 @@ SERVICES: dict[str, MotoCoverage] = {
     "elasticache": MotoCoverage("elasticache"),
     "elbv2": _except("elbv2", "DescribeTargetHealth"),
     "events": MotoCoverage("events"),
+    "glue": MotoCoverage("glue"),
     "iam": _except("iam", "SimulatePrincipalPolicy", "SimulateCustomPolicy"),
     "kms": MotoCoverage("kms"),
     "logs": _only(

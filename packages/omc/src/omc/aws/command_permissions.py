@@ -132,6 +132,13 @@ COMMANDS: Mapping[str, str] = {
     "releases prune": """
         ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
         ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks""",
+    "logs": """
+        athena GetQueryExecution GetQueryResults GetWorkGroup StartQueryExecution StopQueryExecution
+        ec2 DescribeFlowLogs DescribeNetworkInterfaces
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeTasks ListServiceDeployments ListTasks
+        elbv2 DescribeLoadBalancerAttributes DescribeLoadBalancers
+        logs DescribeLogGroups FilterLogEvents GetQueryResults StartLiveTail StartQuery StopQuery
+        s3 GetObject ListObjectsV2""",
     "audit verify": """
         logs DescribeLogStreams GetLogEvents
         s3 ListObjectsV2""",

@@ -133,7 +133,7 @@ class Gateway:
     @overload
     def client(self, service: Literal["ssm"]) -> SSMClient: ...
     @overload
-    def client(self, service: Literal["acm", "pi", "service-quotas"]) -> Any: ...
+    def client(self, service: Literal["acm", "athena", "pi", "service-quotas"]) -> Any: ...
     @overload
     def client(self, service: Literal["sns"]) -> SNSClient: ...
     @overload
@@ -210,6 +210,8 @@ class Gateway:
                     user_agent_extra=f"omc/{omc.__version__}",
                     use_fips_endpoint=variant,
                     use_dualstack_endpoint=variant,
+                    # An endpoint that is an address and no name can't have "stream-" before it, as StartLiveTail's has.
+                    inject_host_prefix=None if self.access.endpoint is None else False,
                     proxies=None if self.environment.local_state is None else {},  # this machine is behind none
                 ),
             )

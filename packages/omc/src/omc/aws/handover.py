@@ -1,4 +1,4 @@
-"""What a program that omc starts needs in its environment to be the same identity as omc: Terraform, above all.
+"""What a program started by omc needs in its environment to be the same identity as omc: Terraform, above all.
 
 Terraform has a chain of its own, which renews by itself for as long as an apply takes; so it is told where omc's
 credentials come from, not what they are. What its chain doesn't know (an MFA code, ``aws login``) it gets from a server

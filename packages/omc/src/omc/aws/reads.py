@@ -12,7 +12,7 @@ import re
 
 SERVICES = frozenset(
     {
-        *("acm", "application-autoscaling", "budgets", "ce", "cloudtrail", "cloudwatch", "ec2", "ecr", "ecs"),
+        *("acm", "application-autoscaling", "athena", "budgets", "ce", "cloudtrail", "cloudwatch", "ec2", "ecr", "ecs"),
         *("elasticache", "elbv2", "events", "iam", "kms", "logs", "pi", "rds", "s3", "secretsmanager"),
         *("service-quotas", "sns", "sqs", "ssm", "sts", "wafv2"),
     }
@@ -35,6 +35,7 @@ ALSO_READS = frozenset(
 NOT_READS = frozenset(
     {
         # hand out a right to something
+        ("athena", "GetSessionEndpoint"),
         ("kms", "GetParametersForImport"),
         ("ssm", "GetDeployablePatchSnapshotForInstance"),
         ("wafv2", "ListAPIKeys"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 from click.shell_completion import CompletionItem
@@ -60,6 +60,9 @@ class Period(click.ParamType[timedelta]):
         return period
 
 
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
 class Moment(click.ParamType[datetime]):
     """A time with its offset, as ISO 8601 has it."""
 
@@ -77,7 +80,16 @@ class Moment(click.ParamType[datetime]):
         return moment
 
 
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+class Ago(Moment):
+    """A time in the past: a ``Period`` before now (``45m``, ``24h``, ``7d``), or a ``Moment``."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]+[a-z]", value):
+            period = Period(timedelta(days=3650), "minutes, hours or days: 45m, 24h, 7d").convert(value, param, ctx)
+            return datetime.now(UTC) - period
+        return super().convert(value, param, ctx)
+
+
 INCIDENT_NUMBER = click.IntRange(1, 2**31 - 1)
 """As far as the record's column counts."""
 

@@ -107,6 +107,7 @@ def _stack(table: StackTable, file: Path) -> Stack:
         channels=table.channels,
         store=table.store,
         alerts=table.alerts,
+        logs=table.logs,
         notify=table.notify,
         server=table.server,
         persons={name: _person(name, each) for name, each in table.people.items()},

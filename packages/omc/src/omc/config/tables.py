@@ -15,6 +15,7 @@ from omc.config.alert_tables import AlertsTable
 from omc.config.contact_tables import ContactTable
 from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
 from omc.config.fields import ClockTime, Identifier, Table, key
+from omc.config.log_tables import LogsTable
 from omc.config.notify_tables import NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.server_tables import ServerSettings
@@ -364,6 +365,7 @@ class StackTable(Table, frozen=True, kw_only=True):
     on_call: Annotated[OnCall, key("See below.")]
     channels: Annotated[Channels, key("See below.")]
     alerts: Annotated[AlertsTable, key("See below.", default="as below")] = field(default_factory=AlertsTable)
+    logs: Annotated[LogsTable, key("See below.", default="as below")] = field(default_factory=LogsTable)
     approvals: Annotated[dict[Identifier, ApprovalsTable], key("See below.", default="as below")] = field(
         default_factory=dict
     )

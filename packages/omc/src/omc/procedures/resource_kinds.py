@@ -34,6 +34,8 @@ FREE = frozenset(
         "aws_ecr_lifecycle_policy",
         "aws_elasticache_parameter_group",
         "aws_elasticache_subnet_group",
+        "aws_glue_catalog_database",
+        "aws_glue_catalog_table",
         "aws_iam_openid_connect_provider",
         "aws_iam_role",
         "aws_iam_role_policy",
@@ -70,6 +72,7 @@ FREE = frozenset(
 
 BY_USE = frozenset(
     {
+        "aws_athena_workgroup",
         "aws_cloudtrail",
         "aws_cloudwatch_log_group",
         "aws_ecr_repository",
@@ -124,6 +127,7 @@ GRANTS = frozenset(
 """Their attributes that say it: also shown where only the apply finds them out."""
 
 STATELESS = FREE | {
+    "aws_athena_workgroup",
     "aws_cloudtrail",
     "aws_cloudwatch_composite_alarm",
     "aws_cloudwatch_dashboard",

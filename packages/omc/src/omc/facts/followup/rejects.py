@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.flow_log import find_flow_log
 from omc.facts.followup.budget import BUDGET, within
 from omc.facts.followup.insights import moment_of, query
 from omc.facts.scope import Scope
@@ -49,8 +49,7 @@ def read_rejects(aws: Gateway, environment: Environment, scope: Scope) -> Reject
     """One call for where the flow log is, and one query."""
 
     def read() -> Rejects:
-        response: Any = aws.client("ec2").describe_flow_logs()["FlowLogs"]
-        name = next((name for name in map(_log_group, response) if environment.prefix in name.split("/")), "")
+        name = find_flow_log(aws, environment).log_group
         if not name:
             return Rejects()
         try:
@@ -60,12 +59,6 @@ def read_rejects(aws: Gateway, environment: Environment, scope: Scope) -> Reject
         return Rejects(tuple(map(_reject, rows)), name)
 
     return within(BUDGET, "the flow log's refused connections", read)
-
-
-def _log_group(record: Mapping[str, Any]) -> str:
-    if record.get("LogDestinationType", "cloud-watch-logs") != "cloud-watch-logs":
-        return ""
-    return str(record.get("LogGroupName") or str(record.get("LogDestination", "")).partition(":log-group:")[2])
 
 
 def _reject(row: Mapping[str, str]) -> Reject:

@@ -1,0 +1,110 @@
+"""The same answers from exported files: nothing is asked of AWS."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from omc.errors import WrongUse
+from omc.facts.log_errors import error_of
+from omc.logs.duck import tables_of
+from omc.logs.errors import errors_by_shape
+from omc.logs.files import Kind, LogFile, events_in
+from omc.logs.model import Answer, LogEvent, Span, Statement, Talker
+from omc.logs.portable import PortableQuery, portable_query
+from omc.logs.reading import Errors
+from omc.logs.statements import statements_by_shape
+from omc.logs.talkers import talkers_of
+
+MOST_EVENTS: Final = 200_000
+"""Events that are held at a time, the newest."""
+FAILED_REQUESTS: Final = 10_000
+
+
+def local_errors(files: Sequence[LogFile], span: Span | None) -> Errors:
+    """The errors of log files by shape, and requests that a load balancer answered with 5xx."""
+    _ensure(files, "errors", Kind.LINES, Kind.BALANCER)
+    held: deque[LogEvent] = deque(maxlen=MOST_EVENTS)
+    read = matched = 0
+    gaps: list[str] = []
+    for file in files:
+        for event in _within(events_in(file) if file.kind is Kind.LINES else (), span):
+            read += 1
+            if error_of(event.message) is not None:
+                matched += 1
+                held.append(event)
+    balancers = [file for file in files if file.kind is Kind.BALANCER]
+    if balancers:
+        rows, unreadable = local_rows(portable_query("failed-requests"), balancers, span, FAILED_REQUESTS)
+        read, matched = read + len(rows), matched + len(rows)
+        held.extend(_failed(row, balancers[0].path.name) for row in rows)
+        gaps += unreadable
+    if matched > len(held):
+        gaps.append(f"Of {matched:,} errors the last {len(held):,} were grouped. Choose a shorter period.")
+    return Errors(errors_by_shape(held), Answer(matched=matched, scanned=read, gaps=tuple(gaps)))
+
+
+def _failed(row: dict[str, object], name: str) -> LogEvent:
+    try:
+        at = datetime.fromisoformat(str(row["time"])).astimezone(UTC)
+    except ValueError:
+        at = None
+    url = str(row["request_url"] or "").partition("?")[0]
+    reason = f" ({row['error_reason']})" if row["error_reason"] not in (None, "", "-") else ""
+    message = (
+        f'ERROR "{row["request_verb"]} {url}" answered {row["elb_status_code"]}, the target {row["target_status_code"]}'
+    )
+    return LogEvent(at, name, str(row["target"] or ""), message + reason)
+
+
+def local_talkers(files: Sequence[LogFile], span: Span | None, top: int) -> tuple[tuple[Talker, ...], Answer]:
+    """Who talks most, of flow logs."""
+    _ensure(files, "top-talkers", Kind.FLOW)
+    rows, gaps = local_rows(portable_query("talkers"), files, span, top)
+    return talkers_of(rows), Answer(gaps=tuple(gaps))
+
+
+def local_statements(files: Sequence[LogFile], span: Span | None) -> tuple[tuple[Statement, ...], Answer]:
+    """The slow statements of PostgreSQL's logs."""
+    _ensure(files, "slow-queries", Kind.LINES)
+    events = (event for file in files for event in _within(events_in(file), span))
+    return statements_by_shape(events), Answer()
+
+
+def local_trace(files: Sequence[LogFile], request: str, span: Span | None) -> tuple[tuple[LogEvent, ...], Answer]:
+    """The lines of a request, of log files and access logs, in the order of time."""
+    _ensure(files, "trace", Kind.LINES, Kind.BALANCER)
+    found = [event for file in files for event in _within(events_in(file), span) if request in event.message]
+    beginning = datetime(1970, 1, 1, tzinfo=UTC)
+    return tuple(sorted(found, key=lambda event: event.at or beginning)), Answer()
+
+
+def local_rows(
+    query: PortableQuery, files: Sequence[LogFile], span: Span | None, limit: int, trace: str = ""
+) -> tuple[list[dict[str, object]], list[str]]:
+    """The rows of a query, and what was left out, in sentences."""
+    _ensure(files, query.name, Kind.FLOW if query.table == "flow" else Kind.BALANCER)
+    with tables_of(files) as tables:
+        rows = tables.rows(query.sql(span, limit, trace))
+        unreadable = tables.unreadable
+    return rows, [f"{unreadable:,} lines aren't what the format says and were left out."] if unreadable else []
+
+
+def _within(events: Iterable[LogEvent], span: Span | None) -> Iterator[LogEvent]:
+    """Those of the time; a line without one has the time of the line before it."""
+    last: datetime | None = None
+    for event in events:
+        last = event.at or last
+        if span is None or last is None or span.begin <= last < span.end:
+            yield event
+
+
+def _ensure(files: Sequence[LogFile], what: str, *kinds: Kind) -> None:
+    for file in files:
+        if file.kind not in kinds:
+            raise WrongUse(
+                f"{file.path} looks like a file of {file.kind}, but {what} reads {' or '.join(kinds)}. "
+                "A flow log in a format of its own without a header line needs --flow-format."
+            )
