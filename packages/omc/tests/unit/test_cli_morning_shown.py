@@ -196,7 +196,7 @@ def test_credentials_of_another_account_are_refused_before_anything_is_asked(tmp
         (["check", "morning"], "Say which environment: --env local|staging|production"),
         (["check", "morning", "--env", "prod"], 'There is no environment "prod"'),
         (["check", "morning", "--env", "staging", "--since", "yesterday"], "is not a period"),
-        (["check", "mornin", "--env", "staging"], "No such command 'mornin'"),
+        (["check", "mornin", "--env", "staging"], 'There is no command "mornin"'),
         (["chek"], 'There is no command "chek". Did you mean "check"?'),
         (["--stack", "nowhere.toml", "stack", "show"], "The stack file nowhere.toml can't be read"),
     ],

@@ -162,14 +162,27 @@ COMMANDS: Mapping[str, str] = {
         sqs GetQueueAttributes GetQueueUrl""",
     "serve": """
         acm DescribeCertificate
-        cloudtrail LookupEvents
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        cloudtrail DescribeTrails GetTrailStatus LookupEvents
         cloudwatch DescribeAlarms GetAlarmMuteRule GetMetricData ListAlarmMuteRules ListTagsForResource PutMetricData
-        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTasks ListServiceDeployments
-        ecs ListTasks
+        ec2 DescribeFlowLogs DescribeNatGateways DescribeNetworkAcls DescribeRouteTables DescribeSecurityGroupRules
+        ec2 DescribeSubnets
+        ecr BatchGetImage GetDownloadUrlForLayer
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition DescribeTasks
+        ecs ListServiceDeployments ListTasks
+        elasticache DescribeCacheClusters DescribeCacheSubnetGroups DescribeEvents DescribeReplicationGroups
+        elasticache DescribeUpdateActions
         elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
-        logs GetQueryResults StartQuery StopQuery
-        sns CheckIfPhoneNumberIsOptedOut ConfirmSubscription Publish
-        sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
+        events ListRules ListTargetsByRule
+        iam ListRoles
+        kms DescribeKey
+        logs DescribeLogGroups GetLogEvents GetQueryResults StartQuery StopQuery
+        pi DescribeDimensionKeys GetResourceMetrics
+        rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
+        s3 GetObject ListBuckets
+        secretsmanager DescribeSecret ListSecrets
+        sns CheckIfPhoneNumberIsOptedOut ConfirmSubscription GetTopicAttributes ListSubscriptions ListTopics Publish
+        sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueAttributes GetQueueUrl ListQueues ReceiveMessage""",
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""
 KEEPING = """
