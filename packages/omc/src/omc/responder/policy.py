@@ -51,6 +51,9 @@ class Policy:
     """An alert that fires again within so long after the end opens the same incident again."""
     customers: timedelta = timedelta(minutes=30)
     """In a SEV-1 customers are told in each such time."""
+    most_pages: int = 5
+    """So many urgent pages one person gets within a time; one more page names all others. 0: no bound."""
+    most_pages_within: timedelta = timedelta(minutes=10)
     in_business_hours: Later = on_the_clock
     """For what waits for business hours: only time within them counts."""
     persons: Mapping[str, Person] = field(default_factory=dict)
@@ -74,6 +77,8 @@ def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
         quiet=timedelta(minutes=on_call.quiet_minutes),
         reopen=timedelta(minutes=on_call.reopen_minutes),
         customers=timedelta(minutes=on_call.customer_update_minutes),
+        most_pages=on_call.most_pages,
+        most_pages_within=timedelta(minutes=on_call.most_pages_minutes),
         in_business_hours=policy_from(stack, holidays).business.later,
         persons=stack.persons,
         channel=ContactMethod(Channel.SLACK, stack.channels.incidents),

@@ -15,10 +15,17 @@ from omc.model.pages import Page
 from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery, secret_or_refusal
 from omc.notify.document import headline, page_document
-from omc.notify.model import Outcome, Refused, Sent, TryAgain
+from omc.notify.model import Failure, Outcome, Refused, Sent, TryAgain
 from omc.output import html, terminal
 from omc.output.text import line
 
+MEANT = {
+    **dict.fromkeys((530, 534, 535, 538), Failure.RIGHTS),
+    **dict.fromkeys((510, 512, 550, 551, 553, 556), Failure.ADDRESS),
+    **dict.fromkeys((421, 451, 554), Failure.SERVER),
+    **dict.fromkeys((450, 452), Failure.RATE),
+}
+"""What a code says of why (RFC 5321, 4.2.3; RFC 4954, 6)."""
 TIMEOUT = 6.0
 """Seconds for each answer of the server."""
 WIDTH = 76
@@ -91,12 +98,13 @@ def _hand_over(settings: EmailTable, password: str, message: EmailMessage, recip
     except smtplib.SMTPNotSupportedError as error:
         return Refused(f"the mail server can't do what it must: {error}")
     except ssl.SSLCertVerificationError as error:
-        return Refused(f"the certificate of {settings.host} is not to be trusted: {error.verify_message}")
+        return Refused(f"the certificate of {settings.host} is not to be trusted: {error.verify_message}", Failure.RIGHTS)
     except (smtplib.SMTPException, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        return TryAgain(f"the mail server {settings.host} failed: {reason}", may_have_arrived=is_under_way)
+        meant = Failure.TIME if isinstance(error, TimeoutError) else Failure.UNREACHABLE
+        return TryAgain(f"the mail server {settings.host} failed: {reason}", None, is_under_way, meant)
     except (ValueError, UnicodeError) as error:  # an address that no mail can have
-        return Refused(f"no mail can be written to it: {error}")
+        return Refused(f"no mail can be written to it: {error}", Failure.ADDRESS)
     finally:
         if server is not None:
             with suppress(smtplib.SMTPException, OSError):
@@ -126,4 +134,5 @@ def _refusal(code: int, words: bytes | str) -> Outcome:
     """4yz is for now, 5yz for good (RFC 5321, 4.2.1)."""
     text = words.decode(errors="replace") if isinstance(words, bytes) else words
     sentence = f"the mail server answered {code}: {line(' '.join(text.split()))}"
-    return Refused(sentence) if 500 <= code < 600 else TryAgain(sentence)
+    meant = MEANT.get(code, Failure.OTHER)
+    return Refused(sentence, meant) if 500 <= code < 600 else TryAgain(sentence, failure=meant)

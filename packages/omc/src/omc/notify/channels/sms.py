@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from omc.errors import AccessDenied, AwsRefused, OmcError, Throttled, WrongUse
 from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
-from omc.notify.model import Outcome, Refused, Sent, TryAgain
+from omc.notify.model import Failure, Outcome, Refused, Sent, TryAgain
 from omc.notify.text import sms
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
             PhoneNumber=delivery.method.address, Message=sms(page.message.short, page.key), MessageAttributes=attributes
         )
     except (AccessDenied, AwsRefused, WrongUse) as error:
-        return Refused(error.message)
+        return Refused(error.message, Failure.RIGHTS if isinstance(error, AccessDenied) else Failure.OTHER)
     except Throttled as error:
-        return TryAgain(error.message)
+        return TryAgain(error.message, failure=Failure.RATE)
     except OmcError as error:  # no credentials just now, no answer, a failure of SNS's own
-        return TryAgain(error.message, may_have_arrived=True)
+        return TryAgain(error.message, may_have_arrived=True, failure=Failure.UNREACHABLE)
     return Sent(str(answer.get("MessageId", "")))
