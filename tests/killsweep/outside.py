@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler
@@ -246,7 +246,10 @@ def outside_wire(outside: Outside, instance: Instance, gate: Gate) -> Iterator[s
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
 
-        do_GET = do_POST
+        def handle(self) -> None:
+            with suppress(ConnectionError):  # of one that was killed
+                super().handle()
+
 
         def log_message(self, *_: object) -> None:
             """Quiet."""

@@ -225,7 +225,8 @@ class Run:
     def _settled(self, what: str, also: Callable[[], bool] = lambda: True) -> None:
         """Wait until nothing is left to do; whoever died is replaced meanwhile."""
         deadline, idle = time.monotonic() + WITHIN, time.monotonic() + IDLE
-        while not (self.outside.queue.is_empty() and not self._is_work_left() and also()):
+        # What leads to more is looked at first: a message to its effects, the end of an incident to its notices.
+        while not (self.outside.queue.is_empty() and also() and not self._is_work_left()):
             for each in self.instances:
                 if not each.lives():
                     self.clock.forward(AFTER_DEATH)
@@ -234,7 +235,7 @@ class Run:
                 self.clock.forward(STEP)
                 idle = time.monotonic() + IDLE
             assert time.monotonic() < deadline, f"not within {WITHIN:.0f} s: {what}; {self._left()}"
-            time.sleep(0.01)
+            time.sleep(0.04)
 
     def _is_work_left(self) -> bool:
         now = self.clock()
@@ -452,7 +453,7 @@ def is_channel(point: Point) -> bool:
 def whole() -> list[Greedy]:
     """All that ``make kill-sweep-respond`` does."""
     return [
-        Greedy(KILL, lambda _: True, most=3),
+        Greedy(KILL, lambda _: True, most=5),
         Greedy(RESTART, is_commit, each_time=False),
         Greedy(CUT, lambda _: True, each_time=False, most=3),
         Greedy(ERROR, is_before_send, each_time=False, most=3),

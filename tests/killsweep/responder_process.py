@@ -55,7 +55,7 @@ POLICY = Policy(
     persons=PEOPLE,
     channel=ContactMethod(Channel.SLACK, "#incidents"),
 )
-INTERVALS = {1.0: 0.2, 30.0: 0.2}
+INTERVALS = {1.0: 0.4, 30.0: 1.0}
 """Seconds between looks of a task, in place of these: the clock of a sweep goes on faster than the machine's."""
 ATTEMPT = 1.0
 """Seconds for one attempt of a page, in place of eight."""
