@@ -250,7 +250,6 @@ def outside_wire(outside: Outside, instance: Instance, gate: Gate) -> Iterator[s
             with suppress(ConnectionError):  # of one that was killed
                 super().handle()
 
-
         def log_message(self, *_: object) -> None:
             """Quiet."""
 

@@ -1,13 +1,14 @@
-"""The kill sweep of Respond: two responders on one store, and at each commit and each send that they make, before it and
-after it, one is killed, or its connection ends, or the database restarts, or a channel fails. Nothing may be lost, and
-nothing comes twice but with the same key.
+"""The kill sweep of Respond: two responders on one store, and at each commit and each send that they make, before it
+and after it, one is killed, or its connection ends, or the database restarts, or a channel fails. Nothing may be lost,
+and nothing comes twice but with the same key.
 
     python tests/killsweep/respond.py [--only kill] [--runs N]
 
 A run is a small day: alarms come in any order and some twice, people are paged, the clock goes on and the next in the
-chain is paged, the alarms end, and so do the incidents. In each run something happens at one point that nothing has
-happened at before, and the sweep is over when a run meets no such point: so a commit or a send that omc learns is swept
-without being named anywhere. The last line is JSON. Exit code 1 with anything lost, or doubled with another key.
+chain is paged, the alarms end, and so do the incidents. In each run something happens at the first few points that
+nothing has happened at before, and the sweep is over when a run meets no such point: so a commit or a send that omc
+learns is swept without being named anywhere. The last line is JSON. Exit code 1 with anything lost, or doubled with
+another key.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ from typing import Any, Final
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import psycopg
 from sqlalchemy import select
 
 from killsweep.outside import Outside, Queue, outside_wire
@@ -48,7 +48,6 @@ from omc.store import audit, embedded
 from omc.store.database import open_store
 from omc.store.deadlines import Deadline
 from omc.store.incidents import incidents_of
-from omc.store.location import StoreLocation
 from omc.store.opened import Store
 from omc.store.outbox import GATHERED, WAITING, OutboxRow, summarised
 from support.engine_world import execute, place_in
@@ -251,7 +250,11 @@ class Run:
     def _left(self) -> str:
         with self.store.reading() as session:
             due = [f"{each.kind} {each.subject}" for each in session.scalars(select(Deadline))]
-            pages = [f"{row.key}: {row.log}" for row in session.scalars(select(OutboxRow)) if row.state in (WAITING, GATHERED)]
+            pages = [
+                f"{row.key}: {row.log}"
+                for row in session.scalars(select(OutboxRow))
+                if row.state in (WAITING, GATHERED)
+            ]
         return f"messages: {list(self.outside.queue.messages)}, deadlines: {due}, pages: {pages}"
 
     def _incidents(self) -> Sequence[Any]:
@@ -286,7 +289,9 @@ class Run:
                 by_page.setdefault(key, set()).add(each.key)
         problems += [f"{key} came by {sorted(pages)}" for key, pages in by_page.items() if len(pages) > 1]
         told.keys = Counter({key: times for key, times in told.keys.items() if not key.startswith("resolve:")})
-        triggers = {each.key for each in self.outside.handed if each.channel == "pagerduty" and not _is_notice(each.key)}
+        triggers = {
+            each.key for each in self.outside.handed if each.channel == "pagerduty" and not _is_notice(each.key)
+        }
         ends = {each.key.removeprefix("resolve:") for each in self.outside.handed if each.key.startswith("resolve:")}
         problems += [f"PagerDuty's alert {key} was never resolved" for key in sorted(triggers - ends)]
         slack = Counter(each.key for each in self.outside.handed if each.channel == "slack")
@@ -479,7 +484,9 @@ def ground_ready(folder: Path) -> Iterator[Ground]:
         server.leave()
 
 
-def sweep(ground: Ground, plans: Sequence[Greedy], most_runs: int = 10_000, note: Callable[[str], None] = print) -> Result:
+def sweep(
+    ground: Ground, plans: Sequence[Greedy], most_runs: int = 10_000, note: Callable[[str], None] = print
+) -> Result:
     """First undisturbed, which says what is expected; then until a run meets nothing new."""
     result = Result()
     first = ground.run(lambda _: "")  # nothing happens

@@ -46,7 +46,7 @@ CHAIN = tuple(
     Rung(step, role, timedelta(hours=after))
     for step, (role, after) in enumerate((("primary", 0), ("secondary", 4), ("lead", 8)))
 )
-"""Hours apart, so that what a kill costs (a lease, a message's visibility: a minute each) never brings the next turn."""
+"""Hours apart: what a kill costs (a lease, a message's visibility: a minute each) never brings the next one's turn."""
 POLICY = Policy(
     CHAIN,
     most_pages=1,
@@ -94,7 +94,9 @@ class Swept(Responder):
     """Without what asks AWS for more than the queue."""
 
     def context_of(self, environment: str) -> OnCallContext:
-        return OnCallContext(replace(POLICY, most_pages=0), lambda rung, _: PEOPLE[("ann", "bob", "cy")[rung.step]], lambda: ())
+        return OnCallContext(
+            replace(POLICY, most_pages=0), lambda rung, _: PEOPLE[("ann", "bob", "cy")[rung.step]], lambda: ()
+        )
 
     def rules_of(self, environment: str) -> Rules:
         return replace(super().rules_of(environment), services=frozenset())  # a tag may name any

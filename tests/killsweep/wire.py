@@ -1,7 +1,7 @@
 """Where a responder can be stopped: at each commit and each send, seen from outside, on the wire; no hook in omc.
 
-All that a responder does to anything outside of itself crosses a socket: to PostgreSQL, to the queue, to a channel. Each
-instance has addresses of its own, all of which are here. A *point* is a ``COMMIT`` of a transaction that wrote
+All that a responder does to anything outside of itself crosses a socket: to PostgreSQL, to the queue, to a channel.
+Each instance has addresses of its own, all of which are here. A *point* is a ``COMMIT`` of a transaction that wrote
 something, or a request by HTTP; it has two sides, before it takes effect and after it did and before its answer is
 given. At each the sweep may kill the instance, end the connection, restart the database or answer something else. A
 commit or a send that somebody adds to omc crosses here too: it is a point without anybody's doing.
@@ -200,7 +200,9 @@ class DatabaseWire:
         for each in (self._listener, *self._open):
             _close(each)
 
-    def _guarded(self, side: Callable[..., None], talk: _Conversation, client: socket.socket, server: socket.socket) -> None:
+    def _guarded(
+        self, side: Callable[..., None], talk: _Conversation, client: socket.socket, server: socket.socket
+    ) -> None:
         try:
             side(talk, client, server)
         except OSError:

@@ -1,4 +1,4 @@
-"""When many incidents begin at once, a person gets a few pages and one that names all others: none is lost, none twice."""
+"""When many incidents begin at once, a person gets a few pages and one that names all others: none is lost."""
 
 from __future__ import annotations
 

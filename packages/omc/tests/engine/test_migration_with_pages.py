@@ -44,8 +44,8 @@ TRIED = {
 
 
 def before(server: embedded.Server, schema: str) -> StoreLocation:
-    """A store of an earlier schema: a page that waits, one in the hands of a sender that the change ended, one that fell
-    over to its second method, and one that was sent."""
+    """A store of an earlier schema: a page that waits, one in the hands of a sender that is no more, one that fell over
+    to its second method, and one that was sent."""
     name = f"pages{next(_NAMES)}"
     execute(server, f"CREATE DATABASE {name}")
     place = place_in(server, name)

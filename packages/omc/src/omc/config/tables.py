@@ -134,8 +134,8 @@ class OnCall(Table, frozen=True, kw_only=True):
     most_pages: Annotated[
         int,
         key(
-            "So many urgent pages one person gets within `most_pages_minutes`; one more page names all other incidents. "
-            "What is worse than all of these gets through; 0: no bound.",
+            "So many urgent pages one person gets within `most_pages_minutes`; one more names all other incidents. "
+            "Only pages that are as bad or worse count; 0: no bound.",
             least=0,
             most=100,
             example=8,

@@ -85,7 +85,7 @@ def test(context: click.Context, target: str, env: str | None, output: str, each
 @OUTPUT
 @click.pass_context
 def outbox(context: click.Context, env: str | None, output: str, failed: bool) -> None:
-    """The pages that wait to be sent, and those that failed, the newest first.
+    """The pages that wait to be sent or to be named in a summary, and those that failed, the newest first.
 
     \b
     omc notify outbox --env production
@@ -93,13 +93,13 @@ def outbox(context: click.Context, env: str | None, output: str, failed: bool) -
     """
     from omc.notify.outbox_document import outbox_document
     from omc.store.database import open_store
-    from omc.store.outbox import FAILED, WAITING, pages
+    from omc.store.outbox import FAILED, GATHERED, WAITING, pages
 
     stack = load(context.obj)
     environment = environment_of(stack, env)
     with open_store(locate_store(stack, environment)) as store:
         with store.reading() as session:
-            rows = pages(session, [environment.name, ""], [FAILED] if failed else [WAITING, FAILED])
+            rows = pages(session, [environment.name, ""], [FAILED] if failed else [WAITING, GATHERED, FAILED])
         show(outbox_document(rows, store.now(), stack.time_zone, only_failed=failed), output)
 
 

@@ -34,8 +34,8 @@ from omc.store.outbox import (
 )
 
 SUMMARY: Final = "summary"
-"""The kind of the deadline at which a person's gathered pages are summarised, by her id; and what the key of such a page
-begins with."""
+"""The kind of the deadline at which a person's gathered pages are summarised, by her id; and the beginning of such a
+page's key."""
 FIRST, NEXT = timedelta(minutes=1), timedelta(minutes=5)
 """So long is gathered for a summary: for the first, and where the person had one within the time already."""
 

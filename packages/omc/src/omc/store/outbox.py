@@ -44,8 +44,8 @@ class OutboxRow(Base):
     page: Mapped[Any] = mapped_column(Document)
     """The ``Page``."""
     state: Mapped[str]
-    """``waiting``, ``sent``, ``failed`` (no method is left), ``withdrawn`` (what it was about has ended), or one of those
-    of a page that a summary names."""
+    """``waiting``, ``sent``, ``failed`` (no method is left), ``withdrawn`` (what it was about has ended), or one of
+    those of a page that a summary names."""
     summary: Mapped[str | None]
     """The key of the page that names this one's incident, in its place."""
     created_at: Mapped[datetime]

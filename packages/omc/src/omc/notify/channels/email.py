@@ -98,7 +98,9 @@ def _hand_over(settings: EmailTable, password: str, message: EmailMessage, recip
     except smtplib.SMTPNotSupportedError as error:
         return Refused(f"the mail server can't do what it must: {error}")
     except ssl.SSLCertVerificationError as error:
-        return Refused(f"the certificate of {settings.host} is not to be trusted: {error.verify_message}", Failure.RIGHTS)
+        return Refused(
+            f"the certificate of {settings.host} is not to be trusted: {error.verify_message}", Failure.RIGHTS
+        )
     except (smtplib.SMTPException, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         meant = Failure.TIME if isinstance(error, TimeoutError) else Failure.UNREACHABLE

@@ -1,7 +1,7 @@
 """From a message in the queue to a page that a receiver has, beside Alertmanager with the same alerts in the same run.
 
-Part of `make bench-respond`. A responder as `omc serve` runs it, in a process of its own with a PostgreSQL of its own,
-reads a queue that speaks SQS's protocol and pages by a webhook. Alertmanager is Debian's package, with no time to wait
+A part of `make bench-respond`. A responder as `omc serve` runs it, in a process and with a PostgreSQL of its own, reads
+a queue that speaks SQS's protocol and pages by a webhook. Alertmanager is Debian's package, with no time to wait
 for a group, and tells a webhook too. Each is given an alert when the other is done with the one before, so that neither
 is in the other's way; then both are given the storm.
 """
@@ -14,7 +14,6 @@ import shutil
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -25,8 +24,6 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import httpx
 
@@ -85,8 +82,8 @@ def row(it: Delivered) -> str:
 
 
 def table(found: Sequence[Delivered], notifications: int) -> str:
-    first = found[0]
-    head = f"| | one of {first.alerts} alerts, median | p99 | {notifications} at once | messages sent for these | missing |"
+    one, many = f"one of {found[0].alerts} alerts, median", f"{notifications} at once"
+    head = f"| | {one} | p99 | {many} | messages sent for these | missing |"
     return "\n".join([head, "|---|---|---|---|---|---|", *map(row, found)])
 
 
@@ -198,7 +195,11 @@ class Alertmanager:
     def is_told(self, number: int) -> float | None:
         wanted = f"check-{number}"
         return next(
-            (at for at, body in list(self.received) if any(each["labels"]["alertname"] == wanted for each in body["alerts"])),
+            (
+                at
+                for at, body in list(self.received)
+                if any(each["labels"]["alertname"] == wanted for each in body["alerts"])
+            ),
             None,
         )
 
