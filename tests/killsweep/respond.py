@@ -459,7 +459,7 @@ def whole() -> list[Greedy]:
     """All that ``make kill-sweep-respond`` does."""
     return [
         Greedy(KILL, lambda _: True, most=5),
-        Greedy(RESTART, is_commit, each_time=False),
+        Greedy(RESTART, is_commit, each_time=False, most=3),
         Greedy(CUT, lambda _: True, each_time=False, most=3),
         Greedy(ERROR, is_before_send, each_time=False, most=3),
         Greedy(SILENCE, is_channel, each_time=False, most=3),

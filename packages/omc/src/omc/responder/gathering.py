@@ -9,16 +9,17 @@ A page that somebody asks for by hand is never gathered. The clocks of the chain
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 from omc.incidents.events import AUTOMATIC
 from omc.model.pages import SHORT, Message, Page
-from omc.model.typed_json import Misfit, from_json
+from omc.model.typed_json import from_json
 from omc.notify.text import cut
 from omc.responder.policy import Policy
-from omc.store.deadlines import due_environments, set_deadline_unless_set, take_due
+from omc.store.deadlines import due_environments, set_deadline, set_deadline_unless_set, take_due
+from omc.store.embedded import StoreUnreachable
 from omc.store.eventlog import wait_turn
 from omc.store.incidents import decide
 from omc.store.opened import Store, Transaction
@@ -36,6 +37,8 @@ from omc.store.outbox import (
 SUMMARY: Final = "summary"
 """The kind of the deadline at which a person's gathered pages are summarised, by her id; and the beginning of such a
 page's key."""
+PUT_OFF: Final = timedelta(seconds=30)
+"""After which a summary with which something went wrong is tried again."""
 FIRST, NEXT = timedelta(minutes=1), timedelta(minutes=5)
 """So long is gathered for a summary: for the first, and where the person had one within the time already."""
 
@@ -58,10 +61,11 @@ def ask(transaction: Transaction, pages: Sequence[Page], policy: Policy | None) 
 
 
 def summarise_due(store: Store, environments: Sequence[str]) -> bool:
-    """Take one person whose time has come, and have one page name all that was gathered; whether there was one."""
+    """Take one person whose time has come, and have one page name all that was gathered; whether there was one. What
+    goes wrong with one is raised, and keeps the others waiting no longer: it is tried again later."""
     with store.reading() as session:
         waiting = due_environments(session, [SUMMARY], environments, store.now())
-    return any(decide(store, environment, AUTOMATIC, _taking(environment)) for environment in waiting)
+    return any(_summarise(store, environment) for environment in waiting)
 
 
 def of_summary(transaction: Transaction, page: Page) -> list[OutboxRow]:
@@ -69,11 +73,14 @@ def of_summary(transaction: Transaction, page: Page) -> list[OutboxRow]:
     return summarised(transaction.session, page.key) if page.key.startswith(f"{SUMMARY}:") else []
 
 
-def _taking(environment: str) -> Callable[[Transaction], bool]:
+def _summarise(store: Store, environment: str) -> bool:
+    people: list[str] = []
+
     def attempt(transaction: Transaction) -> bool:
         deadline = take_due(transaction, [SUMMARY], [environment])
         if deadline is None:
             return False
+        people.append(deadline.subject)
         rows = gathered(transaction, environment, deadline.subject)
         if len(rows) == 1:  # nothing to put together
             rows[0].state, rows[0].due_at = WAITING, transaction.at
@@ -86,7 +93,15 @@ def _taking(environment: str) -> Callable[[Transaction], bool]:
                 transaction.record("page.summarised", row)
         return True
 
-    return attempt
+    try:
+        return decide(store, environment, AUTOMATIC, attempt)
+    except StoreUnreachable:
+        raise
+    except Exception:
+        if people:
+            with store.transaction(AUTOMATIC) as transaction:
+                set_deadline(transaction, SUMMARY, environment, people[-1], transaction.at + PUT_OFF)
+        raise
 
 
 def _is_bounded(page: Page) -> bool:
@@ -106,10 +121,10 @@ def _severity(number: int | None) -> int:
 
 
 def _summary(environment: str, recipient: str, rows: Sequence[OutboxRow]) -> Page:
-    """One page for these: each incident in a line, the worst first."""
-    pages = {page.incident: page for page in map(_page_of, rows) if page is not None}
+    """One page for these: each incident in a line, the worst first. ``Misfit`` where another version wrote one."""
+    pages = {page.incident: page for page in (from_json(Page, row.page) for row in rows)}
     ordered = sorted(pages.values(), key=lambda page: (_severity(page.severity), page.incident or 0))
-    worst = _severity(ordered[0].severity) if ordered else 3
+    worst = _severity(ordered[0].severity)
     numbers = ", ".join(str(page.incident) for page in ordered)
     tail = f". omc incident list --env {environment}"
     head = f"{len(ordered)} more incidents of {environment}, SEV-{worst} at worst: "
@@ -119,14 +134,7 @@ def _summary(environment: str, recipient: str, rows: Sequence[OutboxRow]) -> Pag
         key=f"{SUMMARY}:{environment}:{recipient}:{digest}",
         environment=environment,
         recipient=recipient,
-        methods=ordered[-1].methods if ordered else (),
+        methods=from_json(Page, rows[-1].page).methods,
         message=Message(short, tuple(f"Incident {page.incident}: {page.message.short}" for page in ordered)),
         severity=worst,
     )
-
-
-def _page_of(row: OutboxRow) -> Page | None:
-    try:
-        return from_json(Page, row.page)
-    except Misfit:  # a newer omc wrote it; its incident is named by the row alone
-        return None
