@@ -41,6 +41,7 @@ from killsweep.outside import Outside, Queue, outside_wire
 from killsweep.responder_process import CHAIN, ENVIRONMENT, Clock, Nursery, stack_at
 from killsweep.wire import CUT, ERROR, KILL, RESTART, SILENCE, Gate, Instance, Plan, Point, database_wire
 from omc.model.matchers import parse_all
+from omc.responder.gathering import SUMMARY
 from omc.responder.records import create_silence, rebuild
 from omc.responder.rules import rules_of
 from omc.responder.silences import Created
@@ -53,12 +54,13 @@ from omc.store.outbox import GATHERED, WAITING, OutboxRow, summarised
 from support.engine_world import execute, place_in
 from support.notify_world import SECRETS
 
-WITHIN: Final = 90.0
+WITHIN: Final = 180.0
 """Seconds for one step of a run: many times what it needs."""
 AFTER_DEATH: Final = timedelta(seconds=61)
 """The clock goes on by this after a death, so that the dead one's leases and messages are anybody's."""
-IDLE: Final = 0.25
-"""Seconds without an end after which the clock goes on by ``STEP``: what is tried again later has its time."""
+IDLE, SLOWER = 0.25, 1.6
+"""Seconds without an end after which the clock goes on: to what is due next, or by ``STEP`` where somebody may have
+something in hand; then each time after so many times as long, or a slow machine would never get to its end in time."""
 STEP: Final = timedelta(seconds=20)
 QUIET: Final = timedelta(minutes=16)
 SILENCED: Final = "alb-elb-5xx"
@@ -223,7 +225,8 @@ class Run:
 
     def _settled(self, what: str, also: Callable[[], bool] = lambda: True) -> None:
         """Wait until nothing is left to do; whoever died is replaced meanwhile."""
-        deadline, idle = time.monotonic() + WITHIN, time.monotonic() + IDLE
+        began = time.monotonic()
+        deadline, wait, idle = began + WITHIN, IDLE, began + IDLE
         # What leads to more is looked at first: a message to its effects, the end of an incident to its notices.
         while not (self.outside.queue.is_empty() and also() and not self._is_work_left()):
             for each in self.instances:
@@ -231,8 +234,10 @@ class Run:
                     self.clock.forward(AFTER_DEATH)
                     self._start(each)
             if time.monotonic() > idle:
-                self.clock.forward(STEP)
-                idle = time.monotonic() + IDLE
+                following = self._until_next()
+                self.clock.forward(following or STEP)
+                wait = IDLE if following else wait * SLOWER
+                idle = time.monotonic() + wait
             assert time.monotonic() < deadline, f"not within {WITHIN:.0f} s: {what}; {self._left()}"
             time.sleep(0.04)
 
@@ -246,6 +251,20 @@ class Run:
         except embedded.StoreUnreachable:  # it is being restarted
             return True
         return due is not None or page is not None
+
+    def _until_next(self) -> timedelta | None:
+        """How long nothing can happen; None where somebody has, or may have, something in hand."""
+        now = self.clock()
+        try:
+            with self.store.reading() as session:
+                waiting = list(session.scalars(select(OutboxRow).where(OutboxRow.state == WAITING)))
+                due = [each.due_at for each in session.scalars(select(Deadline)) if each.kind == SUMMARY]
+        except embedded.StoreUnreachable:
+            return None
+        if not self.outside.queue.is_empty() or any(row.holder for row in waiting):
+            return None
+        at = min([*due, *(row.due_at for row in waiting)], default=now)
+        return at - now + timedelta(seconds=0.1) if at > now else None
 
     def _left(self) -> str:
         with self.store.reading() as session:

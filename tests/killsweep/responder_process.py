@@ -23,13 +23,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from omc.aws.gateway import Access
 from omc.config import Stack, load
 from omc.config.notify_tables import NotifySettings, NtfyTable, PagerDutyTable, SlackTable, WebhookTable
 from omc.incidents.events import Captured
 from omc.model.people import Channel, ContactMethod, Person
 from omc.notify import delivery
+from omc.notify.http import client
 from omc.responder.life import OnCallContext
 from omc.responder.policy import Policy, Rung
+from omc.responder.queue import gateway_to_queue
 from omc.responder.rules import Rules
 from omc.responder.service import Responder, Task
 from omc.store.database import open_store
@@ -170,13 +173,12 @@ class Nursery:
 
 def _warm() -> None:
     """Import what a responder imports only when it works."""
-    import boto3
     import holidays
-    import httpx
-    import psycopg
 
-    del boto3, holidays, httpx, psycopg
-    stack_at("http://127.0.0.1:9", TESTS)
+    del holidays
+    stack = stack_at("http://127.0.0.1:9", TESTS)
+    gateway_to_queue(stack.environments[ENVIRONMENT], Access("http://127.0.0.1:9", "a", "b")).client("sqs")
+    client().close()
 
 
 def _reap(*_: object) -> None:
