@@ -213,6 +213,9 @@ def outside_wire(outside: Outside, instance: Instance, gate: Gate) -> Iterator[s
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if len(body) < int(self.headers.get("Content-Length", 0)):  # it was killed in the middle of it
+                self._end()
+                return
             request = Request(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             label = label_of(request)
             is_poll = label == "SQS ReceiveMessage"  # how many of them bring nothing is nobody's concern

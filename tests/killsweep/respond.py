@@ -8,7 +8,7 @@ A run is a small day: alarms come in any order and some twice, people are paged,
 chain is paged, the alarms end, and so do the incidents. In each run something happens at the first few points that
 nothing has happened at before, and the sweep is over when a run meets no such point: so a commit or a send that omc
 learns is swept without being named anywhere. The last line is JSON. Exit code 1 with anything lost, or doubled with
-another key.
+another key. Ended by Ctrl-C or SIGTERM it says what it has found so far, and exits with 130.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import os
 import random
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -389,6 +390,8 @@ class Result:
     other_key: list[str] = field(default_factory=list)
     """Pages that nobody was to get: the same with another key."""
     wrong: list[str] = field(default_factory=list)
+    complete: bool = False
+    """Whether nothing was left to be tried."""
     same_key: int = 0
     """Pages that came more than once, each time with the same key and the same words."""
     deliveries: int = 0
@@ -504,10 +507,14 @@ def ground_ready(folder: Path) -> Iterator[Ground]:
 
 
 def sweep(
-    ground: Ground, plans: Sequence[Greedy], most_runs: int = 10_000, note: Callable[[str], None] = print
+    ground: Ground,
+    plans: Sequence[Greedy],
+    most_runs: int = 10_000,
+    note: Callable[[str], None] = print,
+    result: Result | None = None,
 ) -> Result:
     """First undisturbed, which says what is expected; then until a run meets nothing new."""
-    result = Result()
+    result = Result() if result is None else result
     first = ground.run(lambda _: "")  # nothing happens
     result.expected = set(first.keys)
     result.add(first)
@@ -531,10 +538,13 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=names, help="sweep this, and whatever else is named")
     parser.add_argument("--runs", type=int, default=10_000, help="runs of each kind, at most")
     provided = parser.parse_args()
-    began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began, result = time.monotonic(), Result()
     with tempfile.TemporaryDirectory(prefix="omc-") as folder, ground_ready(Path(folder)) as ground:
         wanted = [plan for plan in plans if provided.only is None or plan.action in provided.only]
-        result = sweep(ground, wanted, provided.runs, lambda text: print(text, file=sys.stderr, flush=True))
+        with suppress(KeyboardInterrupt):  # whoever ends it is told what was found so far
+            sweep(ground, wanted, provided.runs, lambda text: print(text, file=sys.stderr, flush=True), result)
+            result.complete = True
     for each in (*result.lost, *result.other_key, *result.wrong):
         print(each)
     print(result.table())
@@ -545,6 +555,7 @@ def main() -> int:
                 "runs": result.runs,
                 "points": result.points,
                 "pages": result.pages,
+                "complete": result.complete,
                 "lost": len(result.lost),
                 "other_key": len(result.other_key),
                 "same_key": result.same_key,
@@ -554,7 +565,7 @@ def main() -> int:
             }
         )
     )
-    return 0 if result.is_well else 1
+    return 1 if not result.is_well else 0 if result.complete else 130
 
 
 if __name__ == "__main__":

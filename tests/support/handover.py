@@ -100,7 +100,7 @@ class Omc:
     name: str = "omc"
 
     def tell(self, number: int) -> None:
-        self.outside.queue.put(alarm(f"check-{number}", f"service-{number}", datetime.now(UTC), is_end=False))
+        self.outside.queue.put(alarm(f"check-{number}", f"probe-{number}", datetime.now(UTC), is_end=False))
 
     def is_told(self, number: int) -> float | None:
         """When the receiver had it."""
@@ -190,7 +190,7 @@ class Alertmanager:
     http: httpx.Client = field(default_factory=httpx.Client)
 
     def tell(self, number: int) -> None:
-        self._post([_alert(f"check-{number}", f"service-{number}", datetime.now(UTC), is_end=False)])
+        self._post([_alert(f"check-{number}", f"probe-{number}", datetime.now(UTC), is_end=False)])
 
     def is_told(self, number: int) -> float | None:
         wanted = f"check-{number}"
