@@ -63,6 +63,9 @@ IDLE, SLOWER = 0.25, 1.6
 """Seconds without an end after which the clock goes on: to what is due next, or by ``STEP`` where somebody may have
 something in hand; then each time after so many times as long, or a slow machine would never get to its end in time."""
 STEP: Final = timedelta(seconds=20)
+LOOK_UPS: Final = ("POST /api/conversations.list", "POST /api/conversations.history")
+"""Where a message that may be in Slack is looked for. It is posted once more where that fails too: better twice than
+never."""
 QUIET: Final = timedelta(minutes=16)
 SILENCED: Final = "alb-elb-5xx"
 INCIDENTS: Final = (
@@ -203,7 +206,10 @@ class Run:
             self._silence()
             for instance in self.instances:
                 self._start(instance)
-            self._day()
+            try:
+                self._day()
+            finally:
+                self.gate.stand_down()
             self._judge()
 
     def _day(self) -> None:
@@ -222,7 +228,7 @@ class Run:
         self.outside.queue.put(*(alarm(name, at, "OK") for name in ALARMS))
         self._settled("the ends are taken in")
         self.clock.forward(QUIET)
-        self._settled("all incidents are over", lambda: not any(each.is_open for each in self._incidents()))
+        self._settled("all incidents are over", self._are_all_over)
 
     def _settled(self, what: str, also: Callable[[], bool] = lambda: True) -> None:
         """Wait until nothing is left to do; whoever died is replaced meanwhile."""
@@ -277,11 +283,11 @@ class Run:
             ]
         return f"messages: {list(self.outside.queue.messages)}, deadlines: {due}, pages: {pages}"
 
-    def _incidents(self) -> Sequence[Any]:
+    def _are_all_over(self) -> bool:
         try:
-            return incidents_of(self.store, ENVIRONMENT)
-        except embedded.StoreUnreachable:
-            return incidents_of(self.store, ENVIRONMENT)
+            return not any(each.is_open for each in incidents_of(self.store, ENVIRONMENT))
+        except embedded.StoreUnreachable:  # as above
+            return False
 
     def _silence(self) -> None:
         stack = stack_at("http://127.0.0.1:9", self.folder / "a")
@@ -295,7 +301,10 @@ class Run:
         told, problems = self.told, self.told.problems
         told.seen, told.happened = self.gate.seen, self.gate.happened
         told.deliveries, told.repeated = self.outside.queue.deliveries, self.outside.queue.repeated
-        groups = {each.number: tuple(sorted({a.name for a in each.alerts.values()})) for each in self._incidents()}
+        groups = {
+            each.number: tuple(sorted({a.name for a in each.alerts.values()}))
+            for each in incidents_of(self.store, ENVIRONMENT)
+        }
         if sorted(groups.values()) != sorted(INCIDENTS):
             problems.append(f"the incidents are {groups}")
         with self.store.reading() as session:
@@ -315,7 +324,8 @@ class Run:
         ends = {each.key.removeprefix("resolve:") for each in self.outside.handed if each.key.startswith("resolve:")}
         problems += [f"PagerDuty's alert {key} was never resolved" for key in sorted(triggers - ends)]
         slack = Counter(each.key for each in self.outside.handed if each.channel == "slack")
-        problems += [f"{key} is {times} times in Slack" for key, times in slack.items() if times > 1]
+        if not any(point.label in LOOK_UPS for point, _ in told.happened):
+            problems += [f"{key} is {times} times in Slack" for key, times in slack.items() if times > 1]
         problems += [f"written outside of a transaction: {text[:80]}" for text in self.gate.stray]
         _, wrong = rebuild(self.store, ENVIRONMENT)
         problems += [f"the row of {name} isn't what its events say" for name in wrong]

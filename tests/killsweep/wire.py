@@ -85,6 +85,11 @@ class Gate:
     _count: Counter[tuple[str, Side]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def stand_down(self) -> None:
+        """Nothing happens from now on; what is under way is over when this returns."""
+        with self._lock:
+            self.plan = lambda _: ""
+
     def at(self, instance: Instance, label: str, side: Side) -> str:
         """What happens there; the instance is dead where it was killed."""
         with self._lock:
