@@ -24,7 +24,7 @@ MAX_AFTER = 86_400.0
 """Seconds of a Retry-After that are believed."""
 BUSY = frozenset({408, 425, 429})
 """Of 4xx, those that say: later."""
-MEANT: Mapping[int, Failure] = {
+FAILURE_OF: Mapping[int, Failure] = {
     401: Failure.RIGHTS,
     403: Failure.RIGHTS,
     407: Failure.RIGHTS,
@@ -92,10 +92,10 @@ def failure(answer: Answer, who: str, reason: str = "") -> Outcome | None:
     sentence = f"{who} answered {answer.status}{f' ({reason})' if reason else ''}"
     if answer.status >= 500:
         return TryAgain(sentence, answer.after, may_have_arrived=True, failure=Failure.SERVER)
-    meant = MEANT.get(answer.status, Failure.OTHER)
+    why = FAILURE_OF.get(answer.status, Failure.OTHER)
     if answer.status in BUSY:
-        return TryAgain(sentence, answer.after, failure=meant)
-    return Refused(sentence, meant)
+        return TryAgain(sentence, answer.after, failure=why)
+    return Refused(sentence, why)
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:

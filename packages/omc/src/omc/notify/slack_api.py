@@ -26,7 +26,7 @@ LATER: Final = frozenset(
 """Errors after which the same call may succeed; every other one is for good."""
 HALF_DONE: Final = frozenset({"fatal_error", "internal_error"})
 """Slack says of them that something may have been done."""
-MEANT: Final[Mapping[Failure, frozenset[str]]] = {
+FAILURE_OF: Final[Mapping[Failure, frozenset[str]]] = {
     Failure.RATE: frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"}),
     Failure.SERVER: frozenset({"service_unavailable", "request_timeout"}),
     Failure.RIGHTS: frozenset(
@@ -157,12 +157,12 @@ def channel_name(environment: str, incident: int, words: str = "") -> str:
 
 def _meaning(method: str, error: str, after: float | None) -> Refused | TryAgain:
     sentence = f"Slack answered {error} to {method}"
-    meant = next((failure for failure, errors in MEANT.items() if error in errors), Failure.OTHER)
+    why = next((failure for failure, errors in FAILURE_OF.items() if error in errors), Failure.OTHER)
     if error in LATER:
-        return TryAgain(sentence, after, failure=meant)
+        return TryAgain(sentence, after, failure=why)
     if error in HALF_DONE:
         return TryAgain(sentence, after, may_have_arrived=True, failure=Failure.SERVER)
-    return Refused(sentence, meant)
+    return Refused(sentence, why)
 
 
 def _unsent(outcome: Outcome) -> Refused | TryAgain:

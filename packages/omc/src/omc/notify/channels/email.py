@@ -19,7 +19,7 @@ from omc.notify.model import Failure, Outcome, Refused, Sent, TryAgain
 from omc.output import html, terminal
 from omc.output.text import line
 
-MEANT = {
+FAILURE_OF = {
     **dict.fromkeys((530, 534, 535, 538), Failure.RIGHTS),
     **dict.fromkeys((510, 512, 550, 551, 553, 556), Failure.ADDRESS),
     **dict.fromkeys((421, 451, 554), Failure.SERVER),
@@ -103,8 +103,8 @@ def _hand_over(settings: EmailTable, password: str, message: EmailMessage, recip
         )
     except (smtplib.SMTPException, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        meant = Failure.TIME if isinstance(error, TimeoutError) else Failure.UNREACHABLE
-        return TryAgain(f"the mail server {settings.host} failed: {reason}", None, is_under_way, meant)
+        why = Failure.TIME if isinstance(error, TimeoutError) else Failure.UNREACHABLE
+        return TryAgain(f"the mail server {settings.host} failed: {reason}", None, is_under_way, why)
     except (ValueError, UnicodeError) as error:  # an address that no mail can have
         return Refused(f"no mail can be written to it: {error}", Failure.ADDRESS)
     finally:
@@ -136,5 +136,5 @@ def _refusal(code: int, words: bytes | str) -> Outcome:
     """4yz is for now, 5yz for good (RFC 5321, 4.2.1)."""
     text = words.decode(errors="replace") if isinstance(words, bytes) else words
     sentence = f"the mail server answered {code}: {line(' '.join(text.split()))}"
-    meant = MEANT.get(code, Failure.OTHER)
-    return Refused(sentence, meant) if 500 <= code < 600 else TryAgain(sentence, failure=meant)
+    why = FAILURE_OF.get(code, Failure.OTHER)
+    return Refused(sentence, why) if 500 <= code < 600 else TryAgain(sentence, failure=why)
