@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 4 --dist loadscope
 SWEEP_ARGS ?=
 
 .PHONY: help install demo test test-durations coverage check new-check new-operation format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback bench-respond bench-logs bench-conformance accuracy-logs kill-sweep rehearse-outside
+	bench-rollback bench-respond bench-logs bench-conformance accuracy-logs kill-sweep kill-sweep-respond rehearse-outside
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -86,6 +86,9 @@ accuracy-logs: install ## how often log lines are grouped as people labelled the
 
 kill-sweep: install ## omc killed at every write and in every call of its changes, and AWS failing at each
 	@$(BIN)/python tests/killsweep/sweep.py $(SWEEP_ARGS)
+
+kill-sweep-respond: install ## two responders killed before and after every commit and send, PostgreSQL restarted, channels out
+	@$(BIN)/python tests/killsweep/respond.py $(SWEEP_ARGS)
 
 rehearse-outside: install ## faults by AWS's API, SQL and signals, and what the check says: docs/outside.md; STORIES="alarm database-dead" for a part
 	@PYTHONPATH=tests:packages/omc/tests $(BIN)/python -m rehearsal.outside $(STORIES)

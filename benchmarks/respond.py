@@ -4,8 +4,12 @@
 come twice, in any order, ten to a transaction as a queue delivers them. One process, and a PostgreSQL of its own.
 Expected is one incident for each service, in which all of its alerts fire, whatever the order was.
 
+Then the whole way, from a message in the queue to a page that a receiver has, and beside it Alertmanager with the same
+alerts (`tests/support/handover.py`).
+
 The last line is one JSON object: notifications, seconds, cpu_seconds, per_second, the median and the 99th percentile of
-one transaction, the incidents, how much memory the process took more while it worked, and the machine.
+one transaction, the incidents, how much memory the process took more while it worked, how the page got to the receiver,
+and the machine.
 """
 
 from __future__ import annotations
@@ -155,8 +159,14 @@ def main() -> None:
     )
     for each in measured.unexpected:
         print(f"unexpected: {each}")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    from support import handover  # not for whoever takes the storm alone
+
+    delivered = handover.compare(storm())
+    print(f"\nOn {handover.machine()}, Python {platform.python_version()}:\n")
+    print(handover.table(delivered, measured.notifications))
     machine = {"cores": os.cpu_count(), "python": platform.python_version()}
-    print(json.dumps(asdict(measured) | machine))
+    print(json.dumps(asdict(measured) | {"delivered": [asdict(each) for each in delivered]} | machine))
     sys.exit(1 if measured.unexpected else 0)
 
 

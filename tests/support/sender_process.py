@@ -21,7 +21,8 @@ from omc.store.location import StoreLocation
 from omc.store.outbox import WAITING, pages
 from support.notify_world import stack_with
 
-LEASE = 1.5
+LEASE = 3.0
+"""Seconds: more than a busy machine needs for a page, or each is taken from whoever sends it."""
 THREADS = 2
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -26,6 +27,10 @@ from omc.config import load
 from omc.errors import WrongUse
 from omc.incidents.events import Resolved
 from omc.model.pages import Message, Page
+from omc.model.people import Channel, ContactMethod
+from omc.notify.channels.registry import ChannelContext
+from omc.notify.delivery import Sender
+from omc.notify.model import Failure, Refused
 from omc.responder.api.beside import answering
 from omc.responder.api.context import Sample
 from omc.responder.api.metrics import HELP, exposition
@@ -323,13 +328,22 @@ def test_the_figures_tell_what_waits(place: StoreLocation, tmp_path: Path) -> No
         page = Page("page:production:1:0:jo", "production", "jo", (), Message("It is down."), 1, 1)
         with store.transaction("ann") as transaction:
             enqueue(transaction, page)
+            enqueue(transaction, replace(page, key="refused", methods=(ContactMethod(Channel.NTFY, "jo"),)))
             set_deadline(transaction, "escalation", "production", "9", now[0] - timedelta(minutes=5))
+        channels = {Channel.NTFY: lambda *_: Refused("the token isn't valid", Failure.RIGHTS)}
+        context = ChannelContext(stack_in(tmp_path), store.now)
+        assert Sender(store, ("production",), channels, context, "test").run_once("refused")
         now[0] += timedelta(seconds=90)
         text = viewer.get("/metrics").text
     figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert figures['omc_incidents_open{environment="production",severity="1"}'] == "1"
     assert figures['omc_incidents_open{environment="production",severity="2"}'] == "0"
     assert figures['omc_pages{environment="production",state="waiting"}'] == "1"
+    failures = 'omc_page_failures{environment="production",channel="ntfy",reason='
+    assert {name: number for name, number in figures.items() if failures in name and number != "0"} == {
+        f'{failures}"rights"}}': "1"
+    }
+    assert f'{failures}"rate"}}' in figures, "a rate begins at 0"
     assert figures['omc_page_oldest_unsent_seconds{environment="production"}'] == "90"
     assert figures['omc_page_oldest_unsent_seconds{environment="staging"}'] == "0"
     assert figures['omc_deadlines_overdue{environment="production",kind="escalation"}'] == "3"

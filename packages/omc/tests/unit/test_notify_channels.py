@@ -15,7 +15,7 @@ from omc.model.pages import Message
 from omc.notify.channels import sms as sms_channel
 from omc.notify.channels.registry import ChannelContext, PageDelivery
 from omc.notify.http import MAX_AFTER, retry_after
-from omc.notify.model import Outcome, Refused, Sent, TryAgain
+from omc.notify.model import Failure, Outcome, Refused, Sent, TryAgain
 from omc.notify.secrets import scrubbed
 from omc.notify.slack_api import SlackApi, SlackFailure
 from omc.notify.slack_names import channel_name
@@ -64,6 +64,38 @@ def test_an_answer_is_taken_for_what_it_is(said: Response | str, outcome: Outcom
         got = replace(got, reason=got.reason.partition(":")[0])
     assert got == outcome
     assert len(receiver.requests) == 1, "nothing is repeated here: that is the sender's to decide"
+
+
+@pytest.mark.parametrize(
+    ("said", "failure"),
+    [
+        (Response(401), Failure.RIGHTS),
+        (Response(404), Failure.ADDRESS),
+        (Response(429), Failure.RATE),
+        (Response(503), Failure.SERVER),
+        (Response(400), Failure.OTHER),
+        (RESET, Failure.UNREACHABLE),
+    ],
+)
+def test_why_a_page_was_not_taken_over_is_one_of_few_reasons(said: Response | str, failure: Failure) -> None:
+    with receiving(lambda _: said) as receiver:
+        got = deliver(stack_with(webhook=receiver.address), page("webhook:hook"))
+    assert not isinstance(got, Sent)
+    assert got.failure is failure
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [("invalid_auth", Failure.RIGHTS), ("user_disabled", Failure.ADDRESS), ("ratelimited", Failure.RATE)],
+)
+def test_what_slack_calls_an_error_is_one_of_few_reasons(
+    slack: tuple[Slack, Receiver], error: str, failure: Failure
+) -> None:
+    workspace, receiver = slack
+    workspace.errors.append(("conversations.open", error))
+    got = deliver(stack_with(slack=receiver.address), page("slack:U024BE7LH"))
+    assert not isinstance(got, Sent)
+    assert got.failure is failure
 
 
 def test_a_server_that_is_not_there_has_surely_not_got_it() -> None:

@@ -134,6 +134,20 @@ class OnCall(Table, frozen=True, kw_only=True):
             example=90,
         ),
     ] = 60
+    most_pages: Annotated[
+        int,
+        key(
+            "So many urgent pages one person gets within `most_pages_minutes`; one more names all other incidents. "
+            "Only pages that are as bad or worse count; 0: no bound.",
+            least=0,
+            most=100,
+            example=8,
+        ),
+    ] = 5
+    most_pages_minutes: Annotated[
+        int,
+        key("The time for which `most_pages` holds.", least=1, most=1440, unit="minutes", example=15),
+    ] = 10
     quiet_minutes: Annotated[
         int,
         key(

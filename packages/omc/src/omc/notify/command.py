@@ -106,7 +106,7 @@ def _try_through(server: Server, environment: str, target: str, *, each: bool) -
 @click.option("--failed", is_flag=True, help="Only those that no method took.")
 @environment_and_output
 def outbox(context: click.Context, env: str | None, output: str, failed: bool) -> None:
-    """The pages that wait to be sent, and those that failed, the newest first.
+    """The pages that wait to be sent or to be named in a summary, and those that failed, the newest first.
 
     \b
     omc notify outbox --env production
@@ -121,11 +121,11 @@ def outbox(context: click.Context, env: str | None, output: str, failed: bool) -
         return
     from omc.notify.outbox_document import outbox_document
     from omc.store.database import open_store
-    from omc.store.outbox import FAILED, WAITING, pages
+    from omc.store.outbox import FAILED, GATHERED, WAITING, pages
 
     with open_store(locate_store(stack, environment)) as store:
         with store.reading() as session:
-            rows = pages(session, [environment.name, ""], [FAILED] if failed else [WAITING, FAILED])
+            rows = pages(session, [environment.name, ""], [FAILED] if failed else [WAITING, GATHERED, FAILED])
         show(outbox_document(rows, store.now(), stack.time_zone, only_failed=failed), output)
 
 

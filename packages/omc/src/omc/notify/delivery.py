@@ -27,6 +27,7 @@ from omc.notify.model import (
     Delivered,
     Entry,
     Failed,
+    Failure,
     FallOver,
     Outcome,
     Refused,
@@ -150,10 +151,10 @@ class Sender:
         limit = URGENT_LIMIT if delivery.page.is_urgent else LIMIT
         outcome = within(limit, lambda: self.channels[channel](delivery, self.context))
         match outcome:
-            case Refused(reason):
-                return Refused(_harmless(reason))
-            case TryAgain(reason, after, may_have_arrived):
-                return TryAgain(_harmless(reason), after, may_have_arrived)
+            case Refused(reason, failure):
+                return Refused(_harmless(reason), failure)
+            case TryAgain(reason, after, may_have_arrived, failure):
+                return TryAgain(_harmless(reason), after, may_have_arrived, failure)
             case Sent(reference):
                 return Sent(_harmless(reference))
 
@@ -253,7 +254,9 @@ def within(seconds: float, send: Callable[[], Outcome]) -> Outcome:
     thread = threading.Thread(target=run, name="sending", daemon=True)
     thread.start()
     thread.join(seconds)
-    return result[0] if result else TryAgain(f"no answer within {seconds:g} s", may_have_arrived=True)
+    if result:
+        return result[0]
+    return TryAgain(f"no answer within {seconds:g} s", may_have_arrived=True, failure=Failure.TIME)
 
 
 def _may_have_arrived(taken: TakenPage, log: Sequence[Entry], following: Attempt | FallOver) -> bool:

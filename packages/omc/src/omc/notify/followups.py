@@ -13,7 +13,7 @@ from omc.model.people import Channel, ContactMethod
 from omc.model.typed_json import Misfit, from_json
 from omc.notify.model import FOLLOW_UPS, SENT, log_from
 from omc.store.opened import Transaction
-from omc.store.outbox import OutboxRow, enqueue, of_incident
+from omc.store.outbox import OVER, SUMMARISED, OutboxRow, enqueue, of_incident, summarised
 
 
 def follow_up(transaction: Transaction, environment: str, incident: int, what: str, message: Message) -> int:
@@ -29,10 +29,25 @@ def follow_up(transaction: Transaction, environment: str, incident: int, what: s
             page = from_json(Page, row.page)
         except Misfit:  # of a newer omc, which will see to it
             continue
+        if what == "resolve" and row.state == SUMMARISED:
+            row.state = OVER
+            transaction.record("page.over", row)
+            count += _end_summary(transaction, row.summary or "", message)
         for method in _where(row, page):
             followed = replace(page, key=f"{what}:{row.key}", methods=(method,), message=message)
             count += enqueue(transaction, replace(followed, is_urgent=False, actions=()))
     return count
+
+
+def _end_summary(transaction: Transaction, key: str, message: Message) -> int:
+    """What a summary says is over once each incident that it names is; to how many that goes."""
+    transaction.session.flush()
+    row = transaction.session.get(OutboxRow, key)
+    if row is None or any(each.state == SUMMARISED for each in summarised(transaction.session, key)):
+        return 0
+    page = from_json(Page, row.page)
+    followed = [replace(page, key=f"resolve:{key}", methods=(each,), message=message) for each in _where(row, page)]
+    return sum(enqueue(transaction, replace(each, is_urgent=False, actions=())) for each in followed)
 
 
 def _where(row: OutboxRow, page: Page) -> tuple[ContactMethod, ...]:

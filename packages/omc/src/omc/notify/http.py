@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 import omc
-from omc.notify.model import Outcome, Refused, TryAgain
+from omc.notify.model import Failure, Outcome, Refused, TryAgain
 
 CONNECT_TIMEOUT, READ_TIMEOUT = 3.0, 6.0
 """Seconds. What takes longer than ``limit`` in all is ended by the sender."""
@@ -24,6 +24,16 @@ MAX_AFTER = 86_400.0
 """Seconds of a Retry-After that are believed."""
 BUSY = frozenset({408, 425, 429})
 """Of 4xx, those that say: later."""
+FAILURE_OF: Mapping[int, Failure] = {
+    401: Failure.RIGHTS,
+    403: Failure.RIGHTS,
+    407: Failure.RIGHTS,
+    404: Failure.ADDRESS,
+    410: Failure.ADDRESS,
+    408: Failure.TIME,
+    429: Failure.RATE,
+}
+"""What a status says of why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +83,14 @@ def post(
                     break
             return Answer(answer.status_code, read[:MAX_BYTES], retry_after(answer.headers.get("Retry-After")))
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-        return TryAgain(f"{_host(url)} can't be reached: {_reason(error)}")
+        return TryAgain(f"{_host(url)} can't be reached: {_reason(error)}", failure=Failure.UNREACHABLE)
     except httpx.TimeoutException:
-        return TryAgain(f"{_host(url)} did not answer in time", may_have_arrived=True)
+        return TryAgain(f"{_host(url)} did not answer in time", may_have_arrived=True, failure=Failure.TIME)
     except httpx.TransportError as error:
-        return TryAgain(f"{_host(url)} ended the connection: {_reason(error)}", may_have_arrived=True)
+        sentence = f"{_host(url)} ended the connection: {_reason(error)}"
+        return TryAgain(sentence, may_have_arrived=True, failure=Failure.UNREACHABLE)
     except (httpx.InvalidURL, httpx.DecodingError, ValueError) as error:
-        return Refused(f"{_host(url)}: {_reason(error)}")
+        return Refused(f"{_host(url)}: {_reason(error)}", Failure.ADDRESS)
 
 
 def failure(answer: Answer, who: str, reason: str = "") -> Outcome | None:
@@ -88,10 +99,11 @@ def failure(answer: Answer, who: str, reason: str = "") -> Outcome | None:
         return None
     sentence = f"{who} answered {answer.status}{f' ({reason})' if reason else ''}"
     if answer.status >= 500:
-        return TryAgain(sentence, answer.after, may_have_arrived=True)
+        return TryAgain(sentence, answer.after, may_have_arrived=True, failure=Failure.SERVER)
+    why = FAILURE_OF.get(answer.status, Failure.OTHER)
     if answer.status in BUSY:
-        return TryAgain(sentence, answer.after)
-    return Refused(sentence)
+        return TryAgain(sentence, answer.after, failure=why)
+    return Refused(sentence, why)
 
 
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:

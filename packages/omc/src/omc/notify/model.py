@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from omc.model.pages import Page
@@ -16,6 +17,24 @@ FOLLOW_UPS = ("acknowledge", "resolve")
 """What a page's key begins with that says what became of another page."""
 MAX_REASON = 300
 """Characters."""
+
+
+class Failure(StrEnum):
+    """Why a channel didn't take a page over, as a metric tells it. Few, so that none needs an alert of its own."""
+
+    RIGHTS = "rights"
+    """A secret isn't set, isn't valid, or doesn't allow it."""
+    RATE = "rate"
+    """It was asked too often."""
+    ADDRESS = "address"
+    """There is no such address, or nobody is behind it any more."""
+    UNREACHABLE = "unreachable"
+    """No connection came about, or it ended."""
+    TIME = "time"
+    """No answer came in time."""
+    SERVER = "server"
+    """It says that something is wrong with itself."""
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +50,8 @@ class Refused:
     """It will never be taken over as it is: a number that doesn't exist, a token that isn't valid."""
 
     reason: str
-    is_gone: bool = False
+    failure: Failure = field(default=Failure.OTHER, compare=False)
+    is_gone: bool = field(default=False, kw_only=True)
     """There is nobody at the address, whatever is sent: a mailbox that doesn't exist, 410 of a webhook."""
 
 
@@ -44,6 +64,7 @@ class TryAgain:
     """Seconds that the channel asks to be left alone for (``Retry-After``)."""
     may_have_arrived: bool = False
     """The answer was lost, so that nobody knows."""
+    failure: Failure = field(default=Failure.OTHER, compare=False)
 
 
 Outcome = Sent | Refused | TryAgain
@@ -68,6 +89,8 @@ class Entry:
     after: float | None = None
     may_have_arrived: bool = False
     reference: str = ""
+    failure: str = ""
+    """One of ``Failure``; empty where it was sent, and in logs of an omc that didn't tell them apart."""
 
 
 def entry_of(outcome: Outcome, at: datetime, tried: Attempt | FallOver, contact: str, seconds: float) -> Entry:
@@ -76,10 +99,11 @@ def entry_of(outcome: Outcome, at: datetime, tried: Attempt | FallOver, contact:
     match outcome:
         case Sent(reference):
             return Entry(at, method, number, contact, SENT, seconds, reference=reference)
-        case Refused(reason):
-            return Entry(at, method, number, contact, REFUSED, seconds, reason[:MAX_REASON])
-        case TryAgain(reason, after, may_have_arrived):
-            return Entry(at, method, number, contact, TRY_AGAIN, seconds, reason[:MAX_REASON], after, may_have_arrived)
+        case Refused(reason, failure):
+            return Entry(at, method, number, contact, REFUSED, seconds, reason[:MAX_REASON], failure=str(failure))
+        case TryAgain(reason, after, may_have_arrived, failure):
+            made = Entry(at, method, number, contact, TRY_AGAIN, seconds, reason[:MAX_REASON], after, may_have_arrived)
+            return replace(made, failure=str(failure))
 
 
 def log_from(document: Any) -> tuple[Entry, ...]:

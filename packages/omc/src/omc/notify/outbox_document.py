@@ -10,13 +10,13 @@ from omc.model.pages import Page
 from omc.model.typed_json import from_json
 from omc.notify.model import SENT, Entry, current, in_vain, log_from
 from omc.output.document import Document, Literal, Paragraph, Row, Severity, Status, Table, Verdict
-from omc.store.outbox import FAILED, WAITING, OutboxRow
+from omc.store.outbox import FAILED, GATHERED, WAITING, OutboxRow
 from omc.times import ago, format_time, iso
 
 ORDER = (Severity.OK, Severity.UNKNOWN, Severity.FAILURE)
 CODE_PAGE = "notice:verify:"
 """What the key of a page with a code begins with."""
-SEVERITIES = {SENT: Severity.OK, WAITING: Severity.UNKNOWN, FAILED: Severity.FAILURE}
+SEVERITIES = {SENT: Severity.OK, WAITING: Severity.UNKNOWN, GATHERED: Severity.UNKNOWN, FAILED: Severity.FAILURE}
 
 
 def outbox_document(rows: Sequence[OutboxRow], now: datetime, zone: str, *, only_failed: bool) -> Document:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from omc.notify.http import Answer, failure, post
-from omc.notify.model import Outcome, Refused, TryAgain
+from omc.notify.model import Failure, Outcome, Refused, TryAgain
 from omc.notify.slack_names import MAX_NAME
 from omc.notify.text import cut
 from omc.output.text import line
@@ -26,6 +26,21 @@ LATER: Final = frozenset(
 """Errors after which the same call may succeed; every other one is for good."""
 HALF_DONE: Final = frozenset({"fatal_error", "internal_error"})
 """Slack says of them that something may have been done."""
+FAILURE_OF: Final[Mapping[Failure, frozenset[str]]] = {
+    Failure.RATE: frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"}),
+    Failure.SERVER: frozenset({"service_unavailable", "request_timeout"}),
+    Failure.RIGHTS: frozenset(
+        {
+            *("access_denied", "accesslimited", "account_inactive", "ekm_access_denied", "invalid_auth"),
+            *("missing_scope", "no_permission", "not_allowed_token_type", "not_authed", "not_in_channel"),
+            *("restricted_action", "team_access_not_granted", "token_expired", "token_revoked"),
+        }
+    ),
+    Failure.ADDRESS: frozenset(
+        {"channel_not_found", "is_archived", "message_not_found", "user_disabled", "user_not_found", "users_not_found"}
+    ),
+}
+"""What Slack's word for an error says of why."""
 READS: Final = frozenset({"conversations.history", "conversations.list"})
 """Methods that take a form and no JSON."""
 MAX_TOPIC, MAX_INVITED, MAX_PAGES = 250, 100, 20
@@ -135,9 +150,12 @@ class SlackApi:
 
 def _meaning(method: str, error: str, after: float | None) -> Refused | TryAgain:
     sentence = f"Slack answered {error} to {method}"
+    why = next((failure for failure, errors in FAILURE_OF.items() if error in errors), Failure.OTHER)
     if error in LATER:
-        return TryAgain(sentence, after)
-    return TryAgain(sentence, after, may_have_arrived=True) if error in HALF_DONE else Refused(sentence)
+        return TryAgain(sentence, after, failure=why)
+    if error in HALF_DONE:
+        return TryAgain(sentence, after, may_have_arrived=True, failure=Failure.SERVER)
+    return Refused(sentence, why)
 
 
 def _unsent(outcome: Outcome) -> Refused | TryAgain:

@@ -34,10 +34,12 @@ from omc.incidents.events import (
 from omc.incidents.incident import SEVERITIES, Incident
 from omc.model.pages import Page
 from omc.model.people import Channel, Person
+from omc.model.typed_json import from_json
 from omc.notify.followups import follow_up
 from omc.notify.model import Delivered
 from omc.notify.slack_names import CHANNEL_ID
 from omc.output.text import line
+from omc.responder import gathering
 from omc.responder.escalation import Decision, due, page_next, page_person, resolution_pages
 from omc.responder.incident_channels import last_page
 from omc.responder.messages import acknowledged_message, resolved_message
@@ -128,7 +130,7 @@ def _decided(transaction: Transaction, environment: str, number: int, context: O
     if incident is None:
         return number, False
     decision = due(incident, context.policy, context.resolve, transaction.at)
-    perform(transaction, incident, decision)
+    perform(transaction, incident, decision, context.policy)
     if decision.wants_health:
         # Whoever looks may die; the deadline stays, so that another does.
         set_deadline(transaction, ESCALATION, environment, str(number), transaction.at + HEALTH_LEASE)
@@ -146,19 +148,20 @@ def verify(store: Store, environment: str, number: int, context: OnCallContext) 
 
     def act(transaction: Transaction) -> None:
         incident = required(transaction.session, environment, number)
-        perform(transaction, incident, due(incident, context.policy, context.resolve, transaction.at, health=findings))
+        decision = due(incident, context.policy, context.resolve, transaction.at, health=findings)
+        perform(transaction, incident, decision, context.policy)
 
     decide(store, environment, AUTOMATIC, act)
 
 
-def perform(transaction: Transaction, incident: Incident, decision: Decision) -> Incident:
-    """Write down what was decided: events, pages, and when to look again."""
+def perform(transaction: Transaction, incident: Incident, decision: Decision, policy: Policy | None = None) -> Incident:
+    """Write down what was decided: events, pages, and when to look again. ``policy``: how many pages one person gets
+    within a time; without one there is no bound."""
     if any(isinstance(each, Resolved) for each in decision.events):
         withdraw(transaction, incident.environment, incident.number)
     incident = recorded(transaction, incident, *decision.events)
     _follow_up(transaction, incident, decision.events)
-    for page in decision.pages:
-        enqueue(transaction, page)
+    gathering.ask(transaction, decision.pages, policy)
     subject = str(incident.number)
     if decision.next_look is not None:
         set_deadline(transaction, ESCALATION, incident.environment, subject, decision.next_look)
@@ -168,7 +171,10 @@ def perform(transaction: Transaction, incident: Incident, decision: Decision) ->
 
 
 def note_undelivered(transaction: Transaction, page: Page, why: str) -> None:
-    """Within the transaction that writes down that a page reached nobody: the next one has his turn at once."""
+    """Within the transaction that writes down that a page reached nobody: the next one has his turn at once. Of a
+    summary: in each incident that it names."""
+    for row in gathering.of_summary(transaction, page):
+        note_undelivered(transaction, from_json(Page, row.page), why)
     if page.incident is None or not page.key.startswith("page:"):
         return
     incident = find(transaction.session, page.environment, page.incident)
@@ -314,7 +320,7 @@ def escalate(store: Store, environment: str, number: int, doer: Doer, policy: Po
         incident = required(transaction.session, environment, number)
         _require_open(incident)
         decision = page_next(incident, policy, resolve, transaction.at)
-        incident = perform(transaction, incident, decision)
+        incident = perform(transaction, incident, decision, policy)
         return added(transaction, incident, Noted(f"escalated by {doer.id}"))
 
     return decide(store, environment, doer.name, attempt)

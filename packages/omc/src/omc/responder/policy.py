@@ -27,6 +27,9 @@ class Policy(Clocks):
     """So long after the last alert ended it is asked whether all is well again."""
     customers: timedelta = timedelta(minutes=30)
     """In a SEV-1 customers are told in each such time."""
+    most_pages: int = 5
+    """So many urgent pages one person gets within a time; one more page names all others. 0: no bound."""
+    most_pages_within: timedelta = timedelta(minutes=10)
     persons: Mapping[str, Person] = field(default_factory=dict)
     """By id."""
     channel: ContactMethod | None = None
@@ -47,6 +50,8 @@ def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
         acknowledgement=timedelta(minutes=lapse) if lapse else None,
         quiet=timedelta(minutes=on_call.quiet_minutes),
         customers=timedelta(minutes=on_call.customer_update_minutes),
+        most_pages=on_call.most_pages,
+        most_pages_within=timedelta(minutes=on_call.most_pages_minutes),
         persons=stack.persons,
         channel=ContactMethod(Channel.SLACK, stack.channels.incidents),
         contacts=stack.contacts,

@@ -32,7 +32,7 @@ from omc.notify.secrets import secret
 from omc.notify.slack_api import SlackApi
 from omc.notify.slack_socket import Listener, SocketModeOff
 from omc.output.text import line
-from omc.responder import capture, life, pulse, reconcile, records, reminders
+from omc.responder import capture, gathering, life, pulse, reconcile, records, reminders
 from omc.responder.action_issues import reconcile_all
 from omc.responder.context import context_from
 from omc.responder.duty import Duty
@@ -249,9 +249,10 @@ class Responder:
         """Deadlines of alerts, of silences and of incidents."""
         looked = sum(records.look_at_due(self.store, self.rules_of(name)) for name in self.names)
         found = life.look(self.store, self.names, self.context_of)
-        if (looked or found) and self._sender is not None:
+        summarised = gathering.summarise_due(self.store, self.names)
+        if (looked or found or summarised) and self._sender is not None:
             self._sender.wake()
-        return bool(looked or found)
+        return bool(looked or found or summarised)
 
     def _evidence(self, name: str) -> Sequence[Captured]:
         return capture.read_evidence(self._environment(name), self.store)

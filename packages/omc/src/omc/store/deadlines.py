@@ -47,6 +47,14 @@ def set_deadline(transaction: Transaction, kind: str, environment: str, subject:
     )
 
 
+def set_deadline_unless_set(
+    transaction: Transaction, kind: str, environment: str, subject: str, due_at: datetime
+) -> None:
+    """As ``set_deadline``; the time that was set before stays."""
+    row = {"kind": kind, "environment": environment, "subject": subject, "due_at": due_at}
+    transaction.session.execute(insert(Deadline).values(row).on_conflict_do_nothing())
+
+
 def set_deadlines(
     transaction: Transaction, kind: str, environment: str, subjects: Collection[str], due_at: datetime
 ) -> None:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 WAITING, SENT, FAILED, WITHDRAWN = "waiting", "sent", "failed", "withdrawn"
+GATHERED, SUMMARISED, OVER = "gathered", "summarised", "over"
+"""Of a page beyond what one person is to get within a time: it waits to be named in a summary; it is named in one; and
+what it was about has ended since."""
+STATES = (WAITING, SENT, FAILED, WITHDRAWN, GATHERED, SUMMARISED, OVER)
 _NOTICE = '"is_urgent":false'
 """In the text of a page that may wait. No text in a page has it: its quotes would be escaped."""
 
@@ -40,7 +44,10 @@ class OutboxRow(Base):
     page: Mapped[Any] = mapped_column(Document)
     """The ``Page``."""
     state: Mapped[str]
-    """``waiting``, ``sent``, ``failed`` (no method is left) or ``withdrawn`` (what it was about has ended)."""
+    """``waiting``, ``sent``, ``failed`` (no method is left), ``withdrawn`` (what it was about has ended), or one of
+    those of a page that a summary names."""
+    summary: Mapped[str | None]
+    """The key of the page that names this one's incident, in its place."""
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
     """When it is sent, or tried again."""
@@ -57,12 +64,15 @@ class OutboxRow(Base):
     __table_args__ = (
         Index("outbox_due", "due_at", postgresql_where=text("state = 'waiting'")),
         Index("outbox_of_an_incident", "environment", "incident"),
+        Index("outbox_of_a_summary", "summary", postgresql_where=text("summary IS NOT NULL")),
+        Index("outbox_gathered", "environment", "recipient", postgresql_where=text("state = 'gathered'")),
+        Index("outbox_to_a_person", "recipient", "created_at"),
     )
 
 
-def enqueue(transaction: Transaction, page: Page, due_at: datetime | None = None) -> bool:
+def enqueue(transaction: Transaction, page: Page, due_at: datetime | None = None, state: str = WAITING) -> bool:
     """Have a page sent once this transaction is committed; from ``due_at`` on, else at once. False where a page of this
-    key is there already: then nothing is written."""
+    key is there already: then nothing is written. ``GATHERED``: it isn't sent by itself."""
     if transaction.session.get(OutboxRow, page.key) is not None:
         return False
     row = OutboxRow(
@@ -71,7 +81,7 @@ def enqueue(transaction: Transaction, page: Page, due_at: datetime | None = None
         incident=page.incident,
         recipient=page.recipient,
         page=to_json(page),
-        state=WAITING,
+        state=state,
         created_at=transaction.at,
         due_at=due_at or transaction.at,
     )
@@ -100,7 +110,9 @@ def withdraw(transaction: Transaction, environment: str, incident: int, keys: Co
     """Send none of an incident's pages that are still waiting, or none of these; how many that were. One that is being
     sent just now may still arrive."""
     query = select(OutboxRow).where(
-        OutboxRow.environment == environment, OutboxRow.incident == incident, OutboxRow.state == WAITING
+        OutboxRow.environment == environment,
+        OutboxRow.incident == incident,
+        OutboxRow.state.in_((WAITING, GATHERED)),
     )
     if keys is not None:
         query = query.where(OutboxRow.key.in_(keys))
@@ -155,3 +167,29 @@ def oldest_due(session: Session, now: datetime) -> dict[str, datetime]:
         .group_by(OutboxRow.environment)
     )
     return {row[0]: row[1] for row in session.execute(due)}
+
+
+def urgent_since(session: Session, recipient: str, since: datetime) -> list[OutboxRow]:
+    """The urgent pages to somebody that were asked for since then, of all environments, without those that wait to be
+    summarised, or are."""
+    query = select(OutboxRow).where(
+        OutboxRow.recipient == recipient,
+        OutboxRow.created_at > since,
+        OutboxRow.state.in_((WAITING, SENT, FAILED)),
+        ~OutboxRow.page.cast(Text).contains(_NOTICE, autoescape=True),
+    )
+    return list(session.scalars(query.order_by(OutboxRow.created_at, OutboxRow.key)))
+
+
+def gathered(transaction: Transaction, environment: str, recipient: str) -> list[OutboxRow]:
+    """The pages to somebody that wait to be summarised, oldest first, locked."""
+    query = select(OutboxRow).where(
+        OutboxRow.environment == environment, OutboxRow.recipient == recipient, OutboxRow.state == GATHERED
+    )
+    ordered = query.order_by(OutboxRow.created_at, OutboxRow.key).with_for_update()
+    return list(transaction.session.scalars(ordered))
+
+
+def summarised(session: Session, key: str) -> list[OutboxRow]:
+    """The pages that a summary names."""
+    return list(session.scalars(select(OutboxRow).where(OutboxRow.summary == key).order_by(OutboxRow.key)))

@@ -16,10 +16,17 @@ from omc.model.pages import Page
 from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery, secret_or_refusal
 from omc.notify.document import headline, page_document
-from omc.notify.model import Outcome, Refused, Sent, TryAgain
+from omc.notify.model import Failure, Outcome, Refused, Sent, TryAgain
 from omc.output import html, terminal
 from omc.output.text import line
 
+FAILURE_OF = {
+    **dict.fromkeys((530, 534, 535, 538), Failure.RIGHTS),
+    **dict.fromkeys((510, 512, 550, 551, 553, 556), Failure.ADDRESS),
+    **dict.fromkeys((421, 451, 554), Failure.SERVER),
+    **dict.fromkeys((450, 452), Failure.RATE),
+}
+"""What a code says of why (RFC 5321, 4.2.3; RFC 4954, 6)."""
 TIMEOUT = 6.0
 """Seconds for each answer of the server."""
 WIDTH = 76
@@ -97,12 +104,15 @@ def hand_over(settings: EmailTable, password: str, message: EmailMessage, recipi
     except smtplib.SMTPNotSupportedError as error:
         return Refused(f"the mail server can't do what it must: {error}")
     except ssl.SSLCertVerificationError as error:
-        return Refused(f"the certificate of {settings.host} is not to be trusted: {error.verify_message}")
+        return Refused(
+            f"the certificate of {settings.host} is not to be trusted: {error.verify_message}", Failure.RIGHTS
+        )
     except (smtplib.SMTPException, OSError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        return TryAgain(f"the mail server {settings.host} failed: {reason}", may_have_arrived=is_under_way)
+        why = Failure.TIME if isinstance(error, TimeoutError) else Failure.UNREACHABLE
+        return TryAgain(f"the mail server {settings.host} failed: {reason}", None, is_under_way, why)
     except (ValueError, UnicodeError) as error:  # an address that no mail can have
-        return Refused(f"no mail can be written to it: {error}")
+        return Refused(f"no mail can be written to it: {error}", Failure.ADDRESS)
     finally:
         if server is not None:
             with suppress(smtplib.SMTPException, OSError):
@@ -133,8 +143,9 @@ def _refusal(code: int, words: bytes | str, *, of_recipient: bool = False) -> Ou
     refusal for what we are, 5.7.x, says nothing of it (RFC 3463, 3.2, 3.3 and 3.8)."""
     text = words.decode(errors="replace") if isinstance(words, bytes) else words
     sentence = f"the mail server answered {code}: {line(' '.join(text.split()))}"
+    why = FAILURE_OF.get(code, Failure.OTHER)
     if not 500 <= code < 600:
-        return TryAgain(sentence)
+        return TryAgain(sentence, failure=why)
     status = re.match(r"5\.\d{1,3}\.\d{1,3}\b", text.strip())
     is_gone = of_recipient and (code in GONE if status is None else status[0] in GONE_STATUS)
-    return Refused(sentence, is_gone)
+    return Refused(sentence, why, is_gone=is_gone)

@@ -13,7 +13,7 @@ from omc.model.pages import Page
 from omc.model.people import Channel, ContactMethod
 from omc.model.registry import Registry
 from omc.notify.http import client
-from omc.notify.model import Outcome, Refused
+from omc.notify.model import Failure, Outcome, Refused
 from omc.notify.secrets import secret, variable_of
 from omc.store.opened import Store
 
@@ -59,4 +59,4 @@ CHANNELS: Registry[Channel, Send] = Registry("channel")
 def secret_or_refusal(variable: str, name: str = "") -> str | Refused:
     """The secret, or that it isn't set and what to set."""
     found = secret(variable, name)
-    return found if found is not None else Refused(f"{variable_of(variable, name)} is not set")
+    return found if found is not None else Refused(f"{variable_of(variable, name)} is not set", Failure.RIGHTS)

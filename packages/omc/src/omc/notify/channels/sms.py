@@ -9,7 +9,7 @@ from omc.errors import AccessDenied, AwsRefused, OmcError, Throttled, WrongUse
 from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
 from omc.notify.links import is_acknowledge_link
-from omc.notify.model import Outcome, Refused, Sent, TryAgain
+from omc.notify.model import Failure, Outcome, Refused, Sent, TryAgain
 from omc.notify.text import sms
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
             MessageAttributes=attributes,
         )
     except (AccessDenied, AwsRefused, WrongUse) as error:
-        return Refused(error.message)
+        return Refused(error.message, Failure.RIGHTS if isinstance(error, AccessDenied) else Failure.OTHER)
     except Throttled as error:
-        return TryAgain(error.message)
+        return TryAgain(error.message, failure=Failure.RATE)
     except OmcError as error:  # no credentials just now, no answer, a failure of SNS's own
-        return TryAgain(error.message, may_have_arrived=True)
+        return TryAgain(error.message, may_have_arrived=True, failure=Failure.UNREACHABLE)
     return Sent(str(answer.get("MessageId", "")))
 
 

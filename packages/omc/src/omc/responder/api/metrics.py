@@ -17,11 +17,12 @@ from starlette.responses import PlainTextResponse, Response
 
 import omc
 from omc.incidents.incident import SEVERITIES
+from omc.notify.model import REFUSED, TRY_AGAIN, Failure
 from omc.responder.api.callers import Reader
 from omc.responder.api.context import ApiContext, Context, Sample
 from omc.store.deadlines import Deadline, overdue
 from omc.store.incidents import incidents_of
-from omc.store.outbox import FAILED, SENT, WAITING, WITHDRAWN, OutboxRow, oldest_due
+from omc.store.outbox import STATES, OutboxRow, oldest_due
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -30,11 +31,12 @@ router = APIRouter(tags=["health"])
 MEDIA_TYPE = "text/plain; version=0.0.4"
 LATE = timedelta(seconds=30)
 """A deadline counts as overdue when nobody has taken it for so long: a responder looks each second."""
-STATES = (WAITING, SENT, FAILED, WITHDRAWN)
+FAILURES_SINCE = timedelta(hours=24)
 HELP = {
     "omc_info": "The version that answers.",
     "omc_incidents_open": "Open incidents, by severity.",
     "omc_pages": "Pages in the outbox, by state.",
+    "omc_page_failures": "Attempts of the last 24 hours by which a page was not handed over, by channel and reason.",
     "omc_page_oldest_unsent_seconds": "How long the oldest page that is due has waited to be sent; 0: none waits.",
     "omc_deadlines_overdue": "Deadlines that nobody has taken for 30 seconds, by kind; escalation pages people.",
     "omc_deadline_oldest_overdue_seconds": "How long the oldest of them is overdue; 0: none is.",
@@ -89,6 +91,7 @@ def _of_store(context: ApiContext) -> Iterator[Sample]:
     now = context.store.now()
     with context.store.reading() as session:
         yield from _pages(session, names, now)
+        yield from _failures(session, names, now)
         yield from _deadlines(session, names, now)
 
 
@@ -104,6 +107,23 @@ def _pages(session: Session, names: list[str], now: datetime) -> Iterator[Sample
     for name in names:
         waited = (now - oldest[name]).total_seconds() if name in oldest else 0
         yield Sample("omc_page_oldest_unsent_seconds", max(0.0, waited), (("environment", name),))
+
+
+def _failures(session: Session, names: list[str], now: datetime) -> Iterator[Sample]:
+    """Each reason is there for each channel that failed, so that a rate of it begins at 0."""
+    query = select(OutboxRow.environment, OutboxRow.log).where(
+        OutboxRow.environment.in_(names), OutboxRow.attempts > 0, OutboxRow.created_at > now - FAILURES_SINCE
+    )
+    count: Counter[tuple[str, str, str]] = Counter()
+    for environment, log in session.execute(query):
+        for each in log:
+            if each["outcome"] in (REFUSED, TRY_AGAIN):
+                channel = str(each["contact"]).partition(":")[0]
+                count[environment, channel, each.get("failure") or str(Failure.OTHER)] += 1
+    for environment, channel in sorted({(environment, channel) for environment, channel, _ in count}):
+        for reason in Failure:
+            labels = (("environment", environment), ("channel", channel), ("reason", str(reason)))
+            yield Sample("omc_page_failures", count[environment, channel, str(reason)], labels)
 
 
 def _deadlines(session: Session, names: list[str], now: datetime) -> Iterator[Sample]:
