@@ -86,7 +86,10 @@ def read_statement_loads(aws: Gateway, pending: Pending, scope: Scope) -> Statem
     def before() -> tuple[tuple[StatementLoad, ...] | None, str]:
         if not is_kept:
             days = database.get("PerformanceInsightsRetentionPeriod") or 7
-            return None, f"statements are kept for {days} days; performance_insights_retention_period = 31 keeps a month"
+            return (
+                None,
+                f"statements are kept for {days} days; performance_insights_retention_period = 31 keeps a month",
+            )
         try:
             return _loads(aws, identifier, earlier, earlier + scope.since), ""
         except OmcError as error:  # what is reviewed is known without it
@@ -124,7 +127,9 @@ def loads_of(record: Mapping[str, Any]) -> tuple[StatementLoad, ...]:
     found = []
     for key in record.get("Keys", ()):
         dimensions = key["Dimensions"]
-        waits = [(event, float(count)) for event, count in zip(events, key.get("Partitions", ()), strict=False) if count]
+        waits = [
+            (event, float(count)) for event, count in zip(events, key.get("Partitions", ()), strict=False) if count
+        ]
         text = " ".join(mask(dimensions.get("db.sql_tokenized.statement", "")).split())[:STATEMENT]
         identifier = dimensions.get("db.sql_tokenized.id", "") or text
         load = StatementLoad(
