@@ -16,6 +16,7 @@ from support.called import called, everything
 
 ROOTS = {
     "check morning": [("omc.reports.morning", "morning")],
+    "check weekly": [("omc.review.command", "weekly")],
     "infra plan": [
         ("omc.procedures.infrastructure", "apply"),
         ("omc.procedures.infrastructure", "destroy"),

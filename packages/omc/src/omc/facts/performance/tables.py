@@ -25,15 +25,15 @@ CONNECT_SECONDS = 5
 OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=5000 -c application_name=omc-review"
 MOST = 500
 """Tables and indexes that are read, the largest first."""
-TABLES = f"""
+TABLES = """
 SELECT schemaname || '.' || relname, n_live_tup, n_dead_tup, seq_scan, seq_tup_read, coalesce(idx_scan, 0),
   greatest(last_vacuum, last_autovacuum)
-FROM pg_stat_user_tables ORDER BY n_live_tup + n_dead_tup DESC LIMIT {MOST}"""
-INDEXES = f"""
+FROM pg_stat_user_tables ORDER BY n_live_tup + n_dead_tup DESC LIMIT %s"""
+INDEXES = """
 SELECT s.schemaname || '.' || s.indexrelname, s.schemaname || '.' || s.relname, coalesce(s.idx_scan, 0),
   pg_relation_size(s.indexrelid)
 FROM pg_stat_user_indexes s JOIN pg_index i ON i.indexrelid = s.indexrelid
-WHERE NOT i.indisunique AND i.indisvalid ORDER BY 4 DESC LIMIT {MOST}"""
+WHERE NOT i.indisunique AND i.indisvalid ORDER BY 4 DESC LIMIT %s"""
 RESET = """
 SELECT coalesce(stats_reset, pg_postmaster_start_time()) FROM pg_stat_database WHERE datname = current_database()"""
 
@@ -96,8 +96,8 @@ def _read(address: str, door: str) -> TableStatistics:
             libpq_variables(intended=False),
             psycopg.connect(address, connect_timeout=CONNECT_SECONDS, options=OPTIONS) as connection,
         ):
-            tables = tuple(TableRows(*row) for row in connection.execute(TABLES).fetchall())
-            indexes = tuple(IndexUse(*row) for row in connection.execute(INDEXES).fetchall())
+            tables = tuple(TableRows(*row) for row in connection.execute(TABLES, [MOST]).fetchall())
+            indexes = tuple(IndexUse(*row) for row in connection.execute(INDEXES, [MOST]).fetchall())
             reset = connection.execute(RESET).fetchone()
     except (psycopg.Error, OSError) as error:
         # The message of libpq may name the address; the kind of error is enough.

@@ -25,6 +25,7 @@ MOST_CREDITS: Mapping[str, int] = {
     "2xlarge": 4608,
 }
 """What t3 and t4g can hold: a day's. Source: EC2 user guide, Key concepts for burstable performance instances."""
+CHARGED = "more CPU than its baseline is charged for"
 LOW, EMPTY = 20.0, 2.0
 """Percent of what it can hold."""
 VOLUME = ("BurstBalance", "EBSIOBalance%", "EBSByteBalance%")
@@ -43,6 +44,8 @@ class Balance:
     change: Change
     then: str
     """What follows when there are none."""
+    slows: bool
+    """It becomes slow then, rather than dear."""
 
 
 @check(
@@ -59,8 +62,9 @@ def burst_credits(figures: WeekFigures, pending: Pending, environment: Environme
         evidence = f"{one.what}, the least of each hour, mean of the day: {moved(one.change)}"
         place = f"{one.place}/{one.what}"
         if one.lowest <= EMPTY:
+            level = Level.FAIL if one.slows else Level.WARN
             sentence = f"The {one.what} of {one.place} was used up: {one.then}."
-            yield told(NAME, Level.FAIL, place, sentence, figures.reading, evidence)
+            yield told(NAME, level, place, sentence, figures.reading, evidence)
         elif one.lowest <= LOW or one.change.fell:
             why = f"went down to {one.lowest:.0f} % of the most" if one.lowest <= LOW else f"fell {moved(one.change)}"
             sentence = f"The {one.what} of {one.place} {why}: without credits {one.then}."
@@ -90,14 +94,19 @@ def balances_of(figures: WeekFigures, pending: Pending, percent: float) -> Itera
     size = (pending.database or {}).get("DBInstanceClass", "")
     if is_burstable(size):
         # t3 and t4g of RDS are unlimited: they go on, and what they lack is charged. t2 is throttled.
-        then = "it is slowed to its baseline" if ".t2." in size else "more CPU than its baseline is charged for"
+        then = "it is slowed to its baseline" if ".t2." in size else CHARGED
         yield from _cpu(figures, (DATABASE_PLACE,), DATABASE, size, percent, then)
     for metric in VOLUME:
         points = figures.now(DATABASE_PLACE, metric, "Minimum")
         if points:
             change = figures.change(DATABASE_PLACE, metric, "Minimum", percent=percent, least=LOW)
             yield Balance(
-                DATABASE, metric, min(v for _, v in points), change, "reads and writes are slowed to the baseline"
+                DATABASE,
+                metric,
+                min(v for _, v in points),
+                change,
+                "reads and writes are slowed to the baseline",
+                slows=True,
             )
     node = _node(pending)
     if is_burstable(node):
@@ -120,6 +129,8 @@ def _cpu(
         held = max(value for _, value in figures.series[member, metric, "Minimum"])
         most = float(MOST_CREDITS.get(size.rpartition(".")[2], 0)) or max(held, 1.0)
         change = figures.change(member, metric, "Minimum", percent=percent, least=most * LOW / 100)
-        found.append(Balance(place, metric, 100 * min(value for _, value in points) / most, change, then))
+        found.append(
+            Balance(place, metric, 100 * min(value for _, value in points) / most, change, then, then != CHARGED)
+        )
     if found:
         yield min(found, key=lambda one: one.lowest)

@@ -146,8 +146,8 @@ def cache_commands(lines: CacheLines, figures: WeekFigures, pending: Pending) ->
             )
         elif one.command in WHOLE and one.longest >= BIG_MS:
             sentence = (
-                f"{one.command} took {figure(one.longest, 'ms')} at most ({one.count:,} times in the slow log): a key of "
-                "it is big."
+                f"{one.command} took {figure(one.longest, 'ms')} at most ({one.count:,} times in the slow log): a key "
+                "is big."
             )
         else:
             continue

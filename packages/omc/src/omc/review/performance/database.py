@@ -250,18 +250,18 @@ def indexes(
             f"{table.index_scans:,} scans of it used an index",
         )
     returned, fetched = _mean(loads, RETURNED), _mean(loads, FETCHED)
-    if not statistics.is_read and returned is not None and fetched is not None:
-        if returned >= SCAN_ROWS and returned > SCAN_RATIO * max(fetched, 1.0):
-            found = True
-            yield told(
-                INDEXES,
-                Level.WARN,
-                f"{DATABASE}/scans",
-                f"{returned:,.0f} rows a second were read, and {fetched:,.0f} found by an index: whole tables are read "
-                "through, some of which may lack an index.",
-                loads.reading if loads else statistics.reading,
-                "db.SQL.tup_returned and db.SQL.tup_fetched of Performance Insights, means of the period",
-            )
+    reads_through = returned is not None and returned >= SCAN_ROWS and returned > SCAN_RATIO * max(fetched or 0.0, 1.0)
+    if reads_through and fetched is not None and not statistics.is_read:
+        found = True
+        yield told(
+            INDEXES,
+            Level.WARN,
+            f"{DATABASE}/scans",
+            f"{returned:,.0f} rows a second were read, and {fetched:,.0f} found by an index: whole tables are read "
+            "through, some of which may lack an index.",
+            loads.reading if loads else statistics.reading,
+            "db.SQL.tup_returned and db.SQL.tup_fetched of Performance Insights, means of the period",
+        )
     if statistics.is_read and observed < scope.since:
         sentence = f"Whether an index is unused isn't known yet: the statistics are {format_duration(observed)} old."
         yield unseen(INDEXES, DATABASE, sentence, statistics.reading, "time")

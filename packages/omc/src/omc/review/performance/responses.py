@@ -81,8 +81,8 @@ def response_times(figures: WeekFigures, environment: Environment) -> Iterator[F
             yield told(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
         elif len(slow) >= SLOW_HOURS:
             sentence = (
-                f"In {len(slow)} hours a twentieth of {group}'s answers took longer than {limits.response_ms} ms, mostly "
-                f"at {worst:02d}:00 UTC."
+                f"In {len(slow)} hours a twentieth of {group}'s answers took longer than {limits.response_ms} ms, "
+                f"mostly at {worst:02d}:00 UTC."
             )
             yield told(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
         else:

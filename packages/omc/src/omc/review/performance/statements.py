@@ -34,7 +34,7 @@ LEAST_SECONDS = 10.0
 def vcpus_of(size: str) -> int | None:
     """Of an instance class. Source: RDS user guide, Hardware specifications for DB instance classes: from medium up to
     large 2, xlarge 4 and its multiples; t2 has one up to small, t3 and t4g always two."""
-    _, family, name = (size.split(".") + ["", "", ""])[:3]
+    _, family, name = [*size.split("."), "", "", ""][:3]
     if name in {"micro", "small"}:
         return 1 if family in {"t2", "m1", "m3"} else 2
     if name in {"medium", "large"}:
@@ -170,7 +170,7 @@ def statement_changes(
         told_any = True
         place = f"{DATABASE}/plan/{key_of_text(group.shape)}"
         sentence = f"“{short(group.shape)}” has a plan that the week before had not."
-        evidence = (f"now: {short(sorted(new)[0], 200)}", f"before: {short(sorted(old_plans)[0], 200)}")
+        evidence = (f"now: {short(min(new), 200)}", f"before: {short(min(old_plans), 200)}")
         yield told(CHANGES, Level.WARN, place, sentence, lines.reading, *evidence)
     if loads.is_off:
         yield unseen(CHANGES, f"{DATABASE}/load", "The load of statements isn't known.", loads.reading, SWITCH_ON)
