@@ -49,7 +49,7 @@ def test_what_answers_a_check_is_a_section_of_the_runbook(one: Check) -> None:
 
 @EVERY
 def test_its_severity_is_the_worst_level_that_its_code_gives(one: Check) -> None:
-    """By a walk over what it calls in ``omc.checks`` and ``omc.review``: a level that it names is one that it can say."""
+    """By a walk over what it calls in the checks and the review: a level that it names is one that it can say."""
     levels = set(levels_named(one))
     worst = next((level for level in (Level.FAIL, Level.WARN) if level in levels), Level.UNKNOWN)
     assert spec_of(one).severity is worst

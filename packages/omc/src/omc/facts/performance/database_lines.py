@@ -30,10 +30,9 @@ QUERY = f"""fields @timestamp, @message
 | sort @timestamp desc | limit {MOST_LINES}"""
 STATEMENT = 200
 _SLOW = re.compile(r"duration: (?P<ms>[\d.]+) ms\s+(?P<kind>statement|execute|parse|bind|plan)(?: [^:\n]{0,80})?:\s*")
-_QUERY_TEXT = re.compile(r"Query Text: (?P<text>[^\n]*(?:\n(?![\t ]*(?:->|[A-Z][A-Za-z -]{2,60}  ?\())[^\n]*){0,60})")
-_NODE = re.compile(
-    r"(?:->\s*)?(?P<node>[A-Z][A-Za-z][A-Za-z ]{0,60}?(?: using \S+)?(?: on \S+(?: \S+)?)?)  ?\((?:cost|actual|rows)"
-)
+_COSTS = re.compile(r"\s+\((?:cost|actual|rows|never executed)\b")
+"""What follows a node of a plan: ``Seq Scan on coins  (cost=0.00..35.50 …)``."""
+_QUERY_TEXT = "Query Text:"
 _VALUES = (
     (re.compile(r"'(?:[^']|'')*(?:'|\Z)"), "?"),
     (re.compile(r"\$\d+"), "?"),
@@ -137,12 +136,9 @@ def slow_groups(lines: Iterable[tuple[datetime, str]]) -> tuple[SlowGroup, ...]:
             continue
         rest, is_plan = message[match.end() :], match["kind"] == "plan"
         if is_plan:
-            text = _QUERY_TEXT.search(rest)
-            if not text:
-                continue
-            entry = sums.setdefault(shape_of(text["text"]), _Sum())
-            if nodes := [node["node"].strip() for node in _NODE.finditer(rest[text.end() :])]:
-                entry.plans.add(" > ".join(nodes))
+            text, nodes = _plan(rest)
+            if text and nodes:
+                sums.setdefault(shape_of(text), _Sum()).plans.add(" > ".join(nodes))
             continue  # the same statement stands in a line of its own
         entry = sums.setdefault(shape_of(rest), _Sum())
         seconds = float(match["ms"]) / 1000
@@ -155,6 +151,18 @@ def slow_groups(lines: Iterable[tuple[datetime, str]]) -> tuple[SlowGroup, ...]:
         if each.last
     ]
     return tuple(sorted(found, key=lambda group: -group.total))
+
+
+def _plan(message: str) -> tuple[str, list[str]]:
+    """Of what auto_explain logs: the statement, and the plan's nodes without costs."""
+    statement: list[str] = []
+    nodes: list[str] = []
+    for line in message.partition(_QUERY_TEXT)[2].splitlines():
+        if costs := _COSTS.search(line):
+            nodes.append(line[: costs.start()].strip().removeprefix("->").strip())
+        elif not nodes:
+            statement.append(line)
+    return "\n".join(statement), nodes
 
 
 def shape_of(statement: str) -> str:
