@@ -17,11 +17,17 @@ from omc.review.performance.database import (
     transaction_age,
 )
 from omc.review.performance.responses import response_times
-from omc.review.performance.statements import database_load, slow_statements, statement_changes, top_statements
+from omc.review.performance.statements import (
+    database_load,
+    plan_changes,
+    slow_statements,
+    statement_changes,
+    top_statements,
+)
 
 CHECKS: tuple[Check, ...] = (
     response_times,
-    *(database_load, top_statements, statement_changes, slow_statements),
+    *(database_load, top_statements, statement_changes, plan_changes, slow_statements),
     *(database_connections, idle_transactions, transaction_age, dead_rows, indexes),
     burst_credits,
     *(cache_hit_rate, cache_evictions, cache_commands),

@@ -132,8 +132,10 @@ def cache_commands(lines: CacheLines, figures: WeekFigures, pending: Pending) ->
         )
         return
     if lines.status and lines.status not in {"active", "modifying", "enabling"}:
-        sentence = f"ElastiCache doesn't deliver the cache's slow log: {lines.status}. {lines.message}".rstrip()
-        yield told(COMMANDS, Level.WARN, f"{CACHE}/slow-log", sentence, lines.reading, f"log group {lines.group}")
+        said = f"log group {lines.group}; ElastiCache says: {lines.message or 'nothing more'}"
+        sentence = f"ElastiCache doesn't deliver the cache's slow log, its delivery is {lines.status}."
+        yield told(COMMANDS, Level.WARN, f"{CACHE}/slow-log", sentence, lines.reading, said)
+        return
     before = {one.command: one for one in lines.before or ()}
     found = False
     for one in lines.now:

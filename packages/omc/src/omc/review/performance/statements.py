@@ -16,7 +16,8 @@ from omc.facts.performance.statements import StatementLoad, StatementLoads
 from omc.output.figures import figure
 from omc.review.performance.words import DATABASE, INSIGHTS, key_of_text, moved, short, told, unseen
 
-LOAD, TOP, CHANGES, SLOW = "database-load", "top-statements", "statement-changes", "slow-statements"
+LOAD, TOP, SLOW = "database-load", "top-statements", "slow-statements"
+CHANGES, PLANS = "statement-changes", "plan-changes"
 SWITCH_ON = f"performance_insights_enabled = true on the instance ({INSIGHTS}, Standard mode; seven days are free)"
 LEAST_LOAD = 0.1
 """Average active sessions: a statement or a rise below it is noise on any instance."""
@@ -133,14 +134,12 @@ def top_statements(loads: StatementLoads, pending: Pending) -> Iterator[Finding]
 
 @check(
     CHANGES,
-    title="Statements and plans that changed",
-    question="Which statements are new or heavier than the week before, and has the plan of one changed?",
+    title="Statements that changed",
+    question="Which statements are new, or heavier than the week before?",
     severity=Level.WARN,
     runbook=WEEKLY_PERFORMANCE,
 )
-def statement_changes(
-    loads: StatementLoads, lines: DatabaseLines, pending: Pending, environment: Environment
-) -> Iterator[Finding]:
+def statement_changes(loads: StatementLoads, pending: Pending, environment: Environment) -> Iterator[Finding]:
     if pending.database is None:
         yield told(CHANGES, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
@@ -158,35 +157,54 @@ def statement_changes(
             if old
             else (f"is new among the heaviest, with {figure(load.sessions)} sessions")
         )
-        place = f"{DATABASE}/load/{key_of_text(load.id)}"
+        place = f"{DATABASE}/{key_of_text(load.id)}"
         sentence = f"“{short(load.text)}” {what}."
         yield told(CHANGES, Level.WARN, place, sentence, loads.reading, f"by wait event: {waits_of(load)}")
-    earlier = by_shape(lines.before or ())
-    has_plans = any(group.plans for group in lines.now) and any(group.plans for group in earlier.values())
-    for group in lines.now:
-        old_plans = earlier[group.shape].plans if group.shape in earlier else frozenset()
-        if not old_plans or not (new := group.plans - old_plans):
-            continue
-        told_any = True
-        place = f"{DATABASE}/plan/{key_of_text(group.shape)}"
-        sentence = f"“{short(group.shape)}” has a plan that the week before had not."
-        evidence = (f"now: {short(min(new), 200)}", f"before: {short(min(old_plans), 200)}")
-        yield told(CHANGES, Level.WARN, place, sentence, lines.reading, *evidence)
     if loads.is_off:
-        yield unseen(CHANGES, f"{DATABASE}/load", "The load of statements isn't known.", loads.reading, SWITCH_ON)
+        yield unseen(CHANGES, DATABASE, "The load of statements isn't known.", loads.reading, SWITCH_ON)
     elif loads.before is None:
         sentence = f"How statements changed since the week before isn't known: {loads.why_not_before}."
         switch = "performance_insights_retention_period = 31 keeps a month, and is paid for"
-        yield unseen(CHANGES, f"{DATABASE}/load", sentence, loads.reading, switch)
+        yield unseen(CHANGES, DATABASE, sentence, loads.reading, switch)
     elif not told_any:
         yield told(CHANGES, Level.OK, DATABASE, "No statement became much heavier or is new.", loads.reading)
-    if not has_plans and "plans" not in limits.leave_out:
-        mode = f"{INSIGHTS} ({loads.mode or 'mode unknown'})"
+
+
+@check(
+    PLANS,
+    title="Plans that changed",
+    question="Has PostgreSQL another plan for a statement than the week before?",
+    severity=Level.WARN,
+    runbook=WEEKLY_PERFORMANCE,
+)
+def plan_changes(
+    lines: DatabaseLines, loads: StatementLoads | None, pending: Pending, environment: Environment
+) -> Iterator[Finding]:
+    if pending.database is None:
+        yield told(PLANS, Level.OK, DATABASE, "There is no database.", pending.reading)
+        return
+    earlier, found = by_shape(lines.before or ()), False
+    for group in lines.now:
+        old = earlier[group.shape].plans if group.shape in earlier else frozenset()
+        if not old or not (new := group.plans - old):
+            continue
+        found = True
+        sentence = f"“{short(group.shape)}” has a plan that the week before had not."
+        evidence = (f"now: {short(min(new), 200)}", f"before: {short(min(old), 200)}")
+        yield told(PLANS, Level.WARN, f"{DATABASE}/{key_of_text(group.shape)}", sentence, lines.reading, *evidence)
+    if found:
+        return
+    if any(group.plans for group in lines.now) and any(group.plans for group in earlier.values()):
+        yield told(PLANS, Level.OK, DATABASE, "No logged plan is new.", lines.reading)
+    elif "plans" in environment.review.performance.leave_out:
+        yield told(PLANS, Level.OK, DATABASE, "Plans aren't looked at, as omc.toml says.", lines.reading)
+    else:
+        mode = f"{INSIGHTS} ({(loads.mode if loads else '') or 'mode unknown'})"
         yield unseen(
-            CHANGES,
-            f"{DATABASE}/plans",
-            f"Whether plans changed isn't known: {mode} has none for RDS for PostgreSQL by its API, and two weeks of "
-            "them aren't in the database's log.",
+            PLANS,
+            DATABASE,
+            f"Whether plans changed isn't known: the API of {mode} has none of RDS for PostgreSQL, and the database's "
+            "log has none of both weeks.",
             lines.reading,
             "auto_explain in shared_preload_libraries, with auto_explain.log_min_duration; or nothing: "
             'leave_out = ["plans"] under [review.performance] of omc.toml',
@@ -241,7 +259,7 @@ def slow_statements(
         yield told(
             SLOW,
             Level.WARN,
-            f"{DATABASE}/slow/{key_of_text(group.shape)}",
+            f"{DATABASE}/{key_of_text(group.shape)}",
             f"“{short(group.shape)}” was slow {times}{than}.",
             lines.reading,
             f"newest {group.last:%d %b %H:%M} UTC",
