@@ -62,13 +62,8 @@ def test_slow_statements_are_grouped_by_shape_the_longest_altogether_first() -> 
     ]
     first, second = slow_groups(lines)
     assert (first.shape, first.count) == ("DELETE FROM b", 1)
-    assert (second.shape, second.count, second.total, second.longest, second.last) == (
-        "SELECT * FROM a WHERE id = ?",
-        2,
-        pytest.approx(2.2005),
-        1.5,
-        NOW,
-    )
+    assert (second.shape, second.count, second.longest, second.last) == ("SELECT * FROM a WHERE id = ?", 2, 1.5, NOW)
+    assert second.total == pytest.approx(2.2005)
 
 
 PLAN = (

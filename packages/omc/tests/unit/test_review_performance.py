@@ -21,7 +21,7 @@ from omc.facts.performance.parameters import DatabaseParameters
 from omc.facts.performance.statements import CONNECTIONS, FETCHED, IDLE_TIME, RETURNED, StatementLoad, StatementLoads
 from omc.facts.performance.tables import IndexUse, TableRows, TableStatistics
 from omc.facts.scope import Scope
-from omc.judgement.week_change import HOUR, WEEK, Points
+from omc.model.week_change import HOUR, WEEK, Points
 from omc.review.model import key_of
 from omc.review.performance import CHARTS, CHECKS
 from omc.review.performance.burst import burst_credits

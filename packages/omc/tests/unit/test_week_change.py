@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from omc.judgement.week_change import DAY, HOUR, WEEK, change, shift_of, step_of
+from omc.model.week_change import DAY, HOUR, WEEK, change, shift_of, step_of
 
 BEGIN = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

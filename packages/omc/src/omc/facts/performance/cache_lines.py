@@ -16,7 +16,7 @@ from omc.facts.followup.budget import within
 from omc.facts.followup.insights import moment_of, query
 from omc.facts.pending import Pending
 from omc.facts.scope import Scope
-from omc.judgement.week_change import shift_of
+from omc.model.week_change import shift_of
 
 BUDGET = 15.0
 MOST_LINES = 5_000

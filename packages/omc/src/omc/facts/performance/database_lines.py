@@ -19,7 +19,7 @@ from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import within
 from omc.facts.followup.insights import moment_of, query
 from omc.facts.scope import Scope
-from omc.judgement.week_change import shift_of
+from omc.model.week_change import shift_of
 from omc.redaction import mask
 
 BUDGET = 20.0

@@ -16,7 +16,7 @@ from omc.facts.load_balancers import TargetGroup, TargetGroups
 from omc.facts.metric_data import metric_data
 from omc.facts.pending import Pending
 from omc.facts.scope import Scope
-from omc.judgement.week_change import Change, Points, change, shift_of
+from omc.model.week_change import Change, Points, change, shift_of
 
 HOUR = 3600
 BUDGET = 20.0
@@ -71,7 +71,7 @@ class WeekFigures:
         return [(at, value) for at, value in points if begin <= at < begin + self.since]
 
     def change(self, place: str, metric: str, statistic: str, *, percent: float, least: float) -> Change:
-        """Both compared, by the rule of ``omc.judgement.week_change``."""
+        """Both compared, by the rule of ``omc.model.week_change``."""
         points = self.series.get((place, metric, statistic), ())
         return change(points, self.begin, self.since, percent=percent, least=least)
 

@@ -11,7 +11,7 @@ from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.pending import Pending
 from omc.facts.performance.figures import DATABASE_PLACE, WeekFigures
-from omc.judgement.week_change import Change
+from omc.model.week_change import Change
 from omc.review.performance.words import CACHE, DATABASE, moved, told, unseen
 
 NAME = "burst-credits"

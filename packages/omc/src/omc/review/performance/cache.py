@@ -11,7 +11,7 @@ from omc.config import Environment
 from omc.facts.pending import Pending
 from omc.facts.performance.cache_lines import CacheLines
 from omc.facts.performance.figures import WeekFigures
-from omc.judgement.week_change import Points, change
+from omc.model.week_change import Points, change
 from omc.output.figures import figure
 from omc.review.performance.words import CACHE, moved, told, unseen
 

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from omc.facts.performance.figures import DATABASE_PLACE, WeekFigures
 from omc.facts.performance.statements import StatementLoads
-from omc.judgement.week_change import Points, step_of
+from omc.model.week_change import Points, step_of
 from omc.output.document import Chart, Series
 from omc.review.performance.cache import rates
 from omc.review.performance.responses import by_hour, milliseconds

@@ -11,7 +11,7 @@ from omc.checks.runbook import WEEKLY_PERFORMANCE
 from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.performance.figures import WeekFigures
-from omc.judgement.week_change import Points, change
+from omc.model.week_change import Points, change
 from omc.output.figures import figure
 from omc.review.performance.words import BALANCER, moved, told, unseen
 

@@ -7,7 +7,7 @@ from hashlib import sha256
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import WEEKLY_PERFORMANCE
 from omc.facts.collector import Reading
-from omc.judgement.week_change import Change
+from omc.model.week_change import Change
 from omc.output.figures import figure
 
 DATABASE, CACHE = "database", "cache"
