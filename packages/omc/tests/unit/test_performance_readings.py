@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from omc.checks.finding import Level
+from omc.checks.spec import spec_of
 from omc.errors import AccessDenied, NotFound, Unreachable
 from omc.facts.load_balancers import TargetGroup, TargetGroups
 from omc.facts.pending import Pending
@@ -18,6 +20,10 @@ from omc.facts.performance.parameters import read_database_parameters
 from omc.facts.performance.statements import loads_of, read_statement_loads
 from omc.facts.performance.tables import door_of, read_table_statistics
 from omc.facts.scope import Scope
+from omc.facts.source import Facts
+from omc.review.model import NOTHING
+from omc.review.parts import PARTS
+from omc.review.run import review_of
 from support.fake_gateway import FakeGateway
 
 NOW = datetime(2026, 11, 30, 9, 20, tzinfo=UTC)
@@ -191,7 +197,7 @@ def test_figures_of_both_weeks_are_by_their_metric_and_empty_ones_are_left_out()
     groups = TargetGroups((TargetGroup("backend", arn, True, (balancer,)), TargetGroup("unused", arn, False)))
     pending = Pending((), database=INSTANCE, cache={"MemberClusters": ["c-001", "c-002"]})
     figures = read_week_figures(gateway, gateway.environment, SCOPE, pending, groups)
-    assert figures.begin == datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+    assert figures.begin == datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
     assert figures.now("database", "DBLoad", "Average") == [(figures.begin + WEEK - timedelta(hours=1), 2.0)]
     assert figures.before("database", "DBLoad", "Average") == [(figures.begin - WEEK, 1.0)]
     assert ("database", "BurstBalance", "Minimum") not in figures.series
@@ -278,3 +284,19 @@ def test_tables_are_asked_for_only_through_a_door_whose_words_are_never_repeated
         read_table_statistics(environment)
     assert "hunter2" not in caught.value.message
     assert "/nowhere" not in caught.value.message
+
+
+def test_without_any_right_the_whole_part_is_unknown_and_names_the_rights() -> None:
+    class Refusing(dict[tuple[str, str], Any]):
+        def __missing__(self, key: tuple[str, str]) -> Any:
+            return AccessDenied(f"{key[0]} {key[1]} is refused", ":".join(key))
+
+    gateway = FakeGateway(Refusing())
+    [part] = [each for each in PARTS if each.name == "performance"]
+    found = review_of(Facts(gateway, SCOPE), [part], NOTHING)
+    findings = found.parts[0].report.findings
+    assert {each.check for each in findings} == {spec_of(one).id for one in part.checks.checks}
+    assert {each.level for each in findings} == {Level.UNKNOWN}
+    assert all(each.action for each in findings)
+    assert found.exit_code == 3
+    assert not found.parts[0].charts

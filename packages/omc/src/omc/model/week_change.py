@@ -35,10 +35,11 @@ class Change:
     """Median of the days before; None: no figure."""
     now: float | None
     pairs: int
-    """Days that could be compared."""
+    """Days (or hours) that could be compared."""
     moved: int
     """Of these, those in which it moved the way of the medians."""
     counts: bool
+    is_daily: bool = True
 
     @property
     def is_known(self) -> bool:
@@ -74,7 +75,7 @@ def change(points: Points, begin: datetime, since: timedelta, *, percent: float,
     before = _steps(points, begin - shift_of(since), since)
     both = [(before[number], now[number]) for number in sorted(now.keys() & before.keys())]
     if not both:
-        return Change(_middle(before.values()), _middle(now.values()), 0, 0, False)
+        return Change(_middle(before.values()), _middle(now.values()), 0, 0, False, step_of(since) == DAY)
     old, new = median(each for each, _ in both), median(each for _, each in both)
     moved = sum(1 for left, right in both if (right - left) * (new - old) > 0)
     counts = (
@@ -83,7 +84,7 @@ def change(points: Points, begin: datetime, since: timedelta, *, percent: float,
         and abs(new - old) >= max(least, old * percent / 100)
         and new != old
     )
-    return Change(old, new, len(both), moved, counts)
+    return Change(old, new, len(both), moved, counts, step_of(since) == DAY)
 
 
 def _middle(values: Iterable[float]) -> float | None:

@@ -89,8 +89,8 @@ class WeekFigures:
 def read_week_figures(
     aws: Gateway, environment: Environment, scope: Scope, pending: Pending, groups: TargetGroups
 ) -> WeekFigures:
-    """GetMetricData, five hundred series a call."""
-    end = scope.now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    """GetMetricData, five hundred series a call. The hour that has begun counts: a young stack has no other."""
+    end = scope.now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(seconds=HOUR)
     begin = end - scope.since
     nodes = tuple((pending.cache or {}).get("MemberClusters") or ())
     used = tuple(group for group in groups.groups if group.balancers)

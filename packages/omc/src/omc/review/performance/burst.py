@@ -63,21 +63,21 @@ def burst_credits(figures: WeekFigures, pending: Pending, environment: Environme
         place = f"{one.place}/{one.what}"
         if one.lowest <= EMPTY:
             level = Level.FAIL if one.slows else Level.WARN
-            sentence = f"The {one.what} of {one.place} was used up: {one.then}."
+            sentence = f"The {one.what} of the {one.place} was used up: {one.then}."
             yield told(NAME, level, place, sentence, figures.reading, evidence)
         elif one.lowest <= LOW or one.change.fell:
             why = f"went down to {one.lowest:.0f} % of the most" if one.lowest <= LOW else f"fell {moved(one.change)}"
-            sentence = f"The {one.what} of {one.place} {why}: without credits {one.then}."
+            sentence = f"The {one.what} of the {one.place} {why}: without credits {one.then}."
             yield told(NAME, Level.WARN, place, sentence, figures.reading, evidence)
         else:
-            sentence = f"The {one.what} of {one.place} was never below {one.lowest:.0f} % of the most."
+            sentence = f"The {one.what} of the {one.place} was never below {one.lowest:.0f} % of the most."
             yield told(NAME, Level.OK, place, sentence, figures.reading, evidence)
     seen = {one.place for one in balances if one.what == "CPUCreditBalance"}
     for place, size in ((DATABASE, (pending.database or {}).get("DBInstanceClass", "")), (CACHE, _node(pending))):
         if is_burstable(size) and place not in seen:
-            sentence = f"{size} of {place} lives on CPU credits, and CloudWatch has no CPUCreditBalance of it."
+            sentence = f"{size} of the {place} lives on CPU credits, and CloudWatch has no CPUCreditBalance of it."
             yield unseen(
-                NAME, f"{place}/CPUCreditBalance", sentence, figures.reading, "an instance that runs for an hour"
+                NAME, f"{place}/CPUCreditBalance", sentence, figures.reading, "an instance that has run for an hour"
             )
     if not balances and not any(
         map(is_burstable, ((pending.database or {}).get("DBInstanceClass", ""), _node(pending)))

@@ -89,7 +89,7 @@ def database_connections(
     evidence = f"DatabaseConnections, the most of each hour, mean of the day: {moved(change)}"
     of = f"of {most}" if most else "of an unknown max_connections"
     if most and peak >= most - 3:  # superuser_reserved_connections is 3
-        sentence = f"All connections were taken: {peak:.0f} {of}."
+        sentence = f"All connections that users may take were taken: {peak:.0f} {of}."
         yield told(CONNECTED, Level.FAIL, DATABASE, sentence, figures.reading, evidence, procedure=CONNECTION_FAILURES)
     elif most and 100 * peak >= limits.connections_percent * most:
         sentence = f"{peak:.0f} connections {of} were open at most, {100 * peak / most:.0f} %."
@@ -136,7 +136,7 @@ def transaction_age(figures: WeekFigures, pending: Pending) -> Iterator[Finding]
     a_day = (newest - points[0][1]) / days if days else 0.0
     left = timedelta(days=(WRAPAROUND - newest) / a_day) if a_day > 0 else None
     evidence = f"MaximumUsedTransactionIDs {newest:,.0f}, {a_day:+,.0f} a day over the period"
-    ends = f" At this rate PostgreSQL takes no transaction in {format_duration(left)}." if left else ""
+    ends = f" At this rate PostgreSQL refuses new transactions after {format_duration(left)}." if left else ""
     if newest >= VERY_OLD or (newest >= OLD and left is not None and left <= SOON):
         level = Level.FAIL
         sentence = f"The oldest transaction id is {newest / 1e6:,.0f} million old: vacuuming is far behind.{ends}"

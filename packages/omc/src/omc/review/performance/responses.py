@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from statistics import median
@@ -65,6 +66,7 @@ def response_times(figures: WeekFigures, environment: Environment) -> Iterator[F
         slow = [(at, value) for at, value in now if value >= limits.response_ms]
         hours = by_hour(points, figures.begin)
         worst = max(hours, key=hours.__getitem__)
+        at_hours = Counter(at.hour for at, _ in slow)
         p50, p99 = (
             median(v for at, v in milliseconds(figures, group, stat) if at >= figures.begin)
             if any(at >= figures.begin for at, _ in milliseconds(figures, group, stat))
@@ -82,7 +84,7 @@ def response_times(figures: WeekFigures, environment: Environment) -> Iterator[F
         elif len(slow) >= SLOW_HOURS:
             sentence = (
                 f"In {len(slow)} hours a twentieth of {group}'s answers took longer than {limits.response_ms} ms, "
-                f"mostly at {worst:02d}:00 UTC."
+                f"most often at {at_hours.most_common(1)[0][0]:02d}:00 UTC."
             )
             yield told(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
         else:

@@ -15,6 +15,7 @@ from omc.facts.performance.parameters import DatabaseParameters
 from omc.facts.performance.statements import StatementLoad, StatementLoads
 from omc.output.figures import figure
 from omc.review.performance.words import DATABASE, INSIGHTS, key_of_text, moved, short, told, unseen
+from omc.times import format_duration
 
 LOAD, TOP, SLOW = "database-load", "top-statements", "slow-statements"
 CHANGES, PLANS = "statement-changes", "plan-changes"
@@ -77,7 +78,8 @@ def database_load(figures: WeekFigures, pending: Pending, environment: Environme
         sentence = f"The database's load rose {moved(change)}."
         yield told(LOAD, Level.WARN, DATABASE, sentence, figures.reading, evidence)
     else:
-        sentence = f"At most {figure(peak)} sessions were active on average in an hour, of {vcpus or 'unknown'} vCPUs."
+        has = f"it has {vcpus} vCPUs" if vcpus else "how many vCPUs it has isn't known"
+        sentence = f"In the busiest hour {figure(peak)} sessions were active on average; {has}."
         yield told(LOAD, Level.OK, DATABASE, sentence, figures.reading, evidence)
 
 
@@ -129,6 +131,7 @@ def top_statements(loads: StatementLoads, pending: Pending) -> Iterator[Finding]
             f"No statement of {figure(LEAST_LOAD)} sessions or more mostly waits.",
             loads.reading,
             *(listed or ["no statement was active when it was sampled"]),
+            f"of the last {format_duration(loads.covered)}, which is what is kept of them",
         )
 
 
@@ -163,7 +166,7 @@ def statement_changes(loads: StatementLoads, pending: Pending, environment: Envi
     if loads.is_off:
         yield unseen(CHANGES, DATABASE, "The load of statements isn't known.", loads.reading, SWITCH_ON)
     elif loads.before is None:
-        sentence = f"How statements changed since the week before isn't known: {loads.why_not_before}."
+        sentence = f"How statements changed since the week before isn't known: {loads.why_not_before.rstrip('.')}."
         switch = "performance_insights_retention_period = 31 keeps a month, and is paid for"
         yield unseen(CHANGES, DATABASE, sentence, loads.reading, switch)
     elif not told_any:

@@ -38,14 +38,18 @@ def unseen(check: str, place: str, sentence: str, reading: Reading, switch: str)
 
 
 def moved(change: Change, unit: str = "") -> str:
-    """``from 0.42 to 0.81, up 93 %, the same way in 7 of 7``; what couldn't be compared says so."""
+    """``from 0.42 to 0.81, up 93 %, on 7 of 7 days``; what counts as unchanged or couldn't be compared says so."""
     if not change.is_known:
         return "nothing of the week before to compare with"
     before, now = figure(change.before, unit), figure(change.now, unit)
+    if not change.counts:
+        return f"{now}, the week before {before}: that counts as unchanged"
     percent = change.percent
     way = "" if percent is None else f", {'up' if percent > 0 else 'down'} {abs(percent):.0f} %"
-    verdict = "" if change.counts else "; that counts as unchanged"
-    return f"from {before} to {now}{way}, the same way in {change.moved} of {change.pairs}{verdict}"
+    steps = (
+        f"on {change.moved} of {change.pairs} days" if change.is_daily else f"in {change.moved} of {change.pairs} hours"
+    )
+    return f"from {before} to {now}{way}, {steps}"
 
 
 def short(text: str, most: int = 90) -> str:
