@@ -14,7 +14,7 @@ from omc.errors import AccessDenied, NotFound, Unreachable
 from omc.facts.load_balancers import TargetGroup, TargetGroups
 from omc.facts.pending import Pending
 from omc.facts.performance.cache_lines import read_cache_lines, slow_commands
-from omc.facts.performance.database_lines import read_database_lines, shape_of, slow_groups, vacuums_of
+from omc.facts.performance.database_lines import fingerprint, read_database_lines, slow_groups, vacuums_of
 from omc.facts.performance.figures import read_week_figures
 from omc.facts.performance.parameters import read_database_parameters
 from omc.facts.performance.statements import loads_of, read_statement_loads
@@ -51,11 +51,11 @@ INSTANCE = {
     ],
 )
 def test_statements_that_differ_in_their_values_alone_are_one(one: str, other: str) -> None:
-    assert shape_of(one) == shape_of(other)
+    assert fingerprint(one) == fingerprint(other)
 
 
 def test_a_shape_holds_no_value_and_keeps_names() -> None:
-    shape = shape_of("SELECT price2 FROM coins_v2 WHERE secret = 'hunter2hunter2' AND n > 12")
+    shape = fingerprint("SELECT price2 FROM coins_v2 WHERE secret = 'hunter2hunter2' AND n > 12")
     assert shape == "SELECT price2 FROM coins_v2 WHERE secret = ? AND n > ?"
 
 

@@ -138,9 +138,9 @@ def slow_groups(lines: Iterable[tuple[datetime, str]]) -> tuple[SlowGroup, ...]:
         if is_plan:
             text, nodes = _plan(rest)
             if text and nodes:
-                sums.setdefault(shape_of(text), _Sum()).plans.add(" > ".join(nodes))
+                sums.setdefault(fingerprint(text), _Sum()).plans.add(" > ".join(nodes))
             continue  # the same statement stands in a line of its own
-        entry = sums.setdefault(shape_of(rest), _Sum())
+        entry = sums.setdefault(fingerprint(rest), _Sum())
         seconds = float(match["ms"]) / 1000
         entry.count, entry.total = entry.count + 1, entry.total + seconds
         entry.longest = max(entry.longest, seconds)
@@ -165,7 +165,7 @@ def _plan(message: str) -> tuple[str, list[str]]:
     return "\n".join(statement), nodes
 
 
-def shape_of(statement: str) -> str:
+def fingerprint(statement: str) -> str:
     """A statement without its values, on one line."""
     shape = statement.strip()[:4000]
     for pattern, placeholder in _VALUES:

@@ -23,7 +23,7 @@ from omc.store.embedded import libpq_variables
 BUDGET = 15.0
 CONNECT_SECONDS = 5
 OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=5000 -c application_name=omc-review"
-MOST = 500
+MAX_ROWS = 500
 """Tables and indexes that are read, the largest first."""
 TABLES = """
 SELECT schemaname || '.' || relname, n_live_tup, n_dead_tup, seq_scan, seq_tup_read, coalesce(idx_scan, 0),
@@ -96,8 +96,8 @@ def _read(address: str, door: str) -> TableStatistics:
             libpq_variables(intended=False),
             psycopg.connect(address, connect_timeout=CONNECT_SECONDS, options=OPTIONS) as connection,
         ):
-            tables = tuple(TableRows(*row) for row in connection.execute(TABLES, [MOST]).fetchall())
-            indexes = tuple(IndexUse(*row) for row in connection.execute(INDEXES, [MOST]).fetchall())
+            tables = tuple(TableRows(*row) for row in connection.execute(TABLES, [MAX_ROWS]).fetchall())
+            indexes = tuple(IndexUse(*row) for row in connection.execute(INDEXES, [MAX_ROWS]).fetchall())
             reset = connection.execute(RESET).fetchone()
     except (psycopg.Error, OSError) as error:
         # The message of libpq may name the address; the kind of error is enough.

@@ -12,7 +12,7 @@ from omc.config import Environment
 from omc.facts.pending import Pending
 from omc.facts.performance.figures import DATABASE_PLACE, WeekFigures
 from omc.model.week_change import Change
-from omc.review.performance.words import CACHE, DATABASE, moved, told, unseen
+from omc.review.performance.words import CACHE, DATABASE, finding, moved, unseen
 
 NAME = "burst-credits"
 MOST_CREDITS: Mapping[str, int] = {
@@ -64,14 +64,14 @@ def burst_credits(figures: WeekFigures, pending: Pending, environment: Environme
         if one.lowest <= EMPTY:
             level = Level.FAIL if one.slows else Level.WARN
             sentence = f"The {one.what} of the {one.place} was used up: {one.then}."
-            yield told(NAME, level, place, sentence, figures.reading, evidence)
+            yield finding(NAME, level, place, sentence, figures.reading, evidence)
         elif one.lowest <= LOW or one.change.fell:
             why = f"went down to {one.lowest:.0f} % of the most" if one.lowest <= LOW else f"fell {moved(one.change)}"
             sentence = f"The {one.what} of the {one.place} {why}: without credits {one.then}."
-            yield told(NAME, Level.WARN, place, sentence, figures.reading, evidence)
+            yield finding(NAME, Level.WARN, place, sentence, figures.reading, evidence)
         else:
             sentence = f"The {one.what} of the {one.place} was never below {one.lowest:.0f} % of the most."
-            yield told(NAME, Level.OK, place, sentence, figures.reading, evidence)
+            yield finding(NAME, Level.OK, place, sentence, figures.reading, evidence)
     seen = {one.place for one in balances if one.what == "CPUCreditBalance"}
     for place, size in ((DATABASE, (pending.database or {}).get("DBInstanceClass", "")), (CACHE, _node(pending))):
         if is_burstable(size) and place not in seen:
@@ -82,7 +82,7 @@ def burst_credits(figures: WeekFigures, pending: Pending, environment: Environme
     if not balances and not any(
         map(is_burstable, ((pending.database or {}).get("DBInstanceClass", ""), _node(pending)))
     ):
-        yield told(NAME, Level.OK, DATABASE, "Nothing here lives on credits.", figures.reading)
+        yield finding(NAME, Level.OK, DATABASE, "Nothing here lives on credits.", figures.reading)
 
 
 def is_burstable(size: str) -> bool:

@@ -13,7 +13,7 @@ from omc.facts.performance.cache_lines import CacheLines
 from omc.facts.performance.figures import WeekFigures
 from omc.model.week_change import Points, change
 from omc.output.figures import figure
-from omc.review.performance.words import CACHE, moved, told, unseen
+from omc.review.performance.words import CACHE, finding, moved, unseen
 
 HITS, EVICTED, COMMANDS = "cache-hit-rate", "cache-evictions", "cache-commands"
 LEAST_LOOKUPS = 1000.0
@@ -53,7 +53,7 @@ def rates(figures: WeekFigures) -> Points:
 )
 def cache_hit_rate(figures: WeekFigures, pending: Pending, environment: Environment) -> Iterator[Finding]:
     if pending.cache is None:
-        yield told(HITS, Level.OK, CACHE, "There is no cache.", pending.reading)
+        yield finding(HITS, Level.OK, CACHE, "There is no cache.", pending.reading)
         return
     hits = sum(value for at, value in figures.of_nodes("CacheHits", "Sum") if at >= figures.begin)
     misses = sum(value for at, value in figures.of_nodes("CacheMisses", "Sum") if at >= figures.begin)
@@ -61,7 +61,7 @@ def cache_hit_rate(figures: WeekFigures, pending: Pending, environment: Environm
         yield unseen(HITS, CACHE, "CloudWatch has no CacheHits of its nodes.", figures.reading, "a cache that runs")
         return
     if hits + misses < LEAST_LOOKUPS:
-        yield told(HITS, Level.OK, CACHE, f"Only {hits + misses:,.0f} look-ups: that says nothing.", figures.reading)
+        yield finding(HITS, Level.OK, CACHE, f"Only {hits + misses:,.0f} look-ups: that says nothing.", figures.reading)
         return
     limits = environment.review.performance
     rate = 100 * hits / (hits + misses)
@@ -70,13 +70,13 @@ def cache_hit_rate(figures: WeekFigures, pending: Pending, environment: Environm
     evidence = f"{hits:,.0f} hits, {misses:,.0f} misses; by day {moved(moved_by, '%')}"
     if moved_by.fell:
         sentence = f"The cache's hit rate fell {moved(moved_by, '%')}."
-        yield told(HITS, Level.WARN, CACHE, sentence, figures.reading, evidence, procedure=CACHE_HIT_RATE)
+        yield finding(HITS, Level.WARN, CACHE, sentence, figures.reading, evidence, procedure=CACHE_HIT_RATE)
     elif rate < limits.hit_rate_percent:
         sentence = f"The cache answers {rate:.0f} % of look-ups by itself; {limits.hit_rate_percent} % are expected."
-        yield told(HITS, Level.WARN, CACHE, sentence, figures.reading, evidence, procedure=CACHE_HIT_RATE)
+        yield finding(HITS, Level.WARN, CACHE, sentence, figures.reading, evidence, procedure=CACHE_HIT_RATE)
     else:
         sentence = f"The cache answers {rate:.0f} % of look-ups by itself."
-        yield told(HITS, Level.OK, CACHE, sentence, figures.reading, evidence)
+        yield finding(HITS, Level.OK, CACHE, sentence, figures.reading, evidence)
 
 
 @check(
@@ -88,7 +88,7 @@ def cache_hit_rate(figures: WeekFigures, pending: Pending, environment: Environm
 )
 def cache_evictions(figures: WeekFigures, pending: Pending, environment: Environment) -> Iterator[Finding]:
     if pending.cache is None:
-        yield told(EVICTED, Level.OK, CACHE, "There is no cache.", pending.reading)
+        yield finding(EVICTED, Level.OK, CACHE, "There is no cache.", pending.reading)
         return
     points = figures.of_nodes("Evictions", "Sum")
     now = [(at, value) for at, value in points if at >= figures.begin]
@@ -103,11 +103,11 @@ def cache_evictions(figures: WeekFigures, pending: Pending, environment: Environ
     evidence = f"{full}; evictions an hour, by day: {moved(moved_by)}"
     if total and (moved_by.rose or (not moved_by.is_known and total >= LEAST_EVICTED)):
         sentence = f"The cache evicted {total:,.0f} items in {hours} hours for want of room."
-        yield told(EVICTED, Level.WARN, CACHE, sentence, figures.reading, evidence, procedure=CACHE_HIT_RATE)
+        yield finding(EVICTED, Level.WARN, CACHE, sentence, figures.reading, evidence, procedure=CACHE_HIT_RATE)
     else:
         as_before = ", as the week before" if total and moved_by.is_known else ""
         sentence = f"The cache evicted {f'{total:,.0f} items{as_before}' if total else 'nothing'}."
-        yield told(EVICTED, Level.OK, CACHE, sentence, figures.reading, evidence)
+        yield finding(EVICTED, Level.OK, CACHE, sentence, figures.reading, evidence)
 
 
 @check(
@@ -119,7 +119,7 @@ def cache_evictions(figures: WeekFigures, pending: Pending, environment: Environ
 )
 def cache_commands(lines: CacheLines, figures: WeekFigures, pending: Pending) -> Iterator[Finding]:
     if pending.cache is None:
-        yield told(COMMANDS, Level.OK, CACHE, "There is no cache.", pending.reading)
+        yield finding(COMMANDS, Level.OK, CACHE, "There is no cache.", pending.reading)
         return
     if not lines.group:
         yield unseen(
@@ -132,9 +132,9 @@ def cache_commands(lines: CacheLines, figures: WeekFigures, pending: Pending) ->
         )
         return
     if lines.status and lines.status not in {"active", "modifying", "enabling"}:
-        said = f"log group {lines.group}; ElastiCache says: {lines.message or 'nothing more'}"
+        message = f"log group {lines.group}; ElastiCache says: {lines.message or 'nothing more'}"
         sentence = f"ElastiCache doesn't deliver the cache's slow log, its delivery is {lines.status}."
-        yield told(COMMANDS, Level.WARN, f"{CACHE}/slow-log", sentence, lines.reading, said)
+        yield finding(COMMANDS, Level.WARN, f"{CACHE}/slow-log", sentence, lines.reading, message)
         return
     before = {one.command: one for one in lines.before or ()}
     found = False
@@ -156,7 +156,7 @@ def cache_commands(lines: CacheLines, figures: WeekFigures, pending: Pending) ->
         found = True
         old = before.get(one.command)
         than = "not known" if lines.before is None else f"{old.count if old else 0:,} times"
-        yield told(
+        yield finding(
             COMMANDS,
             Level.WARN,
             f"{CACHE}/{one.command}",
@@ -169,4 +169,4 @@ def cache_commands(lines: CacheLines, figures: WeekFigures, pending: Pending) ->
         calls = sum(value for at, value in figures.of_nodes("KeyBasedCmds", "Sum") if at >= figures.begin)
         by_key = f"{calls:,.0f} commands on keys (KeyBasedCmds)" if calls else "KeyBasedCmds isn't published"
         sentence = f"{entries:,} entries in its slow log, none of a command that holds up others."
-        yield told(COMMANDS, Level.OK, CACHE, sentence, lines.reading, by_key)
+        yield finding(COMMANDS, Level.OK, CACHE, sentence, lines.reading, by_key)

@@ -18,7 +18,7 @@ from omc.facts.performance.tables import TableStatistics
 from omc.facts.scope import Scope
 from omc.output.figures import figure
 from omc.review.performance.statements import SWITCH_ON
-from omc.review.performance.words import DATABASE, moved, told, unseen
+from omc.review.performance.words import DATABASE, finding, moved, unseen
 from omc.times import format_duration
 
 CONNECTED, AGE, DEAD, INDEXES, IDLE = (
@@ -67,7 +67,7 @@ def database_connections(
     environment: Environment,
 ) -> Iterator[Finding]:
     if pending.database is None:
-        yield told(CONNECTED, Level.OK, DATABASE, "There is no database.", pending.reading)
+        yield finding(CONNECTED, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
     points = figures.now(DATABASE_PLACE, "DatabaseConnections", "Maximum")
     if not points:
@@ -90,13 +90,19 @@ def database_connections(
     of = f"of {most}" if most else "of an unknown max_connections"
     if most and peak >= most - 3:  # superuser_reserved_connections is 3
         sentence = f"All connections that users may take were taken: {peak:.0f} {of}."
-        yield told(CONNECTED, Level.FAIL, DATABASE, sentence, figures.reading, evidence, procedure=CONNECTION_FAILURES)
+        yield finding(
+            CONNECTED, Level.FAIL, DATABASE, sentence, figures.reading, evidence, procedure=CONNECTION_FAILURES
+        )
     elif most and 100 * peak >= limits.connections_percent * most:
         sentence = f"{peak:.0f} connections {of} were open at most, {100 * peak / most:.0f} %."
-        yield told(CONNECTED, Level.WARN, DATABASE, sentence, figures.reading, evidence, procedure=CONNECTION_FAILURES)
+        yield finding(
+            CONNECTED, Level.WARN, DATABASE, sentence, figures.reading, evidence, procedure=CONNECTION_FAILURES
+        )
     elif change.rose:
         sentence = f"Connections rose {moved(change)}; {peak:.0f} {of} at most."
-        yield told(CONNECTED, Level.WARN, DATABASE, sentence, figures.reading, evidence, procedure=CONNECTION_FAILURES)
+        yield finding(
+            CONNECTED, Level.WARN, DATABASE, sentence, figures.reading, evidence, procedure=CONNECTION_FAILURES
+        )
     elif most is None:
         yield unseen(
             CONNECTED,
@@ -107,7 +113,7 @@ def database_connections(
         )
     else:
         sentence = f"{peak:.0f} connections {of} were open at most."
-        yield told(CONNECTED, Level.OK, DATABASE, sentence, figures.reading, evidence)
+        yield finding(CONNECTED, Level.OK, DATABASE, sentence, figures.reading, evidence)
 
 
 @check(
@@ -119,7 +125,7 @@ def database_connections(
 )
 def transaction_age(figures: WeekFigures, pending: Pending) -> Iterator[Finding]:
     if pending.database is None:
-        yield told(AGE, Level.OK, DATABASE, "There is no database.", pending.reading)
+        yield finding(AGE, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
     points = figures.now(DATABASE_PLACE, "MaximumUsedTransactionIDs", "Maximum")
     if not points:
@@ -145,7 +151,7 @@ def transaction_age(figures: WeekFigures, pending: Pending) -> Iterator[Finding]
         sentence = f"The oldest transaction id is {newest / 1e6:,.0f} million old.{ends}"
     else:
         level, sentence = Level.OK, f"The oldest transaction id is {newest / 1e6:,.0f} million old, of 2,144 million."
-    yield told(AGE, level, DATABASE, sentence, figures.reading, evidence)
+    yield finding(AGE, level, DATABASE, sentence, figures.reading, evidence)
 
 
 @check(
@@ -159,7 +165,7 @@ def dead_rows(
     statistics: TableStatistics, lines: DatabaseLines | None, pending: Pending, environment: Environment
 ) -> Iterator[Finding]:
     if pending.database is None:
-        yield told(DEAD, Level.OK, DATABASE, "There is no database.", pending.reading)
+        yield finding(DEAD, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
     found = False
     for table in statistics.tables:
@@ -167,7 +173,7 @@ def dead_rows(
             continue
         found = True
         vacuumed = f"{table.vacuumed:%d %b %H:%M} UTC" if table.vacuumed else "never since the statistics began"
-        yield told(
+        yield finding(
             DEAD,
             Level.WARN,
             f"{DATABASE}/table/{table.name}",
@@ -179,7 +185,7 @@ def dead_rows(
         if one.dead < LEAST_DEAD or one.dead <= SCALE * one.remain:
             continue
         found = True
-        yield told(
+        yield finding(
             DEAD,
             Level.WARN,
             f"{DATABASE}/table/{one.table}",
@@ -192,12 +198,12 @@ def dead_rows(
     if statistics.is_read:
         count = len(statistics.tables)
         sentence = f"No table of {count} has many dead rows."
-        yield told(DEAD, Level.OK, DATABASE, sentence, statistics.reading)
+        yield finding(DEAD, Level.OK, DATABASE, sentence, statistics.reading)
     elif lines and lines.vacuums:
         sentence = "No automatic vacuum in the log had to leave many dead rows."
-        yield told(DEAD, Level.OK, DATABASE, sentence, lines.reading, f"{len(lines.vacuums)} tables were vacuumed")
+        yield finding(DEAD, Level.OK, DATABASE, sentence, lines.reading, f"{len(lines.vacuums)} tables were vacuumed")
     elif "tables" in environment.review.performance.leave_out:
-        yield told(DEAD, Level.OK, DATABASE, "Dead rows aren't looked at, as omc.toml says.", statistics.reading)
+        yield finding(DEAD, Level.OK, DATABASE, "Dead rows aren't looked at, as omc.toml says.", statistics.reading)
     else:
         yield unseen(
             DEAD,
@@ -219,7 +225,7 @@ def indexes(
     statistics: TableStatistics, loads: StatementLoads | None, pending: Pending, environment: Environment, scope: Scope
 ) -> Iterator[Finding]:
     if pending.database is None:
-        yield told(INDEXES, Level.OK, DATABASE, "There is no database.", pending.reading)
+        yield finding(INDEXES, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
     found = False
     observed = scope.now - statistics.since if statistics.since else timedelta(0)
@@ -227,7 +233,7 @@ def indexes(
         if index.scans or index.size < BIG_INDEX:
             continue
         found = True
-        yield told(
+        yield finding(
             INDEXES,
             Level.WARN,
             f"{DATABASE}/index/{index.name}",
@@ -241,7 +247,7 @@ def indexes(
         if table.scans < OFTEN or rows < MANY_ROWS or table.scans <= table.index_scans:
             continue
         found = True
-        yield told(
+        yield finding(
             INDEXES,
             Level.WARN,
             f"{DATABASE}/scans/{table.name}",
@@ -253,7 +259,7 @@ def indexes(
     reads_through = returned is not None and returned >= SCAN_ROWS and returned > SCAN_RATIO * max(fetched or 0.0, 1.0)
     if reads_through and fetched is not None and not statistics.is_read:
         found = True
-        yield told(
+        yield finding(
             INDEXES,
             Level.WARN,
             f"{DATABASE}/scans",
@@ -270,9 +276,9 @@ def indexes(
             sentence = (
                 f"Each of {len(statistics.indexes)} indexes is used or small, and no table is often read through."
             )
-            yield told(INDEXES, Level.OK, DATABASE, sentence, statistics.reading)
+            yield finding(INDEXES, Level.OK, DATABASE, sentence, statistics.reading)
     elif "tables" in environment.review.performance.leave_out:
-        yield told(INDEXES, Level.OK, DATABASE, "Indexes aren't looked at, as omc.toml says.", statistics.reading)
+        yield finding(INDEXES, Level.OK, DATABASE, "Indexes aren't looked at, as omc.toml says.", statistics.reading)
     else:
         yield unseen(
             INDEXES,
@@ -297,7 +303,7 @@ def _mean(loads: StatementLoads | None, counter: str) -> float | None:
 )
 def idle_transactions(loads: StatementLoads, pending: Pending) -> Iterator[Finding]:
     if pending.database is None:
-        yield told(IDLE, Level.OK, DATABASE, "There is no database.", pending.reading)
+        yield finding(IDLE, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
     points = loads.counters.get(IDLE_TIME, ())
     if loads.is_off or not points:
@@ -313,7 +319,7 @@ def idle_transactions(loads: StatementLoads, pending: Pending) -> Iterator[Findi
             f"A session was idle in its transaction for {format_duration(timedelta(seconds=longest))} "
             f"({at:%d %b %H:%M} UTC): it keeps its locks, and vacuuming can't remove what it may see."
         )
-        yield told(IDLE, Level.WARN, DATABASE, sentence, loads.reading, evidence)
+        yield finding(IDLE, Level.WARN, DATABASE, sentence, loads.reading, evidence)
     else:
         sentence = f"No session was idle in a transaction for longer than {longest:.0f} s."
-        yield told(IDLE, Level.OK, DATABASE, sentence, loads.reading, evidence)
+        yield finding(IDLE, Level.OK, DATABASE, sentence, loads.reading, evidence)

@@ -14,7 +14,7 @@ from omc.config import Environment
 from omc.facts.performance.figures import WeekFigures
 from omc.model.week_change import Points, change
 from omc.output.figures import figure
-from omc.review.performance.words import BALANCER, moved, told, unseen
+from omc.review.performance.words import BALANCER, finding, moved, unseen
 
 NAME = "response-times"
 METRIC = "TargetResponseTime"
@@ -57,7 +57,7 @@ def response_times(figures: WeekFigures, environment: Environment) -> Iterator[F
             seen = any(at >= figures.begin for at, _ in figures.series.get((group, "RequestCount", "Sum"), ()))
             if seen:
                 sentence = f"{group} had too little traffic in each hour to say how long users wait."
-                yield told(NAME, Level.OK, place, sentence, figures.reading)
+                yield finding(NAME, Level.OK, place, sentence, figures.reading)
             else:
                 sentence = f"CloudWatch has no response times of {group}."
                 yield unseen(NAME, place, sentence, figures.reading, "requests to it")
@@ -80,15 +80,15 @@ def response_times(figures: WeekFigures, environment: Environment) -> Iterator[F
         )
         if moved_by.rose:
             sentence = f"The slowest twentieth of {group}'s answers rose {moved(moved_by, 'ms')}."
-            yield told(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
+            yield finding(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
         elif len(slow) >= SLOW_HOURS:
             sentence = (
                 f"In {len(slow)} hours a twentieth of {group}'s answers took longer than {limits.response_ms} ms, "
                 f"most often at {at_hours.most_common(1)[0][0]:02d}:00 UTC."
             )
-            yield told(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
+            yield finding(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
         else:
             sentence = f"95 % of {group}'s answers take {figure(median(v for _, v in now), 'ms')} or less."
-            yield told(NAME, Level.OK, place, sentence, figures.reading, *evidence)
+            yield finding(NAME, Level.OK, place, sentence, figures.reading, *evidence)
     if not figures.groups:
-        yield told(NAME, Level.OK, BALANCER, "No load balancer sends to a target group.", figures.reading)
+        yield finding(NAME, Level.OK, BALANCER, "No load balancer sends to a target group.", figures.reading)

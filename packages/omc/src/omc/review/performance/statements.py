@@ -14,7 +14,7 @@ from omc.facts.performance.figures import DATABASE_PLACE, WeekFigures
 from omc.facts.performance.parameters import DatabaseParameters
 from omc.facts.performance.statements import StatementLoad, StatementLoads
 from omc.output.figures import figure
-from omc.review.performance.words import DATABASE, INSIGHTS, key_of_text, moved, short, told, unseen
+from omc.review.performance.words import DATABASE, INSIGHTS, finding, key_of_text, moved, short, unseen
 from omc.times import format_duration
 
 LOAD, TOP, SLOW = "database-load", "top-statements", "slow-statements"
@@ -56,7 +56,7 @@ def vcpus_of(size: str) -> int | None:
 )
 def database_load(figures: WeekFigures, pending: Pending, environment: Environment) -> Iterator[Finding]:
     if pending.database is None:
-        yield told(LOAD, Level.OK, DATABASE, "There is no database.", pending.reading)
+        yield finding(LOAD, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
     points = figures.now(DATABASE_PLACE, "DBLoad", "Average")
     if not points:
@@ -73,14 +73,14 @@ def database_load(figures: WeekFigures, pending: Pending, environment: Environme
         sentence = (
             f"In {len(over)} hours more sessions were active than its {vcpus} vCPUs can serve, {figure(peak)} at most."
         )
-        yield told(LOAD, Level.WARN, DATABASE, sentence, figures.reading, evidence)
+        yield finding(LOAD, Level.WARN, DATABASE, sentence, figures.reading, evidence)
     elif change.rose:
         sentence = f"The database's load rose {moved(change)}."
-        yield told(LOAD, Level.WARN, DATABASE, sentence, figures.reading, evidence)
+        yield finding(LOAD, Level.WARN, DATABASE, sentence, figures.reading, evidence)
     else:
         has = f"it has {vcpus} vCPUs" if vcpus else "how many vCPUs it has isn't known"
         sentence = f"In the busiest hour {figure(peak)} sessions were active on average; {has}."
-        yield told(LOAD, Level.OK, DATABASE, sentence, figures.reading, evidence)
+        yield finding(LOAD, Level.OK, DATABASE, sentence, figures.reading, evidence)
 
 
 def waits_of(load: StatementLoad) -> str:
@@ -106,14 +106,14 @@ def waiting(load: StatementLoad) -> str:
 )
 def top_statements(loads: StatementLoads, pending: Pending) -> Iterator[Finding]:
     if pending.database is None:
-        yield told(TOP, Level.OK, DATABASE, "There is no database.", pending.reading)
+        yield finding(TOP, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
     if loads.is_off:
         yield unseen(TOP, DATABASE, "Statements by load aren't known.", pending.reading, SWITCH_ON)
         return
     heavy = [load for load in loads.now if load.sessions >= LEAST_LOAD and waiting(load)]
     for load in heavy:
-        yield told(
+        yield finding(
             TOP,
             Level.WARN,
             f"{DATABASE}/{key_of_text(load.id)}",
@@ -124,7 +124,7 @@ def top_statements(loads: StatementLoads, pending: Pending) -> Iterator[Finding]
         )
     if not heavy:
         listed = [f"{figure(load.sessions)} “{short(load.text, 60)}”: {waits_of(load)}" for load in loads.now[:SHOWN]]
-        yield told(
+        yield finding(
             TOP,
             Level.OK,
             DATABASE,
@@ -144,7 +144,7 @@ def top_statements(loads: StatementLoads, pending: Pending) -> Iterator[Finding]
 )
 def statement_changes(loads: StatementLoads, pending: Pending, environment: Environment) -> Iterator[Finding]:
     if pending.database is None:
-        yield told(CHANGES, Level.OK, DATABASE, "There is no database.", pending.reading)
+        yield finding(CHANGES, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
     limits = environment.review.performance
     told_any = False
@@ -162,7 +162,7 @@ def statement_changes(loads: StatementLoads, pending: Pending, environment: Envi
         )
         place = f"{DATABASE}/{key_of_text(load.id)}"
         sentence = f"“{short(load.text)}” {what}."
-        yield told(CHANGES, Level.WARN, place, sentence, loads.reading, f"by wait event: {waits_of(load)}")
+        yield finding(CHANGES, Level.WARN, place, sentence, loads.reading, f"by wait event: {waits_of(load)}")
     if loads.is_off:
         yield unseen(CHANGES, DATABASE, "The load of statements isn't known.", loads.reading, SWITCH_ON)
     elif loads.before is None:
@@ -170,7 +170,7 @@ def statement_changes(loads: StatementLoads, pending: Pending, environment: Envi
         switch = "performance_insights_retention_period = 31 keeps a month, and is paid for"
         yield unseen(CHANGES, DATABASE, sentence, loads.reading, switch)
     elif not told_any:
-        yield told(CHANGES, Level.OK, DATABASE, "No statement became much heavier or is new.", loads.reading)
+        yield finding(CHANGES, Level.OK, DATABASE, "No statement became much heavier or is new.", loads.reading)
 
 
 @check(
@@ -184,7 +184,7 @@ def plan_changes(
     lines: DatabaseLines, loads: StatementLoads | None, pending: Pending, environment: Environment
 ) -> Iterator[Finding]:
     if pending.database is None:
-        yield told(PLANS, Level.OK, DATABASE, "There is no database.", pending.reading)
+        yield finding(PLANS, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
     earlier, found = by_shape(lines.before or ()), False
     for group in lines.now:
@@ -194,13 +194,13 @@ def plan_changes(
         found = True
         sentence = f"“{short(group.shape)}” has a plan that the week before had not."
         evidence = (f"now: {short(min(new), 200)}", f"before: {short(min(old), 200)}")
-        yield told(PLANS, Level.WARN, f"{DATABASE}/{key_of_text(group.shape)}", sentence, lines.reading, *evidence)
+        yield finding(PLANS, Level.WARN, f"{DATABASE}/{key_of_text(group.shape)}", sentence, lines.reading, *evidence)
     if found:
         return
     if any(group.plans for group in lines.now) and any(group.plans for group in earlier.values()):
-        yield told(PLANS, Level.OK, DATABASE, "No logged plan is new.", lines.reading)
+        yield finding(PLANS, Level.OK, DATABASE, "No logged plan is new.", lines.reading)
     elif "plans" in environment.review.performance.leave_out:
-        yield told(PLANS, Level.OK, DATABASE, "Plans aren't looked at, as omc.toml says.", lines.reading)
+        yield finding(PLANS, Level.OK, DATABASE, "Plans aren't looked at, as omc.toml says.", lines.reading)
     else:
         mode = f"{INSIGHTS} ({(loads.mode if loads else '') or 'mode unknown'})"
         yield unseen(
@@ -225,7 +225,7 @@ def slow_statements(
     lines: DatabaseLines, parameters: DatabaseParameters, pending: Pending, environment: Environment
 ) -> Iterator[Finding]:
     if pending.database is None:
-        yield told(SLOW, Level.OK, DATABASE, "There is no database.", pending.reading)
+        yield finding(SLOW, Level.OK, DATABASE, "There is no database.", pending.reading)
         return
     if not lines.exists:
         yield unseen(
@@ -259,7 +259,7 @@ def slow_statements(
         found = True
         times = f"{group.count} times, {figure(group.total, 's')} altogether, {figure(group.longest, 's')} at most"
         than = f"; the week before {old.count} times, {figure(old.total, 's')}" if old else "; not the week before"
-        yield told(
+        yield finding(
             SLOW,
             Level.WARN,
             f"{DATABASE}/{key_of_text(group.shape)}",
@@ -276,4 +276,4 @@ def slow_statements(
         compared = "" if lines.before is not None else " The week before isn't known."
         kinds = len(lines.now)
         sentence = f"{kinds or 'No'} kind{'' if kinds == 1 else 's'} of slow statement, none much worse than before."
-        yield told(SLOW, Level.OK, DATABASE, sentence + compared, lines.reading, *listed)
+        yield finding(SLOW, Level.OK, DATABASE, sentence + compared, lines.reading, *listed)

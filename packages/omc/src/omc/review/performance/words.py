@@ -16,7 +16,7 @@ INSIGHTS = "CloudWatch Database Insights"
 """What Performance Insights' console is called since 31 July 2026; the API kept its name."""
 
 
-def told(
+def finding(
     check: str,
     level: Level,
     place: str,
