@@ -3,7 +3,7 @@
 The API stays; its console ended on 31 July 2026 and is CloudWatch Database Insights since (RDS user guide). Its
 Standard mode keeps seven days unless a longer retention is paid for. botocore's model says both that nothing earlier
 than seven days ago may be asked for and that the retention can be longer: what is kept is asked for, and a refusal
-costs the comparison only. Plans are given for Aurora alone (botocore's model of pi DescribeDimensionKeys, ``db.plans``),
+costs the comparison only. Plans are given for Aurora alone (the same model, DescribeDimensionKeys, ``db.plans``),
 and nothing tells of tables or indexes.
 """
 
