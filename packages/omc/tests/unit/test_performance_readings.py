@@ -95,8 +95,8 @@ def test_the_newest_automatic_vacuum_of_each_table_tells_of_dead_rows() -> None:
         "\ttuples: {removed} removed, {remain} remain, {dead} are dead but not yet removable"
     )
     lines = [
-        (NOW - WEEK, HEAD + text.format(removed=1, remain=10, dead=9)),
         (NOW, HEAD + text.format(removed=0, remain=50_000, dead=40_000)),
+        (NOW - WEEK, HEAD + text.format(removed=1, remain=10, dead=9)),
         (NOW, HEAD + 'automatic analyze of table "coins.public.prices"'),
     ]
     [found] = vacuums_of(lines)

@@ -401,6 +401,7 @@ LARGE = Pending((), database={"DBInstanceClass": "db.m6g.large"}, cache={"CacheN
         (THERE, {("database", "CPUCreditBalance", "Minimum"): steady(576, 0)}, {"database": WARN}),  # charged
         (THERE, {("database", "CPUCreditBalance", "Minimum"): steady(576, 100)}, {"database": WARN}),
         (THERE, {("database", "CPUCreditBalance", "Minimum"): steady(576, 300)}, {"database": WARN}),  # it falls
+        (THERE, {("database", "CPUCreditBalance", "Minimum"): steady(90, 90)}, {"database": WARN}),  # low, as before
         (LARGE, {("database", "BurstBalance", "Minimum"): steady(100, 1)}, {"database": FAIL}),
         (LARGE, {("database", "EBSIOBalance%", "Minimum"): steady(99, 15)}, {"database": WARN}),
         (THERE, {("database", "CPUCreditBalance", "Minimum"): steady(576, 560)}, {"database": OK}),
