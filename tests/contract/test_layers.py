@@ -39,7 +39,6 @@ LATE: Mapping[tuple[str, str], str] = {
 CHECKS = "all the checks, half as much again as the help of a command by itself; the doctor's bring the database too"
 WITH_DATABASE = (
     "omc.access.records",
-    "omc.checks.spec_document",
     "omc.cli.doctor_page",
     "omc.engine.approvals",
     "omc.engine.following",
@@ -67,6 +66,7 @@ WITH_DATABASE = (
     "omc.responder.service",
     "omc.responder.status.document",
     "omc.responder.status.telling",
+    "omc.review.lists",
     "omc.store.audit",
     "omc.store.database",
     "omc.store.ids",
@@ -95,6 +95,7 @@ LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.cli.check", "omc.reports.by_hand"): "loads all of botocore, for --explain alone",
     ("omc.cli.incident_desk", "omc.incidents.events"): "for the record alone, where no server is asked",
     ("omc.review.command", "omc.output.page"): "for --output html alone",
+    ("omc.cli.check", "omc.checks.spec_document"): CHECKS,
     ("omc.cli.check", "omc.aws.gateway"): HELP,
     ("omc.cli.check", "omc.config"): HELP,
     ("omc.cli.check", "omc.config.load"): HELP,

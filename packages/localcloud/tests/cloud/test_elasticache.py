@@ -82,7 +82,8 @@ def test_a_full_cache_evicts_and_says_so(single: Cache) -> None:
     def take() -> dict[str, float]:
         process = caches.process("shop-001")
         assert process is not None
-        return {name: value for name, value, _ in measurements.take(caches.server("shop-001"), process, True)}
+        samples = measurements.take(caches.server("shop-001"), process, True, "cache.t4g.micro")
+        return {name: value for name, value, _ in samples}
 
     take()
     with single.connect() as client:
@@ -91,6 +92,7 @@ def test_a_full_cache_evicts_and_says_so(single: Cache) -> None:
         for n in range(300):
             client.get(f"k{n}")
         record = take()
+    assert 280 < record["CPUCreditBalance"] <= 288
     assert record["Evictions"] > 50
     assert record["CacheHits"] + record["CacheMisses"] == 300
     assert record["CacheMisses"] > 50

@@ -21,6 +21,7 @@ from support.called import called, everything
 LOGS = ("errors", "query", "top_talkers", "slow_queries", "tail", "trace")
 ROOTS = {
     "check morning": [("omc.reports.morning", "morning")],
+    "check weekly": [("omc.review.command", "weekly")],
     "infra plan": [
         ("omc.procedures.infrastructure", "apply"),
         ("omc.procedures.infrastructure", "destroy"),

@@ -35,6 +35,18 @@ COMMANDS: Mapping[str, str] = {
         secretsmanager DescribeSecret ListSecrets
         sns GetTopicAttributes ListSubscriptions ListTopics
         sqs GetQueueAttributes ListQueues""",
+    "check weekly": """
+        cloudtrail LookupEvents
+        cloudwatch GetMetricData
+        ec2 DescribeSubnets
+        ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elbv2 DescribeTargetGroups
+        iam GetRole ListRoles
+        logs GetQueryResults StartQuery
+        pi DescribeDimensionKeys GetResourceMetrics
+        rds DescribeDBInstances DescribeDBParameters DescribePendingMaintenanceActions
+        service-quotas GetServiceQuota""",
     "deploy": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource

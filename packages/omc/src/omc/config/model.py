@@ -16,6 +16,7 @@ from omc.config.log_tables import LOGS, LogsTable
 from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.people import NO_PEOPLE, People
+from omc.config.review_tables import REVIEW, ReviewTable
 from omc.config.server_tables import DEFAULT_SERVER, ServerSettings
 from omc.config.service_tables import Thresholds
 from omc.config.status_tables import DEFAULT_STATUS, StatusTable
@@ -186,6 +187,7 @@ class Environment:
     github: GitHubSettings = ANY_REPOSITORY
     probe: bool = True
     """Whether omc asks for pages as users do. Not where it runs outside of the network that may."""
+    review: ReviewTable = REVIEW
 
     @property
     def is_local(self) -> bool:

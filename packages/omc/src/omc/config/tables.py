@@ -18,6 +18,7 @@ from omc.config.fields import ClockTime, Identifier, Table, key
 from omc.config.log_tables import LogsTable
 from omc.config.notify_tables import NotifySettings
 from omc.config.oncall_tables import RotaTable
+from omc.config.review_tables import ReviewTable
 from omc.config.server_tables import ServerSettings
 from omc.config.service_tables import ServiceTable, Thresholds
 from omc.config.status_tables import StatusTable
@@ -380,6 +381,7 @@ class StackTable(Table, frozen=True, kw_only=True):
     channels: Annotated[Channels, key("See below.")]
     alerts: Annotated[AlertsTable, key("See below.", default="as below")] = field(default_factory=AlertsTable)
     logs: Annotated[LogsTable, key("See below.", default="as below")] = field(default_factory=LogsTable)
+    review: Annotated[ReviewTable, key("See below.", default="as below")] = field(default_factory=ReviewTable)
     approvals: Annotated[dict[Identifier, ApprovalsTable], key("See below.", default="as below")] = field(
         default_factory=dict
     )

@@ -397,7 +397,8 @@ class Caches:
                 process = self._processes.get(member.id)
                 if process is None or process.poll() is not None:
                     continue
-                samples = self._measure.take(self._server(group, member), process, group.primary == member.id)
+                server, node_type = self._server(group, member), group.settings["CacheNodeType"]
+                samples = self._measure.take(server, process, group.primary == member.id, node_type)
                 for name, value, unit in samples:
                     for dimensions in (
                         {"CacheClusterId": member.id},

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from localcloud.backends import valkey
 from localcloud.backends.valkey import Server, ValkeyError
+from localcloud.core import burst
 from localcloud.core.processes import Process
 
 EVERY = 5.0
@@ -28,6 +29,12 @@ _COUNTERS = {
 }
 """Metrics that are what happened between two readings; ElastiCache publishes their zeros too."""
 
+_KEY_BASED = (
+    *("del", "unlink", "exists", "expire", "pexpire", "expireat", "pexpireat", "persist", "rename", "renamenx", "ttl"),
+    *("pttl", "type", "touch", "copy", "move", "dump", "restore", "object", "sort"),
+)
+"""Commands on keys of any type, whose calls KeyBasedCmds adds up. AWS names some and says "and so on"."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
@@ -41,11 +48,12 @@ class Measurements:
     """Remembers the last reading of each member."""
 
     _last: dict[str, _Reading] = field(default_factory=dict)
+    _credits: dict[str, float] = field(default_factory=dict)
 
     def forget(self, member_id: str) -> None:
         self._last.pop(member_id, None)
 
-    def take(self, server: Server, process: Process, is_primary: bool) -> list[Sample]:
+    def take(self, server: Server, process: Process, is_primary: bool, node_type: str) -> list[Sample]:
         """The samples of this moment; none where the server can't be asked, so that its silence shows."""
         try:
             record = valkey.info(server)
@@ -57,7 +65,18 @@ class Measurements:
         samples = _levels(record, is_primary)
         # After a restart the counters begin again at zero.
         same_run = before is not None and before.info.get("run_id") == record.get("run_id")
-        return samples + (_between(before, now) if before and same_run else [])
+        if not (before and same_run):
+            return samples
+        return samples + _between(before, now) + self._burst(server.name, before, now, node_type)
+
+    def _burst(self, name: str, before: _Reading, now: _Reading, node_type: str) -> list[Sample]:
+        """Credits of a small node."""
+        used = max(0.0, now.cpu_seconds - before.cpu_seconds)
+        left = burst.balance(node_type, self._credits.get(name), now.at - before.at, used)
+        if left is None:
+            return []
+        self._credits[name] = left
+        return [("CPUCreditBalance", left, "Count"), ("CPUCreditUsage", used / 60, "Count")]
 
 
 def _levels(record: dict[str, str], is_primary: bool) -> list[Sample]:
@@ -84,6 +103,7 @@ def _between(before: _Reading, now: _Reading) -> list[Sample]:
         return max(0.0, float(now.info[name]) - float(before.info[name]))
 
     samples: list[Sample] = [(name, gained(source), "Count") for name, source in _COUNTERS.items()]
+    samples.append(("KeyBasedCmds", max(0.0, _key_based(now.info) - _key_based(before.info)), "Count"))
     hits, misses = gained("keyspace_hits"), gained("keyspace_misses")
     if hits + misses:
         samples.append(("CacheHitRate", 100 * hits / (hits + misses), "Percent"))
@@ -96,6 +116,13 @@ def _between(before: _Reading, now: _Reading) -> list[Sample]:
         ("NetworkBytesIn", gained("total_net_input_bytes"), "Bytes"),
         ("NetworkBytesOut", gained("total_net_output_bytes"), "Bytes"),
     ]
+
+
+def _key_based(record: dict[str, str]) -> float:
+    """Calls since the server started, from ``cmdstat_del:calls=7,usec=…``."""
+    names = (f"cmdstat_{command}" for command in _KEY_BASED)
+    stats = (record.get(name, "") for name in names)
+    return sum(float(each.partition("calls=")[2].partition(",")[0] or 0) for each in stats)
 
 
 @dataclass(frozen=True, slots=True)

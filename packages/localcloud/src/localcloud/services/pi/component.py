@@ -10,12 +10,14 @@ import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from localcloud.backends.databases import DatabaseInstance, DatabaseServers
+from localcloud.core.interfaces import MetricSink
 from localcloud.core.registry import component
 from localcloud.services.pi import sampler
 from localcloud.services.pi.store import Store
@@ -84,14 +86,19 @@ class Insights:
             with sampler.watching(databases.server(instance.identifier)) as request:
                 self._last_problem.pop(instance.identifier, None)
                 second = counted = 0
+                busy: list[tuple[int, int]] = []
                 name = instance.record["DbiResourceId"]
                 while instance.record["PerformanceInsightsEnabled"]:
                     second = _next_second(cloud, second)
                     if cloud.stopping.is_set():
                         break
-                    self.store.add(name, second, request.sessions())
+                    sessions = request.sessions()
+                    self.store.add(name, second, sessions)
+                    busy.append((len(sessions), sum(1 for each in sessions if _is_on_cpu(each))))
                     if second - counted >= COUNTERS_EVERY:
                         counted = second
+                        _publish_load(cloud, instance.identifier, busy)
+                        busy = []
                         values = request.counters(databases.processes(instance.identifier), instance.size)
                         self.store.add_counters(name, second, values)
         except (psycopg.Error, OSError, KeyError, sqlite3.ProgrammingError) as problem:
@@ -102,6 +109,20 @@ class Insights:
             log.info("Performance Insights lost its connection to %s: %s", instance.identifier, problem)
         except Exception:
             log.exception("localcloud failed while sampling database %s", instance.identifier)
+
+
+def _is_on_cpu(session: sampler.Session) -> bool:
+    return dict(session.dimensions).get("db.wait_event_type.name") == "CPU"
+
+
+def _publish_load(cloud: Cloud, identifier: str, busy: Sequence[tuple[int, int]]) -> None:
+    """CloudWatch gets the load of an instance as a whole, where Performance Insights is on."""
+    if not busy or not cloud.has(MetricSink):
+        return
+    load, on_cpu = (sum(each) / len(busy) for each in zip(*busy, strict=True))
+    dimensions = {"DBInstanceIdentifier": identifier}
+    for name, value in (("DBLoad", load), ("DBLoadCPU", on_cpu), ("DBLoadNonCPU", load - on_cpu)):
+        cloud.part(MetricSink).put("AWS/RDS", name, dimensions, value, unit="None")
 
 
 def _next_second(cloud: Cloud, last: int) -> int:

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from localcloud.backends import postgres
 from localcloud.backends.databases import Size
 from localcloud.backends.postgres import Server
+from localcloud.core import burst
 from localcloud.core.processes import Process
 from localcloud.services.rds.model import GIB
 
@@ -53,6 +54,7 @@ class Measurements:
     """Remembers the last reading of each server, since most metrics are what happened between two."""
 
     _last: dict[str, _Reading] = field(default_factory=dict)
+    _credits: dict[str, float] = field(default_factory=dict)
 
     def forget(self, identifier: str) -> None:
         self._last.pop(identifier, None)
@@ -78,7 +80,16 @@ class Measurements:
             ("TransactionLogsDiskUsage", entry["wal_bytes"], "Bytes"),
             ("MaximumUsedTransactionIDs", entry["oldest_transaction"], "Count"),
         ]
-        return samples + (_between(before, now, size) if before else [])
+        return samples + (_between(before, now, size) + self._burst(server.name, before, now, record) if before else [])
+
+    def _burst(self, name: str, before: _Reading, now: _Reading, record: Mapping[str, Any]) -> list[Sample]:
+        """Credits of a small instance; they outlive a restart, which makes its processes' CPU time begin anew."""
+        used = max(0.0, now.cpu_seconds - before.cpu_seconds)
+        left = burst.balance(record.get("DBInstanceClass", ""), self._credits.get(name), now.at - before.at, used)
+        if left is None:
+            return []
+        self._credits[name] = left
+        return [("CPUCreditBalance", left, "Count"), ("CPUCreditUsage", used / 60, "Count")]
 
 
 def _between(before: _Reading, now: _Reading, size: Size) -> list[Sample]:
