@@ -1,0 +1,176 @@
+"""When a call matters, by its parameters: conditions of the table in ``concerns``. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from omc.facts.security.trail_event import TrailEvent
+from omc.facts.trail import texts_of
+from omc.review.security.policies import document, foreign_accounts, is_everything, is_open_to_world, is_world
+
+Condition = Callable[[TrailEvent], bool]
+
+
+def says(name: str, *values: str) -> Condition:
+    return lambda event: event.text(name).lower() in values
+
+
+def gives(name: str) -> Condition:
+    return lambda event: bool(event.text(name))
+
+
+def shares(event: TrailEvent) -> bool:
+    """It adds an account, or everybody, to those who may restore a snapshot or launch an image."""
+    added = texts_of(_within(event.parameters, "add")) if "add" in str(event.parameters) else iter(())
+    named = [*added, *_list(event.parameters.get("valuesToAdd"))]
+    return any(one != event.account and one not in ("items", "") for one in named)
+
+
+def is_shared_with_all(event: TrailEvent) -> bool:
+    """With everybody: whoever has an account of AWS."""
+    named = [*texts_of(_within(event.parameters, "add")), *_list(event.parameters.get("valuesToAdd"))]
+    return "all" in named
+
+
+def _within(value: Any, key: str) -> list[Any]:
+    """Everything that stands under this key, however deep."""
+    found: list[Any] = []
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            found += [item] if name == key else _within(item, key)
+    elif isinstance(value, list):
+        for item in value:
+            found += _within(item, key)
+    return found
+
+
+def _list(value: Any) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)] if value else []
+
+
+POLICY_KEYS = frozenset(
+    {
+        *("policy", "policytext", "bucketpolicy", "policydocument", "accesspolicies", "resourcepolicy"),
+        *("assumerolepolicydocument", "attributevalue", "repositorypolicytext"),
+    }
+)
+"""Names, in small letters, under which services take a resource's policy."""
+
+
+def _policies(event: TrailEvent) -> list[Any]:
+    found = [value for key, value in _pairs(event.parameters) if key.lower() in POLICY_KEYS]
+    return [one for one in found if document(one)]
+
+
+def _pairs(value: Any) -> list[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        return [pair for key, item in value.items() for pair in ((str(key), item), *_pairs(item))]
+    if isinstance(value, list):
+        return [pair for item in value for pair in _pairs(item)]
+    return []
+
+
+def opens_to_world(event: TrailEvent) -> bool:
+    return any(is_open_to_world(one) for one in _policies(event)) or _grants_all(event)
+
+
+def _grants_all(event: TrailEvent) -> bool:
+    """An ACL, or Lambda's own way of naming a principal."""
+    said = {text for text in texts_of(event.parameters) if "/groups/global/" in text or text in ACLS}
+    return bool(said) or event.text("principal") == "*"
+
+
+ACLS = frozenset({"public-read", "public-read-write", "authenticated-read"})
+
+
+def lets_in_others(event: TrailEvent) -> bool:
+    """A policy names the world or another account, or a permission does."""
+    if opens_to_world(event) or any(foreign_accounts(one, event.account) for one in _policies(event)):
+        return True
+    principal = event.text("principal")
+    return principal.isdigit() and principal != event.account
+
+
+def opens_range(event: TrailEvent) -> bool:
+    """A rule of a security group or a network ACL lets in from the internet."""
+    if event.text("egress") == "true" or event.text("ruleAction") == "deny":
+        return False
+    return any(is_world(text) for text in texts_of(event.parameters) if "/" in text)
+
+
+def ends_versions(event: TrailEvent) -> bool:
+    texts = [text.lower() for key, value in _pairs(event.parameters) if _is_versioning(key) for text in texts_of(value)]
+    return any(text in ("suspended", "disabled") for text in texts)
+
+
+def _is_versioning(key: str) -> bool:
+    return key.lower() in ("versioningconfiguration", "status", "mfadelete")
+
+
+def ends_logging(event: TrailEvent) -> bool:
+    return not any(key == "LoggingEnabled" for key, _ in _pairs(event.parameters))
+
+
+def opens_access_block(event: TrailEvent) -> bool:
+    keys = [(key.lower(), value) for key, value in _pairs(event.parameters)]
+    return any(str(value).lower() == "false" for key, value in keys if key.startswith(("blockpublic", "ignorepublic",
+                                                                                     "restrictpublic")))  # fmt: skip
+
+
+def records_less(event: TrailEvent) -> bool:
+    """Management events are left out of a trail, or some of them."""
+    selectors = [value for key, value in _pairs(event.parameters) if key == "includeManagementEvents"]
+    kinds = [str(value) for key, value in _pairs(event.parameters) if key == "readWriteType"]
+    left_out = [value for key, value in _pairs(event.parameters) if key == "excludeManagementEventSources" and value]
+    advanced = "advancedEventSelectors" in event.parameters and "Management" not in list(texts_of(event.parameters))
+    return (
+        any(value is False for value in selectors) or any(kind != "All" for kind in kinds) or bool(left_out) or advanced
+    )
+
+
+def keeps_little(event: TrailEvent) -> bool:
+    """Objects of a bucket of logs go within a week: 7 days is what LookupEvents' readers would miss least."""
+    if not any(word in event.text("bucketName").lower() for word in ("trail", "log", "audit")):
+        return False
+    days = [value for key, value in _pairs(event.parameters) if key == "Days"]
+    return any(int(day) < 7 for day in days if str(day).isdigit())
+
+
+def is_switched_off(name: str) -> Condition:
+    return lambda event: any(
+        str(value).lower() in ("false", "0", "disabled", "none")
+        for key, value in _pairs(event.parameters)
+        if key.lower() == name.lower()
+    )
+
+
+def gives_all_rights(event: TrailEvent) -> bool:
+    """The managed policy of that name, or a policy of all rights."""
+    arn = event.text("policyArn")
+    return arn.endswith(("/AdministratorAccess", "/IAMFullAccess", "/PowerUserAccess")) or any(
+        is_everything(one) for one in _policies(event)
+    )
+
+
+def is_quarantine(event: TrailEvent) -> bool:
+    """AWS found a key published, and takes rights from its user."""
+    return any("AWSCompromisedKeyQuarantine" in text or "AWSExposedCredential" in text
+               for text in texts_of(event.parameters))  # fmt: skip
+
+
+def is_for_another(event: TrailEvent) -> bool:
+    """Somebody does it to a user that isn't himself."""
+    user = event.text("userName")
+    return bool(user) and event.principal != f"user {user}"
+
+
+def copies_to_another_region(event: TrailEvent) -> bool:
+    source = event.text("sourceRegion") or _region_of(event.text("sourceDBSnapshotIdentifier",
+                                                                 "sourceDBClusterSnapshotIdentifier"))  # fmt: skip
+    return bool(source) and source != event.region
+
+
+def _region_of(arn: str) -> str:
+    parts = arn.split(":")
+    return parts[3] if len(parts) > 5 else ""
