@@ -3,8 +3,10 @@
     OMC_PUBLIC_CLOUDTRAIL=FOLDER python benchmarks/cloudtrail/judge.py
 
 FOLDER holds copies of panther-labs/panther-analysis (``rules/aws_cloudtrail_rules/*.yml``) and of
-DataDog/stratus-red-team (``docs/detonation-logs/*.json``). Nothing of them is kept here. A positive event of a rule must
-be found by what ``judged_rules`` names for it, a negative must not be.
+DataDog/stratus-red-team (``docs/detonation-logs/*.json``). Nothing of them is kept here. A positive event of a rule
+must be found by what ``judged_rules`` names for it. A negative must not be: not by that, and of the table of operations
+not by a row that finds one of the rule's positives. An event that was written without a time gets one, since all of
+CloudTrail's have it.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from judged_rules import APPLY, LEFT_OUT
 
 from omc.facts.security.trail_event import TrailEvent, event_of
 from omc.review.security import conditions, signs
-from omc.review.security.concerns import CONCERNS, concerns_of
+from omc.review.security.concerns import concerns_of
 
 FOLDER = "OMC_PUBLIC_CLOUDTRAIL"
 Judge = Callable[[TrailEvent], bool]
@@ -43,15 +45,10 @@ JUDGES: Mapping[str, Judge] = {
     "login-without-mfa": signs.is_login_without_mfa,
     "denied": signs.is_denied,
     "opens-to-world": _when(conditions.opens_to_world),
-    "shared-with-all": _when(conditions.is_shared_with_all),
     "all-rights": _when(conditions.gives_all_rights),
     "quarantine": _when(conditions.is_quarantine),
     "for-another": _when(conditions.is_for_another),
     "opens-range": _when(conditions.opens_range),
-    **{
-        subject: lambda event, subject=subject: any(one.subject == subject for one in concerns_of(event))
-        for subject in dict.fromkeys(str(one.subject) for one in CONCERNS)
-    },
 }
 ATTACKS_LEFT_OUT: Mapping[str, str] = {
     "aws.credential-access.secretsmanager-retrieve-secrets": "reads of single secrets are what services do",
@@ -84,15 +81,23 @@ def scores(folder: Path) -> Iterator[Score]:
                 )
             continue
         found, quiet, missed, wrong = 0, 0, list[str](), list[str]()
-        for test in rule.get("Tests", []):
-            event = event_of(test.get("Log") or {})
-            is_found = event is not None and any(JUDGES[by](event) for by in APPLY[name].split())
-            expected = bool(test["ExpectedResult"])
-            if expected:
-                found, missed = (found + 1, missed) if is_found else (found, [*missed, test["Name"]])
+        tests = [(test, _told(test.get("Log") or {}, APPLY[name].split())) for test in rule.get("Tests", [])]
+        rows = {row for test, told in tests if test["ExpectedResult"] for row in told}
+        for test, told in tests:
+            if test["ExpectedResult"]:
+                found, missed = (found + 1, missed) if told else (found, [*missed, test["Name"]])
             else:
-                quiet, wrong = (quiet, [*wrong, test["Name"]]) if is_found else (quiet + 1, wrong)
+                quiet, wrong = (quiet, [*wrong, test["Name"]]) if told & rows else (quiet + 1, wrong)
         yield Score(name, APPLY[name], found, tuple(missed), tuple(wrong), quiet)
+
+
+def _told(record: Mapping[str, Any], by: list[str]) -> set[Any]:
+    """What tells it: names of judges, and rows of the table whose subject is among ``by``."""
+    event = event_of({"eventTime": "2026-01-01T00:00:00Z"} | record)
+    if event is None:
+        return set()
+    rows = {one for one in concerns_of(event) if one.subject in by}
+    return rows | {name for name in by if name in JUDGES and JUDGES[name](event)}
 
 
 def attacks(folder: Path) -> Iterator[tuple[str, int, int]]:

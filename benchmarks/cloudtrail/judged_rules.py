@@ -36,7 +36,7 @@ APPLY: Mapping[str, str] = {
     # what is given to others
     "AWS.RDS.SnapshotShared": "sharing",
     "AWS.CloudTrail.SnapshotMadePublic": "sharing",
-    "AWS.CloudTrail.AMIModifiedForPublicAccess": "shared-with-all",
+    "AWS.CloudTrail.AMIModifiedForPublicAccess": "sharing",
     "AWS.RDS.InstanceMadePublic": "sharing",
     "AWS.RDS.PublicRestore": "sharing",
     "AWS.RDS.SnapshotExport": "sharing",
@@ -63,7 +63,7 @@ APPLY: Mapping[str, str] = {
     "AWS.CloudTrail.LoginProfileCreatedOrModified": "for-another",
     "AWS.Suspicious.SAML.Activity": "rights",
     "AWS.Console.GetSigninToken.Abuse": "rights",
-    "AWS.CloudTrail.AttemptToLeaveOrg": "rights",
+    "AWS.CloudTrail.AttemptToLeaveOrg": "rights denied",
     "AWS.CloudTrail.EnableRegion": "rights",
     "AWS.RDS.IAMRoleAdded": "rights",
     # ways in
@@ -96,8 +96,6 @@ APPLY: Mapping[str, str] = {
     "AWS.KMS.CustomerManagedKeyLoss": "keys",
     "AWS.RDS.MasterPasswordUpdated": "secrets",
     "AWS.SecretsManager.BatchRetrieveSecrets": "secrets",
-    "AWS.ECR.CRUD": "code",
-    "AWS.ECR.EVENTS": "code",
 }
 """A rule to what of the review must find its events: the names of ``judge.JUDGES``, any of which will do."""
 
@@ -118,7 +116,7 @@ LEFT_OUT: Mapping[str, str] = {
         AWS.S3.CopyObjectWithClientSideEncryption AWS.S3.DeleteObject AWS.S3.DeleteObjects
         AWS.S3.RansomwareNoteUpload AWS.CloudTrail.VPCE.AccessDenied AWS.CloudTrail.VPCE.ExternalPrincipal
         AWS.CloudTrail.VPCE.S3ExternalIP AWS.CloudTrail.VPCE.SensitiveAPICalls""",
-    "it finds reads that succeed, which are too many to look up: only writes, logins, root's calls and refusals are": """
+    "it finds reads that succeed; the review looks up writes, logins, root's calls and refusals": """
         AWS.CloudTrail.Account.Discovery AWS.CloudTrail.Password.Policy.Discovery AWS.IAM.Group.Read.Only.Events
         AWS.RDS.SnapshotEnumeration AWS.Software.Discovery AWS.SecretsManager.RetrieveSecrets
         AWS.SecretsManager.BatchRetrieveSecretsCatchAll AWS.SecretsManager.RetrieveSecretsMultiRegion
@@ -126,8 +124,8 @@ LEFT_OUT: Mapping[str, str] = {
     "it is half of a rule over several events, or feeds another of Panther's": """
         AWS.CloudTrail.PasswordSpraying AWS.Console.Login AWS.Console.Sign-In Retrieve.SSO.access.token
         Sign-in.with.AWS.CLI.prompt Role.Assumed.by.AWS.Service Role.Assumed.by.User""",
-    "it depends on names of Panther's customer (regions, roles, ways to make things) that say nothing here": """
-        AWS.Console.LoginWithoutSAML AWS.EC2.ManualSecurityGroupChange AWS.CloudTrail.IAMAssumeRoleBlacklistIgnored
+    "it depends on names of one customer: regions, roles, ways to make things": """
+        AWS.ECR.CRUD AWS.ECR.EVENTS AWS.Console.LoginWithoutSAML AWS.EC2.ManualSecurityGroupChange AWS.CloudTrail.IAMAssumeRoleBlacklistIgnored
         AWS.CloudTrail.IAMEntityCreatedWithoutCloudFormation AWS.UnusedRegion""",
 }
 """A reason to the rules that it leaves out."""

@@ -1,1 +1,1 @@
-"""What the weekly security review reads: the trail of a period, refused connections, what is open, and how old keys are."""
+"""What the weekly security review reads: a period of the trail, refused connections, what is open, how old keys are."""

@@ -1,4 +1,4 @@
-"""One call as CloudTrail recorded it, with who made it told apart: root, a user, a role, another account, AWS itself."""
+"""One call as CloudTrail recorded it, and who made it: root, a user, a role, another account, AWS itself."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from omc.facts.trail import caller_of
 VERSION = re.compile(r"\d{8}(v\d+)?$")
 """How CloudTrail ends the names of some operations: ``AddPermission20150331v2`` is Lambda's AddPermission."""
 SERVICE_SUFFIX = ".amazonaws.com"
+TOOLS = frozenset({"signin.amazonaws.com", "cloudformation.amazonaws.com", "cloudshell.amazonaws.com"})
+"""Services through which people do things in their own name: the console, CloudFormation. Their ``invokedBy`` takes
+nothing away from who did it."""
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -40,7 +43,7 @@ class TrailEvent:
     """Without the version that some services put behind it."""
     kind: Kind
     principal: str
-    """``root``, ``user ann``, ``role ohmycoins-staging-apply``, ``service ecs``: the same for each session of a role."""
+    """``root``, ``user ann``, ``role ohmycoins-staging-apply``, ``service ecs``: one for all sessions of a role."""
     who: str
     """The same for people, with the session's name."""
     region: str = ""
@@ -86,7 +89,8 @@ def event_of(record: Mapping[str, Any]) -> TrailEvent | None:
         return None
     identity = _mapping(record.get("userIdentity"))
     kind, principal = principal_of(record)
-    issuer = _mapping(_mapping(identity.get("sessionContext")).get("sessionIssuer"))
+    session = _mapping(identity.get("sessionContext"))
+    issuer = _mapping(session.get("sessionIssuer"))
     return TrailEvent(
         at=at,
         service=str(record.get("eventSource", "")).removesuffix(SERVICE_SUFFIX),
@@ -121,6 +125,10 @@ def principal_of(record: Mapping[str, Any]) -> tuple[Kind, str]:
     """
     identity = _mapping(record.get("userIdentity"))
     type_, invoked_by = str(identity.get("type", "")), str(identity.get("invokedBy") or "")
+    address = str(record.get("sourceIPAddress") or "")
+    invoked_by = invoked_by or (address if address.endswith(SERVICE_SUFFIX) else "")  # AWS writes the service's name
+    if invoked_by in TOOLS and type_ != "AWSService":
+        invoked_by = ""
     resource = str(identity.get("arn") or "").rpartition(":")[2]
     issuer = _mapping(_mapping(identity.get("sessionContext")).get("sessionIssuer"))
     is_service = type_ == "AWSService" or invoked_by.endswith(SERVICE_SUFFIX) or invoked_by == "AWS Internal"
@@ -154,9 +162,10 @@ def text_of(values: Mapping[str, Any], *names: str) -> str:
 
 
 def _error(record: Mapping[str, Any]) -> str:
+    """Sign-in says in its answer that it failed, without a code."""
     answer = _mapping(record.get("responseElements"))
-    if record.get("eventName") == "ConsoleLogin" and str(answer.get("ConsoleLogin", "")).lower() == "failure":
-        return str(record.get("errorCode") or record.get("errorMessage") or "Failed authentication")
+    if str(answer.get(str(record.get("eventName")), "")).lower() == "failure":
+        return str(record.get("errorCode") or record.get("errorMessage") or "Failure")
     return str(record.get("errorCode") or "")
 
 

@@ -1,7 +1,7 @@
 """What calls are worth a look in a security review, and why: one table of operations. Pure.
 
-A row says a service, the verb or whole name of its operations, and what makes such a call matter; where only some of its
-calls do, a condition on its parameters. How many such calls are a finding, and how bad, is said by the checks beside.
+A row says services, names of operations or how they begin, and what makes such a call matter; where only some of
+these calls do, a condition on their parameters. What is a finding, and how bad, is said by the checks beside.
 """
 
 from __future__ import annotations
@@ -17,12 +17,17 @@ from omc.review.security.conditions import (
     ends_versions,
     gives,
     gives_all_rights,
+    is_by_hand,
+    is_for_another,
+    is_not_the_portal,
+    is_public_database,
     is_quarantine,
     is_shared_with_all,
     is_switched_off,
     keeps_little,
     lets_in_others,
     opens_access_block,
+    opens_range,
     opens_to_world,
     records_less,
     says,
@@ -84,8 +89,9 @@ CONCERNS: tuple[Concern, ...] = (
     Concern("ec2", "DeleteFlowLogs", R, "ends the record of connections"),
     Concern("route53resolver", "DeleteResolverQueryLogConfig DisassociateResolverQueryLogConfig", R,
             "ends the record of DNS queries"),
-    Concern("config", "StopConfigurationRecorder DeleteConfigurationRecorder DeleteDeliveryChannel "
-            "PutDeliveryChannel PutConfigurationRecorder DeleteConfigRule", R, "changes what AWS Config records"),
+    Concern("config", "StopConfigurationRecorder DeleteConfigurationRecorder DeleteDeliveryChannel DeleteConfigRule", R,
+            "ends what AWS Config records"),
+    Concern("config", "PutDeliveryChannel PutConfigurationRecorder", R, "changes what AWS Config records, and where"),
     Concern("logs", "DeleteLogGroup DeleteLogStream DeleteDestination DeleteMetricFilter DeleteSubscriptionFilter", R,
             "deletes logs, or what reads them"),
     Concern("logs", "PutRetentionPolicy", R, "changes how long logs are kept"),
@@ -111,12 +117,13 @@ CONCERNS: tuple[Concern, ...] = (
     Concern("rds", "StartExportTask", S, "writes a snapshot's data into a bucket"),
     Concern("rds", "CopyDBSnapshot CopyDBClusterSnapshot", S, "takes a copy of the database to another region",
             copies_to_another_region),
-    Concern("rds", "DownloadDBLogFilePortion DownloadCompleteDBLogFile", S, "downloads the database's log", is_read=True),
+    Concern("rds", "DownloadDBLogFilePortion DownloadCompleteDBLogFile", S, "downloads the database's log",
+            is_read=True),
     Concern("ec2", "CreateImage CopyImage ImportImage CopyFpgaImage CreateFpgaImage CreateRestoreImageTask "
             "CreateStoreImageTask CreateInstanceExportTask", S, "makes a copy of a disk"),
     Concern("rds", "ModifyDBInstance ModifyDBCluster RestoreDBInstanceFromDBSnapshot CreateDBInstance "
             "CreateDBInstanceReadReplica RestoreDBInstanceToPointInTime CreateDBCluster", S,
-            "gives the database a public address", says("publiclyAccessible", "true")),
+            "gives the database a public address", is_public_database),
     Concern("s3 sqs sns kms ecr es secretsmanager backup elasticfilesystem glacier events lambda iam logs",
             "Put*Policy Set*Policy PutBucketPolicy PutBucketAcl PutObjectAcl SetQueueAttributes SetTopicAttributes "
             "AddPermission PutKeyPolicy PutImage* CreateElasticsearchDomain UpdateElasticsearchDomainConfig "
@@ -130,17 +137,33 @@ CONCERNS: tuple[Concern, ...] = (
             says("projectVisibility", "public_read")),
     Concern("ec2", "CreateTrafficMirror* ModifyTrafficMirror* DeleteTrafficMirror*", S, "copies network traffic"),
     # who may do what
-    Concern("iam", "Add* Attach* Change* Create* Deactivate* Delete* Detach* Enable* Put* Remove* Reset* Resync* Set* "
-            "Update* Upload*", RIGHTS, "changes who may do what"),
-    Concern("signin", "PasswordUpdated EmailUpdated PasswordRecoveryCompleted", RIGHTS, "changes the root user's login"),
-    Concern("sts", "GetFederationToken", RIGHTS, "hands out a session that outlives the key it came from", is_read=True),
-    Concern("signin", "GetSigninToken", RIGHTS, "makes a console login of a role's keys", is_read=True),
+    Concern("iam", "CreateUser DeleteUser UpdateUser CreateAccessKey UpdateAccessKey DeleteAccessKey "
+            "CreateLoginProfile UpdateLoginProfile DeleteLoginProfile ChangePassword AddUserToGroup "
+            "RemoveUserFromGroup UploadSSHPublicKey UploadSigningCertificate CreateServiceSpecificCredential "
+            "ResetServiceSpecificCredential", RIGHTS, "changes a user, or what he logs in with"),
+    Concern("iam", "DeactivateMFADevice DeleteVirtualMFADevice DeleteAccountPasswordPolicy "
+            "UpdateAccountPasswordPolicy", RIGHTS, "weakens logins"),
+    Concern("iam", "CreateRole DeleteRole UpdateRole UpdateAssumeRolePolicy CreateInstanceProfile "
+            "AddRoleToInstanceProfile RemoveRoleFromInstanceProfile", RIGHTS, "changes a role, or who may be it"),
+    Concern("iam", "CreateSAML* UpdateSAML* DeleteSAML* CreateOpenID* UpdateOpenID* DeleteOpenID* AddClientID* "
+            "RemoveClientID*", RIGHTS, "changes which logins from elsewhere count"),
+    Concern("iam", "Attach* Detach* Put* DeleteGroupPolicy DeleteRolePolicy DeleteUserPolicy CreatePolicy* "
+            "DeletePolicy* SetDefaultPolicyVersion DeleteRolePermissionsBoundary DeleteUserPermissionsBoundary",
+            RIGHTS, "changes what somebody may do"),
+    Concern("iam", "CreateGroup DeleteGroup UpdateGroup CreateAccountAlias DeleteAccountAlias "
+            "UpdateServerCertificate UploadServerCertificate DeleteServerCertificate", RIGHTS,
+            "changes groups, names or certificates"),
+    Concern("signin", "PasswordUpdated EmailUpdated PasswordRecoveryCompleted", RIGHTS, "changes root's login"),
+    Concern("sts", "GetFederationToken", RIGHTS, "makes a session that outlives its key", is_read=True),
+    Concern("signin", "GetSigninToken", RIGHTS, "makes a console login of a role's keys",
+            is_not_the_portal, is_read=True),
     Concern("organizations", "LeaveOrganization RemoveAccountFromOrganization DisablePolicyType DetachPolicy "
             "DeletePolicy", RIGHTS, "ends what the organization forbids"),
     Concern("account", "EnableRegion DisableRegion PutAlternateContact DeleteAlternateContact", RIGHTS,
             "changes the account itself"),
     Concern("rolesanywhere", "Create* Enable* Update*", RIGHTS, "lets in whoever has a certificate"),
-    Concern("sso sso-directory identitystore", "Create* Attach* Put* Delete* Update*", RIGHTS, "changes who may do what"),
+    Concern("sso sso-directory identitystore", "Create* Attach* Put* Delete* Update*", RIGHTS,
+            "changes who may do what"),
     Concern("rds", "AddRoleToDBInstance AddRoleToDBCluster", RIGHTS, "gives the database a role"),
     # ways in
     Concern("ec2", "AuthorizeSecurityGroup* RevokeSecurityGroup* ModifySecurityGroupRules CreateSecurityGroup "
@@ -166,23 +189,27 @@ CONCERNS: tuple[Concern, ...] = (
     Concern("ssm", "StartSession SendCommand ResumeSession", N, "runs commands in machines"),
     Concern("ecs", "ExecuteCommand", N, "runs commands in a task"),
     # what data is kept by
-    Concern("rds", "DeleteDBInstance DeleteDBCluster DeleteDBSnapshot DeleteDBClusterSnapshot "
-            "DeleteDBInstanceAutomatedBackup DeleteDBClusterAutomatedBackup", D, "deletes data, or its backup"),
+    Concern("rds", "DeleteDBInstance DeleteDBCluster", D, "deletes the database"),
+    Concern("rds", "DeleteDBSnapshot DeleteDBClusterSnapshot DeleteDBInstanceAutomatedBackup "
+            "DeleteDBClusterAutomatedBackup", D, "deletes the database's backup"),
     Concern("rds", "ModifyDBInstance ModifyDBCluster", D, "takes away the protection from deletion",
             is_switched_off("deletionProtection")),
     Concern("rds", "ModifyDBInstance ModifyDBCluster", D, "ends backups", is_switched_off("backupRetentionPeriod")),
     Concern("rds", "ModifyDBInstance ModifyDBCluster", SECRETS, "changes the master password",
             gives("masterUserPassword")),
-    Concern("rds", "CreateDBSnapshot CreateDBClusterSnapshot", D, "makes a copy of the database"),
+    Concern("rds", "CreateDBSnapshot CreateDBClusterSnapshot", D, "makes a copy of the database", is_by_hand),
     Concern("rds", "RestoreDBInstanceFromDBSnapshot RestoreDBInstanceToPointInTime RestoreDBClusterFromSnapshot "
             "RestoreDBClusterToPointInTime", D, "makes a second database of a copy"),
     Concern("rds", "RebootDBInstance RebootDBCluster FailoverDBCluster FailoverGlobalCluster StopDBInstance "
             "StopDBCluster", D, "stops the database for a while"),
     Concern("elasticache", "DeleteReplicationGroup DeleteCacheCluster DeleteSnapshot DeleteUser ModifyUser", D,
             "deletes the cache, or changes who may use it"),
-    Concern("s3", "DeleteBucket DeleteBucketPolicy PutBucketPolicy PutBucketAcl PutBucketCors DeleteBucketCors "
-            "PutBucketLifecycle PutBucketLifecycleConfiguration DeleteBucketLifecycle PutBucketReplication "
-            "DeleteBucketReplication DeleteBucketEncryption", D, "changes how a bucket keeps its objects"),
+    Concern("s3", "DeleteBucket", D, "deletes a bucket"),
+    Concern("s3", "DeleteBucketPolicy PutBucketPolicy PutBucketAcl PutBucketCors DeleteBucketCors", D,
+            "changes who may use a bucket"),
+    Concern("s3", "PutBucketLifecycle PutBucketLifecycleConfiguration DeleteBucketLifecycle PutBucketReplication "
+            "DeleteBucketReplication", D, "changes how long a bucket keeps its objects, or where else"),
+    Concern("s3", "DeleteBucketEncryption", D, "leaves a bucket's objects without the chosen key"),
     Concern("s3", "PutBucketVersioning", D, "ends the keeping of former versions", ends_versions),
     Concern("ec2", "DisableEbsEncryptionByDefault", D, "leaves new disks without encryption"),
     Concern("ec2 backup", "DeleteSnapshot DeleteVolume DeleteRecoveryPoint DeleteBackupVault DeleteBackupPlan", D,
@@ -220,6 +247,11 @@ URGENT: tuple[tuple[Condition, str], ...] = (
     (is_shared_with_all, "it is shared with everybody"),
 )
 """What makes such a call a failure and not only something to look at."""
+REMARKS: tuple[tuple[Condition, str], ...] = (
+    (opens_range, "it lets in from the internet"),
+    (is_for_another, "it is for another user"),
+)
+"""What else is said of one."""
 
 
 def concerns_of(event: TrailEvent) -> tuple[Concern, ...]:
@@ -232,3 +264,8 @@ def concerns_of(event: TrailEvent) -> tuple[Concern, ...]:
 def urgent_of(event: TrailEvent) -> str:
     """Why it can't wait; empty where it can."""
     return next((why for condition, why in URGENT if condition(event)), "")
+
+
+def remark_of(event: TrailEvent) -> str:
+    """What makes it worth more than its operation's name says; empty where nothing does."""
+    return urgent_of(event) or next((why for condition, why in REMARKS if condition(event)), "")

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from omc.facts.security.trail_event import TrailEvent
+from omc.facts.security.trail_event import TrailEvent, text_of
 from omc.facts.trail import texts_of
 from omc.review.security.policies import document, foreign_accounts, is_everything, is_open_to_world, is_world
 
 Condition = Callable[[TrailEvent], bool]
+WEEK = 7
+"""Days: logs that are gone before the next review were never reviewed."""
+GRANTS = ("launchPermission", "createVolumePermission")
+"""Attributes of an image and of a snapshot that say who may use it."""
+AWS_SNAPSHOTS = ("rds:", "awsbackup:")
+"""How RDS and AWS Backup begin the names of the snapshots that they make by schedule."""
 
 
 def says(name: str, *values: str) -> Condition:
@@ -21,16 +27,22 @@ def gives(name: str) -> Condition:
 
 
 def shares(event: TrailEvent) -> bool:
-    """It adds an account, or everybody, to those who may restore a snapshot or launch an image."""
-    added = texts_of(_within(event.parameters, "add")) if "add" in str(event.parameters) else iter(())
-    named = [*added, *_list(event.parameters.get("valuesToAdd"))]
-    return any(one != event.account and one not in ("items", "") for one in named)
+    """It adds an account, an organization or everybody to those who may restore a snapshot or launch an image."""
+    return any(one != event.account and _is_party(one) for one in _added(event))
+
+
+def _added(event: TrailEvent) -> list[str]:
+    granted = [item for kind in GRANTS for item in _within(event.parameters, kind)]
+    return [*texts_of(_within(granted, "add")), *_list(event.parameters.get("valuesToAdd"))]
+
+
+def _is_party(text: str) -> bool:
+    return text == "all" or (text.isdigit() and len(text) == 12) or text.startswith("arn:")
 
 
 def is_shared_with_all(event: TrailEvent) -> bool:
     """With everybody: whoever has an account of AWS."""
-    named = [*texts_of(_within(event.parameters, "add")), *_list(event.parameters.get("valuesToAdd"))]
-    return "all" in named
+    return "all" in _added(event)
 
 
 def _within(value: Any, key: str) -> list[Any]:
@@ -109,7 +121,8 @@ def _is_versioning(key: str) -> bool:
 
 
 def ends_logging(event: TrailEvent) -> bool:
-    return not any(key == "LoggingEnabled" for key, _ in _pairs(event.parameters))
+    names = {key for key, _ in _pairs(event.parameters)}
+    return "BucketLoggingStatus" in names and "LoggingEnabled" not in names
 
 
 def opens_access_block(event: TrailEvent) -> bool:
@@ -130,11 +143,12 @@ def records_less(event: TrailEvent) -> bool:
 
 
 def keeps_little(event: TrailEvent) -> bool:
-    """Objects of a bucket of logs go within a week: 7 days is what LookupEvents' readers would miss least."""
+    """Objects of a bucket of logs go within a week."""
     if not any(word in event.text("bucketName").lower() for word in ("trail", "log", "audit")):
         return False
-    days = [value for key, value in _pairs(event.parameters) if key == "Days"]
-    return any(int(day) < 7 for day in days if str(day).isdigit())
+    named = _pairs(event.parameters)
+    is_on = any(key == "Status" and value == "Enabled" for key, value in named)
+    return is_on and any(key == "Days" and str(value).isdigit() and int(value) < WEEK for key, value in named)
 
 
 def is_switched_off(name: str) -> Condition:
@@ -160,9 +174,28 @@ def is_quarantine(event: TrailEvent) -> bool:
 
 
 def is_for_another(event: TrailEvent) -> bool:
-    """Somebody does it to a user that isn't himself."""
+    """Somebody makes a key or a login for a user that isn't himself, and not one to be changed at first use."""
     user = event.text("userName")
-    return bool(user) and event.principal != f"user {user}"
+    is_login = event.operation in ("CreateAccessKey", "CreateLoginProfile", "UpdateLoginProfile")
+    is_other = bool(user) and event.principal != f"user {user}"
+    return is_login and is_other and event.text("passwordResetRequired") != "true"
+
+
+def is_public_database(event: TrailEvent) -> bool:
+    """A new database tells in its answer whether it got a public address: RDS decides where nobody says."""
+    is_new = event.operation.startswith(("Create", "Restore"))
+    said = event.text("publiclyAccessible") or (text_of(event.answer, "publiclyAccessible") if is_new else "")
+    return said == "true"
+
+
+def is_by_hand(event: TrailEvent) -> bool:
+    """Of a snapshot: none that AWS makes by a schedule."""
+    return not event.text("dBSnapshotIdentifier", "dBClusterSnapshotIdentifier").startswith(AWS_SNAPSHOTS)
+
+
+def is_not_the_portal(event: TrailEvent) -> bool:
+    """Identity Center's portal does it at each login."""
+    return "AWSReservedSSO" not in event.principal
 
 
 def copies_to_another_region(event: TrailEvent) -> bool:

@@ -1,4 +1,4 @@
-"""Whether a policy lets in the world or another account. Pure; reads what AWS's documents say of Principal and Condition."""
+"""Whether a policy lets in the world or another account, by AWS's pages on Principal and Condition. Pure."""
 
 from __future__ import annotations
 
