@@ -190,7 +190,8 @@ def is_public_database(event: TrailEvent) -> bool:
 
 def is_by_hand(event: TrailEvent) -> bool:
     """Of a snapshot: none that AWS makes by a schedule."""
-    return not event.text("dBSnapshotIdentifier", "dBClusterSnapshotIdentifier").startswith(AWS_SNAPSHOTS)
+    name = event.text("dBSnapshotIdentifier", "dBClusterSnapshotIdentifier")
+    return not name.startswith(AWS_SNAPSHOTS) and text_of(event.answer, "snapshotType") in ("", "manual")
 
 
 def is_not_the_portal(event: TrailEvent) -> bool:
