@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 from omc.facts.security.trail_event import TrailEvent
 from omc.review.security.conditions import (
@@ -55,7 +56,7 @@ class Concern:
     services: str
     """Event sources, separated by blanks."""
     operations: str
-    """Names, separated by blanks; one that ends with ``*`` is the names' beginning."""
+    """Names, separated by blanks; ``*`` stands for any letters."""
     subject: Subject
     why: str
     """Completes "it …"."""
@@ -66,16 +67,10 @@ class Concern:
     def takes(self, event: TrailEvent) -> bool:
         if event.service not in self.services.split() or (event.is_read and not self.is_read):
             return False
-        if not any(_is_named(event.operation, name) for name in self.operations.split()):
+        if not any(fnmatchcase(event.operation, name) for name in self.operations.split()):
             return False
         return self.when is None or self.when(event)
 
-
-def _is_named(operation: str, name: str) -> bool:
-    return operation.startswith(name[:-1]) if name.endswith("*") else operation == name
-
-
-# -- the table -------------------------------------------------------------------------------------------------------
 
 R, S, N, D, K, C = Subject.RECORDING, Subject.SHARING, Subject.NETWORK, Subject.DATA, Subject.KEYS, Subject.CODE
 RIGHTS, SECRETS = Subject.RIGHTS, Subject.SECRETS

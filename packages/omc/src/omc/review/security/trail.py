@@ -24,6 +24,7 @@ WRITES = ("writes", "IAM")
 ALWAYS = frozenset({Subject.RECORDING, Subject.SHARING, Subject.KEYS})
 """Told whoever does it, also the stack's own pipeline."""
 Group = TypeVar("Group", bound=Hashable)
+Pair = tuple[TrailEvent, Concern]
 
 
 @check(
@@ -178,17 +179,21 @@ def _rows(
 ) -> Iterator[Finding]:
     """One finding for each row and caller: these are few, and each matters."""
     told = [(event, row) for event in period.events for row in concerns_of(event) if row.subject is subject]
-    for (row, principal), pairs in _pairs_by(told, lambda pair: (pair[1], pair[0].principal)).items():
-        events = [event for event, _ in pairs]
+    for (operation, principal), pairs in _pairs_by(told, _row_of).items():
+        events, whys = _once(event for event, _ in pairs), listed(row.why for _, row in pairs)
         urgent = next((words for event in events if (words := urgent_of(event))), "")
         own = _is_own(principal, environment)
         level = worst if urgent or not own else Level.WARN
         extra = f": {urgent}" if urgent else ""
-        sentence = f"{upper(principal)} made {times(len(events))} ({_operations(events)}), which {row.why}{extra}."
-        place = f"{subject.value}/{row.operations.split()[0].rstrip('*')}/{principal}"
+        sentence = f"{upper(principal)} made {times(len(events))} of {operation}, which {whys}{extra}."
+        place = f"{subject.value}/{operation}/{principal}"
         yield of_calls(name, level, place, sentence, events, period, environment, procedure=drift(environment))
     if not told:
         yield _none(name, subject.value, f"Nobody {NONE[subject]}.", period)
+
+
+def _row_of(pair: Pair) -> tuple[str, str]:
+    return pair[0].operation, pair[0].principal
 
 
 NONE = {
@@ -221,9 +226,6 @@ def _by(events: Iterable[TrailEvent], key: Callable[[TrailEvent], str]) -> dict[
     for event in events:
         groups.setdefault(key(event), []).append(event)
     return groups
-
-
-Pair = tuple[TrailEvent, Concern]
 
 
 def _pairs_by(pairs: Iterable[Pair], key: Callable[[Pair], Group]) -> dict[Group, list[Pair]]:
