@@ -39,7 +39,6 @@ LATE: Mapping[tuple[str, str], str] = {
 CHECKS = "all the checks, half as much again as the help of a command by itself; the doctor's bring the database too"
 WITH_DATABASE = (
     "omc.access.records",
-    "omc.checks.spec_document",
     "omc.engine.approvals",
     "omc.engine.following",
     "omc.engine.heartbeats",
@@ -61,6 +60,7 @@ WITH_DATABASE = (
     "omc.responder.records",
     "omc.responder.reminders",
     "omc.responder.service",
+    "omc.review.lists",
     "omc.store.audit",
     "omc.store.database",
     "omc.store.ids",
@@ -85,6 +85,7 @@ LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.cli.check", "omc.output.markdown"): "one renderer of three is used, and the morning check uses none of them",
     ("omc.cli.check", "omc.checks.finding"): HELP,
     ("omc.cli.check", "omc.checks.spec"): HELP,
+    ("omc.cli.check", "omc.checks.spec_document"): CHECKS,
     ("omc.cli.check", "omc.aws.command_lines"): "loads all of botocore, for --explain alone",
     ("omc.cli.check", "omc.aws.gateway"): HELP,
     ("omc.cli.check", "omc.config"): HELP,

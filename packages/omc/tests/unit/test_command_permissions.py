@@ -16,6 +16,7 @@ from support.called import called, everything
 
 ROOTS = {
     "check morning": [("omc.reports.morning", "morning")],
+    "check weekly": [("omc.review.command", "weekly")],
     "infra plan": [
         ("omc.procedures.infrastructure", "apply"),
         ("omc.procedures.infrastructure", "destroy"),
@@ -73,9 +74,13 @@ def test_no_operation_of_omc_is_in_no_command() -> None:
     assert everything() - FREE == in_table
 
 
+STATE = ("check morning", "check weekly")
+"""They read Terraform's state."""
+
+
 def test_only_changes_pages_and_the_lock_of_the_state_need_more_than_reads() -> None:
     for command in set(COMMANDS) - CHANGES - {"infra plan", "notify test"}:
-        rest = set(operations_of(command)) - ({("s3", "GetObject")} if command == "check morning" else set())
+        rest = set(operations_of(command)) - ({("s3", "GetObject")} if command in STATE else set())
         rest -= OPERATIONS | {("sns", "Publish"), ("cloudwatch", "PutMetricData")} if command == "serve" else set()
         assert all(is_read(*operation) for operation in rest), command  # of objects the state alone, by the gateway
 

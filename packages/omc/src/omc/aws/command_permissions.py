@@ -35,6 +35,19 @@ COMMANDS: Mapping[str, str] = {
         secretsmanager DescribeSecret ListSecrets
         sns GetTopicAttributes ListSubscriptions ListTopics
         sqs GetQueueAttributes ListQueues""",
+    "check weekly": """
+        acm DescribeCertificate
+        cloudtrail LookupEvents
+        ec2 DescribeFlowLogs DescribeNetworkInterfaces DescribeSecurityGroupRules DescribeSecurityGroups
+        ecr DescribeImageScanFindings
+        ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
+        elbv2 DescribeListeners DescribeLoadBalancers
+        iam GetAccessKeyLastUsed GetAccountSummary GetLoginProfile GetRole ListAccessKeys ListMFADevices ListRoles
+        iam ListUsers
+        logs GetQueryResults StartQuery
+        rds DescribeDBInstances DescribeDBSnapshotAttributes DescribeDBSnapshots
+        s3 GetBucketPolicyStatus GetObject ListBuckets
+        secretsmanager ListSecrets""",
     "deploy": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource

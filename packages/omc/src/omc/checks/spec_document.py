@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from omc.checks.doctor import DOCTOR
 from omc.checks.finding import Level
-from omc.checks.morning import MORNING
 from omc.checks.run import CheckList
 from omc.checks.spec import CHECKS, Check, CheckSpec, spec_of
 from omc.config import Environment
@@ -27,8 +25,8 @@ from omc.output.document import (
     Table,
 )
 
-LISTS: Mapping[str, CheckList] = {"omc check morning": MORNING, "omc doctor": DOCTOR}
-"""By the command that runs them."""
+Lists = Mapping[str, CheckList]
+"""By the command that runs them: ``omc.review.lists``."""
 SEVERITIES: Mapping[Level, Severity] = {
     Level.OK: Severity.OK,
     Level.WARN: Severity.WARNING,
@@ -37,15 +35,15 @@ SEVERITIES: Mapping[Level, Severity] = {
 }
 
 
-def checks_document(folder: str = "") -> Document:
+def checks_document(lists: Lists, folder: str = "") -> Document:
     """Every check, by the command that runs it. ``folder`` is that of the page it is written to, for its links."""
     sections = tuple(
-        Section(f"{checks.title} ({command})", (_table(checks, folder),)) for command, checks in LISTS.items()
+        Section(f"{checks.title} ({command})", (_table(checks, folder),)) for command, checks in lists.items()
     )
-    return Document("Checks", sections, data=[_data(spec_of(one)) for one in CHECKS.values()])
+    return Document("Checks", sections, data=[_data(spec_of(one), lists) for one in CHECKS.values()])
 
 
-def check_document(id: str) -> Document:  # noqa: A002 - the spec's own word
+def check_document(id: str, lists: Lists) -> Document:  # noqa: A002 - the spec's own word
     """One check. ``KeyError`` where there is none of this id."""
     spec = spec_of(CHECKS[id])
     fields = (
@@ -53,9 +51,9 @@ def check_document(id: str) -> Document:  # noqa: A002 - the spec's own word
         Field("at worst", _status(spec)),
         Field("what answers it", Link(spec.runbook.title, spec.runbook.document)),
         Field("reads", _reads(CHECKS[id])),
-        Field("run by", list(_run_by(id))),
+        Field("run by", list(_run_by(id, lists))),
     )
-    return Document(spec.title, (Paragraph(spec.question), Fields(fields)), data=_data(spec))
+    return Document(spec.title, (Paragraph(spec.question), Fields(fields)), data=_data(spec, lists))
 
 
 def _table(checks: CheckList, folder: str) -> Table:
@@ -81,7 +79,7 @@ def _status(spec: CheckSpec) -> Status:
     return Status(spec.severity.value, SEVERITIES[spec.severity])
 
 
-def _data(spec: CheckSpec) -> dict[str, Any]:
+def _data(spec: CheckSpec, lists: Lists) -> dict[str, Any]:
     return {
         "id": spec.id,
         "title": spec.title,
@@ -89,7 +87,7 @@ def _data(spec: CheckSpec) -> dict[str, Any]:
         "severity": spec.severity.value,
         "runbook": {"title": spec.runbook.title, "document": spec.runbook.document},
         "reads": _reads(CHECKS[spec.id]),
-        "run_by": list(_run_by(spec.id)),
+        "run_by": list(_run_by(spec.id, lists)),
     }
 
 
@@ -98,5 +96,5 @@ def _reads(check: Check) -> list[str]:
     return [kind.__name__ for kind in dependencies(check).values() if kind not in (Environment, Scope)]
 
 
-def _run_by(id: str) -> tuple[str, ...]:  # noqa: A002
-    return tuple(command for command, checks in LISTS.items() if CHECKS[id] in checks.checks)
+def _run_by(id: str, lists: Lists) -> tuple[str, ...]:  # noqa: A002
+    return tuple(command for command, checks in lists.items() if CHECKS[id] in checks.checks)

@@ -152,7 +152,7 @@ def _databases(aws: Gateway, environment: Environment) -> tuple[list[Shared], st
 
 
 def _snapshots(aws: Gateway, environment: Environment) -> tuple[list[Shared], str]:
-    rds: Any = aws.client("rds")
+    rds = aws.client("rds")
     pages = rds.get_paginator("describe_db_snapshots").paginate(SnapshotType="manual")
     every = [one for page in pages for one in page["DBSnapshots"]]
     ours = [one for one in every if str(one.get("DBInstanceIdentifier", "")).startswith(environment.prefix)]
@@ -172,17 +172,17 @@ def _snapshots(aws: Gateway, environment: Environment) -> tuple[list[Shared], st
 
 
 def _buckets(aws: Gateway, environment: Environment) -> tuple[list[Shared], str]:
-    s3: Any = aws.client("s3")
+    s3 = aws.client("s3")
     names = [str(one.get("Name", "")) for one in s3.list_buckets()["Buckets"]]
     ours = [name for name in names if name.startswith(environment.prefix)][:MOST_BUCKETS]
-    public = [name for name in ours if _is_public(s3, name)]
+    public = [name for name in ours if _is_public(aws, name)]
     return [Shared("bucket", name, ("all",)) for name in public], f"{len(ours)} buckets"
 
 
-def _is_public(s3: Any, name: str) -> bool:
+def _is_public(aws: Gateway, name: str) -> bool:
     """By its policy, as S3 itself judges it; a bucket without a policy isn't."""
     try:
-        return bool(s3.get_bucket_policy_status(Bucket=name)["PolicyStatus"].get("IsPublic"))
+        return bool(aws.client("s3").get_bucket_policy_status(Bucket=name)["PolicyStatus"].get("IsPublic"))
     except NotFound:
         return False
     except AwsRefused as error:

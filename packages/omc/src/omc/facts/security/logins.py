@@ -55,10 +55,10 @@ class Logins:
 @reads_in(3)
 def read_logins(aws: Gateway) -> Logins:
     """The users side by side."""
-    iam: Any = aws.client("iam")
-    summary = iam.get_account_summary()["SummaryMap"]
+    iam = aws.client("iam")
+    summary: Any = iam.get_account_summary()["SummaryMap"]
     listed = [one for page in iam.get_paginator("list_users").paginate() for one in page["Users"]]
-    users = parallel_map(lambda one: _user(iam, one), listed[:MOST_USERS])
+    users = parallel_map(lambda one: _user(aws, one), listed[:MOST_USERS])
     return Logins(
         tuple(users),
         max(0, len(listed) - MOST_USERS),
@@ -67,8 +67,8 @@ def read_logins(aws: Gateway) -> Logins:
     )
 
 
-def _user(iam: Any, one: Any) -> User:
-    name = one["UserName"]
+def _user(aws: Gateway, one: Any) -> User:
+    iam, name = aws.client("iam"), one["UserName"]
     try:
         iam.get_login_profile(UserName=name)
         has_password = True
@@ -78,15 +78,15 @@ def _user(iam: Any, one: Any) -> User:
             for key in page["AccessKeyMetadata"]]  # fmt: skip
     return User(
         name,
-        tuple(_key(iam, key) for key in keys),
+        tuple(_key(aws, key) for key in keys),
         has_password,
         bool(has_password and iam.list_mfa_devices(UserName=name)["MFADevices"]),
         in_utc(one.get("PasswordLastUsed")),
     )
 
 
-def _key(iam: Any, key: Any) -> AccessKey:
-    used = iam.get_access_key_last_used(AccessKeyId=key["AccessKeyId"]).get("AccessKeyLastUsed", {})
+def _key(aws: Gateway, key: Any) -> AccessKey:
+    used: Any = aws.client("iam").get_access_key_last_used(AccessKeyId=key["AccessKeyId"]).get("AccessKeyLastUsed", {})
     at = in_utc(used.get("LastUsedDate"))
     words = f"{used.get('ServiceName')} in {used.get('Region')}" if at else ""
     return AccessKey(key["AccessKeyId"], in_utc(key.get("CreateDate")), key.get("Status") == "Active", at, words)

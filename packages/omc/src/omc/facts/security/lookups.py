@@ -36,7 +36,7 @@ class Lookups:
     """Questions to one region, none before its time."""
 
     def __init__(self, aws: Gateway) -> None:
-        self._client = aws.client("cloudtrail")
+        self._aws = aws
         self._next = 0.0
         self._lock = threading.Lock()
 
@@ -50,7 +50,7 @@ class Lookups:
         for _ in range(pages):
             if not self._may_ask(until):
                 return Looked(tuple(found), is_whole=False)
-            response = self._client.lookup_events(
+            response = self._aws.client("cloudtrail").lookup_events(
                 LookupAttributes=[{"AttributeKey": key, "AttributeValue": value}], StartTime=begin, EndTime=end, **more
             )
             found += [event for one in response["Events"] if (event := _event(one))]
