@@ -86,5 +86,9 @@ def _addresses(one: Any) -> list[str]:
 
 
 def _owner(one: Any) -> str:
-    """``ELB app/ohmycoins-staging/…``, ``RDSNetworkInterface``, or the kind and id."""
-    return str(one.get("Description") or f"{one.get('InterfaceType', 'interface')} {one.get('NetworkInterfaceId', '')}")
+    """``ELB app/ohmycoins-staging/…``, ``RDSNetworkInterface``; a task, whose interface is described by its ARN, by its
+    security group, which the next task has too."""
+    description = str(one.get("Description", ""))
+    if description.startswith("arn:"):
+        return f"a task in {next((group.get('GroupName', '') for group in one.get('Groups', ())), '?')}"
+    return description or f"{one.get('InterfaceType', 'interface')} {one.get('NetworkInterfaceId', '')}"

@@ -36,6 +36,10 @@ PORTS: Mapping[int, str] = {
     27017: "MongoDB",
 }
 """What usually listens there (IANA's registry; 8000 is this stack's backend)."""
+PRIVATE = tuple(
+    ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+"""Ranges of networks of one's own: RFC 1918, 6598 and 4193."""
 EPHEMERAL = 32768
 """From here on a port is mostly a client's own: a late packet of a connection that was over (Linux's default range)."""
 USERS = frozenset({80, 443})
@@ -107,9 +111,10 @@ def _owner(address: str, knocks: Knocks) -> str:
 
 def _is_private(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address).is_private
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
+    return any(parsed in network for network in PRIVATE if network.version == parsed.version)
 
 
 @check(
