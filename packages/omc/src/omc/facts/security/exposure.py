@@ -18,6 +18,10 @@ MOST_SNAPSHOTS = 20
 MOST_BUCKETS = 20
 
 
+Question = Callable[[Gateway, Environment], "tuple[list[Shared], str]"]
+"""What is shared, and what was looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenRule:
     """A rule that lets something into a security group."""
@@ -83,8 +87,12 @@ def read_exposure(aws: Gateway, environment: Environment, balancers: LoadBalance
     vpcs = tuple(sorted({str(balancers.every.get(one.name, {}).get("VpcId", "")) for one in balancers.load_balancers}))
     vpcs = tuple(vpc for vpc in vpcs if vpc)
     rules, interfaces = _network(aws, vpcs) if vpcs else ((), ())
-    asked: tuple[Callable[[Gateway, Environment], tuple[list[Shared], str]], ...] = (_databases, _snapshots, _buckets)
-    answers = parallel_map(lambda ask: _told(ask, aws, environment), asked)
+    questions: tuple[Callable[[Gateway, Environment], tuple[list[Shared], str]], ...] = (
+        _databases,
+        _snapshots,
+        _buckets,
+    )
+    answers = parallel_map(lambda ask: _answer(ask, aws, environment), questions)
     return Exposure(
         rules,
         interfaces,
@@ -95,9 +103,7 @@ def read_exposure(aws: Gateway, environment: Environment, balancers: LoadBalance
     )
 
 
-def _told(
-    ask: Callable[[Gateway, Environment], tuple[list[Shared], str]], aws: Gateway, environment: Environment
-) -> tuple[list[Shared], str, str]:
+def _answer(ask: Question, aws: Gateway, environment: Environment) -> tuple[list[Shared], str, str]:
     try:
         return *ask(aws, environment), ""
     except OmcError as error:

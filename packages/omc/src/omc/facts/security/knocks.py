@@ -16,10 +16,10 @@ from omc.facts.scope import Scope
 
 BUDGET = 30.0
 """Seconds: a week of a small VPC's flow log takes Logs Insights a few."""
-MOST = 1000
+MAX_KNOCKS = 1000
 QUERY = (
     'filter action = "REJECT" | stats count(*) as records by srcAddr, dstAddr, dstPort, protocol '
-    f"| sort records desc | limit {MOST}"
+    f"| sort records desc | limit {MAX_KNOCKS}"
 )
 
 
@@ -69,7 +69,7 @@ def read_knocks(aws: Gateway, environment: Environment, scope: Scope) -> Knocks:
     owners = {
         address: _owner(one) for page in pages for one in page["NetworkInterfaces"] for address in _addresses(one)
     }
-    return Knocks(tuple(_knock(row) for row in rows), group, owners, len(rows) < MOST)
+    return Knocks(tuple(_knock(row) for row in rows), group, owners, len(rows) < MAX_KNOCKS)
 
 
 def _knock(row: Mapping[str, str]) -> Knock:

@@ -126,12 +126,12 @@ def principal_of(record: Mapping[str, Any]) -> tuple[Kind, str]:
     identity = _mapping(record.get("userIdentity"))
     type_, invoked_by = str(identity.get("type", "")), str(identity.get("invokedBy") or "")
     address = str(record.get("sourceIPAddress") or "")  # AWS writes the service's name there
-    asked = [one for one in (invoked_by, address) if one not in TOOLS and one.endswith(SERVICE_SUFFIX)]
+    services = [one for one in (invoked_by, address) if one not in TOOLS and one.endswith(SERVICE_SUFFIX)]
     resource = str(identity.get("arn") or "").rpartition(":")[2]
     issuer = _mapping(_mapping(identity.get("sessionContext")).get("sessionIssuer"))
-    is_service = type_ == "AWSService" or bool(asked) or invoked_by == "AWS Internal"
+    is_service = type_ == "AWSService" or bool(services) or invoked_by == "AWS Internal"
     if is_service or (type_ == "Root" and record.get("eventType") == "AwsServiceEvent"):
-        service = (asked or [invoked_by or str(record.get("eventSource", ""))])[0]
+        service = (services or [invoked_by or str(record.get("eventSource", ""))])[0]
         return Kind.SERVICE, f"service {service.removesuffix(SERVICE_SUFFIX) or 'AWS'}"
     if type_ == "Root" or resource == "root":
         return Kind.ROOT, "root"

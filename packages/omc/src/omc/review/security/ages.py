@@ -15,7 +15,7 @@ from omc.facts.scope import Scope
 from omc.facts.security.image_scans import ImageScans, Scan
 from omc.facts.security.logins import AccessKey, Logins, User
 from omc.facts.security.secret_ages import SecretAges
-from omc.review.security.said import found, listed, times
+from omc.review.security.findings import found, listed, times
 from omc.times import format_duration, format_time
 
 CERTIFICATE_SOON, CERTIFICATE_LATE = timedelta(days=45), timedelta(days=14)
@@ -44,14 +44,14 @@ def certificate_age(entrance: Entrance, environment: Environment, scope: Scope) 
         left = one.expires - scope.now
         when = format_time(one.expires, environment.time_zone)
         name = listed(one.names) or one.arn
-        said = f"ended {format_duration(-left)} ago" if left < timedelta(0) else f"ends in {format_duration(left)}"
+        ending = f"ended {format_duration(-left)} ago" if left < timedelta(0) else f"ends in {format_duration(left)}"
         how = (
             "ACM should have renewed it by itself: look at its validation record in the DNS"
             if one.renews
             else "it doesn't renew by itself: import a new one"
         )
         level = Level.FAIL if left < CERTIFICATE_LATE else Level.WARN
-        sentence = f"The certificate of {name} {said} ({when}): {how}."
+        sentence = f"The certificate of {name} {ending} ({when}): {how}."
         yield found("certificate-age", level, f"certificates/{one.arn}", sentence, (one.arn,), entrance.reading)
     if not soon:
         ends = [one.expires for one in entrance.certificates if one.expires]

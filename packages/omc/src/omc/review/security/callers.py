@@ -12,7 +12,7 @@ from omc.config import Environment
 from omc.facts.security.callers_before import CallersBefore, callers_of
 from omc.facts.security.trail_event import TrailEvent
 from omc.facts.security.trail_period import TrailPeriod
-from omc.review.security.said import found, listed, of_calls, times, tool_of, unseen, upper
+from omc.review.security.findings import found, listed, of_calls, times, tool_of, unseen, upper
 
 ENOUGH = 5
 """Calls before, from which it is known where somebody calls from."""

@@ -89,8 +89,8 @@ def opens_to_world(event: TrailEvent) -> bool:
 
 def _grants_all(event: TrailEvent) -> bool:
     """An ACL, or Lambda's own way of naming a principal."""
-    said = {text for text in texts_of(event.parameters) if "/groups/global/" in text or text in ACLS}
-    return bool(said) or event.text("principal") == "*"
+    named = {text for text in texts_of(event.parameters) if "/groups/global/" in text or text in ACLS}
+    return bool(named) or event.text("principal") == "*"
 
 
 ACLS = frozenset({"public-read", "public-read-write", "authenticated-read"})
@@ -184,8 +184,8 @@ def is_for_another(event: TrailEvent) -> bool:
 def is_public_database(event: TrailEvent) -> bool:
     """A new database tells in its answer whether it got a public address: RDS decides where nobody says."""
     is_new = event.operation.startswith(("Create", "Restore"))
-    said = event.text("publiclyAccessible") or (text_of(event.answer, "publiclyAccessible") if is_new else "")
-    return said == "true"
+    named = event.text("publiclyAccessible") or (text_of(event.answer, "publiclyAccessible") if is_new else "")
+    return named == "true"
 
 
 def is_by_hand(event: TrailEvent) -> bool:

@@ -13,8 +13,8 @@ from omc.config import Environment
 from omc.facts.expected import Expected, Thing
 from omc.facts.security.exposure import Exposure, Interface, OpenRule
 from omc.facts.security.knocks import Knock, Knocks
+from omc.review.security.findings import drift, found, listed, times
 from omc.review.security.policies import is_world
-from omc.review.security.said import drift, found, listed, times
 
 PORTS: Mapping[int, str] = {
     22: "SSH",

@@ -9,7 +9,7 @@ from omc.checks.runbook import WEEKLY_SECURITY
 from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.security.exposure import Exposure, Shared
-from omc.review.security.said import drift, found, listed
+from omc.review.security.findings import drift, found, listed
 
 EVERYBODY = "all"
 MEANT = ("ELB ", "Interface for NAT Gateway")

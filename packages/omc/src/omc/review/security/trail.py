@@ -12,7 +12,7 @@ from omc.config import Environment
 from omc.facts.security.trail_event import Kind, TrailEvent
 from omc.facts.security.trail_period import TrailPeriod
 from omc.review.security.concerns import Concern, Subject, concerns_of, remark_of, urgent_of
-from omc.review.security.said import drift, found, listed, of_calls, times, unseen, upper
+from omc.review.security.findings import drift, found, listed, of_calls, times, unseen, upper
 from omc.review.security.signs import is_denied, is_failed_login, is_login_without_mfa, is_root_use
 
 FAILED_LOGINS = 5
@@ -147,9 +147,9 @@ def copies_shared(period: TrailPeriod, environment: Environment) -> Iterator[Fin
 )
 def security_changes(period: TrailPeriod, environment: Environment) -> Iterator[Finding]:
     apart = (Subject.RECORDING, Subject.SHARING)
-    told = [(event, row) for event in period.events for row in concerns_of(event) if row.subject not in apart]
-    ours = [(event, row) for event, row in told if _is_quiet(event, row, environment)]
-    rest = [pair for pair in told if pair not in ours]
+    pairs = [(event, row) for event in period.events for row in concerns_of(event) if row.subject not in apart]
+    ours = [(event, row) for event, row in pairs if _is_quiet(event, row, environment)]
+    rest = [pair for pair in pairs if pair not in ours]
     for (subject, principal), pairs in _pairs_by(rest, lambda pair: (pair[1].subject, pair[0].principal)).items():
         events = _once(event for event, _ in pairs)
         urgent = next((words for event, _ in pairs if (words := urgent_of(event))), "")
@@ -178,8 +178,8 @@ def _rows(
     name: str, subject: Subject, worst: Level, period: TrailPeriod, environment: Environment
 ) -> Iterator[Finding]:
     """One finding for each row and caller: these are few, and each matters."""
-    told = [(event, row) for event in period.events for row in concerns_of(event) if row.subject is subject]
-    for (operation, principal), pairs in _pairs_by(told, _row_of).items():
+    every = [(event, row) for event in period.events for row in concerns_of(event) if row.subject is subject]
+    for (operation, principal), pairs in _pairs_by(every, _row_of).items():
         events, whys = _once(event for event, _ in pairs), listed(row.why for _, row in pairs)
         urgent = next((words for event in events if (words := urgent_of(event))), "")
         own = _is_own(principal, environment)
@@ -188,7 +188,7 @@ def _rows(
         sentence = f"{upper(principal)} made {times(len(events))} of {operation}, which {whys}{extra}."
         place = f"{subject.value}/{operation}/{principal}"
         yield of_calls(name, level, place, sentence, events, period, environment, procedure=drift(environment))
-    if not told:
+    if not every:
         yield _none(name, subject.value, f"Nobody {NONE[subject]}.", period)
 
 

@@ -64,14 +64,14 @@ def of_calls(
         level,
         place,
         sentence,
-        told(events, environment),
+        call_lines(events, environment),
         period.reading,
         procedure=procedure,
         since=min((event.at for event in events), default=None),
     )
 
 
-def told(events: Sequence[TrailEvent], environment: Environment) -> Iterator[str]:
+def call_lines(events: Sequence[TrailEvent], environment: Environment) -> Iterator[str]:
     """Newest first: when, who, what, from where with what."""
     for event in events[:SHOWN]:
         where = f" from {event.address}" if event.address else ""
