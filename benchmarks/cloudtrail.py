@@ -170,8 +170,9 @@ LEFT_OUT: Mapping[str, str] = {
         AWS.CloudTrail.PasswordSpraying AWS.Console.Login AWS.Console.Sign-In Retrieve.SSO.access.token
         Sign-in.with.AWS.CLI.prompt Role.Assumed.by.AWS.Service Role.Assumed.by.User""",
     "it depends on names of one customer": """
-        AWS.ECR.CRUD AWS.ECR.EVENTS AWS.Console.LoginWithoutSAML AWS.EC2.ManualSecurityGroupChange AWS.CloudTrail.IAMAssumeRoleBlacklistIgnored
-        AWS.CloudTrail.IAMEntityCreatedWithoutCloudFormation AWS.UnusedRegion""",
+        AWS.ECR.CRUD AWS.ECR.EVENTS AWS.Console.LoginWithoutSAML AWS.EC2.ManualSecurityGroupChange
+        AWS.CloudTrail.IAMAssumeRoleBlacklistIgnored AWS.CloudTrail.IAMEntityCreatedWithoutCloudFormation
+        AWS.UnusedRegion""",
 }
 """A reason to the rules that it leaves out."""
 

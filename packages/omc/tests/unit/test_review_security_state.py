@@ -82,7 +82,7 @@ def test_the_internets_knocks_are_counted_by_what_they_look_for() -> None:
 def test_without_a_flow_log_it_is_unknown_with_what_makes_one() -> None:
     (finding,) = refused_connections(Knocks(), STAGING)
     assert (finding.level, finding.unread) == (UNKNOWN, True)
-    assert "flow_logs" in finding.sentence
+    assert "omc infra plan --env staging" in finding.sentence
 
 
 # -- rules -----------------------------------------------------------------------------------------------------------

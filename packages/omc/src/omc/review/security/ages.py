@@ -155,7 +155,7 @@ def _of_key(key: AccessKey, created: datetime, scope: Scope) -> tuple[Level, str
 def image_holes(scans: ImageScans, environment: Environment) -> Iterator[Finding]:
     bad = 0
     for one in scans.scans:
-        judged = _of_scan(one)
+        judged = _of_scan(one, environment)
         if judged is None:
             continue
         bad += 1
@@ -169,16 +169,20 @@ def image_holes(scans: ImageScans, environment: Environment) -> Iterator[Finding
     if not bad:
         clean = listed(one.image for one in scans.scans)
         sentence = f"Nothing serious in {clean}." if scans.scans else "No service runs an image of ECR's."
+        if environment.is_local:
+            sentence = "A local cloud scans no images."
         yield found("image-holes", Level.OK, "images", sentence, [one.image for one in scans.scans] or ["none"],
                     scans.reading)  # fmt: skip
 
 
-def _of_scan(one: Scan) -> tuple[Level, str] | None:
+def _of_scan(one: Scan, environment: Environment) -> tuple[Level, str] | None:
     where = f"The image of {listed(one.services)}"
     critical, high = one.counts.get("CRITICAL", 0), one.counts.get("HIGH", 0)
     if one.status == "unread":
         return Level.UNKNOWN, f"{where}: its scan could not be read: {one.problem}"
     if one.status == "missing":
+        if environment.is_local:  # a local cloud scans nothing
+            return None
         return (
             Level.WARN,
             f"{where} was never scanned: switch on scan_on_push for its repository.",

@@ -12,6 +12,8 @@ from omc.review.security.policies import document, foreign_accounts, is_everythi
 Condition = Callable[[TrailEvent], bool]
 WEEK = 7
 """Days: logs that are gone before the next review were never reviewed."""
+SCHEDULED = ("automated", "awsbackup")
+"""What RDS calls the type of these."""
 GRANTS = ("launchPermission", "createVolumePermission")
 """Attributes of an image and of a snapshot that say who may use it."""
 AWS_SNAPSHOTS = ("rds:", "awsbackup:")
@@ -191,7 +193,7 @@ def is_public_database(event: TrailEvent) -> bool:
 def is_by_hand(event: TrailEvent) -> bool:
     """Of a snapshot: none that AWS makes by a schedule."""
     name = event.text("dBSnapshotIdentifier", "dBClusterSnapshotIdentifier")
-    return not name.startswith(AWS_SNAPSHOTS) and text_of(event.answer, "snapshotType") in ("", "manual")
+    return not name.startswith(AWS_SNAPSHOTS) and text_of(event.answer, "snapshotType") not in SCHEDULED
 
 
 def is_not_the_portal(event: TrailEvent) -> bool:

@@ -59,7 +59,7 @@ def refused_connections(knocks: Knocks, environment: Environment) -> Iterator[Fi
         yield Finding(
             "refused-connections", Level.UNKNOWN, "flow log",
             "No flow log of the environment is in CloudWatch Logs, so that refused connections aren't known. "
-            "Terraform's module network makes one: set flow_logs there.",
+            f"Terraform makes one in both environments: omc infra plan --env {environment.name} shows what it lacks.",
             (), WEEKLY_SECURITY, True, place="knocks/flow-log",
         )  # fmt: skip
         return
