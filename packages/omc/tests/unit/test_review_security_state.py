@@ -20,7 +20,7 @@ from omc.facts.security.image_scans import ImageScans, Scan
 from omc.facts.security.knocks import Knock, Knocks
 from omc.facts.security.logins import AccessKey, Logins, User
 from omc.facts.security.secret_ages import SecretAge, SecretAges
-from omc.review.security.ages import certificate_age, image_holes, secret_age, user_keys
+from omc.review.security.ages import certificate_age, iam_users, image_holes, secret_age
 from omc.review.security.charts import knocks_by_port
 from omc.review.security.network import RULE, open_rules, refused_connections, rules_in_code
 from omc.review.security.public import public_exposure
@@ -61,7 +61,7 @@ def knocks(*some: tuple[str, str, int]) -> Knocks:
     ],
 )
 def test_what_was_refused_within_the_network_is_told(knock: tuple[str, str, int], place: str) -> None:
-    assert told(refused_connections(knocks(knock), STAGING)) == [(WARN, place)]
+    assert told(refused_connections(knocks(knock), STAGING)) == [(WARN, place.replace(" ", "-"))]
 
 
 @pytest.mark.parametrize("knock", [("198.51.100.7", "10.0.1.5", 22), ("10.0.3.9", "10.0.2.7", 45123)])
@@ -221,9 +221,9 @@ def key(age: float, used: float | None = 1, *, active: bool = True) -> AccessKey
 @pytest.mark.parametrize(
     ("logins", "expected"),
     [
-        (Logins((User("ci", (key(10),)),)), [(WARN, "users/ci/AKIA1")]),
-        (Logins((User("ci", (key(91),)),)), [(FAIL, "users/ci/AKIA1")]),
-        (Logins((User("ci", (key(400, None),)),)), [(WARN, "users/ci/AKIA1")]),
+        (Logins((User("ci", (key(10),)),)), [(WARN, "users/ci/key-of-2026-11-20")]),
+        (Logins((User("ci", (key(91),)),)), [(FAIL, "users/ci/key-of-2026-08-31")]),
+        (Logins((User("ci", (key(400, None),)),)), [(WARN, "users/ci/key-of-2025-10-26")]),
         (Logins((User("ann", has_password=True),)), [(FAIL, "users/ann/mfa")]),
         (Logins(root_has_keys=True, root_has_mfa=False), [(FAIL, "users/root/keys"), (FAIL, "users/root/mfa")]),
         (Logins(more_users=3), [(UNKNOWN, "users/more")]),
@@ -232,7 +232,7 @@ def key(age: float, used: float | None = 1, *, active: bool = True) -> AccessKey
     ],
 )
 def test_keys_that_last_and_passwords_alone_are_told(logins: Logins, expected: list[tuple[Level, str]]) -> None:
-    assert told(user_keys(logins, STAGING, SCOPE)) == expected
+    assert told(iam_users(logins, STAGING, SCOPE)) == expected
 
 
 @pytest.mark.parametrize(

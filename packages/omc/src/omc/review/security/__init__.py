@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from omc.checks.spec import Check
 from omc.review.model import ChartOf
-from omc.review.security.ages import certificate_age, image_holes, secret_age, user_keys
+from omc.review.security.ages import certificate_age, iam_users, image_holes, secret_age
 from omc.review.security.callers import new_callers, unusual_sources
 from omc.review.security.charts import calls_by_day, knocks_by_port
 from omc.review.security.network import open_rules, refused_connections, rules_in_code
@@ -33,7 +33,7 @@ CHECKS: tuple[Check, ...] = (
     public_exposure,
     certificate_age,
     secret_age,
-    user_keys,
+    iam_users,
     image_holes,
 )
 """In the order in which they are shown."""

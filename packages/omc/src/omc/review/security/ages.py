@@ -92,37 +92,37 @@ def secret_age(ages: SecretAges, environment: Environment, scope: Scope) -> Iter
 
 
 @check(
-    "user-keys",
+    "iam-users",
     title="Users of IAM, their keys, and root's",
     question="Does nobody hold keys that last, and has everybody with a password a second factor?",
     severity=Level.FAIL,
     runbook=WEEKLY_SECURITY,
 )
-def user_keys(logins: Logins, environment: Environment, scope: Scope) -> Iterator[Finding]:
+def iam_users(logins: Logins, environment: Environment, scope: Scope) -> Iterator[Finding]:
     findings = [*_root(logins), *(one for user in logins.users for one in _user(user, logins, environment, scope))]
     yield from findings
     if logins.more_users:
-        yield Finding("user-keys", Level.UNKNOWN, "users", f"{logins.more_users} more users were not asked about.", (),
+        yield Finding("iam-users", Level.UNKNOWN, "users", f"{logins.more_users} more users were not asked about.", (),
                       WEEKLY_SECURITY, True, place="users/more")  # fmt: skip
     elif not findings:
         sentence = f"{times(len(logins.users), 'user')} of IAM, none with a key or with a password alone."
         evidence = [user.name for user in logins.users] or ["none"]
-        yield found("user-keys", Level.OK, "users", sentence, evidence, logins.reading)
+        yield found("iam-users", Level.OK, "users", sentence, evidence, logins.reading)
 
 
 def _root(logins: Logins) -> Iterator[Finding]:
     if logins.root_has_keys:
         sentence = "Root has access keys: whoever has them may do everything, and nothing can forbid it. Delete them."
-        yield found("user-keys", Level.FAIL, "users/root/keys", sentence, ("IAM's account summary",), logins.reading)
+        yield found("iam-users", Level.FAIL, "users/root/keys", sentence, ("IAM's account summary",), logins.reading)
     if not logins.root_has_mfa:
         sentence = "Root has no second factor."
-        yield found("user-keys", Level.FAIL, "users/root/mfa", sentence, ("IAM's account summary",), logins.reading)
+        yield found("iam-users", Level.FAIL, "users/root/mfa", sentence, ("IAM's account summary",), logins.reading)
 
 
 def _user(user: User, logins: Logins, environment: Environment, scope: Scope) -> Iterator[Finding]:
     if user.has_password and not user.has_mfa:
         sentence = f"The user {user.name} may log in to the console with a password alone."
-        yield found("user-keys", Level.FAIL, f"users/{user.name}/mfa", sentence, ("no second factor",), logins.reading)
+        yield found("iam-users", Level.FAIL, f"users/{user.name}/mfa", sentence, ("no second factor",), logins.reading)
     for key in user.keys:
         if not key.is_active or key.created is None:
             continue
@@ -131,8 +131,9 @@ def _user(user: User, logins: Logins, environment: Environment, scope: Scope) ->
         evidence = (
             f"made {format_time(key.created, environment.time_zone)}, last used {used} {key.used_for}".rstrip(),
         )
-        sentence = f"The user {user.name} has a key that lasts ({key.id}), {why}"
-        yield found("user-keys", level, f"users/{user.name}/{key.id}", sentence, evidence, logins.reading,
+        sentence = f"The user {user.name} has a long-lived key (…{key.id[-4:]}), {why}"
+        place = f"users/{user.name}/key-of-{key.created:%Y-%m-%d}"
+        yield found("iam-users", level, place, sentence, evidence, logins.reading,
                     since=key.created)  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def new_callers(period: TrailPeriod, before: CallersBefore, environment: Environ
         )
         yield of_calls("new-callers", Level.WARN, f"callers/{name}", sentence, events, period, environment)
     yield from _unread("new-callers", before)
-    yield from unseen("new-callers", period, environment, "writes", "IAM")
+    yield from unseen("new-callers", period, environment, "writes")
     if not new:
         sentence = f"All {len(names)} callers were there before." if names else "Nobody called."
         yield found("new-callers", Level.OK, "callers", sentence, (listed(names, 8) or "none",), before.reading)

@@ -34,7 +34,9 @@ def found(
     procedure: Procedure | None = None,
     since: datetime | None = None,
 ) -> Finding:
-    """What isn't ok has a procedure: the review's own section where none is nearer."""
+    """What isn't ok has a procedure: the review's own section where none is nearer. A place is part of the key that
+    people type, so it has no blanks."""
+    place = place.replace(" ", "-")
     return Finding(
         check,
         level,

@@ -13,7 +13,7 @@ from omc.config import Environment
 from omc.facts.expected import Expected, Thing
 from omc.facts.security.exposure import Exposure, Interface, OpenRule
 from omc.facts.security.knocks import Knock, Knocks
-from omc.review.security.findings import drift, found, listed, times
+from omc.review.security.findings import drift, found, listed, times, upper
 from omc.review.security.policies import is_world
 
 PORTS: Mapping[int, str] = {
@@ -73,8 +73,8 @@ def refused_connections(knocks: Knocks, environment: Environment) -> Iterator[Fi
     for (source, destination, port), records in ways.items():
         what = f"{port} ({PORTS[port]})" if port in PORTS else str(port)
         sentence = (
-            f"{source} tried to reach {destination} on port {what} and was refused, {times(records, 'record')}: a rule "
-            "is missing, or something looks around."
+            f"{upper(source)} tried to reach {destination} on port {what} and was refused, {times(records, 'record')}: "
+            "a rule is missing, or something looks around."
         )
         place = f"knocks/{source}-{destination}-{port}"
         yield found("refused-connections", Level.WARN, place, sentence, _few(inside, port), knocks.reading,

@@ -19,8 +19,6 @@ FAILED_LOGINS = 5
 """So many failed logins of one user are more than a mistyped password."""
 DENIED_READS = 5
 """So many refused reads of one caller are worth a look; the console makes a few by itself. One refused write is."""
-WRITES = ("writes", "IAM")
-"""Parts of the trail that changes are in."""
 ALWAYS = frozenset({Subject.RECORDING, Subject.SHARING, Subject.KEYS})
 """Told whoever does it, also the stack's own pipeline."""
 Group = TypeVar("Group", bound=Hashable)
@@ -101,13 +99,14 @@ def denied_calls(period: TrailPeriod, environment: Environment) -> Iterator[Find
             few += len(events)
             continue
         tried = listed(f"{event.service} {event.operation}" for event in writes or events)
-        what = f"{times(len(writes), 'change')} and {times(len(events) - len(writes), 'read')}"
+        counts = ((len(writes), "change"), (len(events) - len(writes), "read"))
+        what = " and ".join(times(count, word) for count, word in counts if count)
         own = " It is a role of the stack: a right may be missing." if _is_own(principal, environment) else ""
         sentence = f"{upper(principal)} was refused {what}: {tried}.{own}"
         yield of_calls(
             "denied-calls", Level.WARN, f"denied/{principal}", sentence, _once([*writes, *events]), period, environment
         )
-    yield from unseen("denied-calls", period, environment, *WRITES)
+    yield from unseen("denied-calls", period, environment, "writes")
     if len(denied) == 0 or few:
         words = f"{times(few, 'read')} refused here and there" if few else "Nobody was refused anything"
         reach = "" if period.reads_from == period.begin else ", as far as its reads could be looked at"
@@ -123,7 +122,7 @@ def denied_calls(period: TrailPeriod, environment: Environment) -> Iterator[Find
 )
 def records_touched(period: TrailPeriod, environment: Environment) -> Iterator[Finding]:
     yield from _rows("records-touched", Subject.RECORDING, Level.FAIL, period, environment)
-    yield from unseen("records-touched", period, environment, *WRITES)
+    yield from unseen("records-touched", period, environment, "writes")
 
 
 @check(
@@ -135,7 +134,7 @@ def records_touched(period: TrailPeriod, environment: Environment) -> Iterator[F
 )
 def copies_shared(period: TrailPeriod, environment: Environment) -> Iterator[Finding]:
     yield from _rows("copies-shared", Subject.SHARING, Level.FAIL, period, environment)
-    yield from unseen("copies-shared", period, environment, *WRITES)
+    yield from unseen("copies-shared", period, environment, "writes")
 
 
 @check(
@@ -147,7 +146,8 @@ def copies_shared(period: TrailPeriod, environment: Environment) -> Iterator[Fin
 )
 def security_changes(period: TrailPeriod, environment: Environment) -> Iterator[Finding]:
     apart = (Subject.RECORDING, Subject.SHARING)
-    pairs = [(event, row) for event in period.events for row in concerns_of(event) if row.subject not in apart]
+    others = [event for event in period.events if event.kind is not Kind.ROOT]  # root's are told as that
+    pairs = [(event, row) for event in others for row in concerns_of(event) if row.subject not in apart]
     ours = [(event, row) for event, row in pairs if _is_quiet(event, row, environment)]
     rest = [pair for pair in pairs if pair not in ours]
     for (subject, principal), pairs in _pairs_by(rest, lambda pair: (pair[1].subject, pair[0].principal)).items():
@@ -167,7 +167,7 @@ def security_changes(period: TrailPeriod, environment: Environment) -> Iterator[
             environment,
             procedure=drift(environment),
         )
-    yield from unseen("security-changes", period, environment, *WRITES)
+    yield from unseen("security-changes", period, environment, "writes", "IAM")
     if not rest:
         by_pipeline = f" The stack's own roles made {times(len(_once(e for e, _ in ours)), 'change')}." if ours else ""
         sentence = f"Nobody changed rights, ways in, data, keys or code.{by_pipeline}"
