@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 4 --dist loadscope
 SWEEP_ARGS ?=
 
 .PHONY: help install demo test test-durations coverage check new-check new-operation format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback bench-respond bench-logs bench-conformance accuracy-logs kill-sweep kill-sweep-respond rehearse-outside
+	bench-rollback bench-respond bench-logs bench-conformance bench-cloudtrail accuracy-logs kill-sweep kill-sweep-respond rehearse-outside
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -77,6 +77,9 @@ bench-respond: install ## ten thousand notifications in any order, and whether t
 
 bench-logs: install ## top talkers of five million flow log lines, against gawk and bare DuckDB; BENCH_LOGS_ARGS=--large for fifty million
 	@$(BIN)/python benchmarks/logs.py $(BENCH_LOGS_ARGS)
+
+bench-cloudtrail: install ## the security review against events that others labelled, in OMC_PUBLIC_CLOUDTRAIL=FOLDER
+	@$(BIN)/python benchmarks/cloudtrail.py
 
 bench-conformance: install ## moto's own tests against the local cloud; SERVICES="ecs logs" for a part (not in bench: an hour)
 	@$(BIN)/python benchmarks/conformance/run.py

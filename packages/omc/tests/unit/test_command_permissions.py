@@ -85,9 +85,13 @@ def test_no_operation_of_omc_is_in_no_command() -> None:
     assert everything() - FREE == in_table
 
 
+STATE = ("check morning", "check weekly", "serve")
+"""They read Terraform's state."""
+
+
 def test_only_changes_pages_and_the_lock_of_the_state_need_more_than_reads() -> None:
     for command in set(COMMANDS) - CHANGES - {"infra plan", "notify test", "doctor --test-page"}:
-        rest = set(operations_of(command)) - ({("s3", "GetObject")} if command in ("check morning", "serve") else set())
+        rest = set(operations_of(command)) - ({("s3", "GetObject")} if command in STATE else set())
         rest -= OBJECTS | FOLLOWING | athena.OPERATIONS if command == "logs" else set()
         if command == "serve":
             rest -= OPERATIONS | CONFIRM | {("sns", "Publish"), ("cloudwatch", "PutMetricData")}

@@ -36,16 +36,23 @@ COMMANDS: Mapping[str, str] = {
         sns GetTopicAttributes ListSubscriptions ListTopics
         sqs GetQueueAttributes ListQueues""",
     "check weekly": """
+        acm DescribeCertificate
         cloudtrail LookupEvents
         cloudwatch GetMetricData
+        ec2 DescribeFlowLogs DescribeNetworkInterfaces DescribeSecurityGroupRules DescribeSecurityGroups
         ec2 DescribeSubnets
+        ecr DescribeImageScanFindings
         ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
         elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
-        elbv2 DescribeTargetGroups
-        iam GetRole ListRoles
+        elbv2 DescribeListeners DescribeLoadBalancers DescribeTargetGroups
+        iam GetAccessKeyLastUsed GetAccountSummary GetLoginProfile GetRole ListAccessKeys ListMFADevices ListRoles
+        iam ListUsers
         logs GetQueryResults StartQuery
         pi DescribeDimensionKeys GetResourceMetrics
-        rds DescribeDBInstances DescribeDBParameters DescribePendingMaintenanceActions
+        rds DescribeDBInstances DescribeDBParameters DescribeDBSnapshotAttributes DescribeDBSnapshots
+        rds DescribePendingMaintenanceActions
+        s3 GetBucketPolicyStatus GetObject ListBuckets
+        secretsmanager ListSecrets
         service-quotas GetServiceQuota""",
     "deploy": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies

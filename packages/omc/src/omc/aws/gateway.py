@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
@@ -154,6 +154,20 @@ class Gateway:
                     self._verify_account(self.environment.account)
                 self._clients[service] = self._make(service)
             return self._clients[service]
+
+    def in_region(self, region: str) -> Gateway:
+        """The same account in another region, with the same credentials and guard."""
+        self.credentials()
+        return Gateway(
+            replace(self.environment, region=region),
+            self.access,
+            self.writes,
+            self.allowed,
+            self._session,
+            self._credentials,
+            _lock=self._lock,
+            _account=self._account,
+        )
 
     @property
     def endpoint(self) -> str | None:

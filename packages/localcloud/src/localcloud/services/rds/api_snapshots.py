@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
 
+OWN = ("DBName", "SharedWith")
+"""What the record keeps beside what RDS shows of a snapshot."""
+
+
 def _shown(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name != "DBName"}
+    return {name: value for name, value in record.items() if name not in OWN}
 
 
 def _find(databases: Databases, name: str) -> dict[str, Any]:
@@ -89,8 +93,26 @@ def delete_snapshot(cloud: Cloud, call: Call) -> Answer:
 
 @operation("rds", "DescribeDBSnapshotAttributes")
 def describe_attributes(cloud: Cloud, call: Call) -> Answer:
-    name = _find(cloud.part(Databases), call.params["DBSnapshotIdentifier"])["DBSnapshotIdentifier"]
-    attributes = [{"AttributeName": "restore", "AttributeValues": []}]
+    return _attributes(_find(cloud.part(Databases), call.params["DBSnapshotIdentifier"]))
+
+
+@operation("rds", "ModifyDBSnapshotAttribute")
+def modify_attribute(cloud: Cloud, call: Call) -> Answer:
+    """Who may restore it is kept and shown; nobody else is there to do it."""
+    record, params = _find(cloud.part(Databases), call.params["DBSnapshotIdentifier"]), call.params
+    if params["AttributeName"] != "restore":
+        raise AwsError("InvalidParameterValue", f"Invalid attribute name: {params['AttributeName']}.")
+    if record["SnapshotType"] != "manual":
+        raise AwsError("InvalidDBSnapshotState", "Only manual snapshots can be shared.")
+    removed, added = params.get("ValuesToRemove", []), params.get("ValuesToAdd", [])
+    kept = [one for one in record.get("SharedWith", []) if one not in removed]
+    record["SharedWith"] = list(dict.fromkeys([*kept, *added]))
+    return _attributes(record)
+
+
+def _attributes(record: dict[str, Any]) -> Answer:
+    attributes = [{"AttributeName": "restore", "AttributeValues": list(record.get("SharedWith", []))}]
+    name = record["DBSnapshotIdentifier"]
     return {"DBSnapshotAttributesResult": {"DBSnapshotIdentifier": name, "DBSnapshotAttributes": attributes}}
 
 
