@@ -14,6 +14,7 @@ from omc.config.environment_tables import Day
 from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.people import NO_PEOPLE, People
+from omc.config.review_tables import REVIEW, ReviewTable
 from omc.config.server_tables import DEFAULT_SERVER, ServerSettings
 from omc.config.service_tables import Thresholds
 from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
@@ -183,6 +184,9 @@ class Environment:
     github: GitHubSettings = ANY_REPOSITORY
     probe: bool = True
     """Whether omc asks for pages as users do. Not where it runs outside of the network that may."""
+    review: ReviewTable = REVIEW
+    monthly_budget_usd: float | None = None
+    """None: what AWS Budgets says counts."""
 
     @property
     def is_local(self) -> bool:

@@ -16,6 +16,7 @@ from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
 from omc.config.fields import ClockTime, Identifier, Table, key
 from omc.config.notify_tables import NotifySettings
 from omc.config.oncall_tables import RotaTable
+from omc.config.review_tables import ReviewTable
 from omc.config.server_tables import ServerSettings
 from omc.config.service_tables import ServiceTable, Thresholds
 
@@ -362,6 +363,7 @@ class StackTable(Table, frozen=True, kw_only=True):
     on_call: Annotated[OnCall, key("See below.")]
     channels: Annotated[Channels, key("See below.")]
     alerts: Annotated[AlertsTable, key("See below.", default="as below")] = field(default_factory=AlertsTable)
+    review: Annotated[ReviewTable, key("See below.", default="as below")] = field(default_factory=ReviewTable)
     approvals: Annotated[dict[Identifier, ApprovalsTable], key("See below.", default="as below")] = field(
         default_factory=dict
     )
