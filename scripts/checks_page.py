@@ -10,6 +10,7 @@ from pathlib import Path
 
 from omc.checks.spec_document import checks_document
 from omc.output.markdown import render
+from omc.review.parts import ALL_LISTS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "checks.md"
 COMMAND = "python scripts/checks_page.py"
@@ -25,7 +26,7 @@ same, one by one and with the facts that are read: `omc check explain CHECK`.
 
 def page() -> str:
     """The whole page as it should be."""
-    title, _, rest = render(checks_document("docs/"), level=1).partition("\n\n")
+    title, _, rest = render(checks_document("docs/", ALL_LISTS), level=1).partition("\n\n")
     return f"{title}\n\n{BEFORE}\n{rest}\n"
 
 

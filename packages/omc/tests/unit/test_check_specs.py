@@ -15,8 +15,9 @@ import pytest
 
 from omc.checks.finding import Level
 from omc.checks.spec import CHECKS, Check, spec_of
-from omc.checks.spec_document import LISTS, check_document, checks_document
+from omc.checks.spec_document import check_document, checks_document
 from omc.output import markdown, terminal
+from omc.review.parts import ALL_LISTS
 from support.morning import omc
 from support.release_facts import ROOT
 
@@ -48,7 +49,7 @@ def test_what_answers_a_check_is_a_section_of_the_runbook(one: Check) -> None:
 
 @EVERY
 def test_its_severity_is_the_worst_level_that_its_code_gives(one: Check) -> None:
-    """By a walk over what it calls in ``omc.checks``: a level that it names is one that it can say."""
+    """By a walk over what it calls there: a level that it names is one that it can say."""
     levels = set(levels_named(one))
     worst = next((level for level in (Level.FAIL, Level.WARN) if level in levels), Level.UNKNOWN)
     assert spec_of(one).severity is worst
@@ -67,14 +68,14 @@ def levels_named(function: Any, seen: set[int] | None = None) -> Iterator[Level]
                 yield Level[node.attr]
             elif isinstance(node, ast.Name):
                 called = getattr(module, node.id, None)
-                if isinstance(called, FunctionType) and called.__module__.startswith("omc.checks."):
+                if isinstance(called, FunctionType) and called.__module__.startswith(("omc.checks.", "omc.review.")):
                     yield from levels_named(called, seen)
 
 
 def test_every_check_is_run_by_a_command_and_no_list_has_one_twice() -> None:
-    for checks in LISTS.values():
+    for checks in ALL_LISTS.values():
         assert len(set(checks.checks)) == len(checks.checks)
-    assert {one for checks in LISTS.values() for one in checks.checks} == set(CHECKS.values())
+    assert {one for checks in ALL_LISTS.values() for one in checks.checks} == set(CHECKS.values())
 
 
 def test_the_page_is_made_of_the_specs() -> None:
@@ -97,14 +98,17 @@ def test_a_page_that_is_old_is_refused(tmp_path: Any, monkeypatch: pytest.Monkey
 
 
 def test_the_list_names_every_check_with_its_question() -> None:
-    for text in (terminal.render(checks_document(), width=200), markdown.render(checks_document())):
+    for text in (
+        terminal.render(checks_document(lists=ALL_LISTS), width=200),
+        markdown.render(checks_document(lists=ALL_LISTS)),
+    ):
         assert all(spec_of(one).id in text and spec_of(one).question in text for one in CHECKS.values())
 
 
 @EVERY
 def test_a_check_is_explained_by_its_id(one: Check) -> None:
     spec = spec_of(one)
-    text = terminal.render(check_document(spec.id))
+    text = terminal.render(check_document(spec.id, ALL_LISTS))
     assert spec.question in text
     assert spec.runbook.document in text
 

@@ -16,6 +16,7 @@ from support.called import called, everything
 
 ROOTS = {
     "check morning": [("omc.reports.morning", "morning")],
+    "check weekly": [("omc.review.parts", "PARTS")],
     "infra plan": [
         ("omc.procedures.infrastructure", "apply"),
         ("omc.procedures.infrastructure", "destroy"),

@@ -35,6 +35,19 @@ COMMANDS: Mapping[str, str] = {
         secretsmanager DescribeSecret ListSecrets
         sns GetTopicAttributes ListSubscriptions ListTopics
         sqs GetQueueAttributes ListQueues""",
+    "check weekly": """
+        budgets DescribeBudgets
+        ce GetCostAndUsage GetCostForecast
+        cloudtrail LookupEvents
+        cloudwatch GetMetricData
+        ec2 DescribeAddresses DescribeFlowLogs DescribeNatGateways DescribeNetworkInterfaces DescribePrefixLists
+        ec2 DescribeSnapshots DescribeVolumes DescribeVpcEndpoints
+        ecr DescribeImages
+        ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeSnapshots DescribeUpdateActions
+        logs DescribeLogGroups GetQueryResults StartQuery
+        rds DescribeDBInstances DescribeDBMajorEngineVersions DescribeDBSnapshots DescribePendingMaintenanceActions
+        secretsmanager ListSecrets""",
     "deploy": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies
         cloudwatch DescribeAlarms GetMetricData ListTagsForResource
@@ -172,7 +185,7 @@ whether it is. Not needed by anybody: refused both, the caller counts as the rol
 CHANGES = frozenset(
     {"deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"}
 )
-GLOBAL = frozenset({"iam", "sts"})
+GLOBAL = frozenset({"budgets", "ce", "iam", "sts"})
 """Services whose calls a condition on ``aws:RequestedRegion`` sees in the partition's home."""
 
 _SERVICE = "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}"

@@ -37,15 +37,16 @@ SEVERITIES: Mapping[Level, Severity] = {
 }
 
 
-def checks_document(folder: str = "") -> Document:
-    """Every check, by the command that runs it. ``folder`` is that of the page it is written to, for its links."""
+def checks_document(folder: str = "", lists: Mapping[str, CheckList] = LISTS) -> Document:
+    """Every check, by the command that runs it. ``folder`` is that of the page it is written to, for its links;
+    ``lists`` has more than this room knows of."""
     sections = tuple(
-        Section(f"{checks.title} ({command})", (_table(checks, folder),)) for command, checks in LISTS.items()
+        Section(f"{checks.title} ({command})", (_table(checks, folder),)) for command, checks in lists.items()
     )
-    return Document("Checks", sections, data=[_data(spec_of(one)) for one in CHECKS.values()])
+    return Document("Checks", sections, data=[_data(spec_of(one), lists) for one in CHECKS.values()])
 
 
-def check_document(id: str) -> Document:  # noqa: A002 - the spec's own word
+def check_document(id: str, lists: Mapping[str, CheckList] = LISTS) -> Document:  # noqa: A002 - the spec's own word
     """One check. ``KeyError`` where there is none of this id."""
     spec = spec_of(CHECKS[id])
     fields = (
@@ -53,9 +54,9 @@ def check_document(id: str) -> Document:  # noqa: A002 - the spec's own word
         Field("at worst", _status(spec)),
         Field("what answers it", Link(spec.runbook.title, spec.runbook.document)),
         Field("reads", _reads(CHECKS[id])),
-        Field("run by", list(_run_by(id))),
+        Field("run by", list(_run_by(id, lists))),
     )
-    return Document(spec.title, (Paragraph(spec.question), Fields(fields)), data=_data(spec))
+    return Document(spec.title, (Paragraph(spec.question), Fields(fields)), data=_data(spec, lists))
 
 
 def _table(checks: CheckList, folder: str) -> Table:
@@ -81,7 +82,7 @@ def _status(spec: CheckSpec) -> Status:
     return Status(spec.severity.value, SEVERITIES[spec.severity])
 
 
-def _data(spec: CheckSpec) -> dict[str, Any]:
+def _data(spec: CheckSpec, lists: Mapping[str, CheckList]) -> dict[str, Any]:
     return {
         "id": spec.id,
         "title": spec.title,
@@ -89,7 +90,7 @@ def _data(spec: CheckSpec) -> dict[str, Any]:
         "severity": spec.severity.value,
         "runbook": {"title": spec.runbook.title, "document": spec.runbook.document},
         "reads": _reads(CHECKS[spec.id]),
-        "run_by": list(_run_by(spec.id)),
+        "run_by": list(_run_by(spec.id, lists)),
     }
 
 
@@ -98,5 +99,5 @@ def _reads(check: Check) -> list[str]:
     return [kind.__name__ for kind in dependencies(check).values() if kind not in (Environment, Scope)]
 
 
-def _run_by(id: str) -> tuple[str, ...]:  # noqa: A002
-    return tuple(command for command, checks in LISTS.items() if CHECKS[id] in checks.checks)
+def _run_by(id: str, lists: Mapping[str, CheckList]) -> tuple[str, ...]:  # noqa: A002
+    return tuple(command for command, checks in lists.items() if CHECKS[id] in checks.checks)

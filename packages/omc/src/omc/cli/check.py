@@ -64,8 +64,9 @@ def list_checks(output: str) -> None:
     omc check list --output markdown
     """
     from omc.checks.spec_document import checks_document
+    from omc.review.parts import ALL_LISTS
 
-    show(checks_document(), output)
+    show(checks_document(lists=ALL_LISTS), output)
 
 
 @check.command()
@@ -82,11 +83,12 @@ def explain(name: str, output: str) -> None:
     """
     from omc.checks.spec import CHECKS
     from omc.checks.spec_document import check_document
+    from omc.review.parts import ALL_LISTS
 
     if name not in CHECKS:
         hint = did_you_mean(name, list(CHECKS))
         raise WrongUse(f'There is no check "{name}".{hint} All of them: omc check list')
-    show(check_document(name), output)
+    show(check_document(name, ALL_LISTS), output)
 
 
 @check.command()

@@ -40,18 +40,33 @@ class CostsTable(Table, frozen=True, kw_only=True):
 
     rise_percent: Annotated[
         int,
-        key("More than the week before by so much, without a known reason, is a warning.", least=1, most=1000,
-            unit="percent", example=30),
+        key(
+            "More than the week before by so much, without a known reason, is a warning.",
+            least=1,
+            most=1000,
+            unit="percent",
+            example=30,
+        ),
     ] = 20
     least_usd: Annotated[
         float,
-        key("A rise of less than this in a week, or a day's anomaly of less, isn't told.", least=0, most=1_000_000,
-            unit="USD", example=10),
+        key(
+            "A rise of less than this in a week, or a day's anomaly of less, isn't told.",
+            least=0,
+            most=1_000_000,
+            unit="USD",
+            example=10,
+        ),
     ] = 2.0
     least_saving_usd: Annotated[
         float,
-        key("What would spare less than this in a month isn't a warning.", least=0, most=1_000_000,
-            unit="USD a month", example=20),
+        key(
+            "What would spare less than this in a month isn't a warning.",
+            least=0,
+            most=1_000_000,
+            unit="USD a month",
+            example=20,
+        ),
     ] = 5.0
     tag: (
         Annotated[
@@ -68,13 +83,23 @@ class CostsTable(Table, frozen=True, kw_only=True):
     ) = None
     unused_days: Annotated[
         int,
-        key("A snapshot, secret or image that is older and unused for so long is told.", least=1, most=3650,
-            unit="days", example=180),
+        key(
+            "A snapshot, secret or image that is older and unused for so long is told.",
+            least=1,
+            most=3650,
+            unit="days",
+            example=180,
+        ),
     ] = 90
     support_days: Annotated[
         int,
-        key("The end of an engine's standard support is told so long before.", least=0, most=1095, unit="days",
-            example=365),
+        key(
+            "The end of an engine's standard support is told so long before.",
+            least=0,
+            most=1095,
+            unit="days",
+            example=365,
+        ),
     ] = 180
     expected: Annotated[tuple[ExpectedCostTable, ...], key("See below.", default="none")] = ()
 

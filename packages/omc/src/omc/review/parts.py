@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from omc.checks.run import CheckList
 from omc.checks.runbook import WEEKLY_COSTS, WEEKLY_PERFORMANCE, WEEKLY_SECURITY
+from omc.checks.spec_document import LISTS
 from omc.review.costs import CHARTS as COST_CHARTS
 from omc.review.costs import CHECKS as COST_CHECKS
 from omc.review.model import Part
@@ -17,3 +20,9 @@ PARTS = (
     Part("security", CheckList("Security", SECURITY_CHECKS, WEEKLY_SECURITY), SECURITY_CHARTS),
     Part("performance", CheckList("Performance", PERFORMANCE_CHECKS, WEEKLY_PERFORMANCE), PERFORMANCE_CHARTS),
 )
+
+ALL_LISTS: Mapping[str, CheckList] = {
+    **LISTS,
+    **{f"omc check weekly {part.name}": part.checks for part in PARTS if part.checks.checks},
+}
+"""Every list of checks that there is, by the command that runs it."""

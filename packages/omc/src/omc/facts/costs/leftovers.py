@@ -112,7 +112,7 @@ def _cache_snapshots(aws: Gateway, environment: Environment) -> list[Snapshot]:
         for one in page["Snapshots"]:
             source = one.get("ReplicationGroupId") or one.get("CacheClusterId") or ""
             if source.startswith(environment.prefix):
-                nodes = one.get("NodeSnapshots") or ({},)
+                nodes: Any = one.get("NodeSnapshots") or ({},)
                 size = sum(_gib(node.get("CacheSize", "")) for node in nodes)
                 found.append(Snapshot("cache", one["SnapshotName"], in_utc(nodes[0].get("SnapshotCreateTime")), size))
     return found
@@ -127,7 +127,7 @@ def _gib(text: str) -> float:
         return 0.0
 
 
-def _volume_snapshots(aws: Gateway, environment: Environment) -> list[Snapshot]:
+def _volume_snapshots(aws: Gateway, _: Environment) -> list[Snapshot]:
     """All that the account made in the region: nothing of the stack has disks of its own."""
     pages = aws.client("ec2").get_paginator("describe_snapshots").paginate(OwnerIds=["self"])
     return [

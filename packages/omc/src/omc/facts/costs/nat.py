@@ -64,16 +64,20 @@ class NatTraffic:
 def read_nat_traffic(aws: Gateway, environment: Environment, scope: Scope) -> NatTraffic:
     """Four listings, and one query over the period. Logs Insights is paid by the gigabyte that it scans."""
     ec2 = aws.client("ec2")
-    states = [{"Name": "state", "Values": ["available"]}]
+    states: Any = [{"Name": "state", "Values": ["available"]}]
     every: list[Any] = []
-    for page in ec2.get_paginator("describe_nat_gateways").paginate(Filter=states):  # type: ignore[arg-type]
+    for page in ec2.get_paginator("describe_nat_gateways").paginate(Filters=states):
         every += page["NatGateways"]
     ours = [one for one in every if environment.prefix in _name(one)]
     if not ours:
         return NatTraffic(())
     vpcs = sorted({one["VpcId"] for one in ours})
     of_vpc: Any = [{"Name": "vpc-id", "Values": vpcs}]
-    endpoints = [one for page in ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=of_vpc) for one in page["VpcEndpoints"]]
+    endpoints = [
+        one
+        for page in ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=of_vpc)
+        for one in page["VpcEndpoints"]
+    ]
     services = tuple(sorted({_service(one["ServiceName"], environment.region) for one in endpoints}))
     addresses = [address for one in ours for address in one["NatGatewayAddresses"]]
     ids, zones = tuple(one["NatGatewayId"] for one in ours), len({one["SubnetId"] for one in ours})
@@ -127,9 +131,10 @@ def _service_at(address: str, known: Sequence[tuple[str, IPv4Network]]) -> str:
 
 
 def _query(interfaces: Sequence[str], addresses: Sequence[str]) -> str:
-    gateways, own = (" or ".join(f'{field} = "{each}"' for each in values) for field, values in (
-        ("interfaceId", interfaces), ("srcAddr", addresses)
-    ))
+    gateways, own = (
+        " or ".join(f'{field} = "{each}"' for each in values)
+        for field, values in (("interfaceId", interfaces), ("srcAddr", addresses))
+    )
     theirs = own.replace("srcAddr", "dstAddr")
     return (
         f'filter ({gateways}) and ({own} or {theirs}) and action = "ACCEPT" '

@@ -22,6 +22,8 @@ LATE = timedelta(hours=24)
 """How late a day's figures can be."""
 USUAL_DAYS = 28
 """Days before the reviewed ones that say what is usual."""
+HISTORY_DAYS = 35
+"""Days before the reviewed ones that are read: of each of those the same day of the month before is among them."""
 MAX_PAGES = 20
 """0.20 USD; a stack of this size has one or two."""
 NOT_USAGE = ("Credit", "Refund", "Tax")
@@ -67,10 +69,10 @@ class Spending:
 
 @reads
 def read_spending(aws: Gateway, environment: Environment, scope: Scope) -> Spending:
-    """One request a page; the reviewed days, as many before them, and four weeks before those that are reviewed."""
+    """One request a page; the reviewed days, as many before them, at least five weeks."""
     end = (scope.now - LATE).date()
     reviewed = max(1, scope.since.days)
-    begin = end - timedelta(days=reviewed + max(reviewed, USUAL_DAYS))
+    begin = end - timedelta(days=reviewed + max(reviewed, HISTORY_DAYS))
     costs = aws.client("ce")
     what: dict[str, Any] = {
         "TimePeriod": {"Start": begin.isoformat(), "End": end.isoformat()},
@@ -93,7 +95,10 @@ def read_spending(aws: Gateway, environment: Environment, scope: Scope) -> Spend
         token = answer.get("NextPageToken")
         if not token:
             return _spending(results, begin, end, reviewed, scope_of(environment), page)
-    raise BadAnswer(f"Cost Explorer's answer has more than {MAX_PAGES} pages, and each costs 0.01 USD. Set review.costs.tag.")
+    raise BadAnswer(
+        f"Cost Explorer's answer has more than {MAX_PAGES} pages, and each costs 0.01 USD. "
+        "Set review.costs.tag in omc.toml."
+    )
 
 
 def filter_of(environment: Environment) -> dict[str, Any]:

@@ -64,10 +64,9 @@ def read_engine_support(aws: Gateway, environment: Environment, pending: Pending
 def _database(aws: Gateway, record: Mapping[str, Any]) -> Support:
     engine, version = record["Engine"], record["EngineVersion"]
     major = version.partition(".")[0]
-    client: Any = aws.client("rds")
-    answer = client.describe_db_major_engine_versions(Engine=engine, MajorEngineVersion=major)
-    ends = {
-        one["LifecycleSupportName"]: _day(one["LifecycleSupportEndDate"])
+    answer = aws.client("rds").describe_db_major_engine_versions(Engine=engine, MajorEngineVersion=major)
+    ends: dict[str, date] = {
+        str(one["LifecycleSupportName"]): _day(one["LifecycleSupportEndDate"])
         for each in answer["DBMajorEngineVersions"]
         for one in each.get("SupportedEngineLifecycles", ())
     }

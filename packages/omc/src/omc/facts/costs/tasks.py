@@ -102,8 +102,10 @@ def read_tasks_used(
 
 def _is_fargate(service: EcsService) -> bool:
     providers = [one["capacityProvider"] for one in service.launch.get("capacityProviderStrategy", ())]
-    return all(one.startswith("FARGATE") for one in providers) if providers else (
-        service.launch.get("launchType", "FARGATE") == "FARGATE"
+    return (
+        all(one.startswith("FARGATE") for one in providers)
+        if providers
+        else (service.launch.get("launchType", "FARGATE") == "FARGATE")
     )
 
 
