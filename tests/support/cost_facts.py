@@ -1,7 +1,7 @@
 """Facts of costs for tests: a month of a stack's spending with what is invented in it, and small facts beside it.
 
-The month is deterministic: each usage type has its daily cost, a small weekly swing and a smaller daily one, so that the
-spread isn't nought, and what is charged once a month comes on the first.
+The month is deterministic: each usage type has its daily cost, a small weekly swing and a smaller daily one, so that
+the spread isn't nought, and what is charged once a month comes on the first.
 """
 
 from __future__ import annotations

@@ -144,6 +144,11 @@ def test_on_no_day_of_a_quiet_month_is_there_an_anomaly(number: int) -> None:
     [
         (spending(Invented(LOGS, at(28), factor=2.0)), ENVIRONMENT, {f"costs/{CLOUDWATCH}/2026-11-28": "warn"}),
         (spending(Invented(NAT_BYTES, at(22), 7, factor=3)), ENVIRONMENT, {f"costs/{EC2}/2026-11-22": "warn"}),
+        (
+            spending(Invented(LOGS, at(12), factor=9.0), Invented(LOGS, at(28), factor=2.0)),
+            ENVIRONMENT,
+            {f"costs/{CLOUDWATCH}/2026-11-28": "warn"},
+        ),
         (spending(Invented("APS2-X", at(25), more=50)), ENVIRONMENT, {f"costs/{EC2}/2026-11-25": "warn"}),
         (replace(spending(), series=()), ENVIRONMENT, {"costs": "unknown"}),
         # and where it must not: before the reviewed days, too little, expected
@@ -193,8 +198,8 @@ def test_a_forecast_s_days_are_each_counted_once() -> None:
     november = [number for number, day in enumerate(facts.days) if day.month == 11]
     known = sum(facts.total(number, number + 1) for number in november)
     assert (facts.days[-1], len(november)) == (at(28), 28)
-    assert "before it 1 days at" in finding.evidence[0].text
-    daily = float(finding.evidence[0].text.split("days at ")[1].split(" USD")[0])
+    assert "before it 1 day at" in finding.evidence[0].text
+    daily = float(finding.evidence[0].text.split("day at ")[1].split(" USD")[0])
     assert f"about {known + daily + 20:,.2f} USD" in finding.sentence
 
 
@@ -316,6 +321,11 @@ S3, DYNAMO, OUT = Peer("3.5.165.7", 100 * GB, "s3"), Peer("52.94.1.1", 50 * GB, 
 )
 def test_what_an_endpoint_would_spare_is_told(traffic: NatTraffic, environment: Any, found: dict[str, str]) -> None:
     assert told(list(nat_data(traffic, environment, SCOPE))) == found
+
+
+def test_an_endpoint_that_is_there_and_isn_t_used_is_said_to_be_so() -> None:
+    [finding] = nat_data(nat(S3, endpoints=("s3",)), ENVIRONMENT, SCOPE)
+    assert "though the VPC has an endpoint" in finding.sentence
 
 
 def test_a_gateway_s_flows_are_counted_once_by_the_address_outside() -> None:

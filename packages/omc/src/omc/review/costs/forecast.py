@@ -16,7 +16,7 @@ from omc.checks.spec import check
 from omc.facts.costs.budget import Budget, Budgets
 from omc.facts.costs.spending import Spending
 from omc.facts.scope import Scope
-from omc.review.costs.money import finding, usd
+from omc.review.costs.money import count_of, finding, usd
 
 NAME = "cost-forecast"
 PLACE = "costs/budget"
@@ -44,7 +44,7 @@ def cost_forecast(budgets: Budgets, spending: Spending | None, scope: Scope) -> 
         place = PLACE if budget.name == "omc.toml" else f"{PLACE}/{budget.name}"
         spent, whole, how = _figures(budget, spending, scope.now.date())
         narrower = "it has filters, so that it covers a part of the account's costs" if budget.is_narrower else ""
-        asked = f"{budgets.requests} requests to Cost Explorer of 0.01 USD" if budgets.requests else ""
+        asked = f"{count_of(budgets.requests, 'request')} to Cost Explorer of 0.01 USD" if budgets.requests else ""
         evidence = [text for text in (how, narrower, asked) if text]
         if whole is None:
             sentence = f"What {budgets.month:%B} will cost isn't known yet, against the budget {budget.name}."
@@ -100,7 +100,7 @@ def _rate(spending: Spending | None) -> float | None:
 
 
 def _as_lately(days: int, rate: float) -> str:
-    return f"{days} days at {usd(rate)}, the median of the last {LATELY} known ones"
+    return f"{count_of(days, 'day')} at {usd(rate)}, the median of the last {LATELY} known ones"
 
 
 def _next_month(day: date) -> date:

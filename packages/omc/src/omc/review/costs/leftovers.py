@@ -49,7 +49,7 @@ def old_snapshots(leftovers: Leftovers, environment: Environment, scope: Scope) 
     if not old and not leftovers.volumes:
         count = len(leftovers.snapshots)
         sentence = (
-            f"Of {count} snapshots that people made none is older than {environment.review.costs.unused_days} days."
+            f"No snapshot that people made ({count} in all) is older than {environment.review.costs.unused_days} days."
         )
         yield finding(SNAPSHOTS, Level.OK, "snapshots", sentence, (), leftovers.reading)
 
@@ -89,7 +89,7 @@ def unused_secrets(leftovers: Leftovers, environment: Environment, scope: Scope)
         evidence = (f"LastAccessedDate, exact to a day; older than {days} days counts", source("secret"))
         yield finding(SECRETS, Level.WARN, f"secrets/{one.name}", sentence, evidence, leftovers.reading)
     if not unused:
-        sentence = f"Each of {len(leftovers.secrets)} secrets was read, or made, within {days} days."
+        sentence = f"Every secret ({len(leftovers.secrets)} in all) was read, or made, within {days} days."
         yield finding(SECRETS, Level.OK, "secrets", sentence, (), leftovers.reading)
 
 
@@ -120,5 +120,5 @@ def old_images(leftovers: Leftovers, environment: Environment, scope: Scope) -> 
         )
         yield finding(IMAGES, Level.WARN, f"images/{one.name}", sentence, evidence, leftovers.reading)
     if not told:
-        sentence = f"No repository of {len(leftovers.repositories)} keeps old images without a tag."
+        sentence = f"No repository ({len(leftovers.repositories)} in all) keeps old images without a tag."
         yield finding(IMAGES, Level.OK, "images", sentence, (), leftovers.reading)

@@ -11,7 +11,7 @@ from omc.config import Environment
 from omc.facts.costs.addresses import PublicAddresses
 from omc.facts.costs.nat import NatTraffic
 from omc.facts.scope import Scope
-from omc.review.costs.money import DAYS_A_MONTH, GB, finding, in_words, is_worth, monthly, source
+from omc.review.costs.money import DAYS_A_MONTH, GB, count_of, finding, in_words, is_worth, monthly, source
 
 NAT, ADDRESSES = "nat-data", "public-addresses"
 PLACE = "network/nat"
@@ -118,7 +118,7 @@ def public_addresses(addresses: PublicAddresses, environment: Environment) -> It
         some = [one for one in addresses.addresses if one.used_by == holder]
         if some:
             sentence = (
-                f"{len(some)} {holder}s have a public address each, {_cost(len(some), region)}. In "
+                f"{count_of(len(some), holder)} with a public address: {_cost(len(some), region)}. In "
                 "private subnets they need none."
             )
             listed = ", ".join(one.address for one in some[:SHOWN])
@@ -127,7 +127,7 @@ def public_addresses(addresses: PublicAddresses, environment: Environment) -> It
         count = len(addresses.addresses)
         cost = _cost(count, region)
         holders = [f"{one.address}: {one.used_by}" for one in addresses.addresses[: 2 * SHOWN]]
-        sentence = f"{count} public IPv4 addresses, {cost}, all of them used by what needs one."
+        sentence = f"Public IPv4 addresses: {count}, {cost}. Each is used by what needs one."
         yield finding(ADDRESSES, Level.OK, "addresses", sentence, (*holders, priced), addresses.reading)
 
 
