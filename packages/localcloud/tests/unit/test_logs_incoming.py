@@ -33,8 +33,8 @@ class World(MetricSink):
         dimensions: Mapping[str, str],
         value: float,
         *,
-        unit: str = "None",  # noqa: ARG002
-        at: datetime | None = None,  # noqa: ARG002
+        unit: str = "None",
+        at: datetime | None = None,
     ) -> None:
         assert namespace == "AWS/Logs"
         self.samples.setdefault((dimensions["LogGroupName"], name), []).append(value)

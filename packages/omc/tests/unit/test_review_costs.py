@@ -27,6 +27,7 @@ from omc.review.costs.fargate import SIZES, fargate_hours, fargate_options, farg
 from omc.review.costs.forecast import cost_forecast
 from omc.review.costs.leftovers import old_images, old_snapshots, unused_secrets
 from omc.review.costs.logs import log_volume
+from omc.review.costs.money import slug
 from omc.review.costs.network import nat_data, public_addresses
 from omc.review.costs.rises import cost_rise
 from omc.review.costs.support import extended_support
@@ -75,12 +76,17 @@ SAME = RequestWeeks(1e6, 1e6)
 @pytest.mark.parametrize(
     ("facts", "requests", "environment", "found"),
     [
-        (spending(DOUBLED_NAT), SAME, ENVIRONMENT, {f"costs/{EC2}": "warn"}),
-        (spending(MORE_TASKS), SAME, ENVIRONMENT, {f"costs/{ECS}": "warn"}),
+        (spending(DOUBLED_NAT), SAME, ENVIRONMENT, {f"costs/{slug(EC2)}": "warn"}),
+        (spending(MORE_TASKS), SAME, ENVIRONMENT, {f"costs/{slug(ECS)}": "warn"}),
         (spending(Invented("APS2-VpcEndpoint-Hours", LAST_WEEK, 7, more=1.0)), SAME, ENVIRONMENT, 1),
-        (spending(MORE_TASKS), RequestWeeks(1.2e6, 1e6), ENVIRONMENT, {f"costs/{ECS}": "warn"}),
-        (spending(MORE_TASKS), None, ENVIRONMENT, {f"costs/{ECS}": "warn"}),
-        (spending(DOUBLED_NAT), SAME, expected("*NatGateway*", NOW - timedelta(days=1)), {f"costs/{EC2}": "warn"}),
+        (spending(MORE_TASKS), RequestWeeks(1.2e6, 1e6), ENVIRONMENT, {f"costs/{slug(ECS)}": "warn"}),
+        (spending(MORE_TASKS), None, ENVIRONMENT, {f"costs/{slug(ECS)}": "warn"}),
+        (
+            spending(DOUBLED_NAT),
+            SAME,
+            expected("*NatGateway*", NOW - timedelta(days=1)),
+            {f"costs/{slug(EC2)}": "warn"},
+        ),
         (replace(spending(), series=()), SAME, ENVIRONMENT, {"costs": "unknown"}),
         # and where it must not
         (spending(), SAME, ENVIRONMENT, {}),
@@ -102,7 +108,7 @@ def test_a_usage_type_is_told_where_its_service_hides_it() -> None:
     big = spending(
         Invented(LOGS, LAST_WEEK, 7, factor=2.0), usage={(CLOUDWATCH, LOGS): (1.0, 1.0), (CLOUDWATCH, "X"): (50, 1)}
     )
-    assert told(list(cost_rise(big, SAME, ENVIRONMENT, SCOPE))) == {f"costs/{CLOUDWATCH}/{LOGS}": "warn"}
+    assert told(list(cost_rise(big, SAME, ENVIRONMENT, SCOPE))) == {f"costs/{slug(CLOUDWATCH)}/{slug(LOGS)}": "warn"}
 
 
 # ── Single days ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -124,9 +130,9 @@ KNOWN = (
 def test_a_known_month_s_anomalies_are_found_and_no_others() -> None:
     found = told(list(cost_anomalies(spending(*KNOWN), ENVIRONMENT, SCOPE)))
     assert found == {
-        f"costs/{EC2}/2026-11-24": "warn",
-        f"costs/{ECS}/2026-11-26": "warn",
-        f"costs/{EC2}/2026-11-23": "warn",
+        f"costs/{slug(EC2)}/2026-11-24": "warn",
+        f"costs/{slug(ECS)}/2026-11-26": "warn",
+        f"costs/{slug(EC2)}/2026-11-23": "warn",
     }
     assert told(list(cost_anomalies(spending(), ENVIRONMENT, SCOPE))) == {}
 
@@ -142,14 +148,14 @@ def test_on_no_day_of_a_quiet_month_is_there_an_anomaly(number: int) -> None:
 @pytest.mark.parametrize(
     ("facts", "environment", "found"),
     [
-        (spending(Invented(LOGS, at(28), factor=2.0)), ENVIRONMENT, {f"costs/{CLOUDWATCH}/2026-11-28": "warn"}),
-        (spending(Invented(NAT_BYTES, at(22), 7, factor=3)), ENVIRONMENT, {f"costs/{EC2}/2026-11-22": "warn"}),
+        (spending(Invented(LOGS, at(28), factor=2.0)), ENVIRONMENT, {f"costs/{slug(CLOUDWATCH)}/2026-11-28": "warn"}),
+        (spending(Invented(NAT_BYTES, at(22), 7, factor=3)), ENVIRONMENT, {f"costs/{slug(EC2)}/2026-11-22": "warn"}),
         (
             spending(Invented(LOGS, at(12), factor=9.0), Invented(LOGS, at(28), factor=2.0)),
             ENVIRONMENT,
-            {f"costs/{CLOUDWATCH}/2026-11-28": "warn"},
+            {f"costs/{slug(CLOUDWATCH)}/2026-11-28": "warn"},
         ),
-        (spending(Invented("APS2-X", at(25), more=50)), ENVIRONMENT, {f"costs/{EC2}/2026-11-25": "warn"}),
+        (spending(Invented("APS2-X", at(25), more=50)), ENVIRONMENT, {f"costs/{slug(EC2)}/2026-11-25": "warn"}),
         (replace(spending(), series=()), ENVIRONMENT, {"costs": "unknown"}),
         # and where it must not: before the reviewed days, too little, expected
         (spending(Invented(LOGS, at(20), factor=9.0)), ENVIRONMENT, {}),
@@ -408,7 +414,7 @@ def group(now: float | None, before: float | None, retention: int | None = 30) -
     return GroupVolume("/ecs/ohmycoins-production/backend", retention, 5 * GB, now, before)
 
 
-GROUP = "logs//ecs/ohmycoins-production/backend"
+GROUP = "logs/ecs/ohmycoins-production/backend"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.costs.spending import USUAL_DAYS, CostSeries, Spending
 from omc.facts.scope import Scope
-from omc.review.costs.money import finding, usd
+from omc.review.costs.money import finding, slug, usd
 
 NAME = "cost-anomalies"
 SPREADS = 4.0
@@ -119,11 +119,13 @@ def cost_anomalies(spending: Spending, environment: Environment, scope: Scope) -
         cost, usual = sum(each.usd for each in some), sum(each.usual for each in some)
         sentence = f"{when} {service} cost {usd(cost)} for what usually costs {usd(usual)}."
         lines = [f"{each.series.usage_type}: {usd(each.usd)}, usually {usd(each.usual)}" for each in some]
-        place = f"costs/{service}/{first:%Y-%m-%d}"
-        yield finding(NAME, Level.WARN, place, sentence, (*lines, rule), spending.reading)
+        place = f"costs/{slug(service)}/{first:%Y-%m-%d}"
+        yield finding(NAME, Level.WARN, place, sentence, (*lines, rule), spending.reading, since=first)
     if not groups:
-        told = [f"{each.series.usage_type} was expected to cost more" for each in expected]
-        yield finding(NAME, Level.OK, "costs", "No day cost far more than is usual.", (rule, *told), spending.reading)
+        reported = [f"{each.series.usage_type} was expected to cost more" for each in expected]
+        yield finding(
+            NAME, Level.OK, "costs", "No day cost far more than is usual.", (rule, *reported), spending.reading
+        )
 
 
 def _is_meant(pattern: str, series: CostSeries) -> bool:

@@ -12,7 +12,7 @@ from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.costs.spending import Spending
 from omc.facts.costs.tasks import TasksUsed, TaskUse
-from omc.review.costs.money import finding, in_words, is_worth, monthly, source, usd
+from omc.review.costs.money import finding, in_words, is_worth, monthly, percent, source, usd
 
 SIZE, HOURS, OPTIONS = "fargate-size", "fargate-hours", "fargate-options"
 GIB = 1024
@@ -117,7 +117,7 @@ def fargate_size(tasks: TasksUsed, environment: Environment) -> Iterator[Finding
         )
         key = PRICES.get(use.architecture, "fargate")
         evidence += [
-            source(f"{key}.vcpu", f"{key}.gib"),
+            source(environment.region, f"{key}.vcpu", f"{key}.gib"),
             "Change its cpu and memory in the Terraform, see omc infra plan, and watch a busy day before the next step",
         ]
         yield finding(SIZE, Level.WARN, place, sentence, evidence, tasks.reading)
@@ -156,11 +156,13 @@ def fargate_hours(tasks: TasksUsed, spending: Spending, environment: Environment
         over = ", more than autoscaling's most tasks would take" if a_day > most else ""
         sentence = (
             f"{a_day:.0f} vCPU hours of Fargate are paid a day, and the services' tasks explain {ran:.0f}{over}. Tasks "
-            "that restart are paid again and again, and so are forgotten ones: omc check morning, omc status."
+            "that restart are paid again and again, and so are forgotten ones: omc check morning."
         )
         yield finding(HOURS, Level.WARN, place, sentence, figures, spending.reading, TASKS_RESTARTING)
         return
-    sentence = f"The services' tasks explain the Fargate hours that are paid, and use {used / ran:.0%} of their CPU."
+    sentence = (
+        f"The services' tasks explain the Fargate hours that are paid, and use {percent(used / ran)} of their CPU."
+    )
     yield finding(HOURS, Level.OK, place, sentence, figures, spending.reading)
 
 
@@ -206,7 +208,9 @@ def fargate_options(tasks: TasksUsed, environment: Environment) -> Iterator[Find
                 evidence.append(f"{SPOT}; its stopTimeout is {use.stop_timeout or 30} s")
         if options:
             sentence = f"{use.service} has cheaper options: {'; '.join(options)}."
-            evidence.append(source(*(f"{key}.{part}" for key in PRICES.values() for part in ("vcpu", "gib"))))
+            evidence.append(
+                source(environment.region, *(f"{key}.{part}" for key in PRICES.values() for part in ("vcpu", "gib")))
+            )
             yield finding(OPTIONS, Level.WARN, place, sentence, evidence, tasks.reading)
         else:
             cost = f" for the {usd(price)} a month that it costs" if price is not None else ""

@@ -16,7 +16,7 @@ from omc.checks.spec import check
 from omc.facts.costs.budget import Budget, Budgets
 from omc.facts.costs.spending import Spending
 from omc.facts.scope import Scope
-from omc.review.costs.money import count_of, finding, usd
+from omc.review.costs.money import count_of, finding, percent, usd
 
 NAME = "cost-forecast"
 PLACE = "costs/budget"
@@ -44,8 +44,8 @@ def cost_forecast(budgets: Budgets, spending: Spending | None, scope: Scope) -> 
         place = PLACE if budget.name == "omc.toml" else f"{PLACE}/{budget.name}"
         spent, whole, how = _figures(budget, spending, scope.now.date())
         narrower = "it has filters, so that it covers a part of the account's costs" if budget.is_narrower else ""
-        asked = f"{count_of(budgets.requests, 'request')} to Cost Explorer of 0.01 USD" if budgets.requests else ""
-        evidence = [text for text in (how, narrower, asked) if text]
+        requested = f"{count_of(budgets.requests, 'request')} to Cost Explorer of 0.01 USD" if budgets.requests else ""
+        evidence = [text for text in (how, narrower, requested) if text]
         if whole is None:
             sentence = f"What {budgets.month:%B} will cost isn't known yet, against the budget {budget.name}."
             yield finding(NAME, Level.UNKNOWN, place, sentence, evidence, budgets.reading)
@@ -53,11 +53,13 @@ def cost_forecast(budgets: Budgets, spending: Spending | None, scope: Scope) -> 
         so_far = f", {usd(spent)} of it already" if spent is not None else ""
         against = f"of the {usd(budget.limit_usd)} that {_owner(budget)} allows"
         if spent is not None and spent > budget.limit_usd:
-            sentence = f"{budgets.month:%B} has cost {usd(spent)} already, {spent / budget.limit_usd:.0%} {against}."
+            sentence = (
+                f"{budgets.month:%B} has cost {usd(spent)} already, {percent(spent / budget.limit_usd)} {against}."
+            )
             yield finding(NAME, Level.WARN, place, sentence, evidence, budgets.reading)
             continue
         level = Level.WARN if whole > budget.limit_usd else Level.OK
-        share = f"{whole / budget.limit_usd:.0%}"
+        share = percent(whole / budget.limit_usd)
         sentence = f"{budgets.month:%B} will cost about {usd(whole)}{so_far}: {share} {against}."
         yield finding(NAME, level, place, sentence, evidence, budgets.reading)
 

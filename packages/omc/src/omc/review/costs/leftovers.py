@@ -45,7 +45,14 @@ def old_snapshots(leftovers: Leftovers, environment: Environment, scope: Scope) 
             f"{in_words(cost, environment.region)}. After a snapshot of what it holds: aws ec2 delete-volume "
             f"--volume-id {volume.id}"
         )
-        yield finding(SNAPSHOTS, Level.WARN, f"volumes/{volume.id}", sentence, (source("ebs.gp3"),), leftovers.reading)
+        yield finding(
+            SNAPSHOTS,
+            Level.WARN,
+            f"volumes/{volume.id}",
+            sentence,
+            (source(environment.region, "ebs.gp3"),),
+            leftovers.reading,
+        )
     if not old and not leftovers.volumes:
         count = len(leftovers.snapshots)
         sentence = (
@@ -65,8 +72,10 @@ def _snapshot(one: Snapshot, leftovers: Leftovers, environment: Environment, sco
     )
     evidence = [f"{one.gib:g} GiB of the source; AWS doesn't tell what the snapshot itself takes"]
     if key:
-        evidence.append(source(key))
-    return finding(SNAPSHOTS, Level.WARN, f"snapshots/{one.name}", sentence, evidence, leftovers.reading)
+        evidence.append(source(environment.region, key))
+    return finding(
+        SNAPSHOTS, Level.WARN, f"snapshots/{one.name}", sentence, evidence, leftovers.reading, since=one.made
+    )
 
 
 @check(
@@ -86,7 +95,10 @@ def unused_secrets(leftovers: Leftovers, environment: Environment, scope: Scope)
             f"The secret {one.name} {read} and costs {in_words(cost, environment.region)}. "
             "Where nothing needs it take it out of the Terraform; Secrets Manager keeps it for its recovery window."
         )
-        evidence = (f"LastAccessedDate, exact to a day; older than {days} days counts", source("secret"))
+        evidence = (
+            f"LastAccessedDate, exact to a day; older than {days} days counts",
+            source(environment.region, "secret"),
+        )
         yield finding(SECRETS, Level.WARN, f"secrets/{one.name}", sentence, evidence, leftovers.reading)
     if not unused:
         sentence = f"Every secret ({len(leftovers.secrets)} in all) was read, or made, within {days} days."
@@ -101,12 +113,12 @@ def unused_secrets(leftovers: Leftovers, environment: Environment, scope: Scope)
     runbook=WEEKLY_COSTS,
 )
 def old_images(leftovers: Leftovers, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    region, told = environment.region, False
+    region, reported = environment.region, False
     for one in leftovers.repositories:
         old = [at for at in one.old if _is_old(at, environment, scope)]
         if not old:
             continue
-        told = True
+        reported = True
         share = len(old) / len(one.old)
         cost = monthly(region, ("ecr.stored", share * one.old_bytes / GIB))
         sentence = (
@@ -116,9 +128,9 @@ def old_images(leftovers: Leftovers, environment: Environment, scope: Scope) -> 
         )
         evidence = (
             f"{share * one.old_bytes / GIB:.2f} GiB, layers that they share counted each time",
-            source("ecr.stored"),
+            source(environment.region, "ecr.stored"),
         )
         yield finding(IMAGES, Level.WARN, f"images/{one.name}", sentence, evidence, leftovers.reading)
-    if not told:
+    if not reported:
         sentence = f"No repository ({len(leftovers.repositories)} in all) keeps old images without a tag."
         yield finding(IMAGES, Level.OK, "images", sentence, (), leftovers.reading)

@@ -11,7 +11,7 @@ from omc.config import Environment
 from omc.facts.costs.log_volume import GroupVolume, LogVolumes
 from omc.facts.costs.requests import RequestWeeks
 from omc.facts.scope import Scope
-from omc.review.costs.money import DAYS_A_MONTH, GB, finding, in_words, monthly, source
+from omc.review.costs.money import DAYS_A_MONTH, GB, finding, in_words, monthly, percent, source
 from omc.review.costs.rises import SLACK
 
 NAME = "log-volume"
@@ -37,30 +37,36 @@ def log_volume(
     if volumes.groups and not known:
         sentence = "CloudWatch has no figures of what the log groups take in (AWS/Logs IncomingBytes)."
         yield finding(NAME, Level.UNKNOWN, "logs", sentence, (), volumes.reading)
-    told = False
+    reported = False
     for group in volumes.groups:
         if group.retention_days is None:
-            told = True
+            reported = True
             cost = monthly(region, ("logs.stored", group.stored_bytes / GB))
             sentence = (
                 f"{group.name} keeps its lines for ever: {group.stored_bytes / GB:.2f} GB so far, "
                 f"{in_words(cost, region)}, and more each month. Set its retention in the Terraform, or: aws logs "
                 f"put-retention-policy --log-group-name {group.name} --retention-in-days 30"
             )
-            place = f"logs/{group.name}/retention"
-            yield finding(NAME, Level.WARN, place, sentence, (source("logs.stored"),), volumes.reading)
+            place = f"logs/{_short(group.name)}/retention"
+            yield finding(NAME, Level.WARN, place, sentence, (source(region, "logs.stored"),), volumes.reading)
         if (more := _rise(group, requests, limits.rise_percent / 100, days)) is not None:
-            told = True
+            reported = True
             cost = monthly(region, ("logs.taken_in", more * a_month))
             now, before = group.taken_in or 0.0, group.before or 0.0
-            rise = f"{now / before - 1:.0%} more than in the {days:.0f} days before" if before else "and nothing before"
+            rise = (
+                f"{percent(now / before - 1)} more than in the {days:.0f} days before"
+                if before
+                else "and nothing before"
+            )
             sentence = (
                 f"{group.name} took in {now / GB:.2f} GB, {rise}: {in_words(cost, region)} more. What fills it: "
                 f"omc logs errors --env {environment.name}"
             )
-            evidence = (source("logs.taken_in"), _requests(requests))
-            yield finding(NAME, Level.WARN, f"logs/{group.name}", sentence, evidence, volumes.reading, LOG_ANALYSIS)
-    if known and not told:
+            evidence = (source(region, "logs.taken_in"), _requests(requests))
+            yield finding(
+                NAME, Level.WARN, f"logs/{_short(group.name)}", sentence, evidence, volumes.reading, LOG_ANALYSIS
+            )
+    if known and not reported:
         size = sum(group.taken_in or 0.0 for group in known) * a_month
         stored = sum(group.stored_bytes for group in volumes.groups) / GB
         cost = monthly(region, ("logs.taken_in", size), ("logs.stored", stored))
@@ -71,7 +77,7 @@ def log_volume(
         ]
         sentence = f"The log groups take in {size:.1f} GB a month and hold {stored:.1f} GB, {in_words(cost, region)}."
         yield finding(
-            NAME, Level.OK, "logs", sentence, (*listed, source("logs.taken_in", "logs.stored")), volumes.reading
+            NAME, Level.OK, "logs", sentence, (*listed, source(region, "logs.taken_in", "logs.stored")), volumes.reading
         )
 
 
@@ -90,4 +96,8 @@ def _rise(group: GroupVolume, requests: RequestWeeks | None, share: float, days:
 def _requests(requests: RequestWeeks | None) -> str:
     if requests is None or requests.rise is None:
         return "whether requests rose too isn't known"
-    return f"requests: {requests.rise:+.0%} against the days before"
+    return f"requests: {requests.rise * 100:+.0f} % against the days before"
+
+
+def _short(name: str) -> str:
+    return name.lstrip("/")

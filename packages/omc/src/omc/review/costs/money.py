@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import WEEKLY_COSTS
@@ -43,8 +45,20 @@ def in_words(value: float | None, region: str) -> str:
     return f"an amount that isn't known for {region}" if value is None else f"about {usd(value)} a month"
 
 
-def source(*keys: str) -> str:
+def percent(share: float) -> str:
+    """``25 %``."""
+    return f"{share * 100:,.0f} %"
+
+
+def slug(name: str) -> str:
+    """A name of AWS's as a part of a key that people type: ``ec2-other``."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def source(region: str, *keys: str) -> str:
     """Where the prices are from, with their date."""
+    if region != table_region():
+        return f"omc's prices are those of {table_region()}; of {region} it has none"
     prices = [table()[key] for key in keys if key in table()]
     oldest = min(price.as_of for price in prices)
     unconfirmed = sum(not price.confirmed for price in prices)
@@ -67,8 +81,9 @@ def finding(
     evidence: Iterable[str],
     reading: Reading,
     procedure: Procedure = WEEKLY_COSTS,
+    since: date | None = None,
 ) -> Finding:
-    """With the section of the runbook that answers it, unless all is well."""
+    """With the section of the runbook that answers it, unless all is well. ``since``: a moment, or a day in UTC."""
     return Finding(
         check=check,
         level=level,
@@ -77,4 +92,5 @@ def finding(
         evidence=tuple(Evidence(text, reading) for text in evidence),
         procedure=None if level is Level.OK else procedure,
         place=place,
+        since=since if since is None or isinstance(since, datetime) else datetime.combine(since, time(), UTC),
     )

@@ -35,8 +35,8 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
         return
     if traffic.peers is None:
         sentence = (
-            "The NAT gateways' data can't be told by destination: the VPC has no flow log in CloudWatch Logs. The "
-            "Terraform's flow log switches it on (module monitoring)."
+            "The NAT gateways' data can't be divided by destination: the VPC has no flow log in CloudWatch Logs. The "
+            "Terraform's flow log switches it on (module audit)."
         )
         yield finding(NAT, Level.UNKNOWN, PLACE, sentence, (), traffic.reading, NAT_COSTS)
         return
@@ -50,13 +50,13 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
         for peer in traffic.peers[:SHOWN]
     ]
     about = f"flow log {traffic.log_group}; a Logs Insights query over it is paid by what it scans"
-    told = False
+    reported = False
     for service, name in BY_GATEWAY.items():
         size = traffic.of(service) * factor
         saving = monthly(region, ("nat_gateway.gb", size))
         if size <= 0 or not is_worth(saving, least):
             continue
-        told = True
+        reported = True
         if service in traffic.endpoints:
             sentence = (
                 f"{size:.0f} GB a month go to {name} through NAT though the VPC has an endpoint for it: a route table "
@@ -67,7 +67,7 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
                 f"{size:.0f} GB a month go to {name} through NAT. A gateway endpoint carries them for nothing and "
                 f"spares {in_words(saving, region)}: add it to the Terraform's network module, then omc infra plan."
             )
-        evidence = (*top, source("nat_gateway.gb"), about)
+        evidence = (*top, source(region, "nat_gateway.gb"), about)
         yield finding(NAT, Level.WARN, f"{PLACE}/{service}", sentence, evidence, traffic.reading, NAT_COSTS)
     rest = (traffic.total - sum(traffic.of(service) for service in BY_GATEWAY)) * factor
     fixed = monthly(region, ("vpc_endpoint", float(max(1, traffic.zones))))
@@ -76,7 +76,7 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
         breaks_even = fixed / (per_gb[0] - per_gb[1])
         largest = max((peer for peer in traffic.peers if not peer.service), key=lambda peer: peer.bytes, default=None)
         if rest > breaks_even and (rest - breaks_even) * (per_gb[0] - per_gb[1]) >= least:
-            told = True
+            reported = True
             sentence = (
                 f"{rest:.0f} GB a month go through NAT to addresses outside. Should one AWS service (ECR, CloudWatch "
                 f"Logs, Secrets Manager) be more than {breaks_even:.0f} GB of them, an interface endpoint for it in "
@@ -85,9 +85,9 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
             )
             named = [f"the largest: {largest.address}, {largest.bytes * factor:.0f} GB a month"] if largest else []
             has = f"the VPC has endpoints for: {', '.join(traffic.endpoints) or 'nothing'}"
-            evidence = (*named, *top, has, source("nat_gateway.gb", "vpc_endpoint", "vpc_endpoint.gb"), about)
+            evidence = (*named, *top, has, source(region, "nat_gateway.gb", "vpc_endpoint", "vpc_endpoint.gb"), about)
             yield finding(NAT, Level.WARN, f"{PLACE}/outside", sentence, evidence, traffic.reading, NAT_COSTS)
-    if not told:
+    if not reported:
         sentence = (
             f"{month:.1f} GB a month go through the NAT gateways, {in_words(cost, region)}; no endpoint would spare "
             "much."
@@ -103,7 +103,8 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
     runbook=WEEKLY_COSTS,
 )
 def public_addresses(addresses: PublicAddresses, environment: Environment) -> Iterator[Finding]:
-    region, priced = environment.region, source("public_ipv4")
+    region = environment.region
+    priced = source(region, "public_ipv4")
     idle = [one for one in addresses.addresses if not one.used_by]
     for one in idle:
         named = f" ({one.name})" if one.name else ""

@@ -17,7 +17,7 @@ from omc.config import Environment
 from omc.facts.costs.requests import RequestWeeks
 from omc.facts.costs.spending import CostSeries, Spending
 from omc.facts.scope import Scope
-from omc.review.costs.money import count_of, finding, usd
+from omc.review.costs.money import count_of, finding, percent, slug, usd
 
 NAME = "cost-rise"
 FOLLOWS_REQUESTS = (
@@ -82,17 +82,17 @@ def cost_rise(
         return
     share, least = limits.rise_percent / 100, limits.least_usd * count / 7
     rises = rises_of(spending, requests, environment, scope)
-    told: set[str] = set()
+    reported: set[str] = set()
     for service in dict.fromkeys(each.series.service for each in rises):
         some = [each for each in rises if each.series.service == service]
         if _is_rise(some, share, least):
-            told.add(service)
+            reported.add(service)
             yield _of_service(service, some, period, source, spending)
     for each in rises:
-        if each.series.service not in told and not each.reason and _is_rise([each], share, least):
+        if each.series.service not in reported and not each.reason and _is_rise([each], share, least):
             yield _of_type(each, period, source, spending)
-            told.add(each.series.service)
-    if not told:
+            reported.add(each.series.service)
+    if not reported:
         known = [each for each in rises if each.reason and each.more >= least]
         sentence = f"No service costs {limits.rise_percent} % more than the {count} days before without a known reason."
         listed = [f"{each.series.usage_type}: {usd(each.more)} more, {each.reason}" for each in known[:SHOWN]]
@@ -109,15 +109,17 @@ def _is_rise(some: Sequence[Rise], share: float, least: float) -> bool:
 
 def _of_service(service: str, some: Sequence[Rise], period: str, source: str, spending: Spending) -> Finding:
     now, before = sum(each.now for each in some), sum(each.before for each in some)
-    than = f"{(now / before - 1):.0%} more than" if before else "and nothing"
-    sentence = f"{service} cost {usd(now)}, {than}{f' the {usd(before)} of' if before else ''} the days before."
+    than = f"{percent(now / before - 1)} more than the {usd(before)} of" if before else "and nothing in"
+    sentence = f"{service} cost {usd(now)}, {than} the {spending.reviewed} days before."
     largest = sorted(some, key=lambda each: -each.more)[:SHOWN]
     lines = [_line(each) for each in largest if each.more > 0]
-    return finding(NAME, Level.WARN, f"costs/{service}", sentence, (period, *lines, _NEXT, source), spending.reading)
+    return finding(
+        NAME, Level.WARN, f"costs/{slug(service)}", sentence, (period, *lines, _NEXT, source), spending.reading
+    )
 
 
 def _of_type(each: Rise, period: str, source: str, spending: Spending) -> Finding:
-    place = f"costs/{each.series.service}/{each.series.usage_type}"
+    place = f"costs/{slug(each.series.service)}/{slug(each.series.usage_type)}"
     sentence = (
         f"{each.series.usage_type} of {each.series.service} cost {usd(each.now)}, {usd(each.more)} more than the days "
         "before, while the service as a whole did not rise as much."
@@ -126,7 +128,7 @@ def _of_type(each: Rise, period: str, source: str, spending: Spending) -> Findin
 
 
 _NEXT = (
-    "Look at what was deployed and applied in those days (omc releases, omc audit), then name the reason: "
+    "Look at what was deployed and applied in those days (omc deployments, omc runs), then name the reason: "
     "review.costs.expected in omc.toml, or omc check accept"
 )
 
@@ -151,5 +153,5 @@ def _reason(
     follows = any(fnmatchcase(series.usage_type, pattern) for pattern in FOLLOWS_REQUESTS)
     rise = requests.rise if requests is not None and follows else None
     if rise is not None and rise > 0 and before > 0 and now / before - 1 <= rise + SLACK:
-        return f"the load balancers' requests rose by {rise:.0%}"
+        return f"the load balancers' requests rose by {percent(rise)}"
     return ""

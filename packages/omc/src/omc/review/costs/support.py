@@ -11,7 +11,7 @@ from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.costs.support import CACHES_AS_OF, EngineSupport, Support
 from omc.facts.scope import Scope
-from omc.review.costs.money import finding, in_words, monthly, source
+from omc.review.costs.money import finding, in_words, monthly, percent, source
 
 NAME = "extended-support"
 CACHE_SURCHARGE = (0.8, 1.6)
@@ -41,15 +41,15 @@ def extended_support(support: EngineSupport, environment: Environment, scope: Sc
             yield finding(NAME, Level.OK, store.store, sentence, (_source(store),), support.reading)
             continue
         end, begins = store.standard_until, store.standard_until + timedelta(days=1)
-        last = f", and ends on {store.extended_until:%d %B %Y}" if store.extended_until else ""
+        last = f" until {store.extended_until:%d %B %Y}" if store.extended_until else ""
         surcharge, priced = _surcharge(store, max(today, begins), environment.region)
         evidence = (_source(store), *priced)
         if today > end:
             sentence = (
-                f"The standard support of {what} ended on {end:%d %B %Y}: extended support is charged, {surcharge}"
-                f"{last}. Upgrade it in a maintenance window."
+                f"The standard support of {what} ended on {end:%d %B %Y}. AWS charges extended support{last}: "
+                f"{surcharge}. Upgrade it in a maintenance window."
             )
-            yield finding(NAME, Level.WARN, store.store, sentence, evidence, support.reading, MAINTENANCE)
+            yield finding(NAME, Level.WARN, store.store, sentence, evidence, support.reading, MAINTENANCE, begins)
         elif end - today <= timedelta(days=environment.review.costs.support_days):
             then = (
                 "AWS upgrades it by itself then"
@@ -74,8 +74,8 @@ def _surcharge(store: Support, at: date, region: str) -> tuple[str, tuple[str, .
     share = CACHE_SURCHARGE[year > 2]
     nodes = monthly(region, (store.size, float(store.nodes)))
     words = in_words(None if nodes is None else share * nodes, region)
-    rests = f"{share:.0%} of the price of {store.nodes} {store.size}"
-    return words, (rests, source(store.size)) if nodes is not None else (rests,)
+    rests = f"{percent(share)} of the price of {store.nodes} {store.size}"
+    return words, (rests, source(region, store.size)) if nodes is not None else (rests,)
 
 
 def _source(store: Support) -> str:
