@@ -41,6 +41,16 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
         yield finding(NAT, Level.UNKNOWN, PLACE, sentence, (), traffic.reading, NAT_COSTS)
         return
     region, least = environment.region, environment.review.costs.least_saving_usd
+    if not traffic.total:
+        count = len(traffic.gateways)
+        cost = in_words(monthly(region, ("nat_gateway", count)), region)
+        sentence = (
+            f"The {count_of(count, 'NAT gateway')} carried nothing to the outside in the period, {cost}. Either nothing "
+            "needs them, or the flow log doesn't cover them: look before one is taken out of the Terraform."
+        )
+        evidence = (f"flow log {traffic.log_group}", source(region, "nat_gateway"))
+        yield finding(NAT, Level.WARN, f"{PLACE}/unused", sentence, evidence, traffic.reading, NAT_COSTS)
+        return
     factor = DAYS_A_MONTH / max(scope.since.total_seconds() / 86400, 1e-9) / GB
     month = traffic.total * factor
     cost = monthly(region, ("nat_gateway.gb", month))
