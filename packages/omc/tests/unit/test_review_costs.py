@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from omc.checks.finding import Finding, Level
+from omc.checks.spec import spec_of
 from omc.config.review_tables import ExpectedCostTable
 from omc.facts.costs.addresses import PublicAddress, PublicAddresses
 from omc.facts.costs.budget import Budget, Budgets
@@ -21,6 +22,8 @@ from omc.facts.costs.requests import RequestWeeks
 from omc.facts.costs.spending import Spending
 from omc.facts.costs.support import EngineSupport, Support
 from omc.facts.costs.tasks import TasksUsed
+from omc.facts.source import Facts
+from omc.output.page import render
 from omc.review.costs.anomalies import cost_anomalies
 from omc.review.costs.charts import daily_costs, largest_usage
 from omc.review.costs.fargate import SIZES, fargate_hours, fargate_options, fargate_size, fitting
@@ -31,6 +34,10 @@ from omc.review.costs.money import slug
 from omc.review.costs.network import nat_data, public_addresses
 from omc.review.costs.rises import cost_rise
 from omc.review.costs.support import extended_support
+from omc.review.document import review_document
+from omc.review.model import NOTHING, Review
+from omc.review.parts import PARTS
+from omc.review.run import review_of
 from support.cost_facts import (
     CACHE,
     CLOUDWATCH,
@@ -48,6 +55,7 @@ from support.cost_facts import (
     spending,
     use,
 )
+from support.fake_gateway import FakeGateway
 
 HOME = ENVIRONMENT.region
 OLD, NEW = NOW - timedelta(days=200), NOW - timedelta(days=10)
@@ -500,3 +508,52 @@ def test_the_charts_are_of_the_same_figures() -> None:
     assert drawn == pytest.approx(facts.total(0, len(facts.days)))
     assert {RDS, CACHE} <= {series.name for series in daily.series}
     assert daily_costs(replace(facts, series=())) is None
+
+
+# ── The part as a whole ─────────────────────────────────────────────────────────────────────────────────────────
+
+[PART] = (part for part in PARTS if part.name == "costs")
+QUIET: dict[type, Any] = {
+    Spending: spending(),
+    RequestWeeks: SAME,
+    Budgets: budgets(Budget("omc.toml", 800.0)),
+    TasksUsed: TasksUsed((use(cpu=512, memory=1024, tasks=4), use("frontend", 512, 1024, tasks=4))),
+    NatTraffic: nat(OUT),
+    PublicAddresses: PublicAddresses(tuple(USED)),
+    EngineSupport: EngineSupport((database(date(2029, 2, 28)), cache(None, "7.1.0"))),
+    LogVolumes: LogVolumes((group(GB, GB),)),
+    Leftovers: Leftovers(),
+}
+"""A stack that is as it should be, but for cheaper options, which somebody has to decide on."""
+
+
+def reviewed(**facts: Any) -> Review:
+    known = {**QUIET, **{type(fact): fact for fact in facts.values()}}
+    return review_of(Facts(FakeGateway({}, ENVIRONMENT), SCOPE, known), [PART], NOTHING)
+
+
+def test_a_quiet_month_has_options_and_nothing_else_and_a_known_one_its_anomalies() -> None:
+    options = {f"fargate-options:services/{name}/options" for name in ("backend", "frontend")}
+    assert {one.key for one in reviewed().parts[0].findings} == options
+    busy = {one.key for one in reviewed(month=spending(*KNOWN)).parts[0].findings}
+    assert busy - options == {
+        f"cost-anomalies:costs/{slug(EC2)}/2026-11-23",
+        f"cost-anomalies:costs/{slug(EC2)}/2026-11-24",
+        f"cost-anomalies:costs/{slug(ECS)}/2026-11-26",
+        f"cost-rise:costs/{slug(EC2)}",
+        f"cost-rise:costs/{slug(ECS)}",
+        "fargate-hours:services",  # the days of twice the hours were none of the services' tasks
+    }
+
+
+def test_the_page_of_the_part_has_its_charts() -> None:
+    page = render(review_document(reviewed(), ENVIRONMENT))
+    assert page.count("<svg") == 2
+    assert "Costs a day by service" in page
+
+
+def test_where_nothing_can_be_read_every_check_is_unknown_and_none_is_ok() -> None:
+    review = review_of(Facts(FakeGateway({}, ENVIRONMENT), SCOPE), [PART], NOTHING)
+    assert {one.level for one in review.parts[0].report.findings} == {Level.UNKNOWN}
+    assert {one.check for one in review.parts[0].report.findings} == {spec_of(one).id for one in PART.checks.checks}
+    assert review.parts[0].charts == ()

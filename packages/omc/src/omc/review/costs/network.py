@@ -45,8 +45,8 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
         count = len(traffic.gateways)
         cost = in_words(monthly(region, ("nat_gateway", count)), region)
         sentence = (
-            f"The {count_of(count, 'NAT gateway')} carried nothing to the outside in the period, {cost}. Either nothing "
-            "needs them, or the flow log doesn't cover them: look before one is taken out of the Terraform."
+            f"The {count_of(count, 'NAT gateway')} carried nothing to the outside in the period, {cost}. Either "
+            "nothing needs them, or the flow log doesn't cover them: look before one is taken out of the Terraform."
         )
         evidence = (f"flow log {traffic.log_group}", source(region, "nat_gateway"))
         yield finding(NAT, Level.WARN, f"{PLACE}/unused", sentence, evidence, traffic.reading, NAT_COSTS)
