@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from msgspec import structs
+from msgspec import structs, to_builtins
 
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
@@ -189,6 +189,7 @@ def _data(stack: Stack, environments: list[Environment], now: datetime) -> dict[
     def plain(environment: Environment) -> dict[str, Any]:
         values = asdict(environment)
         values["thresholds"] = structs.asdict(environment.thresholds)
+        values["review"] = to_builtins(environment.review)
         values["github"] = structs.asdict(environment.github)
         window = environment.maintenance_window
         values["local_state"] = str(environment.local_state) if environment.local_state else None

@@ -59,8 +59,8 @@ def log_volume(
                 else "and nothing before"
             )
             sentence = (
-                f"{group.name} took in {now / GB:.2f} GB, {rise}: {in_words(cost, region)} more. What fills it: "
-                f"omc logs errors --env {environment.name}"
+                f"{group.name} took in {now / GB:.2f} GB, {rise}: {in_words(cost, region)} more. Look at "
+                "what fills it before its retention."
             )
             evidence = (source(region, "logs.taken_in"), _requests(requests))
             yield finding(

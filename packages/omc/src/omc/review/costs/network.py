@@ -43,13 +43,13 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
     region, least = environment.region, environment.review.costs.least_saving_usd
     if not traffic.total:
         count = len(traffic.gateways)
-        cost = in_words(monthly(region, ("nat_gateway", count)), region)
+        idle = in_words(monthly(region, ("nat_gateway", count)), region)
         sentence = (
-            f"The {count_of(count, 'NAT gateway')} carried nothing to the outside in the period, {cost}. Either "
+            f"The {count_of(count, 'NAT gateway')} carried nothing to the outside in the period, {idle}. Either "
             "nothing needs them, or the flow log doesn't cover them: look before one is taken out of the Terraform."
         )
-        evidence = (f"flow log {traffic.log_group}", source(region, "nat_gateway"))
-        yield finding(NAT, Level.WARN, f"{PLACE}/unused", sentence, evidence, traffic.reading, NAT_COSTS)
+        rests = (f"flow log {traffic.log_group}", source(region, "nat_gateway"))
+        yield finding(NAT, Level.WARN, f"{PLACE}/unused", sentence, rests, traffic.reading, NAT_COSTS)
         return
     factor = DAYS_A_MONTH / max(scope.since.total_seconds() / 86400, 1e-9) / GB
     month = traffic.total * factor
