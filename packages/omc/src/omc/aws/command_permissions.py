@@ -37,20 +37,23 @@ COMMANDS: Mapping[str, str] = {
         sqs GetQueueAttributes ListQueues""",
     "check weekly": """
         acm DescribeCertificate
+        budgets DescribeBudgets
+        ce GetCostAndUsage GetCostForecast
         cloudtrail LookupEvents
         cloudwatch GetMetricData
-        ec2 DescribeFlowLogs DescribeNetworkInterfaces DescribeSecurityGroupRules DescribeSecurityGroups
-        ec2 DescribeSubnets
-        ecr DescribeImageScanFindings
+        ec2 DescribeAddresses DescribeFlowLogs DescribeNatGateways DescribeNetworkInterfaces DescribePrefixLists
+        ec2 DescribeSecurityGroupRules DescribeSecurityGroups DescribeSnapshots DescribeSubnets DescribeVolumes
+        ec2 DescribeVpcEndpoints
+        ecr DescribeImageScanFindings DescribeImages
         ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeSnapshots DescribeUpdateActions
         elbv2 DescribeListeners DescribeLoadBalancers DescribeTargetGroups
         iam GetAccessKeyLastUsed GetAccountSummary GetLoginProfile GetRole ListAccessKeys ListMFADevices ListRoles
         iam ListUsers
-        logs GetQueryResults StartQuery
+        logs DescribeLogGroups GetQueryResults StartQuery
         pi DescribeDimensionKeys GetResourceMetrics
-        rds DescribeDBInstances DescribeDBParameters DescribeDBSnapshotAttributes DescribeDBSnapshots
-        rds DescribePendingMaintenanceActions
+        rds DescribeDBInstances DescribeDBMajorEngineVersions DescribeDBParameters DescribeDBSnapshotAttributes
+        rds DescribeDBSnapshots DescribePendingMaintenanceActions
         s3 GetBucketPolicyStatus GetObject ListBuckets
         secretsmanager ListSecrets
         service-quotas GetServiceQuota""",
@@ -214,7 +217,7 @@ whether it is. Not needed by anybody: refused both, the caller counts as the rol
 CHANGES = frozenset(
     {"deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"}
 )
-GLOBAL = frozenset({"iam", "sts"})
+GLOBAL = frozenset({"budgets", "ce", "iam", "sts"})
 """Services whose calls a condition on ``aws:RequestedRegion`` sees in the partition's home."""
 
 _SERVICE = "arn:{partition}:ecs:{region}:{account}:service/{cluster}/{service}"

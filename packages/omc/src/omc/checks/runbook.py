@@ -44,6 +44,7 @@ CACHE_HIT_RATE = Procedure("Redis cache hit rate low", f"{DOCUMENTS}/alerts.md#r
 CACHE_UNREACHABLE = Procedure(
     "Redis connection failures", f"{DOCUMENTS}/troubleshooting.md#issue-redis-connection-failures"
 )
+NAT_COSTS = Procedure("High NAT gateway costs", f"{DOCUMENTS}/troubleshooting.md#issue-high-nat-gateway-costs")
 FIRST_DAY = Procedure("The first day in an account", f"{DOCUMENTS}/daily-operations.md#the-first-day-in-an-account")
 BY_DOCUMENT = {
     procedure.document: procedure

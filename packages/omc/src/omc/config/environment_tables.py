@@ -198,6 +198,20 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
             example=False,
         ),
     ] = True
+    monthly_budget_usd: (
+        Annotated[
+            float,
+            key(
+                "What it may cost in a month, without tax: the weekly review holds the forecast against it.",
+                least=1,
+                most=100_000_000,
+                unit="USD",
+                default="what AWS Budgets has for a month",
+                example=900,
+            ),
+        ]
+        | None
+    ) = None
     cluster: (
         Annotated[
             str, key("The ECS cluster.", pattern=NAME, allowed="a name", default="the prefix", example="ohmycoins")

@@ -188,6 +188,8 @@ class Environment:
     probe: bool = True
     """Whether omc asks for pages as users do. Not where it runs outside of the network that may."""
     review: ReviewTable = REVIEW
+    monthly_budget_usd: float | None = None
+    """None: what AWS Budgets says counts."""
 
     @property
     def is_local(self) -> bool:

@@ -179,6 +179,12 @@ def _file() -> Mapping[str, Any]:
     return tomllib.loads((files("omc.procedures") / "prices.toml").read_text(encoding="utf-8"))
 
 
+def price_in(region: str, key: str) -> float | None:
+    """USD for a month of one, or for one GB or request of what is paid by use; None: not known for this region."""
+    found = table().get(key) if region == table_region() else None
+    return found.usd_a_month if found else None
+
+
 @cache
 def table() -> Mapping[str, Price]:
     """The prices by key, by the month."""

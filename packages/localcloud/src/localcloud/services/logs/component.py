@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 SEAL_EVERY = 0.5
 EXPIRE_EVERY = 60.0
+PUBLISH_EVERY = 60.0
 
 
 @component(order=20)
@@ -55,6 +56,8 @@ class Logs(LogSink):
         """Guards everything below. Held for look-ups and changes, never while reading or waiting."""
         self.ingested = 0
         """Bytes taken in since the start, as AWS counts them, for whoever charges for it."""
+        self._incoming: dict[str, list[int]] = {}
+        """By group, bytes and events since they were last published."""
         self.tails = Sessions()
         self.groups: dict[str, Group] = {}
         self.saved_queries: dict[str, SavedQuery] = {}
@@ -74,6 +77,7 @@ class Logs(LogSink):
                 _recover_streams(group, self.store.open(group.identity))
         cloud.loop("logs-seal", SEAL_EVERY, self.seal)
         cloud.loop("logs-expire", EXPIRE_EVERY, self.expire)
+        cloud.loop("logs-metrics", PUBLISH_EVERY, self.publish_incoming)
 
     def dump(self) -> object:
         """Pickled here: a deep copy of ten thousand streams would hold the cloud's lock ten times as long."""
@@ -125,7 +129,11 @@ class Logs(LogSink):
         sequence = store.append(stream, events)
         times = [at for at, _ in events]
         with self.lock:
-            self.ingested += sum(weight(message) for _, message in events)
+            size = sum(weight(message) for _, message in events)
+            self.ingested += size
+            incoming = self._incoming.setdefault(group, [0, 0])
+            incoming[0] += size
+            incoming[1] += len(events)
             target.saw(min(times), max(times), sequence // 1000)
         self.tails.offer(group, stream, events, sequence // 1000)
         if filters:
@@ -207,6 +215,17 @@ class Logs(LogSink):
         for store, oldest in ages:
             if oldest > 0:
                 self.store.delete(store.expire(oldest))
+
+    def publish_incoming(self) -> None:
+        """What each group took in since the last time, as the metrics of AWS/Logs."""
+        with self.lock:
+            incoming, self._incoming = self._incoming, {}
+        publish = self._publisher()
+        if publish is None:
+            return
+        for group, (size, count) in incoming.items():
+            publish("AWS/Logs", "IncomingBytes", {"LogGroupName": group}, size, unit="Bytes")
+            publish("AWS/Logs", "IncomingLogEvents", {"LogGroupName": group}, count, unit="None")
 
     # -- inner
 

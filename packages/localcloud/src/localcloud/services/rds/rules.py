@@ -40,6 +40,7 @@ PAGED: Final = (
     "DescribeOptionGroups",
     "DescribePendingMaintenanceActions",
     "DescribeDBEngineVersions",
+    "DescribeDBMajorEngineVersions",
 )
 
 

@@ -1,0 +1,96 @@
+"""Sums of money as the review says them: prices from the one dated table; what isn't in it is said to be unknown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
+
+from omc.checks.finding import Evidence, Finding, Level, Procedure
+from omc.checks.runbook import WEEKLY_COSTS
+from omc.facts.collector import Reading
+from omc.procedures.prices import price_in, table, table_region
+
+DAYS_A_MONTH = 365 / 12
+GB = 1e9
+"""AWS's price lists say GB for network and logs."""
+GIB = 2.0**30
+ZERO = 0.005
+"""USD that are shown as nothing."""
+
+
+def usd(value: float) -> str:
+    """``1,234.50 USD``."""
+    return f"{value:,.2f} USD"
+
+
+def monthly(region: str, *parts: tuple[str, float]) -> float | None:
+    """So many of each key for a month, or so many GB; None where one of the prices isn't known for the region."""
+    total = 0.0
+    for key, count in parts:
+        price = price_in(region, key)
+        if price is None:
+            return None
+        total += price * count
+    return total
+
+
+def count_of(number: int, noun: str) -> str:
+    """``1 task``, ``2 tasks``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def in_words(value: float | None, region: str) -> str:
+    """``about 12.30 USD a month``."""
+    return f"an amount that isn't known for {region}" if value is None else f"about {usd(value)} a month"
+
+
+def percent(share: float) -> str:
+    """``25 %``."""
+    return f"{share * 100:,.0f} %"
+
+
+def slug(name: str) -> str:
+    """A name of AWS's as a part of a key that people type: ``ec2-other``."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def source(region: str, *keys: str) -> str:
+    """Where the prices are from, with their date."""
+    if region != table_region():
+        return f"omc's prices are those of {table_region()}; of {region} it has none"
+    prices = [table()[key] for key in keys if key in table()]
+    oldest = min(price.as_of for price in prices)
+    unconfirmed = sum(not price.confirmed for price in prices)
+    return (
+        f"list prices of {table_region()} as of {oldest:%B %Y} and later, {unconfirmed} of {len(prices)} unconfirmed: "
+        f"{', '.join(keys)}"
+    )
+
+
+def is_worth(value: float | None, least: float) -> bool:
+    """What isn't known may be."""
+    return value is None or value >= least
+
+
+def finding(
+    check: str,
+    level: Level,
+    place: str,
+    sentence: str,
+    evidence: Iterable[str],
+    reading: Reading,
+    procedure: Procedure = WEEKLY_COSTS,
+    since: date | None = None,
+) -> Finding:
+    """With the section of the runbook that answers it, unless all is well. ``since``: a moment, or a day in UTC."""
+    return Finding(
+        check=check,
+        level=level,
+        subject=place,
+        sentence=sentence,
+        evidence=tuple(Evidence(text, reading) for text in evidence),
+        procedure=None if level is Level.OK else procedure,
+        place=place,
+        since=since if since is None or isinstance(since, datetime) else datetime.combine(since, time(), UTC),
+    )
