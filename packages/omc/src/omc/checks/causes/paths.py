@@ -135,8 +135,10 @@ def is_shut_in(situation: Situation, rules: GroupRules, groups: tuple[str, ...],
 
 def closed_side(rules: GroupRules, from_groups: Iterable[str], to_groups: Iterable[str], port: int) -> str:
     """The group that has no rule for it: one of the sender's that doesn't let it out, or of the receiver's that
-    doesn't let it in; empty where the path is open, or where the rules of one side aren't known."""
+    doesn't let it in; empty where the path is open, or where the groups or rules of one side aren't known."""
     senders, receivers = tuple(from_groups), tuple(to_groups)
+    if not senders or not receivers:
+        return ""
     if not set(senders) <= set(rules.groups) or not set(receivers) <= set(rules.groups):
         return ""
     out = [rule for rule in rules.rules if rule.is_egress and rule.group in senders]
