@@ -17,6 +17,7 @@ from omc.diagnosis.graph import path, reaches_users
 from omc.diagnosis.kinds import KINDS, Kind
 from omc.diagnosis.model import Action, NotSeen, RankedCause, RuledOut
 from omc.facts.collector import Readings, Unavailable
+from omc.facts.dependencies import Dependencies
 from omc.times import format_time
 
 JUST_BEFORE = timedelta(minutes=30)
@@ -76,12 +77,22 @@ def _ranked(
     return RankedCause(
         explained,
         round(min(0.99, max(0.05, score)), 2),
-        path(explained, environment),
+        path(explained, environment, _reporting(readings)),
         tuple(reasons),
         against,
         action_for(explained, environment),
         settled_by,
     )
+
+
+def _reporting(readings: Readings) -> dict[str, list[str]]:
+    """By place, the services whose status pages report it."""
+    pages = readings.get(Dependencies)
+    found: dict[str, list[str]] = {}
+    for page in pages.found if isinstance(pages, Dependencies) else ():
+        if page.bad:
+            found.setdefault(page.place, []).append(page.service)
+    return found
 
 
 _HOW = {

@@ -4,15 +4,19 @@ name, so that it is the same in every run. A third is held out, by a hash of the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 from random import Random
 
+from omc.facts.followup.data_stores import DataStores
 from omc.facts.followup.database_log import DatabaseLog
 from omc.facts.followup.gauges import Gauges
+from omc.facts.followup.group_rules import GroupRules
+from omc.facts.followup.last_words import LastWords
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.facts.followup.network_acls import NetworkAcls
 from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.logs import ErrorGroup
 from omc.facts.services import Event
@@ -37,8 +41,36 @@ HIDE = {
     )
 }
 """Groups of faults of which one hides the other, or undoes it: a stopped database shows no lock."""
-SPARED = (DatabaseLog, Rejects, LastWrites)
-"""What may be unread in any scenario: it adds to an answer, and no fault is known by it alone, but for the route."""
+SLOW = 3
+"""Seconds from which users call an answer slow."""
+STORES, NETWORK = (DataStores, Gauges), (GroupRules, NetworkAcls, Rejects)
+READINGS = (*STORES, *NETWORK, DatabaseLoad, DatabaseLog, LastWords, LastWrites)
+KNOWN_BY: Mapping[str, tuple[type, ...]] = {
+    "database": (*STORES, DatabaseLoad, DatabaseLog),
+    "way-to-database": (*NETWORK, *STORES, LastWrites),
+    "cache": (*STORES, GroupRules, NetworkAcls),
+    "way-to-cache": (*NETWORK, *STORES),
+    "release": (*STORES, DatabaseLoad, LastWords),
+    "tasks": (LastWords,),
+    "way-to-tasks": NETWORK,
+    "shut-in": (*NETWORK, *STORES),
+    "entrance": (),
+    "entrance-shut": NETWORK,
+    "exchange": (),
+}
+"""By group of faults, what they are known by. Anything else may be unread in a scenario."""
+
+
+Paths = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A world, the truth about each of its faults, and for each the paths that are right."""
+
+    world: World
+    truths: tuple[Truth, ...] = ()
+    paths: tuple[Paths, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +80,7 @@ class Scenario:
     name: str
     sort: str
     """``single``, ``pair``, ``healthy``."""
-    make: Callable[[], tuple[World, tuple[Truth, ...]]]
+    make: Callable[[], Case]
 
     @property
     def is_held_out(self) -> bool:
@@ -79,40 +111,73 @@ def _world(random: Random, busy: float | None = None) -> World:
 def _single(fault: Fault, number: int) -> Scenario:
     name = f"{fault.name}/{number + 1}"
 
-    def make() -> tuple[World, tuple[Truth, ...]]:
-        random = Random(name)
-        world = _world(random)
-        true = fault.breaks(world, random)
+    def make() -> Case:
+        world = _world(Random(name))
+        true = _break(fault, world, name)
+        random = Random(f"{name} around")
         _unread(world, random, fault)
         _noise(world, random)
-        return world, (true,)
+        return Case(world, (true,), (tuple(_paths(true, world)),))
 
     return Scenario(name, "single", make)
+
+
+def _break(fault: Fault, world: World, seed: str) -> Truth:
+    """The same fault of the same world, whatever else is broken there."""
+    return fault.breaks(world, Random(f"{seed} {fault.name}"))
 
 
 def _pair(one: Fault, other: Fault, number: int) -> Scenario:
     name = f"{one.name}+{other.name}/{number + 1}"
 
-    def make() -> tuple[World, tuple[Truth, ...]]:
+    def make() -> Case:
         """Of two faults at one service each hides a part of the other: they are made until they are at different ones,
-        where there are."""
+        where there are. The path of each is what it would be alone, or as much of it as can be seen."""
         for attempt in range(12):
-            random = Random(f"{name} {attempt}")
-            world = _world(random)
-            true = (one.breaks(world, random), other.breaks(world, random))
-            own = [each for each in true if each.place.startswith(("services/", "targets/"))]
+            seed = f"{name} {attempt}"
+            world = _world(Random(seed))
+            truths = tuple(_break(each, world, seed) for each in (one, other))
+            own = [each for each in truths if each.place.startswith(("services/", "targets/"))]
             if len({each.place.partition("/")[2] for each in own}) == len(own):
                 break
-        _noise(world, random)
-        return world, true
+        paths = []
+        for each, true in zip((one, other), truths, strict=True):
+            alone = _world(Random(seed))
+            _break(each, alone, seed)
+            paths.append((*_paths(true, alone), *(_paths(true, world) if world.nobody_in else ())))
+        _noise(world, Random(f"{name} around"))
+        return Case(world, truths, tuple(paths))
 
     return Scenario(name, "pair", make)
 
 
+def _paths(truth: Truth, world: World) -> Iterator[tuple[str, ...]]:
+    """From the true place over all that is between, to what suffers nearest to users: any service that suffers will
+    do."""
+    if not truth.services:
+        yield (truth.place,)
+    if world.nobody_in is not None and truth.place == "load-balancer":
+        yield (truth.place, "users")
+        return
+    for name in truth.services:
+        state = world.services[name]
+        way = [f"services/{name}", f"targets/{name}", "load-balancer", f"users/{name}"]
+        is_ill = any(each.state == "unhealthy" for each in state.targets)
+        if world.nobody_in is None and (state.share > 0 or state.slow >= SLOW):
+            end = 4
+        elif state.age > world.environment.thresholds.data_age_seconds and world.nobody_in is None:
+            yield (*dict.fromkeys((truth.place, f"services/{name}", f"data-fresh/{name}")),)
+            continue
+        else:
+            end = 2 if is_ill or truth.place.startswith("targets/") else 1
+        some = way[way.index(truth.place) if truth.place in way else 0 : end]
+        yield (*dict.fromkeys((truth.place, *some)),)
+
+
 def _unread(world: World, random: Random, fault: Fault) -> None:
     """One reading in some scenarios, of which the fault can be told without."""
-    if random.random() < 0.3 and fault.name != "database-route":
-        kind = random.choice(SPARED)
+    if random.random() < 0.4:
+        kind = random.choice([each for each in READINGS if each not in KNOWN_BY[fault.group]])
         world.unread[kind] = f"{kind.__name__} could not be read: AccessDenied."
 
 
@@ -225,11 +290,11 @@ HEALTHY_WAYS: dict[str, Callable[[World, Random], None]] = {
 def _healthy(name: str, change: Callable[[World, Random], None], number: int) -> Scenario:
     full = f"healthy-{name}/{number + 1}"
 
-    def make() -> tuple[World, tuple[Truth, ...]]:
+    def make() -> Case:
         random = Random(full)
         world = _world(random)
         change(world, random)
         _noise(world, random)
-        return world, ()
+        return Case(world)
 
     return Scenario(full, "healthy", make)

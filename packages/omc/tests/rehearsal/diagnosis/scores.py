@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from statistics import median
 from typing import Any, cast
@@ -15,12 +15,12 @@ from omc.config import Environment
 from omc.diagnosis.model import Diagnosis, RankedCause
 from omc.diagnosis.run import diagnosis_of
 from omc.errors import Unreachable
-from omc.facts.collector import NO_READING, Unavailable, dependencies
+from omc.facts.collector import Reading, Unavailable, dependencies
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.store.location import StoreLocation
 from rehearsal.diagnosis.faults import Truth
-from rehearsal.diagnosis.scenarios import Scenario, scenarios
+from rehearsal.diagnosis.scenarios import Paths, Scenario, scenarios
 from rehearsal.diagnosis.world import World
 
 FIRST, FIRST_THREE, PATH = 0.90, 0.95, 0.85
@@ -40,9 +40,10 @@ class Given:
         self.readings: dict[type, Any] = {}
         self.calls = ()
         self.seconds = 0.0
-        self._all = world.facts()
+        read = Reading(world.now)
+        self._all = {kind: replace(value, reading=read) for kind, value in world.facts().items()}
         for kind, why in world.unread.items():
-            self._all[kind] = Unavailable(kind, Unreachable(why), NO_READING)
+            self._all[kind] = Unavailable(kind, Unreachable(why), read)
 
     def read(self, functions: Iterable[Callable[..., Any]]) -> dict[type, Any]:
         for function in functions:
@@ -67,7 +68,7 @@ class Told:
     is_path_right: bool
     is_action_right: bool
     path: tuple[str, ...]
-    paths: tuple[tuple[str, ...], ...]
+    paths: Paths
     """Each of these would have been right."""
 
 
@@ -84,13 +85,13 @@ class Score:
 
 
 def score(scenario: Scenario) -> Score:
-    world, truths = scenario.make()
+    case = scenario.make()
     began = time.perf_counter()
-    found = diagnosed(world)
+    found = diagnosed(case.world)
     seconds = time.perf_counter() - began
-    told = tuple(_told(each, truths, found, world) for each in truths)
-    alarms = () if truths else (*(_shown(each) for each in found.causes), *(each.sentence for each in found.unexplained))
+    told = tuple(_told(true, paths, found) for true, paths in zip(case.truths, case.paths, strict=True))
     shown = tuple(_shown(each) for each in found.causes)
+    alarms = () if case.truths else (*shown, *(each.sentence for each in found.unexplained))
     return Score(scenario, told, alarms, shown, tuple(each.score for each in found.causes), seconds)
 
 
@@ -98,14 +99,13 @@ def _shown(cause: RankedCause) -> str:
     return f"{cause.explained.cause.name} at {cause.explained.cause.place}"
 
 
-def _told(truth: Truth, truths: Sequence[Truth], found: Diagnosis, world: World) -> Told:
-    paths = tuple(_paths(truth, world))
+def _told(truth: Truth, paths: Paths, found: Diagnosis) -> Told:
     for rank, each in enumerate(found.causes, 1):
         cause = each.explained.cause
         if cause.name in truth.names and _is_at(cause.place, truth.place):
-            path = tuple(_plain(station.place) for station in each.path)
-            action = each.action.command
-            return Told(truth, rank, path in paths, _fits(action, truth.actions), path, paths)
+            path = tuple(station.place for station in each.path)
+            begun = {(cause.place, *some[1:]) for some in paths}
+            return Told(truth, rank, path in begun, _fits(each.action.command, truth.actions), path, paths)
     return Told(truth, 0, False, False, (), paths)
 
 
@@ -116,35 +116,6 @@ def _is_at(place: str, true: str) -> bool:
 
 def _fits(command: str, actions: Sequence[str]) -> bool:
     return bool(command) and any(re.search(pattern, command) for pattern in actions)
-
-
-def _plain(place: str) -> str:
-    """Target groups by their service's name, however they are called."""
-    return place
-
-
-def _paths(truth: Truth, world: World) -> Iterator[tuple[str, ...]]:
-    """From the true place over all that is between, to what suffers nearest to users: any service that suffers will do."""
-    if not truth.services:
-        yield (truth.place,)
-    if world.nobody_in is not None and truth.place == "load-balancer":
-        yield (truth.place, "users")
-        return
-    for name in truth.services:
-        state = world.services[name]
-        way = [f"services/{name}", f"targets/{name}", "load-balancer", f"users/{name}"]
-        is_ill = any(each.state == "unhealthy" for each in state.targets)
-        if world.nobody_in is not None:
-            end = 2 if is_ill else 1  # what its users would get, nobody can ask for
-        elif state.share > 0 or state.slow >= 3:
-            end = 4
-        elif state.age > world.environment.thresholds.data_age_seconds:
-            yield (*dict.fromkeys((truth.place, f"services/{name}", f"data-fresh/{name}")),)
-            continue
-        else:
-            end = 2 if is_ill else 1
-        some = way[way.index(truth.place) if truth.place in way else 0 : end]
-        yield (*dict.fromkeys((truth.place, *some)),)
 
 
 # -- all of them

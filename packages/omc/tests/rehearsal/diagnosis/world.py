@@ -13,6 +13,7 @@ from typing import Any
 from omc.aws.http_get import Trouble
 from omc.config import Environment, load
 from omc.facts.alarms import Alarm, Alarms
+from omc.facts.collector import Reading
 from omc.facts.data_age import DataAge, read_data_age
 from omc.facts.dependencies import Dependencies, read_dependencies
 from omc.facts.deviations import Deviations, counts_below, deviations
@@ -412,7 +413,7 @@ class World:
         values: list[Any] = [
             probes,
             read_dependencies(probes),
-            read_data_age(probes),
+            read_data_age(replace(probes, reading=Reading(self.now))),
             services,
             StoppedTasks(tuple(sorted(self.stopped, key=lambda task: task.stopped, reverse=True))),
             balancers,

@@ -64,6 +64,8 @@ class Explained:
     symptoms: tuple[Finding, ...]
     finding: Finding
     """All of it as one finding."""
+    shared: tuple[Finding, ...] = ()
+    """Symptoms that it brings about too, and that are told of a deeper cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,14 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
     causes = _ranked(_once([cause for look in CAUSES for cause in look(situation)]))
     symptoms = [finding for finding in everything if _is_symptom(finding)]
     taken: dict[int, list[Finding]] = {}
+    shared: dict[int, list[Finding]] = {}
+    owned: list[Finding] = []
     for number, cause in enumerate(causes):
         taken[number] = [each for each in symptoms if _explains(cause, each, situation, found)]
+        shared[number] = [each for each in owned if _shares(cause, each, situation, found)]
         symptoms = [each for each in symptoms if each not in taken[number]]
-    roots = tuple(_stations(causes, taken, situation))
+        owned += taken[number]
+    roots = tuple(_stations(causes, taken, shared, situation))
     gone = {id(each) for some in taken.values() for each in some}
     rest = [finding for finding in everything if id(finding) not in gone]
     return Explanation(situation, everything, roots, tuple(_folded(rest, situation, found)))
@@ -177,6 +183,14 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
     return place in cause.also or suffers(place, cause.place, situation.environment, alarms)
 
 
+def _shares(cause: Cause, finding: Finding, situation: Situation, alarms: Iterable[Alarm]) -> bool:
+    """Whether it brings about a symptom that a deeper cause is told of. Not so the cache, without which a service mostly
+    lives."""
+    if cause.place == "cache" or cause.ended or finding.check in CHECKS:
+        return False
+    return _explains(cause, finding, situation, alarms)
+
+
 def _is_its_own(cause: Cause, finding: Finding, place: str) -> bool:
     """What is over takes nothing that goes on, but what was told of itself before it was known to be over."""
     return (
@@ -228,7 +242,12 @@ def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
     )
 
 
-def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation) -> Iterator[Explained]:
+def _stations(
+    causes: Sequence[Cause],
+    taken: Mapping[int, list[Finding]],
+    shared: Mapping[int, list[Finding]],
+    situation: Situation,
+) -> Iterator[Explained]:
     """A cause at a service whose tasks fail for what is wrong with a store is a station on that one's way."""
     normalised: set[int] = set()
     below: dict[int, list[Cause]] = {}
@@ -250,7 +269,8 @@ def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situa
         stations = below.get(number, [])
         symptoms = [*taken[number], *(each for n in normalised for each in taken[n] if causes[n] in stations)]
         finding = _finding(cause, stations, symptoms, situation)
-        yield Explained(cause, tuple(stations), tuple(symptoms), finding)
+        more = tuple(each for each in shared[number] if not any(each is one for one in symptoms))
+        yield Explained(cause, tuple(stations), tuple(symptoms), finding, more)
 
 
 def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
@@ -339,5 +359,6 @@ def _with_symptoms(finding: Finding, symptoms: Sequence[Finding], situation: Sit
         level=worst([finding, *symptoms]),
         evidence=(*finding.evidence, *(Evidence(each.sentence, _reading(each)) for each in symptoms), *unread),
         since=min(started, default=None),
+        is_under_way=finding.is_under_way and all(each.is_under_way for each in symptoms),
         explains=tuple(symptoms),
     )
