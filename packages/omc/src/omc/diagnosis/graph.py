@@ -35,7 +35,7 @@ ALL_USERS = "users"
 def path(explained: Explained, environment: Environment, reporting: Reporting = NOBODY) -> tuple[Station, ...]:
     """From the cause to the symptom nearest to users, by every place between them.
 
-    ``reporting``: by place, the services whose status pages report it."""
+    ``reporting``: by place, the services whose status pages or logs report it."""
     cause = explained.cause
     service = _service(explained, environment, reporting)
     seen = _seen(explained, service, environment)
@@ -90,7 +90,8 @@ def _seen(explained: Explained, service: Service | None, environment: Environmen
     stations = [
         Finding(each.name, each.level, each.subject, each.sentence, place=each.place) for each in explained.stations
     ]
-    for finding in (*explained.symptoms, *explained.shared, *stations):
+    its_services = [each for each in explained.shared if service_at(place_of_finding(each), environment)]
+    for finding in (*explained.symptoms, *its_services, *stations):
         place = place_of_finding(finding)
         kind, name = place.partition("/")[0], service_at(place, environment)
         kind = "services" if kind == "logs" else kind

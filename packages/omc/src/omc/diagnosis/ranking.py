@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from omc.checks.causes.explain import Explained, Explanation
+from omc.checks.causes.heard import about, heard
 from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Evidence, Finding, Level
 from omc.config import Environment
@@ -77,7 +78,7 @@ def _ranked(
     return RankedCause(
         explained,
         round(min(0.99, max(0.05, score)), 2),
-        path(explained, environment, _reporting(readings)),
+        path(explained, environment, _reporting(explanation, readings)),
         tuple(reasons),
         against,
         action_for(explained, environment),
@@ -85,13 +86,17 @@ def _ranked(
     )
 
 
-def _reporting(readings: Readings) -> dict[str, list[str]]:
-    """By place, the services whose status pages report it."""
+def _reporting(explanation: Explanation, readings: Readings) -> dict[str, list[str]]:
+    """By place, the services whose status pages or logs report it."""
     pages = readings.get(Dependencies)
     found: dict[str, list[str]] = {}
     for page in pages.found if isinstance(pages, Dependencies) else ():
         if page.bad:
             found.setdefault(page.place, []).append(page.service)
+    situation = explanation.situation
+    for kind in ("database", "cache") if situation else ():
+        logged_errors = about(getattr(situation.stores, kind), kind, heard(situation)) if situation else []
+        found.setdefault(kind, []).extend(each.service for each in logged_errors if each.service)
     return found
 
 

@@ -191,7 +191,7 @@ def database_connections_used_up(w: World, r: Random) -> Truth:
     return truth("database-connections", "database", w.apis, r"omc check weekly performance")
 
 
-@fault("release", "a release whose pools use up all connections")
+@fault("release-database", "a release whose pools use up all connections")
 def release_uses_up_connections(w: World, r: Random) -> Truth:
     at, service = since(w, r, 80, 160, 400), r.choice(w.apis)
     w.deploy(service, at, new=1)
@@ -456,17 +456,17 @@ def _address(w: World, r: Random, kind: str) -> Truth:
     return truth(f"{kind}-wrong-address server-host", kind, [service], BACK)
 
 
-@fault("release", "a release looks for the database where it isn't")
+@fault("release-database", "a release looks for the database where it isn't")
 def wrong_database_address(w: World, r: Random) -> Truth:
     return _address(w, r, "database")
 
 
-@fault("release", "a release looks for the cache where it isn't")
+@fault("release-cache", "a release looks for the cache where it isn't")
 def wrong_cache_address(w: World, r: Random) -> Truth:
     return _address(w, r, "cache")
 
 
-@fault("release", "a release asks for a database that isn't there")
+@fault("release-database", "a release asks for a database that isn't there")
 def wrong_database_name(w: World, r: Random) -> Truth:
     at, service = since(w, r, 130, 320, 700), r.choice(w.apis)
     w.deploy(service, at, done=True)
@@ -478,7 +478,7 @@ def wrong_database_name(w: World, r: Random) -> Truth:
     return truth("database-wrong-name", "database", [service], BACK)
 
 
-@fault("release", "a release that alone doesn't reach the cache")
+@fault("release-cache", "a release that alone doesn't reach the cache")
 def release_misses_cache(w: World, r: Random) -> Truth:
     at, service = since(w, r, 60, 200, 600), r.choice(w.apis)
     w.deploy(service, at, new=r.choice((1, 2)))
@@ -525,7 +525,7 @@ def image_missing(w: World, r: Random) -> Truth:
             "CannotPullContainerError: failed to resolve ref reg.example.com/{service}:x: dial tcp 1.2.3.4:443: i/o timeout",
         )
     )
-    return _unstarted(w, r, "image-not-pulled", reason)
+    return _unstarted(w, r, "image-not-pulled", reason, BACK)
 
 
 SECRETS = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "

@@ -35,7 +35,10 @@ HIDE = {
     for pair in (
         ("database", "way-to-database"),
         ("cache", "way-to-cache"),
-        *(("shut-in", other) for other in ("database", "way-to-database", "cache", "way-to-cache", "release")),
+        *(("shut-in", other) for other in ("database", "way-to-database", "cache", "way-to-cache")),
+        *((one, other) for one in ("shut-in", "release") for other in ("release-database", "release-cache")),
+        *(("release-database", other) for other in ("database", "way-to-database", "release-cache")),
+        *(("release-cache", other) for other in ("cache", "way-to-cache")),
         ("entrance", "entrance-shut"),
         ("entrance", "way-to-tasks"),
     )
@@ -50,7 +53,9 @@ KNOWN_BY: Mapping[str, tuple[type, ...]] = {
     "way-to-database": (*NETWORK, *STORES, LastWrites),
     "cache": (*STORES, GroupRules, NetworkAcls),
     "way-to-cache": (*NETWORK, *STORES),
-    "release": (*STORES, DatabaseLoad, LastWords),
+    "release": (LastWords,),
+    "release-database": (*STORES, DatabaseLoad, LastWords),
+    "release-cache": (*STORES, LastWords, GroupRules, NetworkAcls),
     "tasks": (LastWords,),
     "way-to-tasks": NETWORK,
     "shut-in": (*NETWORK, *STORES),
@@ -162,7 +167,7 @@ def _paths(truth: Truth, world: World) -> Iterator[tuple[str, ...]]:
     for name in truth.services:
         state = world.services[name]
         way = [f"services/{name}", f"targets/{name}", "load-balancer", f"users/{name}"]
-        is_ill = any(each.state == "unhealthy" for each in state.targets)
+        is_ill = any(each.state in ("unhealthy", "gone") for each in state.targets)
         if world.nobody_in is None and (state.share > 0 or state.slow >= SLOW):
             end = 4
         elif state.age > world.environment.thresholds.data_age_seconds and world.nobody_in is None:

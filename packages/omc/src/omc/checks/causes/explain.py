@@ -16,6 +16,7 @@ from omc.checks.causes.entrance import not_led, taken_away
 from omc.checks.causes.heard import heard, is_about, is_of_another
 from omc.checks.causes.model import LIVE, Cause, Situation
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of_finding, service_at, suffers, watched_by
+from omc.checks.causes.paths import may_use
 from omc.checks.causes.questions import is_trouble
 from omc.checks.causes.releases import slowed_by_release
 from omc.checks.causes.servers import misdirected, misnamed, unreached
@@ -103,7 +104,8 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
     taken: dict[int, list[Finding]] = {}
     shared: dict[int, list[Finding]] = {}
     owned: list[Finding] = []
-    for number, cause in enumerate(causes):
+    for number in sorted(range(len(causes)), key=lambda number: _takes_late(causes[number])):
+        cause = causes[number]
         taken[number] = [each for each in symptoms if _explains(cause, each, situation, found)]
         shared[number] = [each for each in owned if _shares(cause, each, situation, found)]
         symptoms = [each for each in symptoms if each not in taken[number]]
@@ -180,13 +182,20 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
     service = service_at(place, situation.environment)
     if cause.services is not None and service and service not in cause.services:
         return False
+    if service and not may_use(situation, service, cause.place):
+        return False
     return place in cause.also or suffers(place, cause.place, situation.environment, alarms)
+
+
+def _takes_late(cause: Cause) -> tuple[bool, bool]:
+    """A service mostly lives without its cache: what another cause explains is that one's."""
+    return cause.ended is not None, cause.place == "cache"
 
 
 def _shares(cause: Cause, finding: Finding, situation: Situation, alarms: Iterable[Alarm]) -> bool:
     """Whether it brings about a symptom that a deeper cause is told of. Not so the cache, without which a service mostly
     lives."""
-    if cause.place == "cache" or cause.ended or finding.check in CHECKS:
+    if cause.place == "cache" or cause.ended or cause.spares_users or finding.check in CHECKS:
         return False
     return _explains(cause, finding, situation, alarms)
 
@@ -281,6 +290,8 @@ def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
     if cause.is_direct or (deeper.services is not None and cause.services and not deeper.services & cause.services):
         return False
     if deeper.since and cause.since and cause.since < deeper.since - SLACK:
+        return False
+    if not all(may_use(situation, service, deeper.place) for service in cause.services or ()):
         return False
     return suffers(cause.place, deeper.place, situation.environment)
 
