@@ -42,6 +42,16 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     slowed_by_release,
     unreached,
 )
+AT_ONCE = frozenset(
+    {
+        *("database-password", "database-schema", "database-wrong-name", "database-read-only"),
+        *("database-connection-limit", "database-storage-full", "cache-login", "cache-encryption"),
+        *("database-wrong-address", "cache-wrong-address"),
+    }
+)
+"""Causes that are answered at once, by an error: nobody waits for them."""
+SLOW = frozenset({"task-hangs", "release-slow"})
+"""What comes of waiting."""
 SLACK = timedelta(minutes=2)
 """A symptom that began this long before a cause can still come from it: readings come by the minute."""
 ECHO = timedelta(seconds=30)
@@ -101,15 +111,16 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
     found = fact.alarms if (fact := situation.fact(Alarms)) else ()
     causes = _ranked(_once([cause for look in CAUSES for cause in look(situation)]))
     symptoms = [finding for finding in everything if _is_symptom(finding)]
-    taken: dict[int, list[Finding]] = {}
-    shared: dict[int, list[Finding]] = {}
-    owned: list[Finding] = []
-    for number in sorted(range(len(causes)), key=lambda number: _takes_late(causes[number])):
-        cause = causes[number]
-        taken[number] = [each for each in symptoms if _explains(cause, each, situation, found)]
-        shared[number] = [each for each in owned if _shares(cause, each, situation, found)]
-        symptoms = [each for each in symptoms if each not in taken[number]]
-        owned += taken[number]
+    taken: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
+    shared: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
+    for finding in symptoms:
+        able = [number for number, cause in enumerate(causes) if _explains(cause, finding, situation, found)]
+        able.sort(key=lambda number: (causes[number].ended is not None, _takes_late(causes[number], finding), number))
+        for owner in able[:1]:
+            taken[owner].append(finding)
+        for other in able[1:]:
+            if _shares(causes[other], finding):
+                shared[other].append(finding)
     roots = tuple(_stations(causes, taken, shared, situation))
     gone = {id(each) for some in taken.values() for each in some}
     rest = [finding for finding in everything if id(finding) not in gone]
@@ -187,17 +198,19 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
     return place in cause.also or suffers(place, cause.place, situation.environment, alarms)
 
 
-def _takes_late(cause: Cause) -> tuple[bool, bool]:
-    """A service mostly lives without its cache: what another cause explains is that one's."""
-    return cause.ended is not None, cause.place == "cache"
+def _takes_late(cause: Cause, finding: Finding) -> bool:
+    """Whether a symptom comes from it only if nothing else explains it."""
+    return _is_lived_with(cause) and place_of_finding(finding) != cause.place
 
 
-def _shares(cause: Cause, finding: Finding, situation: Situation, alarms: Iterable[Alarm]) -> bool:
-    """Whether it brings about a symptom that a deeper cause is told of. Not so the cache, without which a service mostly
-    lives."""
-    if cause.place == "cache" or cause.ended or cause.spares_users or finding.check in CHECKS:
-        return False
-    return _explains(cause, finding, situation, alarms)
+def _is_lived_with(cause: Cause) -> bool:
+    """A service mostly lives without its cache and without servers of others, and while old tasks serve."""
+    return cause.place == "cache" or cause.name.startswith("server-") or cause.spares_users
+
+
+def _shares(cause: Cause, finding: Finding) -> bool:
+    """Whether a symptom that is told of another cause lies on this one's path too."""
+    return not _is_lived_with(cause) and cause.ended is None and finding.check not in CHECKS
 
 
 def _is_its_own(cause: Cause, finding: Finding, place: str) -> bool:
@@ -292,6 +305,8 @@ def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
     if deeper.since and cause.since and cause.since < deeper.since - SLACK:
         return False
     if not all(may_use(situation, service, deeper.place) for service in cause.services or ()):
+        return False
+    if deeper.name in AT_ONCE and cause.name in SLOW:
         return False
     return suffers(cause.place, deeper.place, situation.environment)
 

@@ -150,11 +150,11 @@ def _cause(
 
 def _is_its_own(failure: Failure) -> bool:
     """Whether it is the task's own, whatever else is ill: it could not start, it used up its memory, its health check's
-    page isn't there, or it crashed by a signal of its own."""
+    page isn't there, it crashed by a signal of its own, or it ended with an error that speaks of nothing else."""
     if failure.kind == why.HEALTH:
         return failure.what.startswith("4")
     if failure.kind == why.EXIT:
-        return failure.what.rpartition(" ")[2] in CRASHES and not failure.message
+        return bool(failure.line) or failure.what.rpartition(" ")[2] in CRASHES
     return failure.kind in NAMES and failure.kind != why.HANGS
 
 
