@@ -267,7 +267,7 @@ def read_only(w: World, r: Random) -> Truth:
     for each in w.apis:
         w.say(each, "cannot execute INSERT in a read-only transaction", at)
         w.fail(each, at, share=0.5)
-    return truth("database-down" if failed_over else "database-read-only", "database", w.apis, r"omc restart\b")
+    return truth("database-read-only", "database", w.apis, r"omc restart\b")
 
 
 @fault("database", "the database's server is down, and RDS doesn't say so")
