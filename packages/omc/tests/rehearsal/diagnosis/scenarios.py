@@ -25,7 +25,7 @@ from rehearsal.diagnosis.world import KINDS, World
 
 VARIANTS = 5
 """Of each fault alone."""
-PAIRS = 150
+PAIRS = 300
 HEALTHY = 12
 """Of each way of being healthy."""
 OF_THREE = 3

@@ -46,7 +46,7 @@ AT_ONCE = frozenset(
     {
         *("database-password", "database-schema", "database-wrong-name", "database-read-only"),
         *("database-connection-limit", "database-storage-full", "cache-login", "cache-encryption"),
-        *("database-wrong-address", "cache-wrong-address"),
+        *("database-wrong-address", "cache-wrong-address", "database-down", "cache-down"),
     }
 )
 """Causes that are answered at once, by an error: nobody waits for them."""
