@@ -19,10 +19,16 @@ from omc.diagnosis.kinds import KINDS, Kind
 from omc.diagnosis.model import Action, NotSeen, RankedCause, RuledOut
 from omc.facts.collector import Readings, Unavailable
 from omc.facts.dependencies import Dependencies
+from omc.facts.followup.data_stores import DataStores
+from omc.facts.followup.group_rules import GroupRules
 from omc.times import format_time
 
 JUST_BEFORE = timedelta(minutes=30)
 """A change so long before the first bad reading may have brought it."""
+
+
+WHO_USES = (GroupRules, DataStores)
+"""Without these any service may need the database, or the cache (``paths.may_use``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +68,20 @@ def _ranked(
     score, reasons = weights.begins[how], [_HOW[how]]
     against = tuple(_against(explained, explanation))
     unread = [kind.title for kind in _kinds_of(cause.name) if _missing(kind, readings)]
+    if cause.place in ("database", "cache") and any(isinstance(readings.get(one), Unavailable) for one in WHO_USES):
+        unread.append(f"who uses the {cause.place}")
     for name, number in (
-        ("reaches_users", int(reaches_users(explained.symptoms))),
-        ("explains_more", int(len(explained.symptoms) >= 3)),
+        ("reaches_users", int(reaches_users(explained.possible))),
+        ("explains_more", int(len(explained.possible) >= 3)),
         ("changed_just_before", int(_changed_before(explained))),
-        ("explains_nothing", int(not explained.symptoms and not explained.stations and not cause.ended)),
+        ("explains_nothing", int(not explained.possible and not cause.ended)),
         ("contradicted", len(against)),
         ("unread", int(bool(unread))),
         ("is_over", int(cause.ended is not None)),
     ):
         if number:
             score += weights.changes[name] * number
-            reasons.append(_REASONS[name].format(number=len(explained.symptoms)))
+            reasons.append(_REASONS[name].format(number=len(explained.possible)))
     settled_by = "" if cause.is_direct and not against else _settled_by(unread)
     return RankedCause(
         explained,
@@ -106,10 +114,10 @@ _HOW = {
     "told": "services say so",
 }
 _REASONS = {
-    "reaches_users": "what users suffer comes from it",
-    "explains_more": "it explains {number} findings",
+    "reaches_users": "what users suffer may come from it",
+    "explains_more": "{number} findings may come from it",
     "changed_just_before": "somebody changed it just before",
-    "explains_nothing": "nothing that was found comes from it",
+    "explains_nothing": "nothing that was found can come from it",
     "contradicted": "something speaks against it",
     "unread": "what would show it could not all be read",
     "is_over": "it is over",
@@ -138,7 +146,7 @@ def _against(explained: Explained, explanation: Explanation) -> Iterator[str]:
             and not cause.is_direct
         ):
             yield finding.sentence
-    for finding in explained.symptoms:
+    for finding in explained.possible:
         if finding.since and cause.since and finding.since < cause.since - timedelta(minutes=1):
             yield f"{place_of_finding(finding)} was ill before: {finding.sentence}"
 

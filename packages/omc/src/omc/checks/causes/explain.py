@@ -77,6 +77,8 @@ class Explained:
     """All of it as one finding."""
     shared: tuple[Finding, ...] = ()
     """Symptoms that it brings about too, and that are told of a deeper cause."""
+    possible: tuple[Finding, ...] = ()
+    """All symptoms that may come from it, whichever cause they are told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +115,21 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
     symptoms = [finding for finding in everything if _is_symptom(finding)]
     taken: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
     shared: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
+    possible: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
     for finding in symptoms:
         able = [number for number, cause in enumerate(causes) if _explains(cause, finding, situation, found)]
         able.sort(key=lambda number: (causes[number].ended is not None, _takes_late(causes[number], finding), number))
+        for number in able:
+            possible[number].append(finding)
         for owner in able[:1]:
             taken[owner].append(finding)
         for other in able[1:]:
             if _shares(causes[other], finding):
                 shared[other].append(finding)
-    roots = tuple(_stations(causes, taken, shared, situation))
+    roots = tuple(
+        replace(root, possible=tuple(possible[number]), shared=tuple(shared[number]))
+        for number, root in _stations(causes, taken, situation)
+    )
     gone = {id(each) for some in taken.values() for each in some}
     rest = [finding for finding in everything if id(finding) not in gone]
     return Explanation(situation, everything, roots, tuple(_folded(rest, situation, found)))
@@ -265,12 +273,9 @@ def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
 
 
 def _stations(
-    causes: Sequence[Cause],
-    taken: Mapping[int, list[Finding]],
-    shared: Mapping[int, list[Finding]],
-    situation: Situation,
-) -> Iterator[Explained]:
-    """A cause at a service whose tasks fail for what is wrong with a store is a station on that one's way."""
+    causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation
+) -> Iterator[tuple[int, Explained]]:
+    """By number: a cause at a service whose tasks fail for what is wrong with a store is a station on that one's way."""
     normalised: set[int] = set()
     below: dict[int, list[Cause]] = {}
     for number, cause in enumerate(causes):
@@ -291,8 +296,7 @@ def _stations(
         stations = below.get(number, [])
         symptoms = [*taken[number], *(each for n in normalised for each in taken[n] if causes[n] in stations)]
         finding = _finding(cause, stations, symptoms, situation)
-        more = tuple(each for each in shared[number] if not any(each is one for one in symptoms))
-        yield Explained(cause, tuple(stations), tuple(symptoms), finding, more)
+        yield number, Explained(cause, tuple(stations), tuple(symptoms), finding)
 
 
 def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
