@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 4 --dist loadscope
 SWEEP_ARGS ?=
 
 .PHONY: help install demo test test-durations coverage check new-check new-operation format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback bench-respond bench-conformance kill-sweep rehearse-outside
+	bench-rollback bench-respond bench-diagnosis bench-conformance kill-sweep rehearse-outside
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,7 +58,7 @@ new-operation: install ## a new AWS operation of localcloud with its test: make 
 format: install ## ruff and terraform fmt
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet . ; terraform fmt -recursive infrastructure
 
-bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-respond ## every benchmark
+bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-respond bench-diagnosis ## every benchmark
 
 bench-morning: install ## omc check morning against the runbook's aws commands
 	@$(BIN)/python benchmarks/morning.py
@@ -74,6 +74,9 @@ bench-rollback: install ## what omc rollback adds to the time that ECS needs
 
 bench-respond: install ## ten thousand notifications in any order, and whether the incidents are those that should be
 	@$(BIN)/python benchmarks/respond.py
+
+bench-diagnosis: install ## omc diagnose over all scenarios: rank, path, false alarms, seconds; docs/diagnosis.md
+	@PYTHONPATH=tests:packages/omc/tests $(BIN)/python -m rehearsal.diagnosis
 
 bench-conformance: install ## moto's own tests against the local cloud; SERVICES="ecs logs" for a part (not in bench: an hour)
 	@$(BIN)/python benchmarks/conformance/run.py

@@ -27,6 +27,10 @@ FIRST, FIRST_THREE, PATH = 0.90, 0.95, 0.85
 """What is aimed at: single faults told first, pairs told both among the first three, paths that are right."""
 
 
+NOT_HERE = Unreachable("The scenarios' world doesn't have it.")
+"""Of a fact that is newer than ``world.py``: add it there, or the causes that need it are never told."""
+
+
 class Given:
     """Facts that are there already, handed out as they are asked for."""
 
@@ -49,7 +53,7 @@ class Given:
         for function in functions:
             for kind in dependencies(function).values():
                 if kind not in self.provided:
-                    self.readings[kind] = self._all[kind]
+                    self.readings[kind] = self._all.get(kind) or Unavailable(kind, NOT_HERE, Reading(self.scope.now))
         return self.readings
 
 
