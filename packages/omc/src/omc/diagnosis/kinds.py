@@ -72,7 +72,10 @@ KINDS = (
         STORES,
     ),
     Kind(
-        "locks and load in the database", ("database-locked", "database-busy", "database-slow"), (DatabaseLoad, DatabaseLog), STORES
+        "locks and load in the database",
+        ("database-locked", "database-busy", "database-slow"),
+        (DatabaseLoad, DatabaseLog),
+        STORES,
     ),
     Kind("the database's connections", ("database-connection",), (DatabaseLoad, DataStores), STORES),
     Kind(

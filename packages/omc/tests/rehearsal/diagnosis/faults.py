@@ -129,7 +129,9 @@ def database_rebooting(w: World, r: Random) -> Truth:
 
 @fault("database", "AWS calls the database failed, starting or incompatible")
 def database_failed(w: World, r: Random) -> Truth:
-    return _status(w, r, r.choice(("failed", "starting", "incompatible-parameters", "inaccessible-encryption-credentials")))
+    return _status(
+        w, r, r.choice(("failed", "starting", "incompatible-parameters", "inaccessible-encryption-credentials"))
+    )
 
 
 @fault("database", "the database was deleted")
@@ -145,7 +147,9 @@ def database_deleted(w: World, r: Random) -> Truth:
 @fault("database", "a session holds a lock that others wait for")
 def database_locked(w: World, r: Random) -> Truth:
     at = since(w, r, 60, 150, 400, 1000)
-    statement = r.choice(("UPDATE accounts SET balance = ?", "INSERT INTO prices (symbol) VALUES (?)", "SELECT price FROM prices"))
+    statement = r.choice(
+        ("UPDATE accounts SET balance = ?", "INSERT INTO prices (symbol) VALUES (?)", "SELECT price FROM prices")
+    )
     blocked = float(r.choice((1, 2, 5, 20)))
     waits = (Wait("Lock", r.choice(("relation", "transactionid", "tuple")), statement, blocked * 0.8),)
     idle = r.choice((None, IdleSession("psql", "jo"), IdleSession("", "report")))
@@ -182,7 +186,9 @@ def database_connections_used_up(w: World, r: Random) -> Truth:
     w.load = replace(w.load, counters=counters)
     w.database_gauges["DatabaseConnections"] = w.lasting(w.used, at, used)
     w.ring(f"{w.environment.prefix}-rds-connections-high", at)
-    line = r.choice(("FATAL: sorry, too many clients already", "FATAL: remaining connection slots are reserved for roles"))
+    line = r.choice(
+        ("FATAL: sorry, too many clients already", "FATAL: remaining connection slots are reserved for roles")
+    )
     for each in w.apis:
         w.say(each, line, at)
         w.fail(each, at, share=r.choice((0.5, 1.0)))
@@ -199,7 +205,11 @@ def release_uses_up_connections(w: World, r: Random) -> Truth:
     w.load = replace(w.load, counters={**w.load.counters, "db.User.numbackends": used, "db.state.idle_count": used - 5})
     w.database_gauges["DatabaseConnections"] = w.lasting(w.used, at + MINUTE, used)
     for each in w.apis:
-        w.say(each, "FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute", at + MINUTE / 2)
+        w.say(
+            each,
+            "FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute",
+            at + MINUTE / 2,
+        )
         w.fail(each, at + MINUTE / 2, share=0.5)
     return truth("database-connections", "database", w.apis, BACK, r"omc check weekly performance")
 
@@ -207,7 +217,9 @@ def release_uses_up_connections(w: World, r: Random) -> Truth:
 @fault("database", "a role's or a database's own limit of connections is reached")
 def connection_limit(w: World, r: Random) -> Truth:
     at, service = since(w, r), r.choice(w.apis)
-    line = r.choice(('FATAL:  too many connections for role "app_a"', 'FATAL: too many connections for database "shop"'))
+    line = r.choice(
+        ('FATAL:  too many connections for role "app_a"', 'FATAL: too many connections for database "shop"')
+    )
     w.say(service, line, at)
     w.fail(service, at, share=r.choice((0.5, 1.0)))
     return truth("database-connection-limit", "database", [service], r"omc check weekly performance")
@@ -242,7 +254,11 @@ def storage_full(w: World, r: Random) -> Truth:
 def schema_missing(w: World, r: Random) -> Truth:
     at, service = since(w, r), r.choice(w.apis)
     line = r.choice(
-        ('relation "prices" does not exist LINE 1: SELECT * FROM prices', 'column "vat" does not exist', "UndefinedTable: orders")
+        (
+            'relation "prices" does not exist LINE 1: SELECT * FROM prices',
+            'column "vat" does not exist',
+            "UndefinedTable: orders",
+        )
     )
     w.say(service, line, at)
     w.fail(service, at, share=r.choice((0.5, 1.0)))
@@ -275,7 +291,9 @@ def database_process_down(w: World, r: Random) -> Truth:
     at = since(w, r)
     if r.random() < 0.6:
         w.database = replace(w.database, events=(StoreEvent(at, w.database.name, "DB instance restarted"),))
-    line = r.choice((refused(w, r), "FATAL: the database system is starting up", "FATAL: the database system is in recovery mode"))
+    line = r.choice(
+        (refused(w, r), "FATAL: the database system is starting up", "FATAL: the database system is in recovery mode")
+    )
     w.load = replace(w.load, newest=at)
     w.lose("database", line, at)
     return truth("database-down", "database", w.apis)
@@ -399,7 +417,11 @@ def cache_deleted(w: World, r: Random) -> Truth:
 def cache_login(w: World, r: Random) -> Truth:
     at = since(w, r)
     is_login = r.random() < 0.5
-    line = "redis: NOAUTH Authentication required" if is_login else "redis: certificate verify failed: self-signed certificate"
+    line = (
+        "redis: NOAUTH Authentication required"
+        if is_login
+        else "redis: certificate verify failed: self-signed certificate"
+    )
     w.lose("cache", line, at)
     return truth("cache-login" if is_login else "cache-encryption", "cache", w.apis)
 
@@ -421,7 +443,9 @@ def cache_too_small(w: World, r: Random) -> Truth:
 @fault("cache", "a node of the cache was restarted, or it failed over, and services still miss it")
 def cache_restarted(w: World, r: Random) -> Truth:
     at = since(w, r, 40, 70, 100)
-    message = r.choice(("Cache node 0001 restarted", "Failover from primary node x-001 to replica node x-002 completed"))
+    message = r.choice(
+        ("Cache node 0001 restarted", "Failover from primary node x-001 to replica node x-002 completed")
+    )
     w.cache = replace(w.cache, events=(StoreEvent(at, f"{w.environment.cache}-001", message),))
     w.lose("cache", r.choice((refused(w, r, "cache"), "redis: Connection closed by server")), at)
     return truth("cache-restarted", "cache", w.apis)
@@ -485,14 +509,22 @@ def release_misses_cache(w: World, r: Random) -> Truth:
     w.details[service.definition] = replace(
         w.details[service.definition], variables={service.name: w.variables(REDIS_TLS="false")}
     )
-    w.lose("cache", "the cache can't be reached: Connection reset by peer", at + timedelta(seconds=20), [service], share=0.5)
+    w.lose(
+        "cache",
+        "the cache can't be reached: Connection reset by peer",
+        at + timedelta(seconds=20),
+        [service],
+        share=0.5,
+    )
     return truth("cache-missed-by-release", "cache", [service], BACK)
 
 
 # -- tasks
 
 
-def _unstarted(w: World, r: Random, names: str, reason: str, *actions: str, anew: bool | None = None, **more: str) -> Truth:
+def _unstarted(
+    w: World, r: Random, names: str, reason: str, *actions: str, anew: bool | None = None, **more: str
+) -> Truth:
     """Tasks that never ran: of a new revision, or of the one that runs, some of which had to be replaced."""
     at = since(w, r, 100, 250, 900)
     service = r.choice([*w.apis, *w.webs])
@@ -537,7 +569,12 @@ def secret_unreadable(w: World, r: Random) -> Truth:
     begin = f"{SECRETS}unable to retrieve secret from asm: failed to fetch secret {arn} from secrets manager: "
     if r.random() < 0.5:
         return _unstarted(
-            w, r, "secret-not-read", f"{begin}InvalidRequestException: marked for deletion.", PLAN, DeleteSecret="{prefix}/key"
+            w,
+            r,
+            "secret-not-read",
+            f"{begin}InvalidRequestException: marked for deletion.",
+            PLAN,
+            DeleteSecret="{prefix}/key",
         )
     reason = (
         f"{begin}AccessDeniedException: User: arn:aws:sts::1:assumed-role/{{prefix}}-execution/0a is not authorized to "
@@ -572,21 +609,29 @@ def wrong_processor(w: World, r: Random) -> Truth:
 
 @fault("tasks", "a role that ECS may no longer assume")
 def role_lost(w: World, r: Random) -> Truth:
-    reason = "ECS was unable to assume the role 'arn:aws:iam::1:role/{prefix}-execution' that was provided for this task."
+    reason = (
+        "ECS was unable to assume the role 'arn:aws:iam::1:role/{prefix}-execution' that was provided for this task."
+    )
     return _unstarted(w, r, "role-not-assumed", reason, PLAN, UpdateAssumeRolePolicy="{prefix}-execution")
 
 
 @fault("tasks", "no address is left in the subnets")
 def addresses_used_up(w: World, r: Random) -> Truth:
     made = _unstarted(w, r, "no-free-address", "Timeout waiting for network interface provisioning to complete.", PLAN)
-    _event(w, made, "was unable to place a task. Reason: RESOURCE:ENI: insufficient free addresses in subnet subnet-app.")
+    _event(
+        w, made, "was unable to place a task. Reason: RESOURCE:ENI: insufficient free addresses in subnet subnet-app."
+    )
     return made
 
 
 @fault("tasks", "AWS has no capacity")
 def capacity_lacking(w: World, r: Random) -> Truth:
     made = _unstarted(
-        w, r, "no-capacity", "Capacity is unavailable at this time. Please try again later or in a different availability zone", PLAN
+        w,
+        r,
+        "no-capacity",
+        "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+        PLAN,
     )
     _event(w, made, "was unable to place a task. Reason: Capacity is unavailable at this time.")
     return made
@@ -598,7 +643,15 @@ def _event(w: World, made: Truth, text: str) -> None:
 
 
 def _dying(
-    w: World, r: Random, names: str, *actions: str, anew: bool, words: Sequence[str] = (), code: int = 1, why: str = "", of: str = ""
+    w: World,
+    r: Random,
+    names: str,
+    *actions: str,
+    anew: bool,
+    words: Sequence[str] = (),
+    code: int = 1,
+    why: str = "",
+    of: str = "",
 ) -> Truth:
     """Tasks that start and end again."""
     at, service = since(w, r, 150, 400, 1000), r.choice(w.apis if of == "api" else [*w.apis, *w.webs])
@@ -644,7 +697,10 @@ def release_crashes(w: World, r: Random) -> Truth:
             ("RuntimeError: SECRET_KEY is not set", "task-settings"),
             ("ModuleNotFoundError: No module named 'pricing'", "task-module"),
             ("Error: Cannot find module './routes'", "task-module"),
-            ("[Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use", "task-port"),
+            (
+                "[Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use",
+                "task-port",
+            ),
         )
     )
     return _dying(w, r, name, anew=True, words=(line,))
@@ -757,7 +813,9 @@ def scaled_to_zero(w: World, r: Random) -> Truth:
 @fault("entrance", "a rule of the listener is gone, or leads elsewhere")
 def rule_changed(w: World, r: Random) -> Truth:
     at, service = since(w, r), r.choice(w.apis)
-    number = next(at_ for at_, rule in enumerate(w.listener_rules) if w.group_arn(service.name) in dict(rule.action.groups))
+    number = next(
+        at_ for at_, rule in enumerate(w.listener_rules) if w.group_arn(service.name) in dict(rule.action.groups)
+    )
     rule = w.listener_rules[number]
     if r.random() < 0.5:
         w.listener_rules.pop(number)
@@ -780,7 +838,11 @@ def fixed_response(w: World, r: Random) -> Truth:
     at, web = since(w, r), w.webs[0]
     fixed = Action("fixed-response", status="503")
     w.listener_rules[-1] = replace(w.listener_rules[-1], action=fixed)
-    values = {"default_action": [{"type": "fixed-response", "fixed_response": [{"status_code": "503", "content_type": "text/plain"}]}]}
+    values = {
+        "default_action": [
+            {"type": "fixed-response", "fixed_response": [{"status_code": "503", "content_type": "text/plain"}]}
+        ]
+    }
     w.change("aws_lb_listener", ":listener/", values)
     w.write("ModifyListener", at, f"{w.arn}:listener/app/x/1/2")
     w.knows_state = r.random() < 0.7

@@ -30,33 +30,105 @@ world are written by those who write the rules, so that a wording or a course of
 neither: the stories of [outside.md](outside.md), with a real PostgreSQL, Redis and load balancer, are the other half.
 """
 
-TUNED_BY = """\
+FIRST_PLAY = """\
 ## What the scenarios changed
 
 First play, 553 scenarios: 290 of 295 single faults first, both of 130 of 150 pairs, 141 of 595 paths right, something
 told of 24 of 108 healthy stacks. What was then wrong was mended at its kind:
-
-| seen with | what was wrong | now |
-| --- | --- | --- |
-| database-deleted, cache-deleted | the answer ended in a stack trace: a store that is gone has no security groups | nothing is concluded of groups that aren't known |
-| nearly all | a path's targets were looked for under their group's name, where checks use the service's | places are matched by service |
-| locks, slow statements, closed caches | a path ended at its cause where only a log or a status page told of the service | whoever speaks of the cause is a station |
-| exchange-down | data that grows old was on no path | it ends one |
-| right-revoked | PostgreSQL's own "permission denied for table" counted as nobody's | it is the database's |
-| being-deployed, just-scaled-out | a deployment that goes on and tasks that start were told as trouble of unknown cause | they are under way |
-| cache and another fault | the cache took what users suffer from the cause that hurts them | a service mostly lives without its cache: it takes what nothing else explains |
-| exchange and another fault, a failing release beside old tasks | the same of servers of others, and of tasks that nobody lacks | the same |
-| a store and a service that doesn't use it | a hanging service without any way to the database was a station of the database's | security groups, status pages and logs say who may use a store |
-| two faults with the same symptom | the second lost its path | a symptom is told once, and lies on the path of each that brings it about |
-| schema-missing, wrong addresses and a hanging service | an error that comes at once was said to make tasks hang | only what is waited for does |
-| tasks-crash and a store | a crash by SIGSEGV, or with words of its own, was laid to the database | it is the task's own |
-| release-unhealthy and a store | a health check that gets 404 was laid to the database | it is the release's |
-| exchange-down in a stack of two services | one server, told twice | one cause, with both services |
-| tasks-hang after a deployment | the load balancer's 504 after 5 s counted as a slow answer of the release | only answers below 500 are slow ones |
-| read-only after a failover | "watch until it comes back", where only new connections help | a restart is proposed |
-| the order of findings | decided between services, and so the path | has no part in it |
-| unread security groups and others | raised the score of the causes that remained | a score rests on what may come of a cause, and what is unread never raises one |
 """
+TUNED_BY = (
+    (
+        "database-deleted, cache-deleted",
+        "the answer ended in a stack trace: a store that is gone has no security groups",
+        "nothing is concluded of groups that aren't known",
+    ),
+    (
+        "nearly all",
+        "a path's targets were looked for under their group's name, where checks use the service's",
+        "places are matched by service",
+    ),
+    (
+        "locks, slow statements, closed caches",
+        "a path ended at its cause where only a log or a status page told of the service",
+        "whoever speaks of the cause is a station",
+    ),
+    (
+        "exchange-down",
+        "data that grows old was on no path",
+        "it ends one",
+    ),
+    (
+        "right-revoked",
+        "PostgreSQL's own \"permission denied for table\" counted as nobody's",
+        "it is the database's",
+    ),
+    (
+        "being-deployed, just-scaled-out",
+        "a deployment that goes on and tasks that start were told as trouble of unknown cause",
+        "they are under way",
+    ),
+    (
+        "cache and another fault",
+        "the cache took what users suffer from the cause that hurts them",
+        "a service mostly lives without its cache: it takes what nothing else explains",
+    ),
+    (
+        "exchange and another fault, a failing release beside old tasks",
+        "the same of servers of others, and of tasks that nobody lacks",
+        "the same",
+    ),
+    (
+        "a store and a service that doesn't use it",
+        "a hanging service without any way to the database was a station of the database's",
+        "security groups, status pages and logs say who may use a store",
+    ),
+    (
+        "two faults with the same symptom",
+        "the second lost its path",
+        "a symptom is told once, and lies on the path of each that brings it about",
+    ),
+    (
+        "schema-missing, wrong addresses and a hanging service",
+        "an error that comes at once was said to make tasks hang",
+        "only what is waited for does",
+    ),
+    (
+        "tasks-crash and a store",
+        "a crash by SIGSEGV, or with words of its own, was laid to the database",
+        "it is the task's own",
+    ),
+    (
+        "release-unhealthy and a store",
+        "a health check that gets 404 was laid to the database",
+        "it is the release's",
+    ),
+    (
+        "exchange-down in a stack of two services",
+        "one server, told twice",
+        "one cause, with both services",
+    ),
+    (
+        "tasks-hang after a deployment",
+        "the load balancer's 504 after 5 s counted as a slow answer of the release",
+        "only answers below 500 are slow ones",
+    ),
+    (
+        "read-only after a failover",
+        '"watch until it comes back", where only new connections help',
+        "a restart is proposed",
+    ),
+    (
+        "the order of findings",
+        "decided between services, and so the path",
+        "has no part in it",
+    ),
+    (
+        "unread security groups and others",
+        "raised the score of the causes that remained",
+        "a score rests on what may come of a cause, and what is unread never raises one",
+    ),
+)
+"""Seen with which faults, what was wrong, and how it is now."""
 
 
 def table(scores: Sequence[Score]) -> str:
@@ -72,8 +144,17 @@ def table(scores: Sequence[Score]) -> str:
 
 def page(scores: Sequence[Score]) -> str:
     """The whole page; without seconds, so that it is the same on every machine."""
-    parts = [HEAD, "## All\n", _all(scores), "## Single faults\n", _faults(scores), "## Healthy stacks\n", _healthy(scores)]
-    parts += ["## Pairs that are not both told\n", _lost(scores), TUNED_BY]
+    parts = [
+        HEAD,
+        "## All\n",
+        _all(scores),
+        "## Single faults\n",
+        _faults(scores),
+        "## Healthy stacks\n",
+        _healthy(scores),
+    ]
+    parts += ["## Pairs that are not both told\n", _lost(scores), FIRST_PLAY]
+    parts.append(_table(("seen with", "what was wrong", "now"), TUNED_BY))
     return "\n".join(parts)
 
 
@@ -86,9 +167,7 @@ def _parts(scores: Sequence[Score]) -> Iterator[tuple[str, list[Score]]]:
 def _all(scores: Sequence[Score]) -> str:
     columns = [list(summed(some).rows()) for _, some in _parts(scores)]
     names = [f"{name}, {len(some)} scenarios" for name, some in _parts(scores)]
-    rows = [
-        (what, *(column[number][1] for column in columns), aim) for number, (what, _, aim) in enumerate(columns[0])
-    ]
+    rows = [(what, *(column[number][1] for column in columns), aim) for number, (what, _, aim) in enumerate(columns[0])]
     return _table(("", *names, "aim"), rows)
 
 
@@ -103,7 +182,15 @@ def _faults(scores: Sequence[Score]) -> str:
         pairs = [each for each in scores if each.scenario.sort == "pair" and fault.name in _pair_of(each)]
         both = sum(_both(each) for each in pairs)
         rows.append(
-            (fault.name, fault.what, names, _first(tuned), _first(held_out), _of(paths, len(mine)), _of(both, len(pairs)))
+            (
+                fault.name,
+                fault.what,
+                names,
+                _first(tuned),
+                _first(held_out),
+                _of(paths, len(mine)),
+                _of(both, len(pairs)),
+            )
         )
     head = ("fault", "what is broken", "cause", "first, tuned", "first, held out", "path", "both, in pairs")
     return _table(head, rows)
@@ -123,10 +210,13 @@ def _lost(scores: Sequence[Score]) -> str:
     rows = []
     for each in lost:
         if not each.scenario.is_held_out:
-            missing = " and ".join(sorted(name for told in each.told if not 1 <= told.rank <= 3 for name in told.truth.names))
+            missing = " and ".join(
+                sorted(name for told in each.told if not 1 <= told.rank <= 3 for name in told.truth.names)
+            )
             rows.append((" + ".join(_pair_of(each)), missing, "; ".join(each.causes)))
     held_out = len(lost) - len(rows)
-    return f"{_table(('faults', 'not told', 'told'), rows)}\nOf the held-out ones {held_out}, which nobody has looked at.\n"
+    shown = _table(("faults", "not told", "told"), rows)
+    return f"{shown}\nOf the held-out ones {held_out}, which nobody has looked at.\n"
 
 
 def _pair_of(score: Score) -> list[str]:

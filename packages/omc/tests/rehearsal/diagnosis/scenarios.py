@@ -189,10 +189,14 @@ def _unread(world: World, random: Random, fault: Fault) -> None:
 def _noise(world: World, random: Random) -> None:
     """What every stack has: scans from outside, changes of other things, an error of an hour ago."""
     if random.random() < 0.5:
-        world.rejects.append(Reject("203.0.113.9", f"{world.kind.network}.1.7", 22, random.randint(1, 90), world.ago(minutes=9)))
+        world.rejects.append(
+            Reject("203.0.113.9", f"{world.kind.network}.1.7", 22, random.randint(1, 90), world.ago(minutes=9))
+        )
     if random.random() < 0.5:
         operation = random.choice(("CreateTags", "AuthorizeSecurityGroupIngress", "PutRolePolicy", "PutMetricAlarm"))
-        world.writes.append(Write(world.ago(minutes=random.randint(3, 50)), operation, "lee", frozenset({"another-stack"})))
+        world.writes.append(
+            Write(world.ago(minutes=random.randint(3, 50)), operation, "lee", frozenset({"another-stack"}))
+        )
 
 
 # -- healthy
@@ -233,7 +237,10 @@ def being_deployed(world: World, random: Random) -> None:
     if random.random() < 0.5:
         service.targets = [world.target(service, number) for number in range(service.running)]
         service.targets[-1] = replace(
-            service.targets[-1], state="initial", reason="Elb.RegistrationInProgress", description="Target registration is in progress"
+            service.targets[-1],
+            state="initial",
+            reason="Elb.RegistrationInProgress",
+            description="Target registration is in progress",
         )
 
 
@@ -253,10 +260,19 @@ def just_scaled_in(world: World, random: Random) -> None:
     """Fewer tasks are wanted; some still drain."""
     service = random.choice(list(world.services.values()))
     service.targets = [world.target(service, number) for number in range(service.running)]
-    service.targets += [world.target(service, 90 + number, "draining", "Target.DeregistrationInProgress") for number in range(2)]
+    service.targets += [
+        world.target(service, 90 + number, "draining", "Target.DeregistrationInProgress") for number in range(2)
+    ]
     for number in range(2):
         reason = "Scaling activity initiated by (deployment ecs-svc/2)"
-        world.stop(service, world.ago(seconds=50 + number), reason, "ServiceSchedulerInitiated", code=143, started=world.ago(hours=2))
+        world.stop(
+            service,
+            world.ago(seconds=50 + number),
+            reason,
+            "ServiceSchedulerInitiated",
+            code=143,
+            started=world.ago(hours=2),
+        )
 
 
 def maintained_by_aws(world: World, random: Random) -> None:

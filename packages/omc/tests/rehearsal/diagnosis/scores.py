@@ -59,7 +59,7 @@ class Given:
 
 def diagnosed(world: World) -> Diagnosis:
     """By the very function that the command calls."""
-    return diagnosis_of(cast(Facts, Given(world)))
+    return diagnosis_of(cast("Facts", Given(world)))
 
 
 @dataclass(frozen=True, slots=True)

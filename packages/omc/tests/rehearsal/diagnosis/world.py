@@ -168,7 +168,9 @@ class World:
         """``busy``: times the usual load."""
         self.kind, self.random, self.busy = kind, random, busy
         self.environment = environment_of(kind)
-        self.now = datetime(2026, 11, random.randint(2, 27), random.randint(0, 23), random.randint(0, 59), 30, tzinfo=UTC)
+        self.now = datetime(
+            2026, 11, random.randint(2, 27), random.randint(0, 23), random.randint(0, 59), 30, tzinfo=UTC
+        )
         self.who = random.choice(("jo (role admin)", "sam", "ci-deploy (role deploy)", "kim (role operator)"))
         prefix, self.arn = self.environment.prefix, f"arn:aws:elasticloadbalancing:{STAGING.region}:100000000000"
         self.services: dict[str, ServiceState] = {}
@@ -274,7 +276,13 @@ class World:
         self.errors.append(ErrorGroup(group, line, count, first, last, line, streams, first))
 
     def lose(
-        self, kind: str, line: str, since: datetime, services: Iterable[ServiceState] | None = None, *, share: float = 1.0
+        self,
+        kind: str,
+        line: str,
+        since: datetime,
+        services: Iterable[ServiceState] | None = None,
+        *,
+        share: float = 1.0,
     ) -> None:
         """Services have no database, or no cache, any more."""
         word = self.random.choice(("unavailable", "down", "error"))
@@ -297,7 +305,13 @@ class World:
             service.bad_since = min(filter(None, (service.bad_since, since)))
 
     def sicken(
-        self, service: ServiceState, since: datetime, *, words: str = "", reason: str = "codes", how_many: int | None = None
+        self,
+        service: ServiceState,
+        since: datetime,
+        *,
+        words: str = "",
+        reason: str = "codes",
+        how_many: int | None = None,
     ) -> None:
         """Its tasks fail the load balancer's health checks; in the end ECS replaces them."""
         if self.now - since < SEEN_BY_BALANCER:
@@ -337,7 +351,9 @@ class World:
         if service.share < 1:
             self.fail(service, since, answer=Answer(503, "Service Unavailable", by_balancer=True, seconds=0.01))
 
-    def target(self, service: ServiceState, number: int, state: str = "healthy", reason: str = "", text: str = "") -> Target:
+    def target(
+        self, service: ServiceState, number: int, state: str = "healthy", reason: str = "", text: str = ""
+    ) -> Target:
         return Target(f"{self.kind.network}.11.{10 + number}", service.port, state, reason, text)
 
     def stop(
@@ -481,7 +497,9 @@ class World:
     def _group(self, state: ServiceState) -> TargetGroup:
         arn = self.group_arn(state.name)
         is_used = self.has_listener and any(arn in dict(rule.action.groups) for rule in self.listener_rules)
-        return TargetGroup(self._group_name(state.name), arn, is_used, (f"{self.arn}:loadbalancer/app/x/1",) if is_used else ())
+        return TargetGroup(
+            self._group_name(state.name), arn, is_used, (f"{self.arn}:loadbalancer/app/x/1",) if is_used else ()
+        )
 
     def _targets(self, group: TargetGroup) -> tuple[Target, ...]:
         state = next(each for each in self.services.values() if self.group_arn(each.name) == group.arn)

@@ -15,8 +15,8 @@ from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
 from omc.checks.causes.entrance import not_led, taken_away
 from omc.checks.causes.heard import heard, is_about, is_of_another
 from omc.checks.causes.model import LIVE, Cause, Situation
-from omc.checks.causes.places import OF_SERVICES, depth_of, place_of_finding, service_at, suffers, watched_by
 from omc.checks.causes.paths import may_use
+from omc.checks.causes.places import OF_SERVICES, depth_of, place_of_finding, service_at, suffers, watched_by
 from omc.checks.causes.questions import is_trouble
 from omc.checks.causes.releases import slowed_by_release
 from omc.checks.causes.servers import misdirected, misnamed, unreached
