@@ -224,8 +224,8 @@ def just_deployed(world: World, random: Random) -> None:
     for number in range(service.desired):
         ended = world.ago(seconds=20 + number)
         world.stop(
-            service, ended, "Scaling activity initiated by (deployment ecs-svc/1)", "ServiceSchedulerInitiated", code=143,
-            started=world.ago(hours=20), revision=service.revision - 1,
+            service, ended, "Scaling activity initiated by (deployment ecs-svc/1)", "ServiceSchedulerInitiated",
+            code=143, started=world.ago(hours=20), revision=service.revision - 1,
         )  # fmt: skip
     service.events.append(Event(world.ago(seconds=15), f"(service {service.name}) has reached a steady state."))
 
@@ -279,8 +279,9 @@ def maintained_by_aws(world: World, random: Random) -> None:
     """AWS replaced a task's host, and the task runs again elsewhere."""
     service = random.choice(list(world.services.values()))
     world.stop(
-        service, world.ago(minutes=random.randint(3, 40)), "ECS is performing maintenance on the underlying infrastructure hosting the task.",
-        "TerminationNotice", code=143, started=world.ago(days=3),
+        service, world.ago(minutes=random.randint(3, 40)),
+        "ECS is performing maintenance on the underlying infrastructure hosting the task.", "TerminationNotice",
+        code=143, started=world.ago(days=3),
     )  # fmt: skip
 
 

@@ -461,8 +461,8 @@ class World:
     def _service(self, state: ServiceState) -> EcsService:
         new = state.running if state.new is None else state.new
         primary = Deployment(
-            "ecs-svc/2", "PRIMARY", state.rollout, "", state.desired, new, state.pending, state.failed, state.definition,
-            state.deployed, state.deployed,
+            "ecs-svc/2", "PRIMARY", state.rollout, "", state.desired, new, state.pending, state.failed,
+            state.definition, state.deployed, state.deployed,
         )  # fmt: skip
         some = [primary]
         if state.old:

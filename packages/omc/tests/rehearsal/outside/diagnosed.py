@@ -1,4 +1,4 @@
-"""What ``omc diagnose`` says of a story's fault: the rank of the cause that the story is about, its path, the seconds."""
+"""What ``omc diagnose`` says of a story's fault: the rank of the cause that the story is about, its path, seconds."""
 
 from __future__ import annotations
 

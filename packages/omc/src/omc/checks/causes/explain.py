@@ -275,7 +275,7 @@ def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
 def _stations(
     causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation
 ) -> Iterator[tuple[int, Explained]]:
-    """By number: a cause at a service whose tasks fail for what is wrong with a store is a station on that one's way."""
+    """By number: a cause at a service whose tasks fail for what is wrong with a store is a station of that one's."""
     normalised: set[int] = set()
     below: dict[int, list[Cause]] = {}
     for number, cause in enumerate(causes):
