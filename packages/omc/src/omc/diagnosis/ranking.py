@@ -27,6 +27,8 @@ JUST_BEFORE = timedelta(minutes=30)
 """A change so long before the first bad reading may have brought it."""
 
 
+MOST_AGAINST = 2
+"""So many contradictions count; a cause with more is as unlikely."""
 WHO_USES = (GroupRules, DataStores)
 """Without these any service may need the database, or the cache (``paths.may_use``)."""
 
@@ -75,7 +77,7 @@ def _ranked(
         ("explains_more", int(len(explained.possible) >= 3)),
         ("changed_just_before", int(_changed_before(explained))),
         ("explains_nothing", int(not explained.possible and not cause.ended)),
-        ("contradicted", len(against)),
+        ("contradicted", min(len(against), MOST_AGAINST)),
         ("unread", int(bool(unread))),
         ("is_over", int(cause.ended is not None)),
     ):

@@ -127,6 +127,21 @@ TUNED_BY = (
         "raised the score of the causes that remained",
         "a score rests on what may come of a cause, and what is unread never raises one",
     ),
+    (
+        "release-crashes and a store",
+        "a missing variable, a missing module or a port in use was laid to the database",
+        "they are the task's own",
+    ),
+    (
+        "cache-emptied, cache-acl and a hanging service",
+        "tasks that hang or crash were laid to the cache without a word of it",
+        "only tasks that speak of the cache, or of another's server, fail for it",
+    ),
+    (
+        "tasks-acl, tasks-group-closed",
+        "tasks that get no request were told as tasks that hang, too; one network ACL as a cause for each service",
+        "one cause, with all its services, and what comes of it as a station",
+    ),
 )
 """Seen with which faults, what was wrong, and how it is now."""
 

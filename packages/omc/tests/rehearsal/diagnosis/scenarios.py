@@ -41,9 +41,10 @@ HIDE = {
         *(("release-cache", other) for other in ("cache", "way-to-cache")),
         ("entrance", "entrance-shut"),
         ("entrance", "way-to-tasks"),
+        *(("entrance-shut", other) for other in ("release-slow", "targets-deregistered")),
     )
 }
-"""Groups of faults of which one hides the other, or undoes it: a stopped database shows no lock."""
+"""Groups of faults, or faults of which one hides the other, or undoes it: a stopped database shows no lock."""
 SLOW = 3
 """Seconds from which users call an answer slow."""
 STORES, NETWORK = (DataStores, Gauges), (GroupRules, NetworkAcls, Rejects)
@@ -106,7 +107,8 @@ def scenarios() -> Iterator[Scenario]:
 
 
 def _go_together(one: Fault, other: Fault) -> bool:
-    return one.group != other.group and frozenset((one.group, other.group)) not in HIDE
+    names = [frozenset((mine, theirs)) for mine in (one.group, one.name) for theirs in (other.group, other.name)]
+    return one.group != other.group and not any(each in HIDE for each in names)
 
 
 def _world(random: Random, busy: float | None = None) -> World:

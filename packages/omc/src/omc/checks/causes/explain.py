@@ -52,6 +52,8 @@ AT_ONCE = frozenset(
 """Causes that are answered at once, by an error: nobody waits for them."""
 SLOW = frozenset({"task-hangs", "release-slow"})
 """What comes of waiting."""
+SHUT = frozenset({"tasks-closed", "tasks-denied"})
+"""Nothing gets to the tasks: that they give the load balancer no answer comes of it, at the same place."""
 SLACK = timedelta(minutes=2)
 """A symptom that began this long before a cause can still come from it: readings come by the minute."""
 ECHO = timedelta(seconds=30)
@@ -300,9 +302,15 @@ def _stations(
 
 
 def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
-    if depth_of(deeper.place) <= depth_of(cause.place) or deeper.ended or cause.ended:
+    if deeper.ended or cause.ended:
         return False
-    if cause.based_on not in ("", deeper.place):
+    if deeper.name in SHUT and cause.name == "task-hangs" and cause.place in (deeper.place, *deeper.also):
+        return True
+    if depth_of(deeper.place) <= depth_of(cause.place):
+        return False
+    if cause.based_on not in ("", deeper.place) or deeper.serves:
+        return False
+    if _is_lived_with(deeper) and not cause.based_on and not deeper.place.startswith("services/"):
         return False
     if cause.is_direct or (deeper.services is not None and cause.services and not deeper.services & cause.services):
         return False

@@ -70,6 +70,8 @@ TEXTS = {
     Kind.POOL: "no connection to {server} came free",
 }
 """What a task says that it failed for, in a few words; for the other kinds its own line is shorter and says more."""
+OWN_WORDS = frozenset({Kind.SETTINGS, Kind.MODULE, Kind.PORT, Kind.MEMORY})
+"""What a task says of itself alone."""
 CRASHES = frozenset({"132", "134", "135", "136", "139"})
 """Exit codes of SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV."""
 OF_ONE_REVISION = frozenset({why.HEALTH, why.HANGS, why.EXIT, why.START})
@@ -155,7 +157,7 @@ def _is_its_own(failure: Failure) -> bool:
         return failure.what.startswith("4")
     if failure.kind == why.EXIT:
         return bool(failure.line) or failure.what.rpartition(" ")[2] in CRASHES
-    return failure.kind in NAMES and failure.kind != why.HANGS
+    return failure.kind in OWN_WORDS or (failure.kind in NAMES and failure.kind != why.HANGS)
 
 
 def denied_role(task: StoppedTask) -> str:
