@@ -79,7 +79,7 @@ def judge(
     causes = ranked(explanation, environment, readings)
     mine = [each for each in causes if _concerns(each.explained.symptoms, each.finding, symptom, report)]
     rest = [each for each in explanation.rest if is_trouble(each)]
-    asked = [each for each in rest if is_asked_about(each, symptom, environment)]
+    requested = [each for each in rest if is_asked_about(each, symptom, environment)]
     out, unseen = looked_for(explanation, _symptoms(explanation), environment, readings)
     return Diagnosis(
         report,
@@ -87,8 +87,8 @@ def judge(
         symptom,
         tuple(mine),
         tuple(each for each in causes if each not in mine),
-        tuple(each for each in asked if not each.is_under_way),
-        tuple(each for each in asked if each.is_under_way),
+        tuple(each for each in requested if not each.is_under_way),
+        tuple(each for each in requested if each.is_under_way),
         out,
         (*((NOT_KEPT,) if is_past else ()), *unseen),
         provided[Scope].now if is_past else None,
