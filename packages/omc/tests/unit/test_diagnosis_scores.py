@@ -19,15 +19,15 @@ from omc.checks.causes.questions import is_trouble
 from omc.checks.finding import Finding
 from omc.checks.run import Report
 from omc.diagnosis.model import Diagnosis, RankedCause
-from omc.diagnosis.run import diagnosis_of, judge
+from omc.diagnosis.run import judge
 from omc.errors import Unreachable
 from omc.facts.collector import NO_READING, Unavailable
 from rehearsal.diagnosis.faults import FAULTS
 from rehearsal.diagnosis.page import PAGE, page
-from rehearsal.diagnosis.scenarios import HEALTHY_WAYS, READINGS, Scenario, scenarios
+from rehearsal.diagnosis.scenarios import HEALTHY_WAYS, READINGS, Scenario
 from rehearsal.diagnosis.scores import Given, Score, all_scores, summed
 
-SOME = 4
+SOME = 8
 """Of so many scenarios one is asked again in another way."""
 
 
@@ -36,13 +36,9 @@ def scores() -> tuple[Score, ...]:
     return tuple(all_scores())
 
 
-@cache
-def answers() -> tuple[tuple[Scenario, Given, Diagnosis], ...]:
-    made = []
-    for scenario in scenarios():
-        given = Given(scenario.make().world)
-        made.append((scenario, given, diagnosis_of(given)))  # type: ignore[arg-type]
-    return tuple(made)
+def answers() -> Iterator[tuple[Scenario, Given, Diagnosis]]:
+    for each in scores():
+        yield each.scenario, each.given, each.found
 
 
 def again(found: Diagnosis, given: Given, findings: tuple[Finding, ...], readings: Mapping[type, Any]) -> Diagnosis:
@@ -90,6 +86,8 @@ def test_the_page_is_what_the_command_makes() -> None:
 
 def test_the_same_facts_give_the_same_answer_whatever_the_order_of_findings() -> None:
     for number, (scenario, given, found) in enumerate(answers()):
+        if number % SOME:
+            continue
         assert shown(again(found, given, found.report.findings, given.readings)) == shown(found), scenario.name
         findings = list(found.report.findings)
         Random(number).shuffle(findings)

@@ -86,17 +86,20 @@ class Score:
     """All that were told, by rank."""
     confidences: tuple[float, ...]
     seconds: float
+    given: Given
+    found: Diagnosis
 
 
 def score(scenario: Scenario) -> Score:
     case = scenario.make()
     began = time.perf_counter()
-    found = diagnosed(case.world)
+    given = Given(case.world)
+    found = diagnosis_of(cast("Facts", given))
     seconds = time.perf_counter() - began
     told = tuple(_told(true, paths, found) for true, paths in zip(case.truths, case.paths, strict=True))
     shown = tuple(_shown(each) for each in found.causes)
     alarms = () if case.truths else (*shown, *(each.sentence for each in found.unexplained))
-    return Score(scenario, told, alarms, shown, tuple(each.score for each in found.causes), seconds)
+    return Score(scenario, told, alarms, shown, tuple(each.score for each in found.causes), seconds, given, found)
 
 
 def _shown(cause: RankedCause) -> str:
