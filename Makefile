@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 4 --dist loadscope
 SWEEP_ARGS ?=
 
 .PHONY: help install demo test test-durations coverage check new-check new-operation format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback bench-respond bench-logs bench-conformance bench-cloudtrail accuracy-logs kill-sweep kill-sweep-respond rehearse-outside
+	bench-rollback bench-respond bench-logs bench-conformance bench-cloudtrail bench-diagnosis accuracy-logs kill-sweep kill-sweep-respond rehearse-outside
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -60,6 +60,8 @@ format: install ## ruff and terraform fmt
 
 bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-respond bench-logs ## every benchmark
 
+bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-respond bench-diagnosis ## every benchmark
+
 bench-morning: install ## omc check morning against the runbook's aws commands
 	@$(BIN)/python benchmarks/morning.py
 
@@ -80,6 +82,9 @@ bench-logs: install ## top talkers of five million flow log lines, against gawk 
 
 bench-cloudtrail: install ## the security review against events that others labelled, in OMC_PUBLIC_CLOUDTRAIL=FOLDER
 	@$(BIN)/python benchmarks/cloudtrail.py
+
+bench-diagnosis: install ## omc diagnose over all scenarios: rank, path, false alarms, seconds; docs/diagnosis.md
+	@PYTHONPATH=tests:packages/omc/tests $(BIN)/python -m rehearsal.diagnosis
 
 bench-conformance: install ## moto's own tests against the local cloud; SERVICES="ecs logs" for a part (not in bench: an hour)
 	@$(BIN)/python benchmarks/conformance/run.py

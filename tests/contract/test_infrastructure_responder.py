@@ -203,7 +203,7 @@ def test_the_role_may_do_what_the_responder_does_and_look_at_what_a_morning_chec
     allowed = set(re.findall(r'"([a-z0-9-]+:[A-Za-z]+)"', text))
     wanted = {
         action_for(service, operation)
-        for command in ("serve", "check morning", "check weekly")
+        for command in ("serve", "check morning")
         for service, operation in operations_of(command)
     }
     assert wanted - allowed == set(NOT_THE_RESPONDERS)

@@ -89,7 +89,6 @@ LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.cli.check", "omc.reports.about"): CHECKS,
     ("omc.cli.check", "omc.reports.morning"): CHECKS,
     ("omc.cli.check", "omc.reports.report_document"): CHECKS,
-    ("omc.cli.check", "omc.review.parts"): CHECKS,
     ("omc.cli.check", "omc.output.markdown"): "one renderer of three is used, and the morning check uses none of them",
     ("omc.cli.check", "omc.checks.finding"): HELP,
     ("omc.cli.check", "omc.checks.spec"): HELP,

@@ -70,7 +70,7 @@ def test_the_likeliest_cause_comes_first_with_its_path_to_users() -> None:
         "load-balancer",
         "users/backend",
     ]
-    assert [each.is_seen for each in first.path] == [True, False, True, True, True]
+    assert all(each.is_seen for each in first.path)  # its service's errors are in its log
     assert "The database is stopped" in sentence_of(found)
     for render in (terminal.render, markdown.render):
         assert "users/backend" in render(diagnosis_document(found))

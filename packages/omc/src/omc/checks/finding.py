@@ -63,6 +63,8 @@ class Finding:
     """When it began, where that is known: the first bad reading, not when it was noticed."""
     ended: datetime | None = None
     """When it was over. What has healed is reported as past, and doesn't affect the exit code."""
+    is_under_way: bool = False
+    """Nothing is wrong yet: a deployment goes on, tasks start. It ends by itself, or becomes another finding."""
     explains: tuple[Finding, ...] = ()
     """Findings of other checks that this one is the cause of: told as its evidence, found by their own places too."""
 

@@ -91,6 +91,7 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
             evidence=tuple(Evidence(_told(target), health.reading) for target in group.targets)
             or (Evidence(f"{group.group.name} has no targets", health.reading),),
             procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
+            is_under_way=level is Level.WARN and _is_starting(group),
             place=f"targets/{served.get(group.group.name, group.group.name)}"
             if group.group.is_used
             else "load-balancer",  # which is what doesn't send: its targets may be well
@@ -142,6 +143,12 @@ def _group(health: GroupHealth, *, is_resting: bool) -> tuple[Level, str]:
     if not health.group.is_used:
         return Level.WARN, f"No load balancer sends to it; {others}."
     return level, f"{healthy} of {staying} targets are healthy{note}; {others}."
+
+
+def _is_starting(health: GroupHealth) -> bool:
+    """Some targets are healthy, and the others are new or leaving."""
+    states = {target.state for target in health.targets}
+    return health.group.is_used and "initial" in states and states <= {"healthy", "initial", "draining"}
 
 
 def _why(target: Target) -> str:

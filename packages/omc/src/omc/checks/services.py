@@ -23,6 +23,8 @@ CANNOT_START = re.compile(
 ROLLED_BACK = re.compile(r"rolling back to|deployment failed|rollback", re.IGNORECASE)
 PLACEMENT_MEMORY = timedelta(hours=1)
 """As long as ECS remembers stopped tasks."""
+STUCK = timedelta(minutes=15)
+"""A deployment that has been in progress for longer is worth a look, even if nothing of it has failed."""
 HEALED = timedelta(minutes=5)
 """This long after its last failure, a service whose desired tasks all run counts as well again."""
 
@@ -61,6 +63,7 @@ def services_running(services: Services, environment: Environment) -> Iterator[F
             evidence=(Evidence(f"{service.task_definition}: {message}", services.reading),),
             procedure=None if level is Level.OK else procedure,
             place=f"services/{service.name}",
+            is_under_way=level is Level.WARN and 0 < service.desired - service.running <= service.pending,
         )
 
 
@@ -115,7 +118,16 @@ def rollouts(services: Services, environment: Environment, scope: Scope) -> Iter
             place=f"services/{service.name}",
             since=_begun(service) if level is Level.FAIL else None,
             ended=undone if level is Level.WARN else None,
+            is_under_way=level is Level.WARN and _is_under_way(service, scope),
         )
+
+
+def _is_under_way(service: EcsService, scope: Scope) -> bool:
+    """A deployment that goes on, of which nothing has failed, and that hasn't taken long enough to look stuck."""
+    primary = next((each for each in service.deployments if each.status == "PRIMARY"), None)
+    if primary is None or primary.rollout not in ("IN_PROGRESS", None):
+        return False
+    return not primary.failed and scope.now - primary.created <= STUCK
 
 
 def is_rolling_back(deployment: Deployment) -> bool:

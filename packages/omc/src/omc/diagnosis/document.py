@@ -46,6 +46,9 @@ def diagnosis_document(diagnosis: Diagnosis, commands: tuple[str, ...] | None = 
     if diagnosis.unexplained:
         rows = tuple(_symptom(each) for each in diagnosis.unexplained)
         blocks.append(Section("No cause is known of", (Table(("level", "place", ""), rows),)))
+    if diagnosis.under_way:
+        going_on: tuple[Text, ...] = tuple(f"{place_of_finding(each)}: {each.sentence}" for each in diagnosis.under_way)
+        blocks.append(Section("Under way", (Items(going_on),)))
     if issue := ISSUES.get(diagnosis.symptom):
         if issue.elsewhere:
             command = issue.elsewhere.format(env=environment.name)
@@ -92,6 +95,8 @@ def sentence_of(diagnosis: Diagnosis) -> str:
     unread = [each for each in diagnosis.report.findings if each.unread]
     if unread:
         return f"Nothing that could be read is wrong; {len(unread)} things could not be read."
+    if diagnosis.under_way:
+        return f"Nothing is wrong. Under way: {diagnosis.under_way[0].sentence}"
     return "Nothing is wrong."
 
 
@@ -168,6 +173,7 @@ def _data(diagnosis: Diagnosis) -> dict[str, Any]:
         "causes": [_cause_data(each) for each in diagnosis.causes],
         "others": [_cause_data(each) for each in diagnosis.others],
         "unexplained": [finding_json(each) for each in diagnosis.unexplained],
+        "under_way": [finding_json(each) for each in diagnosis.under_way],
         "ruled_out": [{"title": each.title, "evidence": each.evidence.text} for each in diagnosis.ruled_out],
         "not_seen": [{"title": each.title, "why": each.why} for each in diagnosis.not_seen],
         "requests": diagnosis.report.requests,

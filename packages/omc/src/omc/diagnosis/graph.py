@@ -1,11 +1,13 @@
 """Who serves whom, and so the way from a cause to whoever suffers. Pure.
 
 users ← load balancer ← targets of a service ← service ← database, cache, secret, image, another dependency
+        old data ← service
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from omc.checks.causes.explain import Explained
 from omc.checks.causes.places import depth_of, place_of_finding, service_at
@@ -24,73 +26,91 @@ WAYS = {
     ("targets", "users"): "users get errors, or nothing",
 }
 """How trouble gets from one place to the next, where nothing was read there."""
+Reporting = Mapping[str, Sequence[str]]
+NOBODY: Reporting = {}
+ALL_USERS = "users"
+"""The place of what keeps everybody out."""
 
 
-def path(explained: Explained, environment: Environment) -> tuple[Station, ...]:
-    """From the cause to the symptom nearest to users, by every place between them."""
+def path(explained: Explained, environment: Environment, reporting: Reporting = NOBODY) -> tuple[Station, ...]:
+    """From the cause to the symptom nearest to users, by every place between them.
+
+    ``reporting``: by place, the services whose status pages or logs report it."""
     cause = explained.cause
+    service = _service(explained, environment, reporting)
+    seen = _seen(explained, service, environment)
     stations = [Station(cause.place, cause.sentence, is_seen=True)]
-    service = _service(explained, environment)
-    by_place = _by_place(explained)
-    end = max((_nearness(place) for place in by_place), default=-1)
-    for place in _ways(cause.place, service):
-        if _nearness(place) > end and place not in by_place:
-            continue
-        if place == cause.place:
-            continue
-        seen = by_place.get(place)
-        sentence = seen[0].sentence if seen else _way(stations[-1].place, place, service, cause.subject)
-        stations.append(Station(place, sentence, is_seen=bool(seen)))
+    for place in _way(cause.place, service, seen, reporting):
+        found = seen.get(place, ())
+        sentence = found[0].sentence if found else _words(stations[-1].place, place, service, cause.subject)
+        stations.append(Station(found[0].place if found else place, sentence, is_seen=bool(found)))
     return tuple(stations)
 
 
-def _ways(root: str, service: Service | None) -> Iterator[str]:
-    """The places above a root, from below."""
-    depth = depth_of(root)
-    if service is not None:
-        candidates: Sequence[str] = (
+def _way(root: str, service: Service | None, seen: Mapping[str, object], reporting: Reporting) -> Sequence[str]:
+    """The places above a root, from below, up to the one nearest to users that suffers."""
+    if service is None or (ALL_USERS in seen and root == "load-balancer"):
+        above = ["load-balancer", ALL_USERS]
+    else:
+        above = [
             f"services/{service.name}",
-            f"targets/{service.target_group}" if service.target_group else "",
+            *([f"targets/{service.name}"] if service.target_group else []),
             "load-balancer",
             f"users/{service.name}",
-        )
-    else:
-        candidates = ("load-balancer", "users")
-    for place in candidates:
-        if place and depth_of(place) < depth:
-            yield place
+        ]
+    above = [place for place in above if depth_of(place) < depth_of(root)]
+    ends = [at for at, place in enumerate(above, 1) if place in seen]
+    if service is not None and service.name in reporting.get(root, ()):
+        ends.append(1)
+    end = max(ends, default=0)
+    is_old = service is not None and f"data-fresh/{service.name}" in seen
+    if service is not None and is_old and not (end and above[end - 1].startswith("users")):
+        return [*(place for place in above[:1] if place.startswith("services/")), f"data-fresh/{service.name}"]
+    return above[:end]
 
 
-def _service(explained: Explained, environment: Environment) -> Service | None:
+def _service(explained: Explained, environment: Environment, reporting: Reporting) -> Service | None:
     """The service along which the path goes: the one that suffers most visibly."""
     cause = explained.cause
-    ranked = sorted(explained.symptoms, key=lambda each: depth_of(place_of_finding(each)))
-    names = [service_at(place_of_finding(each), environment) for each in ranked]
+    names = [
+        service_at(place_of_finding(each), environment)
+        for some in (explained.symptoms, explained.shared)
+        for each in sorted(some, key=lambda one: depth_of(place_of_finding(one)))
+    ]
     names += [service_at(station.place, environment) for station in explained.stations]
-    names += [service_at(cause.place, environment), *sorted(cause.services or ())]
+    names += [service_at(cause.place, environment), *sorted(cause.services or ()), *reporting.get(cause.place, ())]
     wanted = next((name for name in names if name), "")
     return next((service for service in environment.services if service.name == wanted), None)
 
 
-def _by_place(explained: Explained) -> dict[str, list[Finding]]:
+def _seen(explained: Explained, service: Service | None, environment: Environment) -> dict[str, list[Finding]]:
+    """What was found ill, by the places that paths are made of. A service's log and its task's words are the service's;
+    its target group is called by its name. Alarms watch, and lie on no way."""
     found: dict[str, list[Finding]] = {}
-    for symptom in explained.symptoms:
-        found.setdefault(place_of_finding(symptom), []).append(symptom)
-    for station in explained.stations:
-        found.setdefault(station.place, []).append(
-            Finding(station.name, station.level, station.subject, station.sentence, place=station.place)
-        )
-    return {place: sorted(some, key=lambda each: each.level is not Level.FAIL) for place, some in found.items()}
+    stations = [
+        Finding(each.name, each.level, each.subject, each.sentence, place=each.place) for each in explained.stations
+    ]
+    its_services = [each for each in explained.shared if service_at(place_of_finding(each), environment)]
+    for finding in (*explained.symptoms, *its_services, *stations):
+        place = place_of_finding(finding)
+        kind, name = place.partition("/")[0], service_at(place, environment)
+        kind = "services" if kind == "logs" else kind
+        if name and service is not None and name == service.name:
+            found.setdefault(f"{kind}/{name}", []).append(replace(finding, place=_own(place, kind, name)))
+        elif place in ("load-balancer", ALL_USERS):
+            found.setdefault(place, []).append(replace(finding, place=place))
+    return {place: sorted(some, key=_telling) for place, some in found.items()}
 
 
-def _nearness(place: str) -> int:
-    """How near to users; alarms and logs watch, and lie on no way."""
-    order = ("services", "targets", "load-balancer", "users")
-    kind = place.partition("/")[0]
-    return order.index(kind) if kind in order else -1
+def _own(place: str, kind: str, name: str) -> str:
+    return place if place.startswith(f"{kind}/") else f"{kind}/{name}"
 
 
-def _way(below: str, place: str, service: Service | None, root: str) -> str:
+def _telling(finding: Finding) -> tuple[bool, bool]:
+    return finding.level is not Level.FAIL, finding.check == "recent-errors"
+
+
+def _words(below: str, place: str, service: Service | None, root: str) -> str:
     kind = below.partition("/")[0]
     of = (
         "store"

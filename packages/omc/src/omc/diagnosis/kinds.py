@@ -12,6 +12,7 @@ from omc.facts.alarms import Alarms
 from omc.facts.dependencies import Dependencies
 from omc.facts.expected import Expected
 from omc.facts.followup.data_stores import DataStores
+from omc.facts.followup.database_log import DatabaseLog
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.group_rules import GroupRules
 from omc.facts.followup.last_words import LastWords
@@ -71,7 +72,10 @@ KINDS = (
         STORES,
     ),
     Kind(
-        "locks and load in the database", ("database-locked", "database-busy", "database-slow"), (DatabaseLoad,), STORES
+        "locks and load in the database",
+        ("database-locked", "database-busy", "database-slow"),
+        (DatabaseLoad, DatabaseLog),
+        STORES,
     ),
     Kind("the database's connections", ("database-connection",), (DatabaseLoad, DataStores), STORES),
     Kind(

@@ -100,6 +100,8 @@ class Diagnosis:
     """Causes that explain nothing of what was asked about."""
     unexplained: tuple[Finding, ...]
     """Symptoms of which no cause is known."""
+    under_way: tuple[Finding, ...]
+    """What ends by itself: a deployment that goes on, tasks that start. Nothing is wrong with it yet."""
     ruled_out: tuple[RuledOut, ...]
     not_seen: tuple[NotSeen, ...]
     past: datetime | None = None

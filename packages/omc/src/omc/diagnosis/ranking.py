@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from omc.checks.causes.explain import Explained, Explanation
+from omc.checks.causes.heard import about, heard
 from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Evidence, Finding, Level
 from omc.config import Environment
@@ -17,10 +18,19 @@ from omc.diagnosis.graph import path, reaches_users
 from omc.diagnosis.kinds import KINDS, Kind
 from omc.diagnosis.model import Action, NotSeen, RankedCause, RuledOut
 from omc.facts.collector import Readings, Unavailable
+from omc.facts.dependencies import Dependencies
+from omc.facts.followup.data_stores import DataStores
+from omc.facts.followup.group_rules import GroupRules
 from omc.times import format_time
 
 JUST_BEFORE = timedelta(minutes=30)
 """A change so long before the first bad reading may have brought it."""
+
+
+MOST_AGAINST = 2
+"""So many contradictions count; a cause with more is as unlikely."""
+WHO_USES = (GroupRules, DataStores)
+"""Without these any service may need the database, or the cache (``paths.may_use``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +70,44 @@ def _ranked(
     score, reasons = weights.begins[how], [_HOW[how]]
     against = tuple(_against(explained, explanation))
     unread = [kind.title for kind in _kinds_of(cause.name) if _missing(kind, readings)]
+    if cause.place in ("database", "cache") and any(isinstance(readings.get(one), Unavailable) for one in WHO_USES):
+        unread.append(f"who uses the {cause.place}")
     for name, number in (
-        ("reaches_users", int(reaches_users(explained.symptoms))),
-        ("explains_more", int(len(explained.symptoms) >= 3)),
+        ("reaches_users", int(reaches_users(explained.possible))),
+        ("explains_more", int(len(explained.possible) >= 3)),
         ("changed_just_before", int(_changed_before(explained))),
-        ("explains_nothing", int(not explained.symptoms and not explained.stations and not cause.ended)),
-        ("contradicted", len(against)),
+        ("explains_nothing", int(not explained.possible and not cause.ended)),
+        ("contradicted", min(len(against), MOST_AGAINST)),
         ("unread", int(bool(unread))),
         ("is_over", int(cause.ended is not None)),
     ):
         if number:
             score += weights.changes[name] * number
-            reasons.append(_REASONS[name].format(number=len(explained.symptoms)))
+            reasons.append(_REASONS[name].format(number=len(explained.possible)))
     settled_by = "" if cause.is_direct and not against else _settled_by(unread)
     return RankedCause(
         explained,
         round(min(0.99, max(0.05, score)), 2),
-        path(explained, environment),
+        path(explained, environment, _reporting(explanation, readings)),
         tuple(reasons),
         against,
         action_for(explained, environment),
         settled_by,
     )
+
+
+def _reporting(explanation: Explanation, readings: Readings) -> dict[str, list[str]]:
+    """By place, the services whose status pages or logs report it."""
+    pages = readings.get(Dependencies)
+    found: dict[str, list[str]] = {}
+    for page in pages.found if isinstance(pages, Dependencies) else ():
+        if page.bad:
+            found.setdefault(page.place, []).append(page.service)
+    situation = explanation.situation
+    for kind in ("database", "cache") if situation else ():
+        logged_errors = about(getattr(situation.stores, kind), kind, heard(situation)) if situation else []
+        found.setdefault(kind, []).extend(each.service for each in logged_errors if each.service)
+    return found
 
 
 _HOW = {
@@ -90,10 +116,10 @@ _HOW = {
     "told": "services say so",
 }
 _REASONS = {
-    "reaches_users": "what users suffer comes from it",
-    "explains_more": "it explains {number} findings",
+    "reaches_users": "what users suffer may come from it",
+    "explains_more": "{number} findings may come from it",
     "changed_just_before": "somebody changed it just before",
-    "explains_nothing": "nothing that was found comes from it",
+    "explains_nothing": "nothing that was found can come from it",
     "contradicted": "something speaks against it",
     "unread": "what would show it could not all be read",
     "is_over": "it is over",
@@ -122,7 +148,7 @@ def _against(explained: Explained, explanation: Explanation) -> Iterator[str]:
             and not cause.is_direct
         ):
             yield finding.sentence
-    for finding in explained.symptoms:
+    for finding in explained.possible:
         if finding.since and cause.since and finding.since < cause.since - timedelta(minutes=1):
             yield f"{place_of_finding(finding)} was ill before: {finding.sentence}"
 

@@ -9,6 +9,7 @@ from typing import Any
 from omc.aws.gateway import Gateway
 from omc.checks.causes import follow_up
 from omc.checks.causes.explain import Explanation, explain
+from omc.checks.causes.places import depth_of, place_of_finding
 from omc.checks.causes.questions import QUESTIONS, is_trouble
 from omc.checks.finding import Finding, Level
 from omc.checks.load_balancing import error_rate
@@ -73,12 +74,12 @@ def judge(
 ) -> Diagnosis:
     """Causes with their paths, what was ruled out and what could not be seen. Pure."""
     environment = report.environment
-    explanation = explain(report.findings, readings, provided)
+    explanation = explain(sorted(report.findings, key=_worst_first), readings, provided)
     require_known(symptom, explanation.findings, environment)
     causes = ranked(explanation, environment, readings)
     mine = [each for each in causes if _concerns(each.explained.symptoms, each.finding, symptom, report)]
     rest = [each for each in explanation.rest if is_trouble(each)]
-    unexplained = tuple(each for each in rest if is_asked_about(each, symptom, environment))
+    requested = [each for each in rest if is_asked_about(each, symptom, environment)]
     out, unseen = looked_for(explanation, _symptoms(explanation), environment, readings)
     return Diagnosis(
         report,
@@ -86,11 +87,19 @@ def judge(
         symptom,
         tuple(mine),
         tuple(each for each in causes if each not in mine),
-        unexplained,
+        tuple(each for each in requested if not each.is_under_way),
+        tuple(each for each in requested if each.is_under_way),
         out,
         (*((NOT_KEPT,) if is_past else ()), *unseen),
         provided[Scope].now if is_past else None,
     )
+
+
+def _worst_first(finding: Finding) -> tuple[object, ...]:
+    """The worst and nearest to users first; an order that doesn't depend on which check was asked before which."""
+    place = place_of_finding(finding)
+    level = tuple(Level).index(finding.level)
+    return -level, depth_of(place), finding.check, place, finding.subject, finding.sentence
 
 
 def _concerns(symptoms: tuple[Finding, ...], finding: Finding, symptom: str, report: Report) -> bool:

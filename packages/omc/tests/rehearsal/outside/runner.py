@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rehearsal.outside.diagnosed import judge_diagnosis
 from rehearsal.outside.story import Judged, Result, Story, Verdict, is_ok, judge
 from support.commands import ROOT, clean_env
 from support.stack import wait_until_healthy
@@ -67,6 +68,8 @@ def play(world: World, story: Story, note: Callable[[str], None] = lambda _: Non
                     said_after = time.monotonic() - began_to_ask
                 best, answer = judged, found
             time.sleep(EVERY)
+        diagnosis = judge_diagnosis(story, *world.diagnose())
+        note(f"  diagnosis: {', '.join(diagnosis.shown)}")
     healed = time.monotonic()
     headline = str(answer["headline"]) if answer else ""
     reported = said_after if best.verdict in (Verdict.RIGHT, Verdict.PARTLY) else None
@@ -74,8 +77,9 @@ def play(world: World, story: Story, note: Callable[[str], None] = lambda _: Non
         settled(world, story.healed_within, note)
     except NotWell as still:
         verdict = max(best.verdict, Verdict.PARTLY, key=list(Verdict).index)
-        return Result(story.name, verdict, reported, None, headline, (*best.lacks, f"not OK again: {still}"))
-    return Result(story.name, best.verdict, reported, time.monotonic() - healed, headline, best.lacks)
+        lacks = (*best.lacks, f"not OK again: {still}")
+        return Result(story.name, verdict, reported, None, headline, lacks, diagnosis)
+    return Result(story.name, best.verdict, reported, time.monotonic() - healed, headline, best.lacks, diagnosis)
 
 
 def _rank(judged: Judged) -> tuple[int, int]:

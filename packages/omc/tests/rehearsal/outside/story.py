@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rehearsal.outside.diagnosed import Diagnosed
     from rehearsal.outside.world import World
 
 SETS = ("tuned", "held_out")
@@ -43,6 +44,8 @@ class Story:
     """Each must be said by the first line or a finding that isn't ok: the resource by its name, what the tasks said."""
     never: Sequence[str] = ()
     """None may be in the first line, or in a command that answers what is wrong now."""
+    path: str = ""
+    """A pattern of the diagnosis' path, its places joined by arrows; empty: the story says nothing of it."""
     exits: Sequence[int] = (1,)
     """The exit codes that are right. With 0, a warning or something past must be said all the same."""
     within: float = 90.0
@@ -126,6 +129,8 @@ class Result:
     """Seconds from the healing until OK; None where it wasn't in time."""
     headline: str
     lacks: tuple[str, ...] = field(default=())
+    diagnosis: Diagnosed | None = None
+    """What ``omc diagnose`` said while the fault was in force; None: it wasn't asked."""
 
 
 def stories(of: str) -> tuple[Story, ...]:

@@ -7,7 +7,7 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from rehearsal.outside.story import Result, Story, Verdict
@@ -29,7 +29,10 @@ and again until its first line says what is broken, and after the healing until 
 not so, or it isn't OK again. **wrong**: something else is told. **wrong-ok**: a plain OK over a broken stack. *said* is
 seconds from the fault (ECS's own rollback where the story is about that) until it was said, *OK again* seconds from the
 end of what mends it until nothing was wrong. *first play*, of the stories that nobody tuned for, is the verdict of the
-very first time: what was then wrong has been mended since at its kind, and the later verdicts say so.
+very first time: what was then wrong has been mended since at its kind, and the later verdicts say so. *rank*, *path*
+and *answered* are those of `omc diagnose`, asked once while the fault is in force: where the cause stands in its
+answer, the places from it to whoever suffers (**right** or **wrong** where the story says which they are), and the
+seconds of the command; empty for what was last played before it was asked.
 """
 TITLES = {
     "tuned": "Stories that the authors of the checks knew",
@@ -50,10 +53,21 @@ class Row:
     headline: str
     first: str = ""
     """The verdict of its first play."""
+    rank: str = ""
+    """Of the cause in ``omc diagnose``; empty: it wasn't asked."""
+    path: str = ""
+    asked: str = ""
+    """Seconds of that command."""
 
     def shown(self) -> str:
-        cells = (self.story, self.what, self.first, self.verdict, self.seconds, self.healed, self.day, self.headline)
-        return f"| {' | '.join(cells)} |"
+        return f"| {' | '.join(getattr(self, name) for name in COLUMNS)} |"
+
+
+DIAGNOSIS = ("rank", "path", "asked")
+COLUMNS = ("story", "what", "first", "verdict", "seconds", "healed", *DIAGNOSIS, "day", "headline")
+"""In the page's order."""
+BEFORE = tuple(name for name in COLUMNS if name not in DIAGNOSIS)
+"""Of a page that was made before the diagnosis was asked."""
 
 
 def page(every: Mapping[str, Sequence[Story]], results: Iterable[Result], before: str, now: datetime) -> str:
@@ -75,8 +89,11 @@ def page(every: Mapping[str, Sequence[Story]], results: Iterable[Result], before
         if firsts := [row.first for row in shown if row.first]:
             parts.append(f"At their first play: {summary(firsts)}\n")
         if shown:
-            head = Row("story", "what is broken", "verdict", "said", "OK again", "run on", "first line", "first play")
-            rule = Row(*["---"] * 8)
+            head = Row(
+                *("story", "what is broken", "verdict", "said", "OK again", "run on", "first line", "first play"),
+                *("rank", "path", "answered"),
+            )
+            rule = Row(*["---"] * len(COLUMNS))
             parts.append("\n".join(row.shown() for row in (head, rule, *shown)) + "\n")
     return "\n".join(parts)
 
@@ -86,9 +103,9 @@ def rows(text: str) -> list[Row]:
     found = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        if len(cells) == len(fields(Row)) and cells[0] not in ("story", "---"):
-            first = cells.pop(2)  # shown third, and the last of a row's fields
-            found.append(Row(*[*cells, first]))
+        names = next((each for each in (COLUMNS, BEFORE) if len(each) == len(cells)), ())
+        if names and cells[0] not in ("story", "---"):
+            found.append(Row(**dict(zip(names, cells, strict=True))))
     return found
 
 
@@ -119,6 +136,8 @@ def _row(result: Result, now: datetime) -> Row:
         "no" if result.ok_after is None else f"{result.ok_after:.0f} s",
         f"{now.astimezone(UTC):%Y-%m-%d}",
         _cell("; ".join([result.headline, *result.lacks])),
+        "",
+        *(map(_cell, result.diagnosis.shown) if result.diagnosis else ()),
     )
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -49,6 +50,15 @@ class World:
         if not done.stdout.strip():
             raise AssertionError(f"the check ended with {done.returncode} and said nothing: {done.stderr[-2000:]}")
         return done.json
+
+    def diagnose(self) -> tuple[Any, float]:
+        """What ``omc diagnose`` says, as JSON, and the seconds that it took."""
+        began = time.monotonic()
+        done = self.stack.omc("diagnose", "--env", "local", "--output", "json")
+        seconds = time.monotonic() - began
+        if not done.stdout.strip():
+            raise AssertionError(f"the diagnosis ended with {done.returncode} and said nothing: {done.stderr[-2000:]}")
+        return done.json, seconds
 
     # -- services ---------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
 from omc.checks.causes.entrance import not_led, taken_away
 from omc.checks.causes.heard import heard, is_about, is_of_another
 from omc.checks.causes.model import LIVE, Cause, Situation
+from omc.checks.causes.paths import may_use
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of_finding, service_at, suffers, watched_by
 from omc.checks.causes.questions import is_trouble
 from omc.checks.causes.releases import slowed_by_release
@@ -41,6 +42,18 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     slowed_by_release,
     unreached,
 )
+AT_ONCE = frozenset(
+    {
+        *("database-password", "database-schema", "database-wrong-name", "database-read-only"),
+        *("database-connection-limit", "database-storage-full", "cache-login", "cache-encryption"),
+        *("database-wrong-address", "cache-wrong-address", "database-down", "cache-down"),
+    }
+)
+"""Causes that are answered at once, by an error: nobody waits for them."""
+SLOW = frozenset({"task-hangs", "release-slow"})
+"""What comes of waiting."""
+SHUT = frozenset({"tasks-closed", "tasks-denied"})
+"""Nothing gets to the tasks: that they give the load balancer no answer comes of it, at the same place."""
 SLACK = timedelta(minutes=2)
 """A symptom that began this long before a cause can still come from it: readings come by the minute."""
 ECHO = timedelta(seconds=30)
@@ -64,6 +77,10 @@ class Explained:
     symptoms: tuple[Finding, ...]
     finding: Finding
     """All of it as one finding."""
+    shared: tuple[Finding, ...] = ()
+    """Symptoms that it brings about too, and that are told of a deeper cause."""
+    possible: tuple[Finding, ...] = ()
+    """All symptoms that may come from it, whichever cause they are told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +115,23 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
     found = fact.alarms if (fact := situation.fact(Alarms)) else ()
     causes = _ranked(_once([cause for look in CAUSES for cause in look(situation)]))
     symptoms = [finding for finding in everything if _is_symptom(finding)]
-    taken: dict[int, list[Finding]] = {}
-    for number, cause in enumerate(causes):
-        taken[number] = [each for each in symptoms if _explains(cause, each, situation, found)]
-        symptoms = [each for each in symptoms if each not in taken[number]]
-    roots = tuple(_stations(causes, taken, situation))
+    taken: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
+    shared: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
+    possible: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
+    for finding in symptoms:
+        able = [number for number, cause in enumerate(causes) if _explains(cause, finding, situation, found)]
+        able.sort(key=lambda number: (causes[number].ended is not None, _takes_late(causes[number], finding), number))
+        for number in able:
+            possible[number].append(finding)
+        for owner in able[:1]:
+            taken[owner].append(finding)
+        for other in able[1:]:
+            if _shares(causes[other], finding):
+                shared[other].append(finding)
+    roots = tuple(
+        replace(root, possible=tuple(possible[number]), shared=tuple(shared[number]))
+        for number, root in _stations(causes, taken, situation)
+    )
     gone = {id(each) for some in taken.values() for each in some}
     rest = [finding for finding in everything if id(finding) not in gone]
     return Explanation(situation, everything, roots, tuple(_folded(rest, situation, found)))
@@ -174,7 +203,24 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
     service = service_at(place, situation.environment)
     if cause.services is not None and service and service not in cause.services:
         return False
+    if service and not may_use(situation, service, cause.place):
+        return False
     return place in cause.also or suffers(place, cause.place, situation.environment, alarms)
+
+
+def _takes_late(cause: Cause, finding: Finding) -> bool:
+    """Whether a symptom comes from it only if nothing else explains it."""
+    return _is_lived_with(cause) and place_of_finding(finding) != cause.place
+
+
+def _is_lived_with(cause: Cause) -> bool:
+    """A service mostly lives without its cache and without servers of others, and while old tasks serve."""
+    return cause.place == "cache" or cause.name.startswith("server-") or cause.spares_users
+
+
+def _shares(cause: Cause, finding: Finding) -> bool:
+    """Whether a symptom that is told of another cause lies on this one's path too."""
+    return not _is_lived_with(cause) and cause.ended is None and finding.check not in CHECKS
 
 
 def _is_its_own(cause: Cause, finding: Finding, place: str) -> bool:
@@ -228,8 +274,10 @@ def _may_log(cause: Cause, finding: Finding, situation: Situation) -> bool:
     )
 
 
-def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation) -> Iterator[Explained]:
-    """A cause at a service whose tasks fail for what is wrong with a store is a station on that one's way."""
+def _stations(
+    causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situation: Situation
+) -> Iterator[tuple[int, Explained]]:
+    """By number: a cause at a service whose tasks fail for what is wrong with a store is a station of that one's."""
     normalised: set[int] = set()
     below: dict[int, list[Cause]] = {}
     for number, cause in enumerate(causes):
@@ -250,17 +298,27 @@ def _stations(causes: Sequence[Cause], taken: Mapping[int, list[Finding]], situa
         stations = below.get(number, [])
         symptoms = [*taken[number], *(each for n in normalised for each in taken[n] if causes[n] in stations)]
         finding = _finding(cause, stations, symptoms, situation)
-        yield Explained(cause, tuple(stations), tuple(symptoms), finding)
+        yield number, Explained(cause, tuple(stations), tuple(symptoms), finding)
 
 
 def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:
-    if depth_of(deeper.place) <= depth_of(cause.place) or deeper.ended or cause.ended:
+    if deeper.ended or cause.ended:
         return False
-    if cause.based_on not in ("", deeper.place):
+    if deeper.name in SHUT and cause.name == "task-hangs" and cause.place in (deeper.place, *deeper.also):
+        return True
+    if depth_of(deeper.place) <= depth_of(cause.place):
+        return False
+    if cause.based_on not in ("", deeper.place) or deeper.serves:
+        return False
+    if _is_lived_with(deeper) and not cause.based_on and not deeper.place.startswith("services/"):
         return False
     if cause.is_direct or (deeper.services is not None and cause.services and not deeper.services & cause.services):
         return False
     if deeper.since and cause.since and cause.since < deeper.since - SLACK:
+        return False
+    if not all(may_use(situation, service, deeper.place) for service in cause.services or ()):
+        return False
+    if deeper.name in AT_ONCE and cause.name in SLOW:
         return False
     return suffers(cause.place, deeper.place, situation.environment)
 
@@ -339,5 +397,6 @@ def _with_symptoms(finding: Finding, symptoms: Sequence[Finding], situation: Sit
         level=worst([finding, *symptoms]),
         evidence=(*finding.evidence, *(Evidence(each.sentence, _reading(each)) for each in symptoms), *unread),
         since=min(started, default=None),
+        is_under_way=finding.is_under_way and all(each.is_under_way for each in symptoms),
         explains=tuple(symptoms),
     )

@@ -44,13 +44,14 @@ _WORDS = {
 _CLIENTS = {
     "database": re.compile(
         r"connection timeout expired|failed: timeout expired|server closed the connection unexpectedly|"
-        r"terminating connection due to|ssl connection has been closed unexpectedly|no connection to the server"
+        r"terminating connection due to|ssl connection has been closed unexpectedly|no connection to the server|"
+        r"permission denied for (?:table|schema|sequence|relation|view|function|database)"
     ),
     "cache": re.compile(
         r"timeout connecting to server|timeout reading from|error while reading from|connection closed by server"
     ),
 }
-"""Wordings of libpq and psycopg, of redis-py, that no other client has."""
+"""Wordings of PostgreSQL, libpq and psycopg, of redis-py, that no other server or client has."""
 _OTHERS = re.compile(r"https?\b|\bapi\b|exchange|smtp|kafka|queue")
 
 

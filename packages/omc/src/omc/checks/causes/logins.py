@@ -168,14 +168,17 @@ def read_only(situation: Situation, store: Store, logged_errors: list[LoggedErro
         None,
     )
     if over:
+        names = " ".join(dict.fromkeys(each.service for each in wrong if each.service))
+        command = f"omc restart --env {situation.environment.name} {names}"
         return _cause(
             situation,
-            "down",
+            "read-only",
             store,
             "The database takes no writes: its tasks still hold connections to what is now the standby, since "
             f'"{over.message.rstrip(".")}" {situation.ago(over.at)}.',
             wrong,
             since=over.at,
+            procedure=replace(RESTART, command=command) if names else CONNECTION_FAILURES,
         )
     evidence = Evidence(
         "in the database: SELECT * FROM pg_db_role_setting shows what is set for roles and databases; "

@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from omc.checks.causes.heard import LoggedError, still
+from omc.checks.causes.heard import LoggedError, about, heard, still
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.words import Kind
 from omc.checks.finding import Evidence, Procedure
 from omc.facts.collector import NO_READING
+from omc.facts.dependencies import Dependencies
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.group_rules import GroupRules, Rule
 from omc.facts.followup.network_acls import NetworkAcls
@@ -135,8 +136,10 @@ def is_shut_in(situation: Situation, rules: GroupRules, groups: tuple[str, ...],
 
 def closed_side(rules: GroupRules, from_groups: Iterable[str], to_groups: Iterable[str], port: int) -> str:
     """The group that has no rule for it: one of the sender's that doesn't let it out, or of the receiver's that
-    doesn't let it in; empty where the path is open, or where the rules of one side aren't known."""
+    doesn't let it in; empty where the path is open, or where the groups or rules of one side aren't known."""
     senders, receivers = tuple(from_groups), tuple(to_groups)
+    if not senders or not receivers:
+        return ""
     if not set(senders) <= set(rules.groups) or not set(receivers) <= set(rules.groups):
         return ""
     out = [rule for rule in rules.rules if rule.is_egress and rule.group in senders]
@@ -195,6 +198,24 @@ def uses(
     )
     write = situation.changed(CLOSINGS, *store.groups)
     return named or speaks or bool(write and write.is_about(*groups))
+
+
+def may_use(situation: Situation, name: str, kind: str) -> bool:
+    """Whether a service may need the database, or the cache: not so where security groups never let it there, and
+    neither its log nor its status page speaks of it."""
+    rules, services = situation.fact(GroupRules), situation.fact(Services)
+    if kind not in ("database", "cache") or rules is None or services is None:
+        return True
+    store: Store = getattr(situation.stores, kind)
+    service = next((each for each in services.services if each.name == name), None)
+    if service is None or not service.security_groups or not store.groups:
+        return True
+    logged_errors = [each for each in about(store, kind, heard(situation)) if each.service == name]
+    pages = situation.fact(Dependencies)
+    is_named = any(page.service == name and page.place == kind for page in (pages.found if pages else ()))
+    if logged_errors or is_named or uses(service, service.security_groups, store, rules, situation, []):
+        return True
+    return not closed_side(rules, service.security_groups, store.groups, store.port)
 
 
 def _refused(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> list[Reject]:

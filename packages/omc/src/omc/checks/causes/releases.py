@@ -15,7 +15,7 @@ from omc.facts.dependencies import Dependencies
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.gauges import Points
 from omc.facts.followup.last_words import LastWords, RevisionDetails
-from omc.facts.probes import Probes
+from omc.facts.probes import Answer, Probes
 from omc.facts.services import Deployment, EcsService, Services
 
 LATELY = timedelta(minutes=15)
@@ -73,7 +73,7 @@ def slowed_by_release(situation: Situation) -> Iterator[Cause]:
     for service in services.services if services else ():
         new = next((each for each in service.deployments if each.status == "PRIMARY"), None)
         pages = [each for each in probes.requests if each.service == service.name] if probes else []
-        answers = [(one.seconds, page.url) for page in pages for one in page.answers if one.trouble is None]
+        answers = [(one.seconds, page.url) for page in pages for one in page.answers if _is_given(one)]
         slow = [each for each in answers if each[0] >= SLOW.total_seconds()]
         if new is None or not slow or not new.running or situation.scope.now - new.created > LATELY:
             continue
@@ -95,6 +95,11 @@ def slowed_by_release(situation: Situation) -> Iterator[Cause]:
             is_direct=False,
             checks=frozenset({"users-served", "alarms", "rollouts"}),
         )
+
+
+def _is_given(answer: Answer) -> bool:
+    """A slow error is no slow answer."""
+    return answer.trouble is None and answer.status < 500
 
 
 def has_older(service: EcsService, new: Deployment) -> bool:

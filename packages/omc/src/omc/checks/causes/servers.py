@@ -163,8 +163,30 @@ def unreached(situation: Situation) -> Iterator[Cause]:
         )
         if each.message.kind is Kind.HOST or (server and not is_a_store):
             groups.setdefault((each.service, each.message.kind, server), []).append(each)
-    for (service, kind, server), some in groups.items():
-        yield _unreached(situation, service, kind, server, some)
+    found = [_unreached(situation, service, kind, server, some) for (service, kind, server), some in groups.items()]
+    of_server: dict[tuple[str, ...], list[Cause]] = {}
+    for cause in found:
+        is_service = cause.place.startswith("services/")
+        of_server.setdefault((cause.place, *(cause.about if is_service else cause.about[1:])), []).append(cause)
+    for alike in of_server.values():
+        yield _one_server(alike)
+
+
+def _one_server(alike: Sequence[Cause]) -> Cause:
+    """A server that several services miss is one cause."""
+    if len(alike) == 1:
+        return alike[0]
+    first = alike[0]
+    names = frozenset[str]().union(*(each.services or frozenset() for each in alike))
+    who, others = first.about[0], " and ".join(sorted(names - {first.about[0]}))
+    return replace(
+        first,
+        sentence=f"{first.sentence.rstrip('.')}; so does {others}." if who else first.sentence,
+        evidence=tuple(one for each in alike for one in each.evidence),
+        since=min((each.since for each in alike if each.since), default=None),
+        services=names or None,
+        heard=max((each.heard for each in alike if each.heard), default=None),
+    )
 
 
 def _unreached(situation: Situation, service: str, kind: Kind, server: str, some: Sequence[LoggedError]) -> Cause:

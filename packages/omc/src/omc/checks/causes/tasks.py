@@ -70,6 +70,10 @@ TEXTS = {
     Kind.POOL: "no connection to {server} came free",
 }
 """What a task says that it failed for, in a few words; for the other kinds its own line is shorter and says more."""
+OWN_WORDS = frozenset({Kind.SETTINGS, Kind.MODULE, Kind.PORT, Kind.MEMORY})
+"""What a task says of itself alone."""
+CRASHES = frozenset({"132", "134", "135", "136", "139"})
+"""Exit codes of SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV."""
 OF_ONE_REVISION = frozenset({why.HEALTH, why.HANGS, why.EXIT, why.START})
 """Ways of failing that name nothing that two revisions might both miss."""
 BY_SETTING = frozenset(
@@ -140,9 +144,20 @@ def _cause(
         based_on=_store_of(situation, failure),
         about=(service.name, str(failure.kind), failure.what),
         also=frozenset({f"secrets/{failure.what.partition(' ')[0]}"} if failure.kind == why.SECRET else ()),
-        is_direct=failure.kind in NAMES and failure.kind not in (why.HEALTH, why.EXIT, why.HANGS),
+        is_direct=_is_its_own(failure),
         checks=frozenset({*OF_SERVICES, "recent-errors"}) if ended else None,
+        spares_users=not short,
     )
+
+
+def _is_its_own(failure: Failure) -> bool:
+    """Whether it is the task's own, whatever else is ill: it could not start, it used up its memory, its health check's
+    page isn't there, it crashed by a signal of its own, or it ended with an error that speaks of nothing else."""
+    if failure.kind == why.HEALTH:
+        return failure.what.startswith("4")
+    if failure.kind == why.EXIT:
+        return bool(failure.line) or failure.what.rpartition(" ")[2] in CRASHES
+    return failure.kind in OWN_WORDS or (failure.kind in NAMES and failure.kind != why.HANGS)
 
 
 def denied_role(task: StoppedTask) -> str:

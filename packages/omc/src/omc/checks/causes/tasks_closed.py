@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from omc.checks.causes.heard import heard, is_about
 from omc.checks.causes.model import Cause, Situation, reading_of
-from omc.checks.causes.network_acls import cause_of, denial, way_back
+from omc.checks.causes.network_acls import Denial, cause_of, denial, way_back
 from omc.checks.causes.paths import CLOSINGS, changed_by, closed_side, opens
 from omc.checks.causes.places import place_of_finding, service_at
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import DATABASE_TIMEOUT, SERVICE_UNHEALTHY
 from omc.facts.collector import NO_READING
 from omc.facts.followup.group_rules import GroupRules
-from omc.facts.followup.network_acls import NetworkAcls
+from omc.facts.followup.network_acls import AclRule, NetworkAcls
 from omc.facts.services import EcsService, Services
 
 ON_THE_WAY = ("users/", "targets/", "services/")
@@ -42,19 +42,24 @@ def _denied(situation: Situation) -> Iterator[Cause]:
     """A network ACL that keeps the load balancer from the tasks."""
     acls, services = situation.fact(NetworkAcls), situation.fact(Services)
     ports = {service.name: service.port for service in situation.environment.services}
+    denied: dict[tuple[str, AclRule | None], list[tuple[str, Denial]]] = {}
     for service in services.services if acls and services else ():
         if acls is None or not _is_missed(situation, service):
             continue
         what = denial(acls, acls.of(acls.balancers), acls.of(service.subnets), ports[service.name])
         if what and what.is_whole:
-            yield replace(
-                cause_of(situation, what, f"The load balancer can't reach {service.name}"),
-                name="tasks-denied",
-                place=f"services/{service.name}",
-                subject=service.name,
-                procedure=replace(SERVICE_UNHEALTHY, command=way_back(situation, what)),
-                services=frozenset({service.name}),
-            )
+            denied.setdefault((what.acl, what.rule), []).append((service.name, what))
+    for alike in denied.values():
+        (name, what), names = alike[0], [each for each, _ in alike]
+        yield replace(
+            cause_of(situation, what, f"The load balancer can't reach {' and '.join(names)}"),
+            name="tasks-denied",
+            place=f"services/{name}",
+            subject=name,
+            procedure=replace(SERVICE_UNHEALTHY, command=way_back(situation, what)),
+            services=frozenset(names),
+            also=frozenset(f"services/{each}" for each in names[1:]),
+        )
 
 
 def shut_in(situation: Situation, rules: GroupRules, service: EcsService) -> bool:

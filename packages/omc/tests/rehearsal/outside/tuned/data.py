@@ -199,6 +199,7 @@ STORIES = (
         headline=r"database.*connection|connection.*database",
         words=(r"80", r"idle|nightly-export"),
         never=(r"rollback",),
+        path=r"^database → services/backend",
     ),
     Story(
         "table-locked",
@@ -207,6 +208,7 @@ STORIES = (
         headline=r"lock",
         words=(r"database", r"lock.*(prices|schema-change)|(prices|schema-change).*lock"),
         never=(r"rollback",),
+        path=r"^database → services/backend",
     ),
     Story(
         "rights-revoked",
@@ -214,6 +216,7 @@ STORIES = (
         "the application may no longer read the table of prices",
         headline=r"permission denied.*prices|prices.*permission denied",
         words=(r"backend",),
+        path=r"^database → services/backend",
     ),
     Story(
         "table-renamed",
@@ -221,6 +224,7 @@ STORIES = (
         "the table of prices has another name",
         headline=r"prices.*(does not exist|doesn't exist|missing)|database has no schema",
         words=(r"backend",),
+        path=r"^database → services/backend",
     ),
     Story(
         "database-frozen",
@@ -229,6 +233,7 @@ STORIES = (
         headline=r"database.*(answer|hang|frozen|unavailable|timed? ?out|reach)",
         words=(r"backend",),
         never=(r"rollback", r"security group"),
+        path=r"^database → services/backend",
     ),
     Story(
         "database-dead",
@@ -237,6 +242,7 @@ STORIES = (
         headline=r"database.*(restart|crash|recover|unavailable|down|answer|refuse|reach|shut|fail)",
         words=(r"backend",),
         never=(r"rollback",),
+        path=r"^database → services/backend",
     ),
     Story(
         "database-stopped",
@@ -245,6 +251,7 @@ STORIES = (
         headline=r"database.*stop",
         words=(r"stopp", r"StopDBInstance|start-db-instance|start the"),
         never=(r"rollback",),
+        path=r"^database → services/backend",
     ),
     Story(
         "database-rebooted-before-a-deployment",
