@@ -15,7 +15,8 @@ from omc.facts.tasks import Container, StoppedTask
 from omc.judgement.task_causes import FIRST_SIGNAL, exit_meaning
 
 IMAGE, SECRET, LOG_GROUP, COMMAND, ROLE = "image", "secret", "log-group", "command", "role"
-ADDRESS, CAPACITY, PROCESSOR, START = "address", "capacity", "processor", "start"
+ADDRESS, CAPACITY, QUOTA, PROCESSOR, START = "address", "capacity", "quota", "processor", "start"
+SLOW_START, NOT_READY, SIDECAR = "slow-start", "not-ready", "sidecar"
 HEALTH, HANGS, EXIT, STORE = "health", "hangs", "exit", "store"
 MEMORY_OF_CONTAINER, MEMORY_OF_TASK = "memory-of-container", "memory-of-task"
 
@@ -43,9 +44,10 @@ _STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"network interface|RESOURCE:ENI|insufficient free addresses|InsufficientFreeAddresses|"
             r"no available IP",
         ),
+        (QUOTA, r"reached the limit on|is above your limit|(?:vCPU|service) (?:limit|quota)|LimitExceeded"),
         (
             CAPACITY,
-            r"Capacity is unavailable|RESOURCE:(?:CPU|MEMORY)|vCPU|unable to place|insufficient capacity",
+            r"Capacity is unavailable|RESOURCE:(?:CPU|MEMORY)|unable to place|insufficient capacity",
         ),
         (COMMAND, r"executable file not found|no such file or directory|exec: \"|permission denied"),
         (
@@ -98,7 +100,7 @@ def failure_of(task: StoppedTask, words: LastWords | None) -> Failure:
     response = most_telling(lines)
     ended = next((each for each in task.containers if each.exit_code), None)
     if response:
-        code = f"{_exit(ended, revision_told)}; it said: " if ended and ended.exit_code not in (0, 143) else ""
+        code = f"{exited_with(ended, revision_told)}; it said: " if ended and ended.exit_code not in (0, 143) else ""
         return Failure(response.kind, response.what or response.host, f"{code}{response.line}", response, response.line)
     line = last_error(lines)
     quoted = f'; it said last: "{line}"' if line else ""
@@ -108,11 +110,18 @@ def failure_of(task: StoppedTask, words: LastWords | None) -> Failure:
     if ended:
         if not error and (ended.exit_code or 0) > FIRST_SIGNAL:
             quoted = line = ""
-        return Failure(EXIT, f"{ended.name} {ended.exit_code}", f"{_exit(ended, revision_told)}{quoted}", None, line)
+        return Failure(
+            EXIT, f"{ended.name} {ended.exit_code}", f"{exited_with(ended, revision_told)}{quoted}", None, line
+        )
     exited = next((each for each in task.containers if each.exit_code == 0), None)
     if exited and task.stop_code == "EssentialContainerExited":
         return Failure(EXIT, f"{exited.name} 0", f"{exited.name} ended by itself, with 0{quoted}", None, line)
     return Failure(START, "", shortened(task.reason.rstrip(".")) or task.stop_code or "ECS doesn't say why", None, line)
+
+
+def kind_of_start(reasons: str) -> str:
+    """Which of the kinds of a start that failed ECS's words are; empty for none."""
+    return next((kind for kind, pattern in _STARTS if pattern.search(reasons)), "")
 
 
 def _ran_out_of_memory(container: Container, task: StoppedTask) -> bool:
@@ -187,7 +196,7 @@ def _health(by: str, reasons: str, quoted: str, line: str) -> Failure:
     return Failure(HEALTH, by.lower(), f"it failed {checks}{quoted}", None, line)
 
 
-def _exit(container: Container, revision_told: RevisionDetails) -> str:
+def exited_with(container: Container, revision_told: RevisionDetails) -> str:
     code = container.exit_code or 0
     meaning = revision_told.exit_codes.get(container.name, {}).get(code) or exit_meaning(code)
     return f"{container.name} exited with {code}{f' ({meaning})' if meaning else ''}"
