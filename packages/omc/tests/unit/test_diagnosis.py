@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 import omc.checks.causes
+from omc.checks.causes.explain import CAUSES_THAT_YIELD
+from omc.checks.causes.rollout import PLACED
 from omc.checks.causes.tasks import NAMES
 from omc.checks.causes.words import Kind as Words
 from omc.checks.finding import Finding, Level
@@ -159,7 +161,7 @@ def _names_in_the_code() -> Iterator[str]:
     """The names of causes: what the files of causes say literally, and what they make of kinds."""
     yield from NAMES.values()
     yield from (f"task-{kind}" for kind in Words)
-    yield from ("expected", "listeners", "load-balancer")
+    yield from ("expected", "listeners", "load-balancer", *CAUSES_THAT_YIELD, *PLACED.values())
     for file in Path(omc.checks.causes.__file__).parent.glob("*.py"):
         kinds = ("database", "cache")
         for node in ast.walk(ast.parse(file.read_text())):

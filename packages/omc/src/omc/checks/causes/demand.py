@@ -14,6 +14,7 @@ from omc.checks.runbook import HIGH_ERROR_RATE, SCALING
 from omc.checks.traffic import DAY, LATE, requests_by_service
 from omc.facts.alarms import Alarms
 from omc.facts.collector import NO_READING, Unavailable
+from omc.facts.followup.balancer_settings import BalancerSettings
 from omc.facts.followup.clients import Clients
 from omc.facts.load_balancers import TargetGroups
 from omc.facts.requests import STEP, Requests
@@ -27,8 +28,10 @@ TIMES = 3.0
 """As many times the usual is a surge: of the hour before, and of the same time a day ago."""
 LEAST = 300.0
 """Requests in five minutes: one a second. Below, three times the usual is chance."""
+PACKETS = 3_000
+"""In the quarter of an hour that is read. Of fewer, one address may well send the half."""
 SHARE = 0.5
-"""Of all requests, that one address sends. A proxy of a company may: it is said as concluded."""
+"""Of all packets from outside, that one address sends. A proxy of a company may: it is said as concluded."""
 FEW = 3
 """Addresses: of fewer, one mostly has the half."""
 HURT = frozenset(
@@ -95,12 +98,12 @@ def _surge(counts: Mapping[datetime, float], end: datetime) -> tuple[float, floa
 
 
 def noisy(situation: Situation) -> Iterator[Cause]:
-    """One address that sends most of what comes, as far as access logs tell."""
+    """One address that sends most of what comes from outside, as far as the flow log tells."""
     clients = situation.fact(Clients)
-    if clients is None or not clients.most or clients.requests < LEAST or clients.sources < FEW:
+    if clients is None or len(clients.most) < FEW or clients.packets < PACKETS:
         return
     address, number = clients.most[0]
-    share = number / clients.requests
+    share = number / clients.packets
     if share < SHARE:
         return
     surges = _surges(situation)
@@ -108,9 +111,12 @@ def noisy(situation: Situation) -> Iterator[Cause]:
         name="noisy-client",
         place=PLACE,
         subject=address,
-        sentence=f"One client sends {100 * share:.0f} % of the requests: {address}, {number:,} of {clients.requests:,} "
-        "in the newest access logs.",
-        evidence=tuple(Evidence(f"{each}: {count:,} requests", clients.reading) for each, count in clients.most[:3]),
+        sentence=f"One client sends {100 * share:.0f} % of what comes from outside: {address}, with {number:,} of "
+        f"{clients.packets:,} packets.",
+        evidence=(
+            *(Evidence(f"{each}: {count:,} packets", clients.reading) for each, count in clients.most[:3]),
+            *_access_logs(situation),
+        ),
         level=Level.WARN,
         procedure=HIGH_ERROR_RATE,
         since=min((since for _, _, since in surges.values()), default=None),
@@ -125,19 +131,25 @@ def _whose(situation: Situation) -> Iterator[Evidence]:
     clients = situation.fact(Clients)
     if clients is None:
         read = situation.readings.get(Clients)
-        why = read.error.message if isinstance(read, Unavailable) else "no access log was read"
+        why = read.error.message if isinstance(read, Unavailable) else "the flow log was not read"
         yield Evidence(f"who sends them was not seen: {why}", NO_READING)
-    elif clients.requests:
+    elif clients.most:
         most = ", ".join(f"{address} {number:,}" for address, number in clients.most[:3])
-        text = f"{clients.requests:,} requests of {clients.sources} addresses, the most of {most}"
-        yield Evidence(text, clients.reading)
-    elif clients.off:
-        text = (
-            f"who sends them was not seen: {' and '.join(clients.off)} writes no access logs (access_logs.s3.enabled)"
-        )
+        text = f"{clients.packets:,} packets of {len(clients.most)} addresses, the most of {most}"
         yield Evidence(text, clients.reading)
     else:
-        yield Evidence("who sends them was not seen: there is no access log of the last minutes yet", clients.reading)
+        why = "it has no packet of the last minutes yet" if clients.log_group else "the VPC has none there"
+        yield Evidence(f"who sends them was not seen in a flow log in CloudWatch Logs: {why}", clients.reading)
+    yield from _access_logs(situation)
+
+
+def _access_logs(situation: Situation) -> Iterator[Evidence]:
+    """Where requests by client could be looked up."""
+    settings = situation.fact(BalancerSettings)
+    for name, bucket in settings.access_logs.items() if settings else ():
+        text = f"requests by client are in the access logs of {name}, in the bucket {bucket}, which is not read here"
+        off = f"{name} writes no access logs (access_logs.s3.enabled), so that requests by client are known nowhere"
+        yield Evidence(text if bucket else off, reading_of(settings))
 
 
 def held_back(situation: Situation) -> Iterator[Cause]:

@@ -60,9 +60,16 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     changed_before,
 )
 CAUSES_THAT_YIELD = (
-    *("stopped-by-aws", "stopped-by-person", "stopped-by-scaling", "deployment-stuck", "scaling-suspended"),
+    *(
+        "stopped-by-aws",
+        "stopped-by-person",
+        "stop-timeout",
+        "stopped-by-scaling",
+        "deployment-stuck",
+        "scaling-suspended",
+    ),
     *("dependency-down", "dependency-slow", "aws-throttles", "noisy-client", "keep-alive-too-short"),
-    *("stop-timeout", "release-errors", "traffic-surge", "scaling-capped", "changed-just-before"),
+    *("release-errors", "traffic-surge", "scaling-capped", "changed-just-before"),
 )
 """The names of those that take only what is left: what was read before what may be a coincidence."""
 SLACK = timedelta(minutes=2)

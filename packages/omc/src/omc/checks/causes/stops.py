@@ -141,12 +141,13 @@ def killed_at_stop(situation: Situation) -> Iterator[Cause]:
     """Tasks that were to stop and didn't in the time that they had: the requests that they served were cut off."""
     stopped, words = situation.fact(StoppedTasks), situation.fact(LastWords)
     settings = situation.fact(BalancerSettings)
-    delays = settings.delays if settings else {}
+    delays, services = settings.delays if settings else {}, situation.fact(Services)
+    well = {each.name for each in (services.services if services else ()) if each.running >= each.desired > 0}
     for service in situation.environment.services:
         killed = [
             (task, limit)
             for task in (stopped.tasks if stopped else ())
-            if task.service == service.name and situation.scope.now - task.stopped <= LATELY
+            if task.service == service.name in well and situation.scope.now - task.stopped <= LATELY
             if (limit := _killed_after(task, words.revisions if words else {})) is not None
         ]
         if not killed:

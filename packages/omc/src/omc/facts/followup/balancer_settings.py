@@ -27,7 +27,7 @@ MINUTES = 20
 """How far back the load balancer's own 502 are counted."""
 IDLE_TIMEOUT = "idle_timeout.timeout_seconds"
 DELAY = "deregistration_delay.timeout_seconds"
-ENABLED, BUCKET, PREFIX = ("access_logs.s3.enabled", "access_logs.s3.bucket", "access_logs.s3.prefix")
+ENABLED, BUCKET = "access_logs.s3.enabled", "access_logs.s3.bucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class BalancerSettings:
     """By service: seconds for which its server keeps an idle connection, by its images' labels. Only read where there
     are 502."""
     access_logs: Mapping[str, str] = field(default_factory=dict)
-    """By load balancer: ``BUCKET/PREFIX`` of its access logs; empty where they are off."""
+    """By load balancer: the bucket of its access logs; empty where they are off."""
     reading: Reading = NO_READING
 
 
@@ -77,7 +77,7 @@ def read_balancer_settings(
             figures["TargetConnectionErrorCount"],
             _keep_alives(aws, services.services) if failed else {},
             {
-                name: f"{said.get(BUCKET, '')}/{said.get(PREFIX, '')}".rstrip("/") if said[ENABLED] == "true" else ""
+                name: said.get(BUCKET, "") if said[ENABLED] == "true" else ""
                 for name, said in by_name.items()
                 if ENABLED in said
             },

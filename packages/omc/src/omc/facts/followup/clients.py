@@ -1,103 +1,75 @@
-"""Who sent the requests of the last minutes, by the load balancer's access logs in S3."""
+"""Who sends what comes to the listeners' ports, by the VPC's flow log. The load balancer's access logs would tell
+requests: they lie in S3, of which omc reads no object but Terraform's state."""
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+import ipaddress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
+from omc.config import Environment
+from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
-from omc.facts.followup.balancer_settings import BalancerSettings
 from omc.facts.followup.budget import BUDGET, within
-from omc.facts.load_balancers import LoadBalancer, LoadBalancers
+from omc.facts.followup.insights import query
+from omc.facts.followup.rejects import flow_log_of
+from omc.facts.listeners import Listeners
 from omc.facts.scope import Scope
 
-BACK = timedelta(minutes=15)
-"""ELB writes a file each five minutes and for each of its nodes, some minutes late."""
-FILES, MOST_BYTES = 6, 4 * 1024 * 1024
-"""The newest files that are read, and of each so many bytes as they are stored, at most."""
-CLIENT = 3
-"""The field ``client:port`` of a line. Source: Elastic Load Balancing, Access logs for an Application Load Balancer."""
-SHOWN = 5
+MINUTES = 15
+"""How far back is looked: AWS delivers a record up to ten minutes after its packets."""
+QUERY = (
+    'filter action = "ACCEPT" and dstPort in [{ports}] | stats sum(packets) as packets by srcAddr '
+    "| sort packets desc | limit 200"
+)
+WEB = (80, 443)
+OWN = tuple(ipaddress.ip_network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
+"""Of a VPC: the load balancer's own connections to its targets, not its clients'."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Requests by source address, of the files that were read."""
+    """Packets by source address, of the 200 that sent most."""
 
-    requests: int = 0
-    sources: int = 0
-    """Different addresses."""
+    packets: int = 0
     most: tuple[tuple[str, int], ...] = ()
-    """Address and its requests, the most first."""
-    off: tuple[str, ...] = ()
-    """Load balancers that write no access log."""
+    """Address and its packets, the most first."""
+    log_group: str = ""
+    """Empty: the environment's VPC has no flow log in CloudWatch Logs."""
     reading: Reading = NO_READING
 
 
 @reads
-def read_clients(aws: Gateway, balancers: LoadBalancers, settings: BalancerSettings, scope: Scope) -> Clients:
-    """A listing for each load balancer that writes access logs, and its newest files."""
+def read_clients(aws: Gateway, environment: Environment, scope: Scope, listeners: Listeners | None) -> Clients:
+    """One call for where the flow log is, and one query."""
+    named = {int(one.get("Port") or 0) for one in (listeners.records if listeners else ())} - {0}
+    ports = ", ".join(str(port) for port in sorted(named or WEB))
 
     def read() -> Clients:
-        counts: Counter[str] = Counter()
-        for balancer in balancers.load_balancers:
-            if place := settings.access_logs.get(balancer.name, ""):
-                counts.update(_of(aws, balancer, place, scope.now))
-        off = tuple(name for name, place in settings.access_logs.items() if not place)
-        return Clients(counts.total(), len(counts), tuple(counts.most_common(SHOWN)), off)
+        name = flow_log_of(aws, environment)
+        if not name:
+            return Clients()
+        try:
+            rows = query(aws, name, QUERY.format(ports=ports), scope.now - timedelta(minutes=MINUTES), scope.now)
+        except NotFound:
+            return Clients()
+        return clients_of(rows, name)
 
-    return within(BUDGET, "the load balancer's access logs", read)
-
-
-def _of(aws: Gateway, balancer: LoadBalancer, place: str, now: datetime) -> Mapping[str, int]:
-    bucket, _, prefix = place.partition("/")
-    s3, keys = aws.client("s3"), []
-    for begin in dict.fromkeys((_begin(now - BACK), _begin(now))):
-        day = _folder(balancer, prefix, begin)
-        listed = s3.list_objects_v2(Bucket=bucket, Prefix=day, StartAfter=f"{day}{now - BACK:%Y%m%dT%H%MZ}")
-        keys += [each["Key"] for each in listed.get("Contents", ())]
-
-    def count(key: str) -> Mapping[str, int]:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
-        return counted(lines_of(body.read(MOST_BYTES)))
-
-    found: Counter[str] = Counter()
-    for each in parallel_map(count, sorted(keys)[-FILES:]):
-        found.update(each)
-    return found
+    return within(BUDGET, "who sends requests, from the flow log", read)
 
 
-def _begin(at: datetime) -> datetime:
-    return at.replace(hour=0, minute=0, second=0, microsecond=0)
+def clients_of(rows: Sequence[Mapping[str, str]], log_group: str) -> Clients:
+    """Those from outside of private networks."""
+    found = [(row["srcAddr"], int(float(row.get("packets", 0)))) for row in rows if _is_outside(row.get("srcAddr", ""))]
+    ordered = tuple(sorted(found, key=lambda each: -each[1]))
+    return Clients(sum(packets for _, packets in ordered), ordered, log_group)
 
 
-def _folder(balancer: LoadBalancer, prefix: str, day: datetime) -> str:
-    _, _, _, region, account, _ = balancer.arn.split(":", 5)
-    name = balancer.dimension.replace("/", ".")
-    folder = f"AWSLogs/{account}/elasticloadbalancing/{region}/{day:%Y/%m/%d}/"
-    return f"{prefix}/{folder}".lstrip("/") + f"{account}_elasticloadbalancing_{region}_{name}_"
-
-
-def lines_of(data: bytes) -> Iterator[str]:
-    """The lines of a gzip file, of which the end may be missing."""
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+def _is_outside(address: str) -> bool:
     try:
-        text = inflate.decompress(data, 64 * 1024 * 1024)
-    except zlib.error:
-        return
-    yield from text.decode(errors="replace").splitlines()
-
-
-def counted(lines: Iterable[str]) -> Mapping[str, int]:
-    """Requests by address."""
-    found: Counter[str] = Counter()
-    for line in lines:
-        parts = line.split(" ", CLIENT + 1)
-        if len(parts) > CLIENT + 1 and ":" in parts[CLIENT]:
-            found[parts[CLIENT].rpartition(":")[0]] += 1
-    return found
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return not any(parsed in each for each in OWN if each.version == parsed.version)

@@ -49,8 +49,7 @@ def read_rejects(aws: Gateway, environment: Environment, scope: Scope) -> Reject
     """One call for where the flow log is, and one query."""
 
     def read() -> Rejects:
-        response: Any = aws.client("ec2").describe_flow_logs()["FlowLogs"]
-        name = next((name for name in map(_log_group, response) if environment.prefix in name.split("/")), "")
+        name = flow_log_of(aws, environment)
         if not name:
             return Rejects()
         try:
@@ -60,6 +59,12 @@ def read_rejects(aws: Gateway, environment: Environment, scope: Scope) -> Reject
         return Rejects(tuple(map(_reject, rows)), name)
 
     return within(BUDGET, "the flow log's refused connections", read)
+
+
+def flow_log_of(aws: Gateway, environment: Environment) -> str:
+    """The log group of the environment's flow log; empty where it has none in CloudWatch Logs."""
+    response: Any = aws.client("ec2").describe_flow_logs()["FlowLogs"]
+    return next((name for name in map(_log_group, response) if environment.prefix in name.split("/")), "")
 
 
 def _log_group(record: Mapping[str, Any]) -> str:
