@@ -47,7 +47,8 @@ _STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (QUOTA, r"reached the limit on|is above your limit|(?:vCPU|service) (?:limit|quota)|LimitExceeded"),
         (
             CAPACITY,
-            r"Capacity is unavailable|RESOURCE:(?:CPU|MEMORY)|unable to place|insufficient capacity",
+            r"Capacity is unavailable|no container instance met|RESOURCE:(?:CPU|MEMORY)|unable to place|"
+            r"insufficient capacity",
         ),
         (COMMAND, r"executable file not found|no such file or directory|exec: \"|permission denied"),
         (

@@ -39,10 +39,15 @@ def unplaced(situation: Situation) -> Iterator[Cause]:
             recent = situation.scope.now - event.at <= PLACEMENT_MEMORY
             if not recent or not CANNOT_START.search(event.message):
                 continue
-            kind = kind_of_start(event.message)
+            kind = _kind(event.message)
             if kind in PLACED and kind not in seen:
                 seen.add(kind)
                 yield _unplaced(situation, service, kind)
+
+
+def _kind(message: str) -> str:
+    """Of an event: by the reason that it gives, where it gives one."""
+    return kind_of_start(message.partition("Reason: ")[2] or message)
 
 
 def _unplaced(situation: Situation, service: EcsService, kind: str) -> Cause:
@@ -51,7 +56,7 @@ def _unplaced(situation: Situation, service: EcsService, kind: str) -> Cause:
         for each in service.events
         if situation.scope.now - each.at <= PLACEMENT_MEMORY
         and CANNOT_START.search(each.message)
-        and kind_of_start(each.message) == kind
+        and _kind(each.message) == kind
     ]
     newest = max(events, key=lambda each: each.at)
     message = newest.message.removeprefix(f"(service {service.name}) ").rstrip(".")
