@@ -129,7 +129,7 @@ def test_what_a_deployment_replaced_or_was_long_ago_is_no_scaling(revision: int,
 
 def killed(seconds: float, code: int = 137, **more: Any) -> StoppedTask:
     end = ago(minutes=2)
-    provided = {"containers": (Container("backend", code, ""),), "ended": end} | more
+    provided: dict[str, Any] = {"containers": (Container("backend", code, ""),), "ended": end} | more
     return stopped("ServiceSchedulerInitiated", SCALING, stopping=end - timedelta(seconds=seconds), **provided)
 
 

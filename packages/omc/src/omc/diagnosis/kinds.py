@@ -51,7 +51,7 @@ KINDS = (
         "tasks that can't start or end by themselves",
         (
             *("image-", "secret-", "log-group-", "start-command", "role-"),
-            *("wrong-processor", "task-", "container-", "health-checks", "sidecar-"),
+            *("wrong-processor", "task-", "container-", "health-checks", "sidecar-", "volume-"),
         ),
         (StoppedTasks, Services, LastWords),
         TASKS,

@@ -60,16 +60,9 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     changed_before,
 )
 CAUSES_THAT_YIELD = (
-    *(
-        "stopped-by-aws",
-        "stopped-by-person",
-        "stop-timeout",
-        "stopped-by-scaling",
-        "deployment-stuck",
-        "scaling-suspended",
-    ),
-    *("dependency-down", "dependency-slow", "aws-throttles", "noisy-client", "keep-alive-too-short"),
-    *("release-errors", "traffic-surge", "scaling-capped", "changed-just-before"),
+    *("stopped-by-aws", "stopped-by-person", "stop-timeout", "stopped-by-scaling", "aws-throttles"),
+    *("deployment-stuck", "scaling-suspended", "dependency-down", "dependency-slow", "noisy-client"),
+    *("keep-alive-too-short", "release-errors", "traffic-surge", "scaling-capped", "changed-just-before"),
 )
 """The names of those that take only what is left: what was read before what may be a coincidence."""
 SLACK = timedelta(minutes=2)

@@ -16,7 +16,7 @@ from omc.judgement.task_causes import FIRST_SIGNAL, exit_meaning
 
 IMAGE, SECRET, LOG_GROUP, COMMAND, ROLE = "image", "secret", "log-group", "command", "role"
 ADDRESS, CAPACITY, QUOTA, PROCESSOR, START = "address", "capacity", "quota", "processor", "start"
-SLOW_START, NOT_READY, SIDECAR = "slow-start", "not-ready", "sidecar"
+SLOW_START, NOT_READY, SIDECAR, VOLUME = "slow-start", "not-ready", "sidecar", "volume"
 HEALTH, HANGS, EXIT, STORE = "health", "hangs", "exit", "store"
 MEMORY_OF_CONTAINER, MEMORY_OF_TASK = "memory-of-container", "memory-of-task"
 
@@ -30,7 +30,7 @@ _IMAGE = re.compile(r"(?P<image>[\w.-]+\.[\w-]+/[\w./-]+(?:@sha256:[0-9a-f]{64}|
 _STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for kind, pattern in (
-        (IMAGE, r"CannotPull\w*Error|CannotPull|pull image|manifest unknown|ImageNotFound"),
+        (IMAGE, r"CannotPull|pull image|manifest unknown|ImageNotFound|registry auth from|GetAuthorizationToken"),
         (PROCESSOR, r"exec format error|image Manifest does not contain descriptor matching platform"),
         (
             LOG_GROUP,
@@ -47,14 +47,15 @@ _STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (QUOTA, r"reached the limit on|is above your limit|(?:vCPU|service) (?:limit|quota)|LimitExceeded"),
         (
             CAPACITY,
-            r"Capacity is unavailable|no container instance met|RESOURCE:(?:CPU|MEMORY)|unable to place|"
+            r"Capacity is unavailable|no container instance met|RESOURCE:(?:CPU|MEMORY|PORTS)|unable to place|MemberOf|"
             r"insufficient capacity",
         ),
         (COMMAND, r"executable file not found|no such file or directory|exec: \"|permission denied"),
+        (VOLUME, r"CannotCreateVolumeError|\bEFS\b|attachment of type ebs|\bvolume|mount(?:ing)? (?:callback|failed)"),
         (
             START,
-            r"ResourceInitializationError|CannotStartContainerError|CannotCreateContainerError|"
-            r"failed to start",
+            r"ResourceInitializationError|CannotStartContainerError|CannotCreateContainerError|ContainerRuntime\w*Error|"
+            r"CannotInspectContainerError|CannotStopContainerError|InternalError|DockerTimeoutError|failed to start",
         ),
     )
 )
@@ -211,7 +212,10 @@ _GISTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"AccessDenied\w*|is not authorized to perform|403 Forbidden|no basic auth credentials", "access is denied"),
         (r"manifest unknown|not found|does not exist|repository .* not exist", "it does not exist"),
         (r"toomanyrequests|rate limit", "the registry limits the rate of pulls"),
-        (r"i/o timeout|timed? ?out|deadline exceeded|dial tcp|no route", "no answer: is the way there open?"),
+        (
+            r"i/o timeout|connection issue|timed? ?out|deadline exceeded|dial tcp|no route",
+            "no answer: is the way there open?",
+        ),
         (r"executable file not found", "the image has no such file"),
         (r"permission denied", "permission denied"),
         (r"exec format error|descriptor matching platform", "it is built for another processor"),

@@ -47,6 +47,7 @@ NAMES = {
     why.NOT_READY: "task-not-ready",
     why.SIDECAR: "sidecar-ended",
     why.PROCESSOR: "wrong-processor",
+    why.VOLUME: "volume-not-mounted",
     why.START: "task-start",
     why.HEALTH: "health-checks",
     why.HANGS: "task-hangs",
