@@ -367,7 +367,8 @@ def test_a_start_lasts_until_the_first_line_that_says_that_it_serves() -> None:
         }
     )
     found = read_starts(aws, StoppedTasks((causes.ill(1),)), Services((causes.service(),)))
-    assert found.seconds == {"backend": (pytest.approx(48.5, abs=0.01),)}
+    [seconds] = found.seconds["backend"]
+    assert seconds == pytest.approx(48.5, abs=0.01)
     assert aws.calls("get_log_events")[0]["startFromHead"] is True
 
 
