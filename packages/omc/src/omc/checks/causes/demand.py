@@ -26,7 +26,7 @@ HOUR = 12
 """Steps before a surge that say what is usual."""
 TIMES = 3.0
 """As many times the usual is a surge: of the hour before, and of the same time a day ago."""
-LEAST = 300.0
+MIN_REQUESTS = 300.0
 """Requests in five minutes: one a second. Below, three times the usual is chance."""
 PACKETS = 3_000
 """In the quarter of an hour that is read. Of fewer, one address may well send the half."""
@@ -89,7 +89,7 @@ def _surge(counts: Mapping[datetime, float], end: datetime) -> tuple[float, floa
         usual = max(median(before), 1.0)
         if sum(1 for each in before if each) < HOUR // 2:
             break  # it isn't known what is usual
-        if min(loud) >= max(TIMES * usual, LEAST):
+        if min(loud) >= max(TIMES * usual, MIN_REQUESTS):
             found = (newest, usual, since)
     if found is None:
         return None

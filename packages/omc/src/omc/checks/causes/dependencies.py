@@ -50,14 +50,14 @@ def _is_slow(found: Dependency) -> bool:
 
 def _ill(situation: Situation, place: str, finding: Finding, some: Sequence[Dependency]) -> Cause:
     names = frozenset(each.service for each in some)
-    said = _said(situation, place, names)
+    lines = _said(situation, place, names)
     worst = max(some, key=lambda each: each.bad / each.answers)
     is_slow = not worst.bad and _is_slow(worst)
     word = f"slow: it takes {worst.report.seconds:.1f} s" if is_slow else worst.report.word
     detail = f": {worst.report.detail.rstrip('.')}" if worst.report.detail else ""
     who = " and ".join(sorted(names))
     share = f"{worst.bad or worst.answers} of {worst.answers} answers of {worst.url} say so"
-    doubts = tuple(_doubts(situation, names, said))
+    doubts = tuple(_doubts(situation, names, lines))
     errors = situation.fact(RecentErrors)
     made = Cause(
         name="dependency-down",
@@ -70,12 +70,12 @@ def _ill(situation: Situation, place: str, finding: Finding, some: Sequence[Depe
             Evidence(share, reading_of(situation.fact(Dependencies))),
             *(
                 Evidence(f'{each.service} says: "{each.message.line}", {each.count} times', reading_of(errors))
-                for each in said[:2]
+                for each in lines[:2]
             ),
         ),
         level=finding.level,
         procedure=DEPENDENCY_DOWN,
-        since=finding.since or min((each.first for each in said), default=None),
+        since=finding.since or min((each.first for each in lines), default=None),
         services=names,
         is_direct=False,
         checks=HURT,
@@ -103,13 +103,13 @@ def _said(situation: Situation, place: str, names: frozenset[str]) -> list[Logge
     ]
 
 
-def _doubts(situation: Situation, names: frozenset[str], said: Sequence[LoggedError]) -> Iterator[str]:
+def _doubts(situation: Situation, names: frozenset[str], lines: Sequence[LoggedError]) -> Iterator[str]:
     """It may be well, and our way to it closed."""
-    unresolved = [each for each in said if each.message.kind is Kind.HOST]
+    unresolved = [each for each in lines if each.message.kind is Kind.HOST]
     if unresolved:
         name = unresolved[0].message.what or "its address"
         yield f"The name {name} can't be resolved, so that it may well be our own setting or DNS."
-    unanswered = [each for each in said if each.message.kind in UNREACHED]
+    unanswered = [each for each in lines if each.message.kind in UNREACHED]
     port = next((each.message.port for each in unanswered if each.message.port), HTTPS)
     rules, services = situation.fact(GroupRules), situation.fact(Services)
     for service in services.services if rules and services else ():

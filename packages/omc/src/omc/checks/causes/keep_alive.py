@@ -43,7 +43,7 @@ def ended_too_soon(situation: Situation) -> Iterator[Cause]:
         known = _keep_alive(situation, service, revisions.get(service.name, ""), settings)
         if known is None or known[0] > idle:
             continue
-        seconds, said = known
+        seconds, source = known
         number, refused = sum(value for _, value in failed), sum(value for _, value in settings.unreached)
         zone = situation.environment.time_zone
         yield Cause(
@@ -53,7 +53,7 @@ def ended_too_soon(situation: Situation) -> Iterator[Cause]:
             sentence=f"{service.name} ends an idle connection after {seconds:g} s, the load balancer keeps it for "
             f"{idle:g} s: what it sends on one that just ended gets a 502, {number:.0f} of them in the last minutes.",
             evidence=(
-                Evidence(said, reading_of(situation.fact(LastWords))),
+                Evidence(source, reading_of(situation.fact(LastWords))),
                 Evidence(f"idle_timeout.timeout_seconds is {idle:g}", settings.reading),
                 Evidence(
                     f"HTTPCode_ELB_502_Count {number:.0f}, the first at {format_time(failed[0][0], zone)}; "

@@ -58,8 +58,8 @@ def _of_process(variables: Mapping[str, str]) -> tuple[int, str]:
                 return int(value), f"{name} {value}"
         return 0, ""
 
-    size, said = named(_SIZE)
+    size, first = named(_SIZE)
     over, also = named(_OVERFLOW)
     workers, number = named(_WORKERS)
-    how = " and ".join(each for each in (said, also, number) if each)
+    how = " and ".join(each for each in (first, also, number) if each)
     return ((size + over) * max(workers, 1), how) if size else (0, "")

@@ -107,9 +107,9 @@ def _side_car(situation: Situation, service: Service, task: StoppedTask, failure
         return None
     first = ended[0]
     how = exited_with(first, revision) if first.exit_code else f"{first.name} ended by itself, with 0"
-    said = f'; it said last: "{failure.line}"' if failure.line and failure.message is None else ""
-    said = f'; it said: "{failure.line}"' if failure.message else said
-    text = f"its essential side-car {how}, and the task ends with it{said}"
+    quoted = f'; it said last: "{failure.line}"' if failure.line and failure.message is None else ""
+    quoted = f'; it said: "{failure.line}"' if failure.message else quoted
+    text = f"its essential side-car {how}, and the task ends with it{quoted}"
     return Failure(why.SIDECAR, f"{first.name} {first.exit_code}", text, None, failure.line)
 
 

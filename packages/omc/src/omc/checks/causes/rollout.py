@@ -62,7 +62,7 @@ def _unplaced(situation: Situation, service: EcsService, kind: str) -> Cause:
     message = newest.message.removeprefix(f"(service {service.name}) ").rstrip(".")
     is_over = service.running >= service.desired > 0 and situation.scope.now - newest.at > HEALED
     figure = _figure(situation, service, kind)
-    told = reading_of(situation.fact(Services))
+    reading = reading_of(situation.fact(Services))
     more = f" {figure.text[0].upper()}{figure.text[1:]}." if figure else ""
     return Cause(
         name=PLACED[kind],
@@ -71,7 +71,7 @@ def _unplaced(situation: Situation, service: EcsService, kind: str) -> Cause:
         sentence=f"ECS can't start tasks of {service.name}, the last time {situation.ago(newest.at)}: {message}. "
         f"{service.running} of {service.desired} tasks run.{more}",
         evidence=(
-            *(Evidence(f"event at {situation.when(each.at)}: {each.message}", told) for each in events[:2]),
+            *(Evidence(f"event at {situation.when(each.at)}: {each.message}", reading) for each in events[:2]),
             *((figure,) if figure else ()),
         ),
         level=Level.FAIL if service.running < service.desired and not is_over else Level.WARN,
@@ -130,7 +130,7 @@ def stuck(situation: Situation) -> Iterator[Cause]:
 
 def _waits_for(situation: Situation, service: EcsService, primary: Deployment) -> tuple[Evidence, bool]:
     """What it waits for, and whether that was read."""
-    told = reading_of(situation.fact(Services))
+    reading = reading_of(situation.fact(Services))
     since = [each for each in service.events if each.at >= primary.created]
     least, most = int(service.configuration.get("minimumHealthyPercent", 100)), service.most_percent
     no_room = any(NO_ROOM in each.message for each in since)
@@ -140,14 +140,14 @@ def _waits_for(situation: Situation, service: EcsService, primary: Deployment) -
             f"ECS may neither stop nor start a task: with {service.desired} wanted, the minimum of {least} % and the "
             f"maximum of {most} % leave no room"
         )
-        return Evidence(text, told), True
+        return Evidence(text, reading), True
     if primary.pending:
         tasks = "1 task is" if primary.pending == 1 else f"{primary.pending} tasks are"
-        return Evidence(f"{tasks} still starting (the image, the network interface or a dependency)", told), True
+        return Evidence(f"{tasks} still starting (the image, the network interface or a dependency)", reading), True
     if primary.running < primary.desired:
         event = since[0].message.removeprefix(f"(service {service.name}) ").rstrip(".") if since else ""
-        said = f"; ECS's last event: {event}" if event else ", and ECS doesn't say why no other starts"
-        return Evidence(f"{primary.running} of {primary.desired} of its tasks run{said}", told), bool(event)
+        latest = f"; ECS's last event: {event}" if event else ", and ECS doesn't say why no other starts"
+        return Evidence(f"{primary.running} of {primary.desired} of its tasks run{latest}", reading), bool(event)
     if ill := _ill_targets(situation, service):
         return ill, True
     old = sum(each.running for each in service.deployments if each is not primary)
@@ -155,11 +155,11 @@ def _waits_for(situation: Situation, service: EcsService, primary: Deployment) -
     if old:
         delay = settings.delays.get(_group_of(situation, service)) if settings else None
         drains = f", whose requests may take {delay:.0f} s to end" if delay is not None else ""
-        return Evidence(f"{old} of the old tasks still run{drains}", told), True
+        return Evidence(f"{old} of the old tasks still run{drains}", reading), True
     alarms = [name for name in service.alarms if name]
     if alarms:
-        return Evidence(f"its tasks run, and ECS watches {' and '.join(alarms)} before it ends it", told), False
-    return Evidence("all its tasks run, and ECS doesn't say what it waits for", told), False
+        return Evidence(f"its tasks run, and ECS watches {' and '.join(alarms)} before it ends it", reading), False
+    return Evidence("all its tasks run, and ECS doesn't say what it waits for", reading), False
 
 
 def _group_of(situation: Situation, service: EcsService) -> str:

@@ -85,14 +85,14 @@ def _made(
 ) -> Cause:
     newest = max((task.stopped for task in tasks), default=write.at if write else situation.scope.now)
     ended = _ended(situation, service, newest)
-    told = reading_of(situation.fact(StoppedTasks))
+    reading = reading_of(situation.fact(StoppedTasks))
     return Cause(
         name=name,
         place=f"services/{service.name}",
         subject=service.name,
         sentence=f"{sentence} {service.running} of {service.desired} tasks run{' again' if ended else ''}.",
         evidence=(
-            *(Evidence(_told(situation, task), told) for task in tasks[:SHOWN]),
+            *(Evidence(_told(situation, task), reading) for task in tasks[:SHOWN]),
             *situation.by_whom(write),
         ),
         level=Level.WARN if ended or service.running else Level.FAIL,
@@ -108,8 +108,8 @@ def _made(
 
 def _by_aws(situation: Situation, service: EcsService, tasks: Sequence[StoppedTask]) -> Cause:
     newest = tasks[0]
-    said = f"{newest.stop_code} {newest.reason}"
-    why = next((text for pattern, text in BY_AWS if pattern.search(said)), "AWS took away what it ran on")
+    words = f"{newest.stop_code} {newest.reason}"
+    why = next((text for pattern, text in BY_AWS if pattern.search(words)), "AWS took away what it ran on")
     sentence = f"AWS stopped {_number(tasks)} of {service.name}, the newest {situation.ago(newest.stopped)}: {why}."
     return _made(situation, service, tasks, "stopped-by-aws", sentence)
 
@@ -119,8 +119,8 @@ def _by_person(situation: Situation, service: EcsService, tasks: Sequence[Stoppe
     write = situation.changed(("StopTask",), *(task.id for task in tasks))
     who = write.who if write else "A person or a tool"
     reason = newest.reason.rstrip(".")
-    said = f', with the reason "{reason}"' if reason and "stopped by user" not in reason.lower() else ""
-    sentence = f"{who} stopped {_number(tasks)} of {service.name}, the newest {situation.ago(newest.stopped)}{said}."
+    words = f', with the reason "{reason}"' if reason and "stopped by user" not in reason.lower() else ""
+    sentence = f"{who} stopped {_number(tasks)} of {service.name}, the newest {situation.ago(newest.stopped)}{words}."
     return _made(situation, service, tasks, "stopped-by-person", sentence, write)
 
 
@@ -160,9 +160,9 @@ def killed_at_stop(situation: Situation) -> Iterator[Cause]:
             name="stop-timeout",
             place=f"services/{service.name}",
             subject=service.name,
-            sentence=f"{number} of {service.name} {'was' if len(killed) == 1 else 'were'} killed (137) when told to "
-            f"stop, the newest {situation.ago(newest.stopped)}: longer than the stopTimeout of {limit} s it doesn't "
-            "get to finish its requests.",
+            sentence=f"{number} of {service.name} {'was' if len(killed) == 1 else 'were'} killed (137), the newest "
+            f"{situation.ago(newest.stopped)}: told to stop, and not at an end within the stopTimeout of {limit} s. "
+            "Requests that were still served were cut off.",
             evidence=(
                 *(Evidence(_told(situation, task), reading_of(stopped)) for task, _ in killed[:SHOWN]),
                 *((Evidence(drains, reading_of(settings)),) if drains else ()),

@@ -64,22 +64,22 @@ def read_balancer_settings(
             lambda: _figures(aws, ours, scope),
         ]
         of_balancers, of_groups, figures = parallel_map(lambda part: part(), parts)
-        by_name = {one.name: said for one, said in zip(ours, of_balancers, strict=True)}
+        by_name = {one.name: given for one, given in zip(ours, of_balancers, strict=True)}
         failed = any(value for _, value in figures["HTTPCode_ELB_502_Count"])
         return BalancerSettings(
-            {name: float(said[IDLE_TIMEOUT]) for name, said in by_name.items() if IDLE_TIMEOUT in said},
+            {name: float(given[IDLE_TIMEOUT]) for name, given in by_name.items() if IDLE_TIMEOUT in given},
             {
-                group.name: float(said[DELAY])
-                for group, said in zip(groups.groups, of_groups, strict=True)
-                if DELAY in said
+                group.name: float(given[DELAY])
+                for group, given in zip(groups.groups, of_groups, strict=True)
+                if DELAY in given
             },
             figures["HTTPCode_ELB_502_Count"],
             figures["TargetConnectionErrorCount"],
             _keep_alives(aws, services.services) if failed else {},
             {
-                name: said.get(BUCKET, "") if said[ENABLED] == "true" else ""
-                for name, said in by_name.items()
-                if ENABLED in said
+                name: given.get(BUCKET, "") if given[ENABLED] == "true" else ""
+                for name, given in by_name.items()
+                if ENABLED in given
             },
         )
 
