@@ -260,6 +260,7 @@ PROVIDED = {Environment: STAGING, Scope: Scope(NOW)}
     ("facts", "words"),
     [
         ([], "lets nothing out to any address on port 443"),
+        ([GroupRules((*rules().rules, replace(OUT, first=80, last=80)), rules().groups)], "any address on port 443"),
         ([OPEN, Rejects((Reject("a", "b", 443, 70),))], "refuses packets"),
     ],
 )

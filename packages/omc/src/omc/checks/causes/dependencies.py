@@ -116,7 +116,7 @@ def _doubts(situation: Situation, names: frozenset[str], lines: Sequence[LoggedE
         groups = service.security_groups
         if service.name not in names or not groups or rules is None or not set(groups) <= set(rules.groups):
             continue
-        out = [each for each in rules.rules if each.is_egress and each.group in groups and each.cidr]
+        out = [each for each in rules.rules if each.is_egress and each.group in groups and not each.peer]
         if any(each.is_egress and each.group in groups for each in rules.rules) and not any(
             covers_port(each, port) for each in out
         ):
