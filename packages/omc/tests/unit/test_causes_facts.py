@@ -12,14 +12,21 @@ import pytest
 from omc.checks.causes.paths import closed_side
 from omc.errors import Unreachable
 from omc.facts.collector import Unavailable, collect
+from omc.facts.followup.balancer_settings import read_balancer_settings
 from omc.facts.followup.budget import within
+from omc.facts.followup.clients import read_clients
 from omc.facts.followup.data_stores import DataStores, Store, read_data_stores
 from omc.facts.followup.database_log import lock_waits
 from omc.facts.followup.group_rules import GroupRules, Rule
 from omc.facts.followup.last_writes import Write, read_last_writes
 from omc.facts.followup.lock_waits import read_database_load
 from omc.facts.followup.rejects import read_rejects
+from omc.facts.followup.starts import read_starts
+from omc.facts.load_balancers import LoadBalancer, LoadBalancers, TargetGroup, TargetGroups
 from omc.facts.scope import Scope
+from omc.facts.services import Services
+from omc.facts.tasks import StoppedTasks
+from support import causes_facts as causes
 from support import release_facts as example
 from support.fake_gateway import FakeGateway
 
@@ -280,6 +287,95 @@ def test_rejects_of_the_flow_log(by_name: bool) -> None:
 def test_a_vpc_without_a_flow_log_has_no_rejects() -> None:
     aws = gateway({("ec2", "describe_flow_logs"): {"FlowLogs": [{"LogGroupName": "/vpc/of-others/flow"}]}})
     assert read_rejects(aws, example.environment(), SCOPE).log_group == ""
+
+
+# Clients
+
+
+def flows(*rows: dict[str, str]) -> dict[tuple[str, str], Any]:
+    results = [[{"field": key, "value": value} for key, value in row.items()] for row in rows]
+    return {
+        ("ec2", "describe_flow_logs"): {"FlowLogs": [{"LogGroupName": f"/vpc/{example.environment().prefix}/flow"}]},
+        ("logs", "start_query"): {"queryId": "q"},
+        ("logs", "get_query_results"): {"status": "Complete", "results": results},
+    }
+
+
+def test_clients_are_the_sources_outside_of_private_networks() -> None:
+    row, other = {"srcAddr": "203.0.113.9", "packets": "70.0"}, {"srcAddr": "2001:db8::1", "packets": "70"}
+    aws = gateway(flows(row, {"srcAddr": "10.0.1.5", "packets": "900"}, {"srcAddr": "-"}, other))
+    found = read_clients(aws, example.environment(), SCOPE, None)
+    assert (found.packets, found.most) == (140, (("203.0.113.9", 70), ("2001:db8::1", 70)))
+    assert "dstPort in [80, 443]" in aws.calls("start_query")[0]["queryString"]
+
+
+def test_without_a_flow_log_nobody_is_asked() -> None:
+    aws = gateway({("ec2", "describe_flow_logs"): {"FlowLogs": []}})
+    assert read_clients(aws, example.environment(), SCOPE, None).log_group == ""
+
+
+# The load balancer's settings
+
+BALANCER = LoadBalancer("shop", "app/shop/1", "", "active", "", "arn:aws:elasticloadbalancing:x:1:loadbalancer/app/s/1")
+
+
+def attributes(**values: str) -> dict[str, Any]:
+    return {"Attributes": [{"Key": key.replace("__", "."), "Value": value} for key, value in values.items()]}
+
+
+@pytest.mark.parametrize(("failed", "is_label_read"), [(0.0, False), (3.0, True)])
+def test_the_load_balancer_s_settings_and_its_own_502(failed: float, *, is_label_read: bool) -> None:
+    points = {"Timestamps": [NOW - timedelta(minutes=2)], "StatusCode": "Complete"}
+    figures = [{"Id": "m0_0", "Values": [failed], **points}, {"Id": "m0_1", "Values": [1.0], **points}]
+    aws = gateway(
+        {
+            ("elbv2", "describe_load_balancer_attributes"): attributes(
+                idle_timeout__timeout_seconds="60", access_logs__s3__enabled="true", access_logs__s3__bucket="logs"
+            ),
+            ("elbv2", "describe_target_group_attributes"): attributes(deregistration_delay__timeout_seconds="20"),
+            ("cloudwatch", "get_metric_data"): {"MetricDataResults": figures},
+            ("ecs", "describe_task_definition"): lambda _: described(),
+        }
+    )
+    groups = TargetGroups((TargetGroup("shop-backend", "arn:x", True),))
+    found = read_balancer_settings(aws, LoadBalancers((BALANCER,)), groups, Services((causes.service(),)), SCOPE)
+    assert (found.idle, found.delays, found.access_logs) == ({"shop": 60.0}, {"shop-backend": 20.0}, {"shop": "logs"})
+    assert [value for _, value in found.bad_gateways] == [failed]
+    assert bool(aws.calls("describe_task_definition")) is is_label_read
+
+
+def described() -> dict[str, Any]:
+    options = {"awslogs-group": "/ecs/shop/backend", "awslogs-stream-prefix": "ecs"}
+    logs = {"logDriver": "awslogs", "options": options}
+    container = {"name": "backend", "image": "shop:1", "logConfiguration": logs}
+    definition = {"taskDefinitionArn": "arn:aws:ecs:x:1:task-definition/b:7", "status": "ACTIVE", "family": "b"}
+    return {"taskDefinition": {**definition, "containerDefinitions": [container], "revision": 7}, "tags": []}
+
+
+# Starts
+
+
+def test_a_start_lasts_until_the_first_line_that_says_that_it_serves() -> None:
+    began = causes.ago(seconds=70).timestamp()
+    said = ((1.0, "loading"), (48.5, "Uvicorn running on http://0.0.0.0:8000"), (60.0, "listening on x"))
+    events = [{"timestamp": int((began + after) * 1000), "message": line} for after, line in said]
+    aws = gateway(
+        {
+            ("ecs", "describe_task_definition"): lambda _: described(),
+            ("ecs", "list_tasks"): {"taskArns": []},
+            ("logs", "get_log_events"): {"events": events},
+        }
+    )
+    found = read_starts(aws, StoppedTasks((causes.ill(1),)), Services((causes.service(),)))
+    [seconds] = found.seconds["backend"]
+    assert seconds == pytest.approx(48.5, abs=0.01)
+    assert aws.calls("get_log_events")[0]["startFromHead"] is True
+
+
+def test_no_start_is_measured_where_health_checks_ended_nothing() -> None:
+    aws = gateway({})
+    assert read_starts(aws, StoppedTasks((causes.task(1),)), Services((causes.service(),))).seconds == {}
+    assert not aws.requests
 
 
 # Security groups

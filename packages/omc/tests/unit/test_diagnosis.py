@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 import omc.checks.causes
+from omc.checks.causes.explain import CAUSES_THAT_YIELD
+from omc.checks.causes.rollout import PLACED
 from omc.checks.causes.tasks import NAMES
 from omc.checks.causes.words import Kind as Words
 from omc.checks.finding import Finding, Level
@@ -26,6 +28,8 @@ from omc.errors import Unreachable, WrongUse
 from omc.facts.collector import NO_READING, Unavailable
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.facts.load_balancers import TargetGroup, TargetGroups
+from omc.facts.requests import Requests
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.tasks import StoppedTasks
@@ -159,7 +163,7 @@ def _names_in_the_code() -> Iterator[str]:
     """The names of causes: what the files of causes say literally, and what they make of kinds."""
     yield from NAMES.values()
     yield from (f"task-{kind}" for kind in Words)
-    yield from ("expected", "listeners", "load-balancer")
+    yield from ("expected", "listeners", "load-balancer", *CAUSES_THAT_YIELD, *PLACED.values())
     for file in Path(omc.checks.causes.__file__).parent.glob("*.py"):
         kinds = ("database", "cache")
         for node in ast.walk(ast.parse(file.read_text())):
@@ -172,3 +176,16 @@ def _names_in_the_code() -> Iterator[str]:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_cause", "cause_at"):
                 literal = [each.value for each in node.args if isinstance(each, ast.Constant)]
                 yield from (f"{kind}-{each}" for kind in kinds for each in literal if isinstance(each, str))
+
+
+def test_a_surge_s_path_goes_by_the_service_that_gets_it_to_users() -> None:
+    slow = Finding("users-served", Level.WARN, "backend", "It is answered slowly.", place="users/backend")
+    steps = {ago(minutes=10 + 5 * number): 100.0 for number in range(1, 20)} | {ago(minutes=10): 900.0}
+    group = TargetGroup("ohmycoins-staging-backend", "arn:x", True)
+    found = diagnosed((slow,), Requests({"arn:x": steps}), TargetGroups((group,)), Services((service(),)), stores())
+    [first] = found.causes
+    assert first.explained.cause.name == "traffic-surge"
+    assert [each.place for each in first.path][:2] == ["traffic", "services/backend"]
+    assert first.path[1].sentence == "backend gets more requests than it can serve"
+    assert first.path[-1].place == "users/backend"
+    assert first.action.command == "omc scale --env staging backend"

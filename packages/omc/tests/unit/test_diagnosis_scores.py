@@ -1,6 +1,6 @@
 """The diagnosis over all scenarios: how often it is right, and what holds of every answer.
 
-The scenarios are those of ``make bench-diagnosis`` (rehearsal/diagnosis); docs/diagnosis.md has the table."""
+The scenarios are those of ``make bench-diagnosis`` (rehearsal/diagnosis); docs/diagnosis-scores.md has the table."""
 
 from __future__ import annotations
 

@@ -21,10 +21,11 @@ COMMANDS: Mapping[str, str] = {
         ec2 DescribeFlowLogs DescribeNatGateways DescribeNetworkAcls DescribeRouteTables DescribeSecurityGroupRules
         ec2 DescribeSubnets
         ecr BatchGetImage GetDownloadUrlForLayer
-        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks
         elasticache DescribeCacheClusters DescribeCacheSubnetGroups DescribeEvents DescribeReplicationGroups
         elasticache DescribeUpdateActions
-        elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
+        elbv2 DescribeListeners DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeRules
+        elbv2 DescribeTargetGroupAttributes DescribeTargetGroups DescribeTargetHealth
         events ListRules ListTargetsByRule
         iam ListRoles
         kms DescribeKey
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
         rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
         s3 GetObject ListBuckets
         secretsmanager DescribeSecret ListSecrets
+        service-quotas GetServiceQuota
         sns GetTopicAttributes ListSubscriptions ListTopics
         sqs GetQueueAttributes ListQueues""",
     "check weekly": """

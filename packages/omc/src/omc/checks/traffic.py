@@ -69,7 +69,7 @@ def traffic_usual(
 ) -> Iterator[Finding]:
     end = _floor(scope.now - LATE)
     newest = max((metric.newest for metric in metrics.metrics if metric.newest), default=None)
-    by_service = _by_service(requests, groups, services, environment)
+    by_service = requests_by_service(requests, groups, services, environment)
     is_fresh = newest is not None and scope.now - newest <= FRESH
     silent = (
         {name: found for name, counts in by_service.items() if (found := _silence(counts, end))} if is_fresh else {}
@@ -114,7 +114,7 @@ def traffic_usual(
     )
 
 
-def _by_service(
+def requests_by_service(
     requests: Requests, groups: TargetGroups, services: Services, environment: Environment
 ) -> dict[str, dict[datetime, float]]:
     """By service: requests of all of its target groups; of a blue/green pair those of both."""

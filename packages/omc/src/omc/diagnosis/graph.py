@@ -18,6 +18,8 @@ from omc.diagnosis.model import Station
 WAYS = {
     ("store", "services"): "{service} can't do its work without {root}",
     ("root", "services"): "{service} can't run without it",
+    ("traffic", "services"): "{service} gets more requests than it can serve",
+    ("aws", "services"): "{service} isn't served by AWS as it needs",
     ("services", "targets"): "its tasks fail the load balancer's health checks, or are missing",
     ("services", "load-balancer"): "the load balancer passes on its failures",
     ("targets", "load-balancer"): "the load balancer answers for targets that don't",
@@ -116,7 +118,7 @@ def _words(below: str, place: str, service: Service | None, root: str) -> str:
         "store"
         if kind in ("database", "cache")
         else kind
-        if kind in ("services", "targets", "load-balancer")
+        if kind in ("services", "targets", "load-balancer", "traffic", "aws")
         else "root"
     )
     words = WAYS.get((of, place.partition("/")[0]), "it is served by what is before")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from omc.facts.alarms import Alarms
 from omc.facts.dependencies import Dependencies
 from omc.facts.expected import Expected
+from omc.facts.followup.balancer_settings import BalancerSettings
+from omc.facts.followup.clients import Clients
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.followup.database_log import DatabaseLog
 from omc.facts.followup.gauges import Gauges
@@ -20,11 +22,15 @@ from omc.facts.followup.last_writes import LastWrites
 from omc.facts.followup.lock_waits import DatabaseLoad
 from omc.facts.followup.network_acls import NetworkAcls
 from omc.facts.followup.rejects import Rejects
+from omc.facts.followup.starts import Starts
 from omc.facts.logs import RecentErrors
+from omc.facts.requests import Requests
+from omc.facts.scaling import Scaling
 from omc.facts.services import Services
 from omc.facts.tasks import StoppedTasks
 
 TASKS = ("services/", "targets/", "users", "data-fresh/", "alarms/", "load-balancer")
+ANSWERS = ("users", "alarms/", "load-balancer")
 STORES = (*TASKS, "database", "cache", "logs/")
 
 
@@ -45,12 +51,27 @@ KINDS = (
     Kind(
         "tasks that can't start or end by themselves",
         (
-            *("image-", "secret-", "log-group-", "start-", "role-"),
-            *("no-free-", "no-capacity", "wrong-processor", "task-", "container-", "health-checks"),
+            *("image-", "secret-", "log-group-", "start-command", "role-"),
+            *("wrong-processor", "task-", "container-", "health-checks", "sidecar-", "volume-"),
         ),
         (StoppedTasks, Services, LastWords),
         TASKS,
     ),
+    Kind("a start that takes longer than health checks give it", ("start-too-slow",), (Starts, StoppedTasks), TASKS),
+    Kind(
+        "capacity, quotas and addresses for new tasks",
+        ("no-free-", "no-capacity", "quota-"),
+        (Services, StoppedTasks),
+        TASKS,
+    ),
+    Kind("tasks stopped by a person, by scaling or by AWS", ("stopped-",), (StoppedTasks, Services), TASKS),
+    Kind("tasks killed before they had finished", ("stop-timeout",), (StoppedTasks, LastWords), ANSWERS),
+    Kind("idle connections that end too soon", ("keep-alive",), (BalancerSettings, LastWords), ANSWERS),
+    Kind("a deployment that waits", ("deployment-",), (Services, StoppedTasks), ("services/", "targets/", "alarms/")),
+    Kind("scaling that can't follow", ("scaling-",), (Scaling, Alarms), TASKS),
+    Kind("more requests than usual", ("traffic-",), (Requests,), TASKS),
+    Kind("one client that sends most requests", ("noisy-",), (Clients,), ANSWERS),
+    Kind("AWS that refuses too many calls", ("aws-",), (RecentErrors, Services), STORES),
     Kind(
         "a deployment that made it worse",
         ("release-", *("database-missed-by-release", "cache-missed-by-release")),
@@ -77,7 +98,7 @@ KINDS = (
         (DatabaseLoad, DatabaseLog),
         STORES,
     ),
-    Kind("the database's connections", ("database-connection",), (DatabaseLoad, DataStores), STORES),
+    Kind("the database's connections", ("database-connection", "database-pool"), (DatabaseLoad, DataStores), STORES),
     Kind(
         "logins and rights in the database",
         ("database-password", "database-schema", "database-wrong-name", "denied"),
@@ -103,10 +124,10 @@ KINDS = (
     ),
     Kind(
         "what services depend on beyond database and cache",
-        ("server-",),
+        ("server-", "dependency-"),
         (Dependencies,),
         STORES,
     ),
-    Kind("a change by somebody just before", (), (LastWrites,), STORES),
+    Kind("a change by somebody just before", ("changed-",), (LastWrites,), STORES),
     Kind("alarms that ring", (), (Alarms,), ()),
 )

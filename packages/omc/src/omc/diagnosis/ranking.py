@@ -136,6 +136,7 @@ def _against(explained: Explained, explanation: Explanation) -> Iterator[str]:
     cause = explained.cause
     if cause.ended is not None:
         return
+    yield from cause.doubts
     for finding in explanation.findings:
         if finding.check == "dependencies" and finding.level is Level.OK and cause.place in ("database", "cache"):
             if f" {cause.place}" in f" {finding.sentence}" and not cause.is_direct:

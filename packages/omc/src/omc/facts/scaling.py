@@ -27,6 +27,8 @@ class ScalableTarget:
     """It leaves the count alone, in one direction at least."""
     policies: tuple[str, ...]
     """Names of what moves the count within the limits."""
+    suspended_out: bool = False
+    """It adds no task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def read_scaling(aws: Gateway, environment: Environment) -> Scaling:
                 maximum=payload["MaxCapacity"],
                 suspended=any(payload.get("SuspendedState", {}).get(kind) for kind in SUSPENDED),
                 policies=tuple(sorted(policies.get(payload["ResourceId"], ()))),
+                suspended_out=bool(payload.get("SuspendedState", {}).get("DynamicScalingOutSuspended")),
             )
             for payload in page["ScalableTargets"]
         ]

@@ -90,6 +90,8 @@ class EcsService:
     """Of ``events``, ``deployments``, ``loadBalancers`` those that this answer lacks: what rests on them is unknown."""
     configuration: Mapping[str, Any] = field(default_factory=dict)
     """``deploymentConfiguration`` as ECS answers it."""
+    grace: int = 0
+    """Seconds after a task's start in which ECS doesn't heed the load balancer's health checks."""
 
     @property
     def subnets(self) -> tuple[str, ...]:
@@ -174,6 +176,7 @@ def _service(record: ServiceTypeDef) -> EcsService:
         created=record["createdAt"].astimezone(UTC) if "createdAt" in record else None,
         unlisted=_unlisted(entry),
         configuration=configuration,
+        grace=record.get("healthCheckGracePeriodSeconds", 0),
     )
 
 

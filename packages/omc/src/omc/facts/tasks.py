@@ -48,6 +48,10 @@ class StoppedTask:
     started: datetime | None
     """None where it never got as far."""
     stopped: datetime
+    stopping: datetime | None = None
+    """When it was to stop; None where ECS doesn't say."""
+    ended: datetime | None = None
+    """When the last of its containers had ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,4 +194,6 @@ def _task(record: TaskTypeDef) -> StoppedTask:
         ),
         started=in_utc(started),
         stopped=stopped.astimezone(UTC),
+        stopping=in_utc(record.get("stoppingAt")),
+        ended=in_utc(record.get("executionStoppedAt")),
     )

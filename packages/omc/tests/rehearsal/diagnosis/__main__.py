@@ -1,4 +1,4 @@
-"""``python -m rehearsal.diagnosis``: the table, and docs/diagnosis.md."""
+"""``python -m rehearsal.diagnosis``: the table, and docs/diagnosis-scores.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of the scores, for a terminal and as docs/diagnosis.md."""
+"""The table of the scores, for a terminal and as docs/diagnosis-scores.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rehearsal.diagnosis.scenarios import HEALTHY_WAYS, OF_THREE, VARIANTS
 from rehearsal.diagnosis.scores import Score, summed
 from rehearsal.diagnosis.world import ROOT
 
-PAGE = ROOT / "docs" / "diagnosis.md"
+PAGE = ROOT / "docs" / "diagnosis-scores.md"
 
 HEAD = f"""\
 # How often a diagnosis is right

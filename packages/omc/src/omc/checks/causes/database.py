@@ -13,6 +13,7 @@ from omc.checks.causes.logins import connection_limit, password, read_only
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.network_acls import denied_paths
 from omc.checks.causes.paths import closed_by_network, closed_paths
+from omc.checks.causes.pools import pools_of
 from omc.checks.causes.releases import back, has_older, risen_with_release
 from omc.checks.causes.words import Kind, shortened
 from omc.checks.finding import Evidence, Level
@@ -282,6 +283,9 @@ def _connections(situation: Situation, store: Store, logged_errors: list[LoggedE
         if most
         else ()
     )
+    if (pools := pools_of(situation)) and most and pools.total > most:
+        sentence += f" {pools.sentence}, more than the database's {most:.0f}."
+        return _cause(situation, "pool-too-large", store, sentence, full, evidence=(*evidence, *pools.evidence))
     gauges = situation.fact(Gauges)
     points = gauges.database.get("DatabaseConnections", ()) if gauges else ()
     risen = risen_with_release(situation, points, used, most / 4) if numbers else None

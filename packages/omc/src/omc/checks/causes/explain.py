@@ -10,16 +10,22 @@ from typing import Any
 from omc.checks.cache import NAME as ITEMS
 from omc.checks.causes.balancers_closed import closed_to_users
 from omc.checks.causes.cache import cache_trouble
+from omc.checks.causes.changes import changed_before, failing_since_release, throttled
 from omc.checks.causes.database import database_trouble
+from omc.checks.causes.demand import held_back, noisy, surging
+from omc.checks.causes.dependencies import ill_dependencies
 from omc.checks.causes.deviations import CHECKS, is_same_thing, not_as_expected
 from omc.checks.causes.entrance import not_led, taken_away
 from omc.checks.causes.heard import heard, is_about, is_of_another
+from omc.checks.causes.keep_alive import ended_too_soon
 from omc.checks.causes.model import LIVE, Cause, Situation
 from omc.checks.causes.paths import may_use
 from omc.checks.causes.places import OF_SERVICES, depth_of, place_of_finding, service_at, suffers, watched_by
 from omc.checks.causes.questions import is_trouble
 from omc.checks.causes.releases import slowed_by_release
+from omc.checks.causes.rollout import stuck, unplaced
 from omc.checks.causes.servers import misdirected, misnamed, unreached
+from omc.checks.causes.stops import killed_at_stop, stopped_on_purpose
 from omc.checks.causes.tasks import failing_tasks
 from omc.checks.causes.tasks_closed import closed_tasks
 from omc.checks.finding import Evidence, Finding, Level, worst
@@ -41,6 +47,18 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
     failing_tasks,
     slowed_by_release,
     unreached,
+    unplaced,
+    stopped_on_purpose,
+    killed_at_stop,
+    stuck,
+    ill_dependencies,
+    throttled,
+    noisy,
+    ended_too_soon,
+    failing_since_release,
+    surging,
+    held_back,
+    changed_before,
 )
 AT_ONCE = frozenset(
     {
@@ -54,6 +72,12 @@ SLOW = frozenset({"task-hangs", "release-slow"})
 """What comes of waiting."""
 SHUT = frozenset({"tasks-closed", "tasks-denied"})
 """Nothing gets to the tasks: that they give the load balancer no answer comes of it, at the same place."""
+CAUSES_THAT_YIELD = (
+    *("stopped-by-aws", "stopped-by-person", "stop-timeout", "stopped-by-scaling", "aws-throttles"),
+    *("deployment-stuck", "scaling-suspended", "dependency-down", "dependency-slow", "noisy-client"),
+    *("keep-alive-too-short", "release-errors", "traffic-surge", "scaling-capped", "changed-just-before"),
+)
+"""The names of those that take only what is left: what was read before what may be a coincidence."""
 SLACK = timedelta(minutes=2)
 """A symptom that began this long before a cause can still come from it: readings come by the minute."""
 ECHO = timedelta(seconds=30)
@@ -120,16 +144,25 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
     possible: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
     for finding in symptoms:
         able = [number for number, cause in enumerate(causes) if _explains(cause, finding, situation, found)]
-        able.sort(key=lambda number: (causes[number].ended is not None, _takes_late(causes[number], finding), number))
+        able.sort(
+            key=lambda number: (
+                causes[number].yields,
+                causes[number].ended is not None,
+                _takes_late(causes[number], finding),
+                number,
+            )
+        )
         for number in able:
             possible[number].append(finding)
         for owner in able[:1]:
             taken[owner].append(finding)
         for other in able[1:]:
-            if _shares(causes[other], finding):
+            if not causes[other].yields and _shares(causes[other], finding):
                 shared[other].append(finding)
+    kept = [number for number, cause in enumerate(causes) if taken[number] or not cause.yields]
+    causes, taken = [causes[number] for number in kept], dict(enumerate(taken[number] for number in kept))
     roots = tuple(
-        replace(root, possible=tuple(possible[number]), shared=tuple(shared[number]))
+        replace(root, possible=tuple(possible[kept[number]]), shared=tuple(shared[kept[number]]))
         for number, root in _stations(causes, taken, situation)
     )
     gone = {id(each) for some in taken.values() for each in some}
@@ -168,11 +201,13 @@ def _is_better(other: Cause, cause: Cause) -> bool:
 
 
 def _ranked(causes: Sequence[Cause]) -> list[Cause]:
-    """The deepest before what it may bring about; what was read before what is concluded; what is before what was."""
+    """The deepest before what it may bring about; what was read before what is concluded; what is before what was; what
+    may be a coincidence last, in the order of ``CAUSES``."""
     return sorted(
         causes,
         key=lambda cause: (
             cause.ended is not None,
+            CAUSES_THAT_YIELD.index(cause.name) if cause.yields else -1,
             -depth_of(cause.place),
             cause.place == "cache",  # what the database can explain it does: a service mostly lives without its cache
             not cause.is_direct,
@@ -284,7 +319,7 @@ def _stations(
         deeper = next(
             (
                 other
-                for other in range(number)
+                for other in (*range(number), *_named(causes, cause, number))
                 if other not in normalised and _brings_about(causes[other], cause, situation)
             ),
             None,
@@ -299,6 +334,11 @@ def _stations(
         symptoms = [*taken[number], *(each for n in normalised for each in taken[n] if causes[n] in stations)]
         finding = _finding(cause, stations, symptoms, situation)
         yield number, Explained(cause, tuple(stations), tuple(symptoms), finding)
+
+
+def _named(causes: Sequence[Cause], cause: Cause, number: int) -> Iterator[int]:
+    """Later ones at the very place that a cause names."""
+    yield from (other for other in range(number + 1, len(causes)) if causes[other].place == cause.based_on != "")
 
 
 def _brings_about(deeper: Cause, cause: Cause, situation: Situation) -> bool:

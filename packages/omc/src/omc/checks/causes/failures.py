@@ -15,7 +15,8 @@ from omc.facts.tasks import Container, StoppedTask
 from omc.judgement.task_causes import FIRST_SIGNAL, exit_meaning
 
 IMAGE, SECRET, LOG_GROUP, COMMAND, ROLE = "image", "secret", "log-group", "command", "role"
-ADDRESS, CAPACITY, PROCESSOR, START = "address", "capacity", "processor", "start"
+ADDRESS, CAPACITY, QUOTA, PROCESSOR, START = "address", "capacity", "quota", "processor", "start"
+SLOW_START, NOT_READY, SIDECAR, VOLUME = "slow-start", "not-ready", "sidecar", "volume"
 HEALTH, HANGS, EXIT, STORE = "health", "hangs", "exit", "store"
 MEMORY_OF_CONTAINER, MEMORY_OF_TASK = "memory-of-container", "memory-of-task"
 
@@ -29,7 +30,7 @@ _IMAGE = re.compile(r"(?P<image>[\w.-]+\.[\w-]+/[\w./-]+(?:@sha256:[0-9a-f]{64}|
 _STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for kind, pattern in (
-        (IMAGE, r"CannotPull\w*Error|CannotPull|pull image|manifest unknown|ImageNotFound"),
+        (IMAGE, r"CannotPull|pull image|manifest unknown|ImageNotFound|registry auth from|GetAuthorizationToken"),
         (PROCESSOR, r"exec format error|image Manifest does not contain descriptor matching platform"),
         (
             LOG_GROUP,
@@ -43,15 +44,18 @@ _STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             r"network interface|RESOURCE:ENI|insufficient free addresses|InsufficientFreeAddresses|"
             r"no available IP",
         ),
+        (QUOTA, r"reached the limit on|is above your limit|(?:vCPU|service) (?:limit|quota)|LimitExceeded"),
         (
             CAPACITY,
-            r"Capacity is unavailable|RESOURCE:(?:CPU|MEMORY)|vCPU|unable to place|insufficient capacity",
+            r"Capacity is unavailable|no container instance met|RESOURCE:(?:CPU|MEMORY|PORTS)|unable to place|MemberOf|"
+            r"insufficient capacity",
         ),
         (COMMAND, r"executable file not found|no such file or directory|exec: \"|permission denied"),
+        (VOLUME, r"CannotCreateVolumeError|\bEFS\b|attachment of type ebs|\bvolume|mount(?:ing)? (?:callback|failed)"),
         (
             START,
-            r"ResourceInitializationError|CannotStartContainerError|CannotCreateContainerError|"
-            r"failed to start",
+            r"ResourceInitializationError|CannotStartContainerError|CannotCreateContainerError|ContainerRuntime\w*Error|"
+            r"CannotInspectContainerError|CannotStopContainerError|InternalError|DockerTimeoutError|failed to start",
         ),
     )
 )
@@ -98,7 +102,7 @@ def failure_of(task: StoppedTask, words: LastWords | None) -> Failure:
     response = most_telling(lines)
     ended = next((each for each in task.containers if each.exit_code), None)
     if response:
-        code = f"{_exit(ended, revision_told)}; it said: " if ended and ended.exit_code not in (0, 143) else ""
+        code = f"{exited_with(ended, revision_told)}; it said: " if ended and ended.exit_code not in (0, 143) else ""
         return Failure(response.kind, response.what or response.host, f"{code}{response.line}", response, response.line)
     line = last_error(lines)
     quoted = f'; it said last: "{line}"' if line else ""
@@ -108,11 +112,18 @@ def failure_of(task: StoppedTask, words: LastWords | None) -> Failure:
     if ended:
         if not error and (ended.exit_code or 0) > FIRST_SIGNAL:
             quoted = line = ""
-        return Failure(EXIT, f"{ended.name} {ended.exit_code}", f"{_exit(ended, revision_told)}{quoted}", None, line)
+        return Failure(
+            EXIT, f"{ended.name} {ended.exit_code}", f"{exited_with(ended, revision_told)}{quoted}", None, line
+        )
     exited = next((each for each in task.containers if each.exit_code == 0), None)
     if exited and task.stop_code == "EssentialContainerExited":
         return Failure(EXIT, f"{exited.name} 0", f"{exited.name} ended by itself, with 0{quoted}", None, line)
     return Failure(START, "", shortened(task.reason.rstrip(".")) or task.stop_code or "ECS doesn't say why", None, line)
+
+
+def kind_of_start(reasons: str) -> str:
+    """Which of the kinds of a start that failed ECS's words are; empty for none."""
+    return next((kind for kind, pattern in _STARTS if pattern.search(reasons)), "")
 
 
 def _ran_out_of_memory(container: Container, task: StoppedTask) -> bool:
@@ -187,7 +198,7 @@ def _health(by: str, reasons: str, quoted: str, line: str) -> Failure:
     return Failure(HEALTH, by.lower(), f"it failed {checks}{quoted}", None, line)
 
 
-def _exit(container: Container, revision_told: RevisionDetails) -> str:
+def exited_with(container: Container, revision_told: RevisionDetails) -> str:
     code = container.exit_code or 0
     meaning = revision_told.exit_codes.get(container.name, {}).get(code) or exit_meaning(code)
     return f"{container.name} exited with {code}{f' ({meaning})' if meaning else ''}"
@@ -201,7 +212,10 @@ _GISTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"AccessDenied\w*|is not authorized to perform|403 Forbidden|no basic auth credentials", "access is denied"),
         (r"manifest unknown|not found|does not exist|repository .* not exist", "it does not exist"),
         (r"toomanyrequests|rate limit", "the registry limits the rate of pulls"),
-        (r"i/o timeout|timed? ?out|deadline exceeded|dial tcp|no route", "no answer: is the way there open?"),
+        (
+            r"i/o timeout|connection issue|timed? ?out|deadline exceeded|dial tcp|no route",
+            "no answer: is the way there open?",
+        ),
         (r"executable file not found", "the image has no such file"),
         (r"permission denied", "permission denied"),
         (r"exec format error|descriptor matching platform", "it is built for another processor"),

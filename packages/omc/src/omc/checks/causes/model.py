@@ -55,6 +55,10 @@ class Cause:
     serves: bool = False
     """Its place keeps serving (a cache that was emptied, or is back): it explains only what is seen there, and the
     alarms that watch it."""
+    yields: bool = False
+    """It may be a coincidence: it takes only what no other cause explains, and isn't told where nothing is left."""
+    doubts: tuple[str, ...] = ()
+    """What speaks against it, in sentences."""
 
 
 @dataclass(frozen=True)

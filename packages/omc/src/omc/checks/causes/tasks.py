@@ -12,6 +12,7 @@ from omc.checks.causes.failures import Failure, failure_of, inherited
 from omc.checks.causes.heard import MINUTE, heard, is_about
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.places import OF_SERVICES
+from omc.checks.causes.refinements import refined
 from omc.checks.causes.words import Kind, ReportedError
 from omc.checks.finding import Evidence, Level, Procedure
 from omc.checks.runbook import DEPLOYMENT, DEPLOYMENTS, TASKS_RESTARTING
@@ -41,7 +42,12 @@ NAMES = {
     why.ROLE: "role-not-assumed",
     why.ADDRESS: "no-free-address",
     why.CAPACITY: "no-capacity",
+    why.QUOTA: "quota-reached",
+    why.SLOW_START: "start-too-slow",
+    why.NOT_READY: "task-not-ready",
+    why.SIDECAR: "sidecar-ended",
     why.PROCESSOR: "wrong-processor",
+    why.VOLUME: "volume-not-mounted",
     why.START: "task-start",
     why.HEALTH: "health-checks",
     why.HANGS: "task-hangs",
@@ -68,14 +74,17 @@ TEXTS = {
     Kind.TIMEOUT: "{server} doesn't answer",
     Kind.RESET: "{server} ended its connections",
     Kind.POOL: "no connection to {server} came free",
+    Kind.THROTTLED: "AWS answers that there are too many requests ({what})",
 }
 """What a task says that it failed for, in a few words; for the other kinds its own line is shorter and says more."""
 OWN_WORDS = frozenset({Kind.SETTINGS, Kind.MODULE, Kind.PORT, Kind.MEMORY})
 """What a task says of itself alone."""
 CRASHES = frozenset({"132", "134", "135", "136", "139"})
 """Exit codes of SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV."""
-OF_ONE_REVISION = frozenset({why.HEALTH, why.HANGS, why.EXIT, why.START})
+OF_ONE_REVISION = frozenset({why.HEALTH, why.HANGS, why.EXIT, why.START, why.SLOW_START, why.SIDECAR})
 """Ways of failing that name nothing that two revisions might both miss."""
+CONCLUDED = frozenset({why.HANGS, why.SLOW_START, why.NOT_READY})
+"""Ways of failing that say what was seen, and not yet why."""
 BY_SETTING = frozenset(
     {
         *(why.IMAGE, why.COMMAND, why.PROCESSOR, why.MEMORY_OF_CONTAINER, why.MEMORY_OF_TASK, why.EXIT),
@@ -94,7 +103,7 @@ def failing_tasks(situation: Situation) -> Iterator[Cause]:
     known = {service.name: service for service in services.services}
     wanted = {service.name for service in situation.environment.services}
     tasks = [task for task in stopped.tasks if is_failure(task) and task.service in wanted]
-    failures = inherited({task.id: failure_of(task, words) for task in tasks}, tasks)
+    failures = inherited({task.id: refined(situation, task, failure_of(task, words)) for task in tasks}, tasks)
     groups: dict[tuple[str, str, str, str], list[StoppedTask]] = {}
     for task in tasks:
         found = failures[task.id]
@@ -141,7 +150,7 @@ def _cause(
         since=min(_first_bad(task) for task in tasks),
         ended=ended,
         services=frozenset({service.name}),
-        based_on=_store_of(situation, failure),
+        based_on=failure.what if failure.kind == why.NOT_READY else _store_of(situation, failure),
         about=(service.name, str(failure.kind), failure.what),
         also=frozenset({f"secrets/{failure.what.partition(' ')[0]}"} if failure.kind == why.SECRET else ()),
         is_direct=_is_its_own(failure),
@@ -157,7 +166,7 @@ def _is_its_own(failure: Failure) -> bool:
         return failure.what.startswith("4")
     if failure.kind == why.EXIT:
         return bool(failure.line) or failure.what.rpartition(" ")[2] in CRASHES
-    return failure.kind in OWN_WORDS or (failure.kind in NAMES and failure.kind != why.HANGS)
+    return failure.kind in OWN_WORDS or (failure.kind in NAMES and failure.kind not in CONCLUDED)
 
 
 def denied_role(task: StoppedTask) -> str:

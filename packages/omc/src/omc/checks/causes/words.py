@@ -45,6 +45,8 @@ class Kind(StrEnum):
     SETTINGS = "settings"
     MODULE = "module"
     PORT = "port"
+    THROTTLED = "throttled"
+    """AWS answers that there are too many requests."""
     REFUSED = "refused"
     """Nobody listens there."""
     TIMEOUT = "timeout"
@@ -90,6 +92,12 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
             Kind.HOST,
             r"Name or service not known|Temporary failure in name resolution|nodename nor servname|"
             r"NXDOMAIN",
+        ),
+        (
+            Kind.THROTTLED,
+            r"\b(?P<what>(?:Request)?Throttl(?:ing|ed)(?:Request)?Exception|RequestLimitExceeded|"
+            r"ProvisionedThroughputExceededException|TooManyRequestsException)\b|"
+            r"(?P<what2>SlowDown)\b.{0,80}reduce your request rate|\bThrottling: Rate exceeded",
         ),
         (Kind.LIMIT, r"too many connections for (?P<what>(?:role|database) [\"'][^\"']+[\"'])"),
         (

@@ -35,6 +35,12 @@ class RevisionDetails:
     """By container: what its image's labels say of an exit code."""
     variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By container: its plain variables. Never a secret's value: those aren't in a task definition."""
+    essential: frozenset[str] = frozenset()
+    """Containers with which the task ends."""
+    stop_timeouts: Mapping[str, int] = field(default_factory=dict)
+    """By container: seconds between SIGTERM and SIGKILL, where it sets them."""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """By container: entry point and command, where the task definition sets them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,5 +121,12 @@ def _told(aws: Gateway, definition: Definition, tasks: Sequence[StoppedTask], un
         variables={
             each["name"]: {one["name"]: one.get("value", "") for one in each.get("environment", ())}
             for each in containers
+        },
+        essential=frozenset(each["name"] for each in containers if each.get("essential", True)),
+        stop_timeouts={each["name"]: int(each["stopTimeout"]) for each in containers if each.get("stopTimeout")},
+        commands={
+            each["name"]: " ".join((*each.get("entryPoint", ()), *each.get("command", ())))
+            for each in containers
+            if each.get("entryPoint") or each.get("command")
         },
     )

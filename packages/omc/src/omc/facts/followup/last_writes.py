@@ -33,6 +33,8 @@ class Write:
     who: str
     names: frozenset[str]
     """Every text of its parameters and its answer, in small letters: what it was about."""
+    is_terraform: bool = False
+    """Terraform made it, by what it calls itself."""
 
     def is_about(self, *things: str) -> bool:
         """Whether it names one of these: an id, a name, or an ARN that ends with it."""
@@ -71,7 +73,13 @@ def _writes(aws: Gateway, now: datetime) -> Iterator[Write]:
         for event in response["Events"]:
             record = _said(event)
             if record and not record.get("errorCode") and not _is_by_aws(record) and not _is_read(record):
-                yield Write(time_of(record), str(record.get("eventName", "")), caller_of(record), _names(record))
+                yield Write(
+                    time_of(record),
+                    str(record.get("eventName", "")),
+                    caller_of(record),
+                    _names(record),
+                    "terraform/" in str(record.get("userAgent", "")).lower(),
+                )
         if not response.get("NextToken"):
             return
         more = {"NextToken": response["NextToken"]}

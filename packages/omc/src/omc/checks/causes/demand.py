@@ -1,0 +1,214 @@
+"""More requests than usual, one client that sends most of them, and scaling that can't follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from statistics import median
+
+from omc.checks.causes.model import Cause, Situation, reading_of
+from omc.checks.causes.places import OF_SERVICES
+from omc.checks.finding import Evidence, Level
+from omc.checks.runbook import HIGH_ERROR_RATE, SCALING
+from omc.checks.traffic import DAY, LATE, requests_by_service
+from omc.facts.alarms import Alarms
+from omc.facts.collector import NO_READING, Unavailable
+from omc.facts.followup.balancer_settings import BalancerSettings
+from omc.facts.followup.clients import Clients
+from omc.facts.load_balancers import TargetGroups
+from omc.facts.requests import STEP, Requests
+from omc.facts.scaling import ScalableTarget, Scaling, resource_id
+from omc.facts.services import EcsService, Services
+
+PLACE = "traffic"
+HOUR = 12
+"""Steps before a surge that say what is usual."""
+TIMES = 3.0
+"""As many times the usual is a surge: of the hour before, and of the same time a day ago."""
+MIN_REQUESTS = 300.0
+"""Requests in five minutes: one a second. Below, three times the usual is chance."""
+PACKETS = 3_000
+"""In the quarter of an hour that is read. Of fewer, one address may well send the half."""
+SHARE = 0.5
+"""Of all packets from outside, that one address sends. A proxy of a company may: it is said as concluded."""
+FEW = 3
+"""Addresses: of fewer, one mostly has the half."""
+HURT = frozenset(
+    {*OF_SERVICES, "targets", "users-served", "error-rate", "alarms", "recent-errors", "load-balancer", "dependencies"}
+)
+
+
+def surging(situation: Situation) -> Iterator[Cause]:
+    """A service that gets several times what it got in the hour before and a day ago."""
+    for name, (now, usual, since) in _surges(situation).items():
+        minute = timedelta(minutes=1) / STEP
+        requests = situation.fact(Requests)
+        yield Cause(
+            name="traffic-surge",
+            place=PLACE,
+            subject=name,
+            sentence=f"{name} gets {now * minute:.0f} requests a minute, where {usual * minute:.0f} came in the hour "
+            f"before: {now / usual:.1f} times as many.",
+            evidence=(
+                Evidence(f"RequestCount of five minutes: {now:.0f}, before {usual:.0f}", reading_of(requests)),
+                *_whose(situation),
+            ),
+            level=Level.WARN,
+            procedure=SCALING,
+            since=since,
+            services=frozenset({name}),
+            is_direct=False,
+            checks=HURT,
+            yields=True,
+        )
+
+
+def _surges(situation: Situation) -> Mapping[str, tuple[float, float, datetime]]:
+    """By service: requests in the newest whole step, usually, and since when."""
+    requests, groups, services = situation.fact(Requests), situation.fact(TargetGroups), situation.fact(Services)
+    if requests is None or groups is None or services is None:
+        return {}
+    end = situation.scope.now - LATE
+    end = end.replace(minute=end.minute - end.minute % 5, second=0, microsecond=0)
+    found: dict[str, tuple[float, float, datetime]] = {}
+    for name, counts in requests_by_service(requests, groups, services, situation.environment).items():
+        if surge := _surge(counts, end):
+            found[name] = surge
+    return found
+
+
+def _surge(counts: Mapping[datetime, float], end: datetime) -> tuple[float, float, datetime] | None:
+    """The longest stretch of loud steps up to ``end``, after an hour of less."""
+    found: tuple[float, float, datetime] | None = None
+    newest = counts.get(end - STEP, 0.0)
+    for length in range(1, HOUR + 1):
+        since = end - length * STEP
+        before = [counts.get(since - number * STEP, 0.0) for number in range(1, HOUR + 1)]
+        loud = [counts.get(since + number * STEP, 0.0) for number in range(length)]
+        usual = max(median(before), 1.0)
+        if sum(1 for each in before if each) < HOUR // 2:
+            break  # it isn't known what is usual
+        if min(loud) >= max(TIMES * usual, MIN_REQUESTS):
+            found = (newest, usual, since)
+    if found is None:
+        return None
+    yesterday = [counts.get(end - DAY + number * STEP, 0.0) for number in range(-2, 2)]
+    return None if any(yesterday) and newest < TIMES * max(yesterday) else found
+
+
+def noisy(situation: Situation) -> Iterator[Cause]:
+    """One address that sends most of what comes from outside, as far as the flow log tells."""
+    clients = situation.fact(Clients)
+    if clients is None or len(clients.most) < FEW or clients.packets < PACKETS:
+        return
+    address, number = clients.most[0]
+    share = number / clients.packets
+    if share < SHARE:
+        return
+    surges = _surges(situation)
+    yield Cause(
+        name="noisy-client",
+        place=PLACE,
+        subject=address,
+        sentence=f"One client sends {100 * share:.0f} % of what comes from outside: {address}, with {number:,} of "
+        f"{clients.packets:,} packets.",
+        evidence=(
+            *(Evidence(f"{each}: {count:,} packets", clients.reading) for each, count in clients.most[:3]),
+            *_access_logs(situation),
+        ),
+        level=Level.WARN,
+        procedure=HIGH_ERROR_RATE,
+        since=min((since for _, _, since in surges.values()), default=None),
+        is_direct=False,
+        checks=HURT,
+        yields=True,
+    )
+
+
+def _whose(situation: Situation) -> Iterator[Evidence]:
+    """Who sends it, or why that isn't known."""
+    clients = situation.fact(Clients)
+    if clients is None:
+        read = situation.readings.get(Clients)
+        why = read.error.message if isinstance(read, Unavailable) else "the flow log was not read"
+        yield Evidence(f"who sends them was not seen: {why}", NO_READING)
+    elif clients.most:
+        most = ", ".join(f"{address} {number:,}" for address, number in clients.most[:3])
+        text = f"{clients.packets:,} packets of {len(clients.most)} addresses, the most of {most}"
+        yield Evidence(text, clients.reading)
+    else:
+        why = "it has no packet of the last minutes yet" if clients.log_group else "the VPC has none there"
+        yield Evidence(f"who sends them was not seen in a flow log in CloudWatch Logs: {why}", clients.reading)
+    yield from _access_logs(situation)
+
+
+def _access_logs(situation: Situation) -> Iterator[Evidence]:
+    """Where requests by client could be looked up."""
+    settings = situation.fact(BalancerSettings)
+    for name, bucket in settings.access_logs.items() if settings else ():
+        text = f"requests by client are in the access logs of {name}, in the bucket {bucket}, which is not read here"
+        off = f"{name} writes no access logs (access_logs.s3.enabled), so that requests by client are known nowhere"
+        yield Evidence(text if bucket else off, reading_of(settings))
+
+
+def held_back(situation: Situation) -> Iterator[Cause]:
+    """A service that its autoscaler would give more tasks, and can't: it is at its maximum, or suspended."""
+    scaling, services, alarms = situation.fact(Scaling), situation.fact(Services), situation.fact(Alarms)
+    if scaling is None or services is None or alarms is None:
+        return
+    for service in services.services:
+        target = scaling.of(service.name)
+        if target is None or resource_id(situation.environment, service.name) not in alarms.wanting:
+            continue
+        if target.suspended_out and service.desired < target.maximum:
+            yield _suspended(situation, service, target)
+        elif service.desired >= target.maximum:
+            yield _capped(situation, service, target)
+
+
+def _suspended(situation: Situation, service: EcsService, target: ScalableTarget) -> Cause:
+    write = situation.changed(("RegisterScalableTarget",), resource_id(situation.environment, service.name))
+    by = f" {write.who} did so {situation.ago(write.at)}." if write else ""
+    sentence = (
+        f"{service.name} would get more tasks, and its scaling out is suspended: {service.desired} of at most "
+        f"{target.maximum} are wanted.{by}"
+    )
+    made = _held(situation, service, target, "scaling-suspended", sentence)
+    return _with(made, situation.by_whom(write))
+
+
+def _capped(situation: Situation, service: EcsService, target: ScalableTarget) -> Cause:
+    sentence = (
+        f"{service.name} is at its maximum of {target.maximum} tasks, and its load is above what its scaling aims at."
+    )
+    return _held(situation, service, target, "scaling-capped", sentence)
+
+
+def _held(situation: Situation, service: EcsService, target: ScalableTarget, name: str, sentence: str) -> Cause:
+    policies = ", ".join(target.policies) or "no policy"
+    return Cause(
+        name=name,
+        place=f"services/{service.name}",
+        subject=service.name,
+        sentence=sentence,
+        evidence=(
+            Evidence(
+                f"{service.desired} tasks wanted, {target.minimum} to {target.maximum} allowed; {policies}",
+                reading_of(situation.fact(Scaling)),
+            ),
+            Evidence(
+                f"the alarm of {service.name}'s target tracking that asks for more tasks is in ALARM",
+                reading_of(situation.fact(Alarms)),
+            ),
+        ),
+        level=Level.WARN,
+        procedure=SCALING,
+        services=frozenset({service.name}),
+        checks=HURT,
+        yields=True,
+    )
+
+
+def _with(cause: Cause, more: tuple[Evidence, ...]) -> Cause:
+    return replace(cause, evidence=(*cause.evidence, *more))
