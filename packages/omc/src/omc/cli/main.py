@@ -72,6 +72,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.logs.command",
             "What the logs say: errors by shape, slow statements, who talks most, saved queries, one request's trace.",
         ),
+        "mcp": LazyCommand(
+            "omc.agents.command",
+            "Serve omc's readings to an agent, by the Model Context Protocol over stdin and stdout.",
+        ),
         "notify": LazyCommand(
             "omc.notify.command",
             "Whether pages reach people: send a test page, see what waits in the outbox, send again what failed.",
