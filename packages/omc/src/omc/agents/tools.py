@@ -36,7 +36,8 @@ TOOLS: tuple[Tool, ...] = (
         "morning_check",
         "Morning check",
         "How the environment is: what users get, services, tasks, targets, alarms, errors, freshness. The verdict "
-        "first, then each finding with its evidence and the runbook's section. What could not be read is unknown, not ok.",
+        "first, then each finding with its evidence and the section of the runbook. What could not be read is unknown, "
+        "not ok.",
         arguments.Morning,
         readings.morning_check,
     ),
