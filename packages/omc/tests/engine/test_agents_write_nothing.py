@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from localcloud.core.registry import AwsError
 from omc.agents.tools import BY_NAME
 from omc.aws.reads import is_read
 from omc.incidents.events import Noted
@@ -19,6 +21,7 @@ from omc.store.location import StoreLocation
 from omc.store.models import Base
 from omc.store.opened import Store
 from support.agents import an_agent, text_of
+from support.canned_aws import arn
 
 DIGEST = "sha256:" + "0" * 64
 CALLS: dict[str, dict[str, Any]] = {
@@ -39,6 +42,24 @@ CALLS: dict[str, dict[str, Any]] = {
 }
 
 
+def definition(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What every revision looks like."""
+    family = params["taskDefinition"].rpartition("/")[2].partition(":")[0]
+    container = {"name": family.removeprefix("ohmycoins-"), "image": f"registry.example/x@{DIGEST}", "essential": True}
+    return {
+        "taskDefinition": {
+            "family": family,
+            "revision": 7,
+            "taskDefinitionArn": arn("ecs", f"task-definition/{family}:7"),
+            "status": "ACTIVE",
+            "cpu": "256",
+            "memory": "512",
+            "networkMode": "awsvpc",
+            "containerDefinitions": [container],
+        }
+    }
+
+
 def everything(store: Store) -> dict[str, list[Any]]:
     """All rows of all tables."""
     with store.reading() as session:
@@ -53,7 +74,15 @@ def test_no_tool_writes_to_aws_or_to_the_record(tmp_path: Path, place: StoreLoca
     before = everything(store)
     assert before["events"]
     assert place.url is not None
-    answers = {("ecs", "DescribeTaskDefinition"): {"taskDefinition": {"family": "ohmycoins-backend", "revision": 7}}}
+    answers = {
+        ("ecs", "DescribeTaskDefinition"): definition,
+        ("ecs", "ListTaskDefinitions"): {"taskDefinitionArns": []},
+        ("application-autoscaling", "DescribeScalingPolicies"): {"ScalingPolicies": []},
+        ("ecr", "BatchGetImage"): {"images": [], "failures": []},
+        ("iam", "GetRole"): AwsError("NoSuchEntity", "no"),
+        ("rds", "DescribeDBParameters"): {"Parameters": []},
+        ("service-quotas", "GetServiceQuota"): AwsError("NoSuchResourceException", "no"),
+    }
     texts = {}
     with an_agent(tmp_path, answers, OMC_STORE_URL=place.url) as agent:
         for name in BY_NAME:
@@ -68,7 +97,8 @@ def test_no_tool_writes_to_aws_or_to_the_record(tmp_path: Path, place: StoreLoca
     assert 'There is no run "0vqk3m7x"' in texts["run"] or "no run" in texts["run"].lower()
     for name in ("plan_deploy", "plan_scale", "plan_rollback"):
         assert "This is a bug" not in texts[name]
-        print(name, texts[name])
+    assert "**dry run:** Nothing was changed and nothing was written down." in texts["plan_scale"]
+    assert "aws ecs update-service" not in texts["plan_scale"]
 
 
 def test_a_place_that_is_read_only_lets_nothing_be_written(tmp_path: Path, place: StoreLocation, store: Store) -> None:
