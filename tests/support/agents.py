@@ -17,7 +17,7 @@ from mcp.client.stdio import StdioServerParameters
 from support.canned_aws import NOW, PREFIX, CannedAws, canned_aws, healthy
 from support.morning import local_stack, surroundings
 
-GROUPS = {
+GROUPS: dict[tuple[str, str], Any] = {
     ("logs", "DescribeLogGroups"): lambda params: {
         "logGroups": [{"logGroupName": params["logGroupNamePrefix"], "storedBytes": 9000, "creationTime": 1}]
     },
@@ -38,7 +38,8 @@ class Agent:
         return list(self.portal.call(self.client.list_tools).tools)
 
     def call(self, name: str, /, **arguments: Any) -> types.CallToolResult:
-        return self.portal.call(self.client.call_tool, name, arguments)
+        answer: types.CallToolResult = self.portal.call(self.client.call_tool, name, arguments)
+        return answer
 
     def begin(self, name: str, /, **arguments: Any) -> Future[types.CallToolResult]:
         """A call that can be cancelled."""

@@ -15,7 +15,8 @@ from localcloud.core.registry import AwsError
 from omc.agents.tools import BY_NAME
 from omc.aws.reads import is_read
 from omc.incidents.events import Noted
-from omc.store.database import StoreError, open_store
+from omc.store.database import open_store
+from omc.store.embedded import StoreError
 from omc.store.incidents import add, open_incident
 from omc.store.location import StoreLocation
 from omc.store.models import Base

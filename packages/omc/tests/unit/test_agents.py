@@ -15,7 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from mcp import MCPError
 
-from omc.agents.site import STOP, Abandoned, Site
+from omc.agents.context import STOP, Abandoned, CallContext
 from omc.agents.text import MAX_CHARACTERS, MAX_ITEMS, answer
 from omc.agents.tools import TOOLS
 from omc.config import load
@@ -208,8 +208,8 @@ def test_an_answer_is_bounded_and_says_what_is_left_out() -> None:
 
 def test_the_gateway_of_a_tool_refuses_what_is_no_read_and_asks_nothing_for_nobody(tmp_path: Any) -> None:
     stack = load(REPOSITORY / "omc.toml")
-    site = Site(stack, ("staging",), Event())
-    gateway = site.gateway(stack.environments["staging"])
+    context = CallContext(stack, ("staging",), Event())
+    gateway = context.gateway(stack.environments["staging"])
     assert (gateway.writes, gateway.allowed) == (False, frozenset())
     sent: list[str] = []
 
@@ -221,7 +221,7 @@ def test_the_gateway_of_a_tool_refuses_what_is_no_read_and_asks_nothing_for_nobo
         with pytest.raises(WriteRefused):
             gateway._call(service, operation, {}, send)
     gateway._call("ecs", "ListTasks", {}, send)
-    site.abandoned.set()
+    context.abandoned.set()
     with pytest.raises(Abandoned):
         gateway._call("ecs", "ListTasks", {}, send)
     gateway._call("logs", STOP, {}, send)

@@ -17,20 +17,20 @@ from msgspec.json import schema_components
 from omc.errors import WrongUse, did_you_mean
 from omc.logs.model import Span
 
-LONGEST = 200
+MAX_TEXT = 200
 """Characters of any one text."""
 _LENGTH = r"^[0-9]{1,4}[mhd]$"
-Env = Annotated[str, Meta(description="The environment to read.", max_length=LONGEST)]
+Env = Annotated[str, Meta(description="The environment to read.", max_length=MAX_TEXT)]
 Since = Annotated[str, Meta(description="How far to look back: 45m, 24h, 7d.", pattern=_LENGTH)]
-Service = Annotated[str, Meta(description="Only this service; empty: all of them.", max_length=LONGEST)]
+Service = Annotated[str, Meta(description="Only this service; empty: all of them.", max_length=MAX_TEXT)]
 Count = Annotated[int, Meta(ge=0, le=5000)]
 Most = Annotated[int, Meta(description="How many, newest first.", ge=1, le=100)]
 Images = Annotated[
-    dict[Annotated[str, Meta(max_length=LONGEST)], Annotated[str, Meta(max_length=LONGEST)]],
+    dict[Annotated[str, Meta(max_length=MAX_TEXT)], Annotated[str, Meta(max_length=MAX_TEXT)]],
     Meta(description="By service: a digest (sha256:…), repository@digest or a tag.", max_length=20),
 ]
 Services = Annotated[
-    list[Annotated[str, Meta(max_length=LONGEST)]],
+    list[Annotated[str, Meta(max_length=MAX_TEXT)]],
     Meta(description="These services; none named: all.", max_length=20),
 ]
 Taken = TypeVar("Taken", bound="Arguments")
@@ -54,7 +54,7 @@ class Diagnose(Arguments, frozen=True, kw_only=True):
             description="Narrows it: an issue of the runbook (tasks-restarting, users, dependency, database, redis, "
             "errors, unhealthy, cpu, cache-hit-rate, nat-costs), an alarm, or a place that the morning check names. "
             "Empty: whatever is wrong.",
-            max_length=LONGEST,
+            max_length=MAX_TEXT,
         ),
     ] = ""
     since: Since = "1h"
@@ -76,7 +76,7 @@ class LogErrors(Arguments, frozen=True, kw_only=True):
 
 
 class LogQuery(Arguments, frozen=True, kw_only=True):
-    name: Annotated[str, Meta(description="The saved query's name.", max_length=LONGEST)]
+    name: Annotated[str, Meta(description="The saved query's name.", max_length=MAX_TEXT)]
     since: Since = "1h"
     service: Service = ""
 
@@ -109,7 +109,7 @@ class PlanDeploy(Arguments, frozen=True, kw_only=True):
 
 
 class PlanScale(Arguments, frozen=True, kw_only=True):
-    service: Annotated[str, Meta(description="The service to scale.", min_length=1, max_length=LONGEST)]
+    service: Annotated[str, Meta(description="The service to scale.", min_length=1, max_length=MAX_TEXT)]
     count: Count | None = None
     minimum: Count | None = None
     maximum: Count | None = None
@@ -119,7 +119,7 @@ class PlanRollback(Arguments, frozen=True, kw_only=True):
     services: Services = []
     to: Annotated[
         str,
-        Meta(description="This revision (7, or family:7); empty: the last verified release.", max_length=LONGEST),
+        Meta(description="This revision (7, or family:7); empty: the last verified release.", max_length=MAX_TEXT),
     ] = ""
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from omc.agents.arguments import PlanDeploy, PlanRollback, PlanScale
-from omc.agents.site import Site
+from omc.agents.context import CallContext
 from omc.config import Environment
 from omc.engine import planning
 from omc.errors import NothingToDo, Unknown
@@ -21,33 +21,33 @@ DRY_RUN = Notice(
 )
 
 
-def plan_deploy(site: Site, asked: PlanDeploy) -> Document:
-    request = DeployRequest(images=asked.images, force_new=list(asked.force_new))
-    return _planned(site, site.environment(asked.env), "deploy", request)
+def plan_deploy(context: CallContext, request: PlanDeploy) -> Document:
+    wanted = DeployRequest(images=request.images, force_new=list(request.force_new))
+    return _planned(context, context.environment(request.env), "deploy", wanted)
 
 
-def plan_scale(site: Site, asked: PlanScale) -> Document:
-    request = ScaleRequest(asked.service, asked.count, asked.minimum, asked.maximum)
-    return _planned(site, site.environment(asked.env), "scale", request)
+def plan_scale(context: CallContext, request: PlanScale) -> Document:
+    wanted = ScaleRequest(request.service, request.count, request.minimum, request.maximum)
+    return _planned(context, context.environment(request.env), "scale", wanted)
 
 
-def plan_rollback(site: Site, asked: PlanRollback) -> Document:
-    request = RollbackRequest(services=list(asked.services), to=asked.to)
-    return _planned(site, site.environment(asked.env), "rollback", request)
+def plan_rollback(context: CallContext, request: PlanRollback) -> Document:
+    wanted = RollbackRequest(services=list(request.services), to=request.to)
+    return _planned(context, context.environment(request.env), "rollback", wanted)
 
 
-def _planned(site: Site, environment: Environment, procedure: str, request: Any) -> Document:
+def _planned(context: CallContext, environment: Environment, procedure: str, request: Any) -> Document:
     """What would write gets the gateway that only reads, and the store that refuses to be written."""
-    with site.store(environment) as store:
+    with context.store(environment) as store:
         if store is None:
             raise Unknown(
                 f"Nothing of {environment.name} was ever recorded, so there is no plan: a plan rests on releases, runs "
                 "and incidents. Any changing command of omc with --dry-run begins the record."
             )
-        gateway = site.gateway(environment)
-        context = planning.RunContext(site.stack, environment, store, gateway, gateway, catalogue)
+        gateway = context.gateway(environment)
+        site = planning.RunContext(context.stack, environment, store, gateway, gateway, catalogue)
         try:
-            plan = planning.make(context, procedure, request)
+            plan = planning.make(site, procedure, request)
         except NothingToDo as nothing:
             return Document("", (Paragraph(nothing.message),))
     document = plan_document(plan, (), environment)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from omc.agents.arguments import Alerts, Incidents, Listing, OneIncident, OneRun
-from omc.agents.site import Site
+from omc.agents.context import CallContext
 from omc.api_client.documents import read_all
 from omc.api_client.http import configured
 from omc.api_client.incidents import ServerDesk
@@ -37,78 +37,78 @@ from omc.store.models import Run
 from omc.store.opened import Store
 
 
-def deployments(site: Site, asked: Listing) -> Document:
-    environment = site.environment(asked.env)
-    with site.store(environment) as store:
+def deployments(context: CallContext, request: Listing) -> Document:
+    environment = context.environment(request.env)
+    with context.store(environment) as store:
         scope = Scope(datetime.now(UTC), LOOK_BACK)
-        facts = Facts(site.gateway(environment), scope, {} if store is None else {Store: store})
+        facts = Facts(context.gateway(environment), scope, {} if store is None else {Store: store})
         history, services = facts.require(History, Services)
         ledger = Ledger(()) if store is None else facts.require(Ledger)[0]
-    return deployments_document(history, ledger, services, environment, asked.most)
+    return deployments_document(history, ledger, services, environment, request.most)
 
 
-def runs(site: Site, asked: Listing) -> Document:
-    environment = site.environment(asked.env)
-    zone = site.stack.time_zone
-    with site.store(environment) as store:
+def runs(context: CallContext, request: Listing) -> Document:
+    environment = context.environment(request.env)
+    zone = context.stack.time_zone
+    with context.store(environment) as store:
         if store is None:
             return runs_document([], [], zone, {}, 0)
         with store.reading() as session:
             query = select(Run).where(Run.environment == environment.name).order_by(Run.created_at.desc())
-            found = list(session.execute(query.limit(asked.most)).scalars())
+            found = list(session.execute(query.limit(request.most)).scalars())
             heard = {run.id: status_of(run, store.now()) for run in found}
             to_come = sorted(timers.pending(session, [environment.name]), key=lambda timer: timer.due_at)
             return runs_document(found, to_come, zone, heard, len(living_workers(session)))
 
 
-def run(site: Site, asked: OneRun) -> Document:
-    environment = site.environment(asked.env)
-    none = Missing(f'There is no run "{asked.run}" of {environment.name} in the record.')
-    with site.store(environment) as store:
+def run(context: CallContext, request: OneRun) -> Document:
+    environment = context.environment(request.env)
+    none = Missing(f'There is no run "{request.run}" of {environment.name} in the record.')
+    with context.store(environment) as store:
         if store is None:
             raise none
-        details = run_details(store, asked.run)
+        details = run_details(store, request.run)
         if details.run.environment != environment.name:
             raise none
-        document = run_document(details, site.stack.time_zone, status_of(details.run, store.now()))
+        document = run_document(details, context.stack.time_zone, status_of(details.run, store.now()))
     plan = Section("The plan was", plan_blocks(from_json(details.run.plan), (), full=False))
     return replace(document, blocks=(*document.blocks, plan))
 
 
-def incidents(site: Site, asked: Incidents) -> Document:
-    environment = site.environment(asked.env)
-    everything = asked.state == "all"
-    found = _incidents(site, asked)
-    chosen = [each for each in found if everything or each.is_open][: asked.most]
+def incidents(context: CallContext, request: Incidents) -> Document:
+    environment = context.environment(request.env)
+    everything = request.state == "all"
+    found = _incidents(context, request)
+    chosen = [each for each in found if everything or each.is_open][: request.most]
     return incidents_document(chosen, environment.name, environment.time_zone, everything=everything)
 
 
-def _incidents(site: Site, asked: Incidents) -> tuple[Incident, ...]:
+def _incidents(context: CallContext, request: Incidents) -> tuple[Incident, ...]:
     if server := configured():
-        return ServerDesk(server, asked.env).incidents(everything=asked.state == "all")
-    with site.store(site.environment(asked.env)) as store:
-        return () if store is None else incidents_of(store, asked.env)
+        return ServerDesk(server, request.env).incidents(everything=request.state == "all")
+    with context.store(context.environment(request.env)) as store:
+        return () if store is None else incidents_of(store, request.env)
 
 
-def incident(site: Site, asked: OneIncident) -> Document:
-    environment = site.environment(asked.env)
+def incident(context: CallContext, request: OneIncident) -> Document:
+    environment = context.environment(request.env)
     if server := configured():
-        found = ServerDesk(server, environment.name).incident(asked.number)
+        found = ServerDesk(server, environment.name).incident(request.number)
     else:
-        with site.store(environment) as store:
+        with context.store(environment) as store:
             if store is None:
-                raise missing(environment.name, asked.number)
-            found = incident_of(store, environment.name, asked.number)
+                raise missing(environment.name, request.number)
+            found = incident_of(store, environment.name, request.number)
     return incident_document(found, environment.time_zone)
 
 
-def alerts(site: Site, asked: Alerts) -> Document:
-    environment = site.environment(asked.env)
-    everything = asked.state == "all"
+def alerts(context: CallContext, request: Alerts) -> Document:
+    environment = context.environment(request.env)
+    everything = request.state == "all"
     if server := configured():
         return read_all(
-            server, f"/v1/environments/{environment.name}/alerts", {"state": asked.state}, "alerts", "offset"
+            server, f"/v1/environments/{environment.name}/alerts", {"state": request.state}, "alerts", "offset"
         )
-    with site.store(environment) as store:
-        found = () if store is None else listed(store, rules_of(site.stack, environment), everything=everything)
-    return alerts_document(found[: asked.most], environment.name, environment.time_zone, everything=everything)
+    with context.store(environment) as store:
+        found = () if store is None else listed(store, rules_of(context.stack, environment), everything=everything)
+    return alerts_document(found[: request.most], environment.name, environment.time_zone, everything=everything)

@@ -20,7 +20,7 @@ from mcp.server.stdio import stdio_server
 
 import omc
 from omc.agents.arguments import schema_of
-from omc.agents.site import Site
+from omc.agents.context import CallContext
 from omc.agents.tools import BY_NAME, TOOLS, Tool, allowed_of, call
 from omc.config import Environment, Stack
 
@@ -40,21 +40,21 @@ INSTRUCTIONS = (
 )
 
 
-def server_of(site: Site) -> Server[Any]:
+def server_of(context: CallContext) -> Server[Any]:
     """The server for one client."""
     limiter = anyio.CapacityLimiter(AT_ONCE)
 
     async def list_tools(
         _: ServerRequestContext[Any], __: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=[described(tool, site) for tool in TOOLS])
+        return types.ListToolsResult(tools=[described(tool, context) for tool in TOOLS])
 
     async def call_tool(_: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
         tool = BY_NAME.get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"There is no tool of this name; there are {', '.join(BY_NAME)}.")
         abandoned = Event()
-        ask = partial(call, tool, replace(site, abandoned=abandoned), params.arguments)
+        ask = partial(call, tool, replace(context, abandoned=abandoned), params.arguments)
         try:
             answered = await anyio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=limiter)
         finally:
@@ -73,24 +73,24 @@ def server_of(site: Site) -> Server[Any]:
     )
 
 
-def described(tool: Tool, site: Site) -> types.Tool:
+def described(tool: Tool, context: CallContext) -> types.Tool:
     """As clients see it."""
     return types.Tool(
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=schema_of(tool.arguments, allowed_of(tool, site)),
+        input_schema=schema_of(tool.arguments, allowed_of(tool, context)),
         annotations=READ_ONLY,
     )
 
 
 def run(stack: Stack, environments: Sequence[Environment]) -> None:
     """Serve these environments until the client closes our stdin."""
-    anyio.run(serve, Site(stack, tuple(each.name for each in environments), Event()))
+    anyio.run(serve, CallContext(stack, tuple(each.name for each in environments), Event()))
 
 
-async def serve(site: Site) -> None:
+async def serve(context: CallContext) -> None:
     """Until the client closes our stdin."""
-    server = server_of(site)
+    server = server_of(context)
     async with stdio_server() as (incoming, outgoing):
         await server.run(incoming, outgoing, server.create_initialization_options())

@@ -10,7 +10,7 @@ from typing import Any
 
 from omc.agents import arguments, plans, readings, records
 from omc.agents.arguments import Arguments, taken
-from omc.agents.site import Site
+from omc.agents.context import CallContext
 from omc.agents.text import answer
 from omc.errors import OmcError, WrongUse
 from omc.logs.queries import saved_queries
@@ -28,7 +28,7 @@ class Tool:
     title: str
     description: str
     arguments: type[Arguments]
-    run: Callable[[Site, Any], Document]
+    run: Callable[[CallContext, Any], Document]
 
 
 TOOLS: tuple[Tool, ...] = (
@@ -150,23 +150,23 @@ class Answered:
     is_error: bool = False
 
 
-def allowed_of(tool: Tool, site: Site) -> dict[str, Sequence[str]]:
+def allowed_of(tool: Tool, context: CallContext) -> dict[str, Sequence[str]]:
     """The values of its arguments that only this server knows."""
-    allowed: dict[str, Sequence[str]] = {"env": site.names}
+    allowed: dict[str, Sequence[str]] = {"env": context.names}
     if tool.arguments is arguments.LogQuery:
-        allowed["name"] = tuple(saved_queries(site.stack.logs))
+        allowed["name"] = tuple(saved_queries(context.stack.logs))
     return allowed
 
 
-def call(tool: Tool, site: Site, given: Mapping[str, Any] | None) -> Answered:
+def call(tool: Tool, context: CallContext, given: Mapping[str, Any] | None) -> Answered:
     """Read, and say it. What goes wrong is one sentence, as a command would say it."""
     try:
-        asked = taken(tool.arguments, given, allowed_of(tool, site))
+        request = taken(tool.arguments, given, allowed_of(tool, context))
     except WrongUse as error:
         return Answered(line(error.message), is_error=True)
-    what, boundary = f"{tool.title} of {asked.env}", f"data-{secrets.token_hex(BOUNDARY_BYTES)}"
+    what, boundary = f"{tool.title} of {request.env}", f"data-{secrets.token_hex(BOUNDARY_BYTES)}"
     try:
-        return Answered(answer(tool.run(site, asked), what, boundary))
+        return Answered(answer(tool.run(context, request), what, boundary))
     except WrongUse as error:
         return Answered(line(error.message), is_error=True)
     except OmcError as error:  # its sentence may quote what AWS or the database answered

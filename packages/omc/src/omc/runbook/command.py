@@ -14,7 +14,7 @@ from omc.config import environment_of, load
 from omc.errors import WrongUse
 from omc.runbook.document import section_document, sections_document
 from omc.runbook.model import section_named, sections
-from omc.runbook.values import asking
+from omc.runbook.values import look_ups_by
 
 
 @click.group()
@@ -70,6 +70,6 @@ def show(context: click.Context, name: str, env: str | None, service: str, plain
     known = [each.name for each in environment.services]
     if service and service not in known:
         raise WrongUse(f'{environment.name} has no service "{service}"; it has {", ".join(known)}.')
-    ask = asking(Gateway(environment, access_to(environment)))
+    ask = look_ups_by(Gateway(environment, access_to(environment)))
     document = section_document(section, environment, ask, datetime.now(UTC), service)
     show_document(document, output, page=output == "table")

@@ -239,7 +239,7 @@ def operations_of(service: str) -> Mapping[str, str]:
         return {}
 
 
-def asking(gateway: Gateway) -> Ask:
+def look_ups_by(gateway: Gateway) -> Ask:
     """By this gateway, each question once. An error of AWS's is why something isn't looked up."""
     kept: dict[str, Any] = {}
     way: Any = gateway  # its services' names are typed one by one, and here they stand in a text

@@ -37,7 +37,7 @@ class ReadingGateway(Gateway):
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class CallContext:
     """One call's: ``abandoned`` is set once its caller has cancelled it."""
 
     stack: Stack
@@ -75,8 +75,8 @@ class Site:
             raise Abandoned
 
 
-def listed(site: Site) -> str:
-    return ", ".join(site.names)
+def listed(context: CallContext) -> str:
+    return ", ".join(context.names)
 
 
 def narrowed(environment: Environment, services: Sequence[str]) -> Environment:
