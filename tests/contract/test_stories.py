@@ -16,7 +16,9 @@ PAGE = ROOT / "docs" / "stories.md"
 TEXT = PAGE.read_text()
 HEADER = "| source | what it tells | ours | result |"
 RESULT = re.compile(r"holds|(?:differs on purpose|not yet): .+")
-COUNTS = re.compile(r"(\d+) stories, of which (\d+) hold, (\d+) differ on\s+purpose, and (\d+) (?:don't|doesn't) hold yet")
+COUNTS = re.compile(
+    r"(\d+) stories, of which (\d+) hold, (\d+) differ on\s+purpose, and (\d+) (?:don't|doesn't) hold yet"
+)
 MIN_STORIES = 60
 
 
