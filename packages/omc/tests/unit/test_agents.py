@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from mcp import MCPError
 
 from omc.agents.context import STOP, Abandoned, CallContext
+from omc.agents.readings import PATIENCE
 from omc.agents.text import MAX_CHARACTERS, MAX_ITEMS, answer
 from omc.agents.tools import TOOLS
 from omc.config import load
@@ -184,7 +185,8 @@ def test_a_call_that_is_cancelled_stops_its_query_and_the_next_is_answered(agent
     call.cancel()
     with pytest.raises(CancelledError):
         call.result(30)
-    eventually("the query is stopped in AWS", lambda: STOP in agent.aws.operations())
+    # Well before the query's own patience is over, which would stop it too.
+    eventually("the query is stopped in AWS", lambda: STOP in agent.aws.operations(), within=PATIENCE * 0.7)
     answers["logs", "GetQueryResults"] = kept
     assert "No incident is open" in agent.text("incidents", env="local")
 
