@@ -94,6 +94,8 @@ LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.cli.check", "omc.checks.spec"): HELP,
     ("omc.cli.check", "omc.reports.by_hand"): "loads all of botocore, for --explain alone",
     ("omc.cli.incident_desk", "omc.incidents.events"): "for the record alone, where no server is asked",
+    ("omc.agents.command", "omc.agents.server"): "the SDK of the protocol, which comes with an extra",
+    ("omc.logs.command", "omc.reports.by_hand"): "loads all of botocore, for --explain alone",
     ("omc.review.command", "omc.output.page"): "for --output html alone",
     ("omc.cli.check", "omc.checks.spec_document"): CHECKS,
     ("omc.cli.check", "omc.aws.gateway"): HELP,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from omc.cli.deployments import _lines
 from omc.facts.deployments import History
 from omc.facts.services import EcsService, Services
+from omc.reports.deployments import lines_of
 from support import release_facts as example
 
 
@@ -49,15 +49,15 @@ FRONTEND = service("frontend", r3=2)
 )
 def test_what_serves_is_what_runs(services: Any, missing: tuple[str, ...], state: str, expected: str) -> None:
     release = example.release(1, 1, 7, 3)
-    [line] = _lines(History({}), example.ledger(release), Services(services, missing))
+    [line] = lines_of(History({}), example.ledger(release), Services(services, missing))
     assert line.state == state
     assert expected in line.proof
-    [over] = _lines(History({}), example.ledger(replace(release, ended=example.NOW)), Services(services, missing))
+    [over] = lines_of(History({}), example.ledger(replace(release, ended=example.NOW)), Services(services, missing))
     assert over.state == "ended"
 
 
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_way_back_that_nobody_watched_is_unwatched_too(watched: bool) -> None:
     release = example.release(1, 1, 7, 3, proof={"watched": True} if watched else {"backend": 9.0}, is_rollback=True)
-    [line] = _lines(History({}), example.ledger(release), Services((service("backend", r7=2), FRONTEND)))
+    [line] = lines_of(History({}), example.ledger(release), Services((service("backend", r7=2), FRONTEND)))
     assert ("unwatched" in line.proof) is not watched

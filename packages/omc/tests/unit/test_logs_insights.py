@@ -126,6 +126,25 @@ def test_errors_by_shape_from_the_command_line(tmp_path: Path) -> None:
     assert any(params.get("logGroupNames") == ["/ecs/ohmycoins-staging/backend"] for _, _, params in aws.requests)
 
 
+def test_explain_prints_the_commands_that_ask_the_same(tmp_path: Path) -> None:
+    with stack(tmp_path, GetQueryResults=results("Complete", "ERROR no quote")) as (_, folder):
+        shown = omc("logs", "errors", "--env", "local", "--explain", folder=folder)
+        found = omc("logs", "query", "errors", "--env", "local", "--explain", "--output", "json", folder=folder)
+        refused = omc("logs", "errors", "--local", "x.log", "--explain", folder=folder)
+    assert shown.returncode == 0, shown.stderr
+    by_hand = shown.stdout.partition("The same by hand")[2]
+    assert by_hand.index('eval "$(omc local env)"') < by_hand.index("aws logs describe-log-groups")
+    assert "aws logs start-query --log-group-names /ecs/ohmycoins-staging/backend" in by_hand
+    assert "aws ecs list-service-deployments" in by_hand
+    commands = json.loads(found.stdout)["commands"]
+    assert [line.split()[:3] for line in commands[-2:]] == [
+        ["aws", "logs", "start-query"],
+        ["aws", "logs", "get-query-results"],
+    ]
+    assert refused.returncode == 2
+    assert "with --local nothing is" in refused.stderr
+
+
 def test_a_large_query_is_not_started_unasked(tmp_path: Path) -> None:
     huge = {
         "logGroups": [{"logGroupName": "/vpc/ohmycoins-staging/flow", "storedBytes": 9 * 10**12, "creationTime": 0}]

@@ -56,6 +56,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.cli.deployments", "The releases that omc verified, and ECS's own history where omc recorded nothing."
         ),
         "releases": LazyCommand("omc.cli.releases", "Housekeeping for releases."),
+        "runbook": LazyCommand(
+            "omc.runbook.command",
+            "The runbook: what there is in it, and a section with today's values in its commands.",
+        ),
         "runs": LazyCommand(
             "omc.cli.runs", "Every change, as a run: who, when, what, how it went; and the timers to come."
         ),
@@ -71,6 +75,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
         "logs": LazyCommand(
             "omc.logs.command",
             "What the logs say: errors by shape, slow statements, who talks most, saved queries, one request's trace.",
+        ),
+        "mcp": LazyCommand(
+            "omc.agents.command",
+            "Serve omc's readings to an agent, by the Model Context Protocol over stdin and stdout.",
         ),
         "notify": LazyCommand(
             "omc.notify.command",

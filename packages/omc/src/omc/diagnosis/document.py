@@ -6,8 +6,8 @@ from typing import Any
 
 from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Finding
+from omc.checks.issues import ISSUES
 from omc.diagnosis.model import Confidence, Diagnosis, RankedCause
-from omc.diagnosis.symptoms import ISSUES
 from omc.output.document import (
     Block,
     CodeBlock,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from omc.aws.calls import Call, recording
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import Ago, Period, environment_option
 from omc.cli.show import OUTPUT, show
@@ -33,7 +34,8 @@ from omc.logs.queries import SavedQuery, database_group, groups_over, query_name
 from omc.logs.reading import NO_FLOW_LOG, read_errors, read_statements, read_talkers
 from omc.logs.talkers import talkers_of
 from omc.logs.trace import OBJECTS, groups_with_requests, read_trace, request_id, span_of_id
-from omc.output import echo
+from omc.output import echo, shell_line
+from omc.output.document import Document
 from omc.progress import Progress
 
 SERVICE = click.option(
@@ -78,6 +80,7 @@ ENGINE = click.option(
     show_default=True,
     help="athena: the same of what is exported to S3.",
 )
+EXPLAIN = click.option("--explain", is_flag=True, help="Also print the aws commands that ask the same, ready to paste.")
 TOP = click.option("--top", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many rows.")
 
 
@@ -91,6 +94,12 @@ def given_span(context: click.Context, begin: datetime, end: datetime | None) ->
     if context.get_parameter_source("begin") is ParameterSource.DEFAULT:
         return Span(datetime(1970, 1, 1, tzinfo=UTC), end) if end else None
     return span_of(begin, end, datetime.now(UTC))
+
+
+def refuse_explain(explain: bool) -> None:
+    """Of files nothing is asked of AWS, so there is no command that asks the same."""
+    if explain:
+        raise WrongUse("--explain prints what is asked of AWS; with --local nothing is.")
 
 
 def refuse_files(files: tuple[Path, ...]) -> None:
@@ -158,6 +167,15 @@ def only(environment: Environment, names: tuple[str, ...]) -> Environment:
     return replace(environment, services=tuple(there[name] for name in dict.fromkeys(names))) if names else environment
 
 
+def say(document: Document, output: str, desk: Desk, calls: Sequence[Call] | None) -> None:
+    """Show it; with ``calls``, also the commands that ask the same."""
+    if calls is not None:
+        from omc.reports.by_hand import commands_of
+
+        document = documents.with_commands(document, commands_of(calls, desk.environment))
+    show(document, output)
+
+
 def asked_of_athena(desk: Desk, query: PortableQuery, top: int, patience: float) -> Answer:
     """The answer of Athena, with what it may cost said before and what it cost after."""
     gateway = Gateway(desk.environment, access_to(desk.environment), allowed=OPERATIONS)
@@ -187,6 +205,7 @@ def asked_of_athena(desk: Desk, query: PortableQuery, top: int, patience: float)
 @environment_option
 @YES
 @WAIT
+@EXPLAIN
 @OUTPUT
 @click.pass_context
 def errors(
@@ -200,6 +219,7 @@ def errors(
     env: str | None,
     yes: bool,
     patience: Any,
+    explain: bool,
     output: str,
 ) -> None:
     """Errors that the services logged, grouped by shape: how often, first and last seen, an example, and whether they
@@ -215,12 +235,14 @@ def errors(
     omc logs errors --local exported/*.gz access-logs/
     """
     if is_local:
+        refuse_explain(explain)
         stack = load(context.obj)
         span = given_span(context, begin, end)
         read = local_errors(files_of(files), span)
         show(documents.errors_document(read, "these files", stack.time_zone, span), output)
         context.exit(3 if read.answer.gaps else 0)
     refuse_files(files)
+    calls = context.with_resource(recording())
     desk = desk_of(context.obj, env, begin, end, services)
     gateway = Gateway(desk.environment, access_to(desk.environment))
     groups = [service.log_group for service in desk.environment.services]
@@ -231,7 +253,8 @@ def errors(
     progress.done()
     if only_new:
         found = replace(found, shapes=tuple(shape for shape in found.shapes if shape.is_new))
-    show(documents.errors_document(found, desk.environment.name, desk.zone, desk.span), output)
+    document = documents.errors_document(found, desk.environment.name, desk.zone, desk.span)
+    say(document, output, desk, calls if explain else None)
     if found.answer.gaps or found.answer.missing:
         context.exit(3)
     context.exit(1 if only_new and found.shapes else 0)
@@ -253,6 +276,7 @@ def errors(
 @environment_option
 @YES
 @WAIT
+@EXPLAIN
 @OUTPUT
 @click.pass_context
 def query(
@@ -272,6 +296,7 @@ def query(
     env: str | None,
     yes: bool,
     patience: Any,
+    explain: bool,
     output: str,
 ) -> None:
     """A Logs Insights query: a saved one by NAME, or --text over the services' log groups.
@@ -291,6 +316,7 @@ def query(
         show(documents.saved_document(list(saved_queries(load(context.obj).logs).values())), output)
         return
     if is_local:
+        refuse_explain(explain)
         if not name or text:
             raise WrongUse("Of files a saved query is asked by its name. The names: omc logs query --list")
         wanted = portable_query(name)
@@ -298,6 +324,7 @@ def query(
         show(documents.rows_document(wanted.title, rows, gaps, "files"), output)
         context.exit(3 if gaps else 0)
     refuse_files(files)
+    calls = context.with_resource(recording())
     if engine == "athena":
         if not name or text:
             raise WrongUse("Athena is asked a saved query by its name. The names: omc logs query --list")
@@ -305,7 +332,8 @@ def query(
         desk = desk_of(context.obj, env, begin, end)
         answer = asked_of_athena(desk, wanted, top, patience.total_seconds())
         title = f"{wanted.title}, {documents.span_shown(desk.span, desk.zone)}"
-        show(documents.rows_document(title, answer.rows, answer.gaps, "athena"), output)
+        document = documents.rows_document(title, answer.rows, answer.gaps, "athena")
+        say(document, output, desk, calls if explain else None)
         context.exit(3 if answer.gaps else 0)
     if (name is None) == (text is None):
         raise WrongUse("Give a saved query's name or --text, one of the two. The names: omc logs query --list")
@@ -322,7 +350,8 @@ def query(
     progress = Progress()
     answer = ask(gateway, groups, saved.text, desk.span, patience=patience.total_seconds(), report=progress.waiting)
     progress.done()
-    show(documents.query_document(saved, answer, groups, desk.span, desk.zone), output)
+    document = documents.query_document(saved, answer, groups, desk.span, desk.zone)
+    say(document, output, desk, calls if explain else None)
     context.exit(3 if answer.gaps or answer.missing else 0)
 
 
@@ -337,6 +366,7 @@ def query(
 @environment_option
 @YES
 @WAIT
+@EXPLAIN
 @OUTPUT
 @click.pass_context
 def top_talkers(
@@ -351,6 +381,7 @@ def top_talkers(
     env: str | None,
     yes: bool,
     patience: Any,
+    explain: bool,
     output: str,
 ) -> None:
     """Who talks to whom most, by the VPC's flow log: bytes, packets, and what has each address now (a task of a
@@ -366,15 +397,18 @@ def top_talkers(
     omc logs top-talkers --local flow.log.gz --flow-format '${srcaddr} ${dstaddr} ${bytes}'
     """
     if is_local:
+        refuse_explain(explain)
         talkers, answer = local_talkers(files_of(files, flow_format), given_span(context, begin, end), top)
         show(documents.talkers_document(talkers, answer, "Top talkers of these files", "files"), output)
         context.exit(3 if answer.gaps else 0)
     refuse_files(files)
+    calls = context.with_resource(recording())
     desk = desk_of(context.obj, env, begin, end)
     if engine == "athena":
         answer = asked_of_athena(desk, portable_query("talkers"), top, patience.total_seconds())
         title = f"Top talkers of {desk.environment.name}, {documents.span_shown(desk.span, desk.zone)}"
-        show(documents.talkers_document(talkers_of(answer.rows), answer, title, "athena"), output)
+        document = documents.talkers_document(talkers_of(answer.rows), answer, title, "athena")
+        say(document, output, desk, calls if explain else None)
         context.exit(3 if answer.gaps else 0)
     gateway = Gateway(desk.environment, access_to(desk.environment))
     flow = find_flow_log(gateway, desk.environment)
@@ -388,7 +422,8 @@ def top_talkers(
     )
     progress.done()
     title = f"Top talkers of {desk.environment.name}, {documents.span_shown(desk.span, desk.zone)}"
-    show(documents.talkers_document(talkers, answer, title, flow.log_group), output)
+    document = documents.talkers_document(talkers, answer, title, flow.log_group)
+    say(document, output, desk, calls if explain else None)
     context.exit(3 if answer.gaps else 0)
 
 
@@ -400,6 +435,7 @@ def top_talkers(
 @environment_option
 @YES
 @WAIT
+@EXPLAIN
 @OUTPUT
 @click.pass_context
 def slow_queries(
@@ -411,6 +447,7 @@ def slow_queries(
     env: str | None,
     yes: bool,
     patience: Any,
+    explain: bool,
     output: str,
 ) -> None:
     """Slow statements that PostgreSQL logged, grouped without their values: how often, how long altogether and at most,
@@ -421,6 +458,7 @@ def slow_queries(
     omc logs slow-queries --local postgresql.log.gz --output json
     """
     if is_local:
+        refuse_explain(explain)
         stack = load(context.obj)
         statements, answer = local_statements(files_of(files), given_span(context, begin, end))
         show(
@@ -428,6 +466,7 @@ def slow_queries(
         )
         return
     refuse_files(files)
+    calls = context.with_resource(recording())
     desk = desk_of(context.obj, env, begin, end)
     gateway = Gateway(desk.environment, access_to(desk.environment))
     extent = extent_of(gateway, [database_group(desk.environment)], desk.span, desk.now)
@@ -438,7 +477,8 @@ def slow_queries(
     )
     progress.done()
     title = f"Slow statements of {desk.environment.name}, {documents.span_shown(desk.span, desk.zone)}"
-    show(documents.statements_document(statements, answer, title, desk.zone), output)
+    document = documents.statements_document(statements, answer, title, desk.zone)
+    say(document, output, desk, calls if explain else None)
     context.exit(3 if answer.gaps else 0)
 
 
@@ -458,6 +498,7 @@ def slow_queries(
     metavar="PERIOD",
     help="End after so long.  [default: at Ctrl-C]",
 )
+@click.option("--explain", is_flag=True, help="First print the aws commands that follow the same.")
 @SERVICE
 @environment_option
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -467,6 +508,7 @@ def tail(
     pattern: str,
     begin: datetime | None,
     length: timedelta | None,
+    explain: bool,
     services: tuple[str, ...],
     env: str | None,
     output: str,
@@ -489,6 +531,12 @@ def tail(
         progress.note(f"The log group {missing} doesn't exist.")
     if not there:
         raise Unknown(f"None of the services' log groups of {environment.name} exists, so there is nothing to follow.")
+    if explain:
+        chosen = ["--filter-pattern", pattern] if pattern else []
+        for name in there:
+            progress.note(
+                shell_line(["aws", "logs", "tail", name, "--follow", *chosen, "--region", environment.region])
+            )
     end = time.monotonic() + length.total_seconds() if length else math.inf
     for event in follow(gateway, Tail(there, pattern), begin, progress.note, lambda: time.monotonic() > end):
         echo(documents.event_line(event, names.get(event.source, event.source), stack.time_zone, output))
@@ -504,6 +552,7 @@ def tail(
 @environment_option
 @YES
 @WAIT
+@EXPLAIN
 @OUTPUT
 @click.pass_context
 def trace(
@@ -516,6 +565,7 @@ def trace(
     env: str | None,
     yes: bool,
     patience: Any,
+    explain: bool,
     output: str,
 ) -> None:
     """All that was logged of one request: by the load balancer (its access logs in S3) and in the log groups of the
@@ -532,10 +582,12 @@ def trace(
     wanted = request_id(request)
     stack = load(context.obj)
     if is_local:
+        refuse_explain(explain)
         events, answer = local_trace(files_of(files), wanted, given_span(context, begin, end))
         show(documents.trace_document(wanted, events, answer, {}, stack.time_zone), output)
         context.exit(0 if events else 1)
     refuse_files(files)
+    calls = context.with_resource(recording())
     desk = desk_of(context.obj, env, begin, end)
     is_default = context.get_parameter_source("begin") is ParameterSource.DEFAULT
     span = (span_of_id(wanted) if is_default and end is None else None) or desk.span
@@ -546,5 +598,6 @@ def trace(
     found = read_trace(gateway, desk.environment, wanted, span, patience.total_seconds(), progress.waiting)
     progress.done()
     names = {service.log_group: service.name for service in desk.environment.services}
-    show(documents.trace_document(wanted, found.events, found.answer, names, desk.zone), output)
+    document = documents.trace_document(wanted, found.events, found.answer, names, desk.zone)
+    say(document, output, desk, calls if explain else None)
     context.exit(3 if found.answer.gaps else 0 if found.events else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -66,6 +67,12 @@ def errors_document(found: Errors, name: str, zone: str, span: Span | None) -> D
     }
     period = f", {span_shown(span, zone)}" if span else ""
     return Document(f"Errors of {name}{period}", tuple(blocks), data=data)
+
+
+def with_commands(document: Document, commands: Sequence[str]) -> Document:
+    """With the aws commands that ask the same."""
+    section = Section("The same by hand", (CodeBlock(tuple(commands), "bash"),))
+    return replace(document, blocks=(*document.blocks, section), data={**document.data, "commands": list(commands)})
 
 
 def shapes_table(shapes: Sequence[ErrorShape], zone: str) -> Table:

@@ -27,11 +27,18 @@ _SETTINGS = (
     "-c idle_in_transaction_session_timeout=3s -c lock_timeout=8s -c statement_timeout=20s"
     " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=2 -c timezone=UTC"
 )
+_READ_ONLY = f"{_SETTINGS} -c default_transaction_read_only=on"
 
 
 @contextmanager
 def open_store(place: StoreLocation, now: Callable[[], datetime] | None = None) -> Iterator[Store]:
-    """The store, started where it is an embedded one, with its schema up to date."""
+    """The store, started where it is an embedded one, with its schema up to date.
+
+    A place that is read only stays as it is: ``StoreError`` where nothing was ever kept there, and where its schema is
+    another one than this omc's.
+    """
+    if place.is_read_only and not place.exists:
+        raise StoreError(f"Nothing was ever recorded in {place}, and it is only read here.")
     if place.folder is not None:
         server = Server(place.folder)
         try:
@@ -68,7 +75,7 @@ def look_into(place: StoreLocation) -> Iterator[Store]:
 
 
 def _looked_at(place: StoreLocation, url: URL) -> Iterator[Store]:
-    engine = _engine(place, url, f"{_SETTINGS} -c default_transaction_read_only=on")
+    engine = _engine(place, url, _READ_ONLY)
     try:
         yield Store(place, engine)
     finally:
@@ -84,11 +91,11 @@ def schema_of(store: Store) -> tuple[str | None, str]:
 
 @contextmanager
 def _connected(place: StoreLocation, url: URL, now: Callable[[], datetime] | None) -> Iterator[Store]:
-    engine = _engine(place, url, _SETTINGS)
+    engine = _engine(place, url, _READ_ONLY if place.is_read_only else _SETTINGS)
     store = Store(place, engine)
     try:
         with note_if_slow(f"omc's database ({place}) to answer, with its tables up to date"):
-            migrate(store)
+            _require_newest(store) if place.is_read_only else migrate(store)
             with store._plainly():
                 store.now = now or DatabaseClock(engine)
         yield store
@@ -129,6 +136,16 @@ def _parsed(text_of_url: str) -> URL:
     if url.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
         raise StoreError(f"The store must be a PostgreSQL, postgresql://user@host/database, not {url.drivername}.")
     return url.set(drivername="postgresql+psycopg")
+
+
+def _require_newest(store: Store) -> None:
+    """Raises ``StoreError`` where the tables aren't those that this omc knows."""
+    found, known = schema_of(store)
+    if found != known:
+        raise StoreError(
+            f"The store {store.place} has schema {found or 'none'} and this omc reads {known}. It is only read here: "
+            "any other command of omc brings an older one up to date."
+        )
 
 
 def migrate(store: Store) -> None:

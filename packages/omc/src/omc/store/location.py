@@ -23,10 +23,12 @@ LOCAL_FOLDER = "omc"
 
 @dataclass(frozen=True, slots=True)
 class StoreLocation:
-    """One store: exactly one of the two is set."""
+    """One store: exactly one of URL and folder is set."""
 
     url: str | None = None
     folder: Path | None = None
+    is_read_only: bool = False
+    """Whoever opens it here may only read: the database refuses each write, and its tables are left as they are."""
 
     @property
     def exists(self) -> bool:
