@@ -42,7 +42,7 @@ def _planned(context: CallContext, environment: Environment, procedure: str, req
         if store is None:
             raise Unknown(
                 f"Nothing of {environment.name} was ever recorded, so there is no plan: a plan rests on releases, runs "
-                "and incidents. Any changing command of omc with --dry-run begins the record."
+                "and incidents. Any change on the command line, also with --dry-run, begins the record."
             )
         gateway = context.gateway(environment)
         site = planning.RunContext(context.stack, environment, store, gateway, gateway, catalogue)
