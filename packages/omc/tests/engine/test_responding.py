@@ -164,6 +164,7 @@ class Alarming:
 
     def __init__(self, now: datetime, state: str | None = "ALARM", rule: str = "", *, acts: bool = True) -> None:
         self.since, self.state, self.rule, self.acts = now, state, rule, acts
+        self.environment = STACK.environments["staging"]
 
     def client(self, _: str) -> Alarming:
         return self

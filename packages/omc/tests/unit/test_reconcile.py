@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from omc.facts.alarms import Alarm, Alarms
 from omc.responder.alerts import Alert, Hold
 from omc.responder.intake import envelope
 from omc.responder.intake.reading import Context
+from omc.responder.intaking import AlarmReader
 from omc.responder.model import Notification
 from omc.responder.reconcile import GRACE, missed, unmuted
+from omc.responder.rules import Rules
 
 NOW = datetime(2026, 11, 30, 1, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parents[4]
@@ -110,6 +113,7 @@ def test_what_cloudwatch_mutes_is_found_too_says_so_and_is_known_once_it_is_unmu
     assert unmuted(Alarms((given,)), known, rules) == []
     assert unmuted(Alarms((alarm(),)), known, {}) == [held.key]
     assert unmuted(Alarms((alarm(),)), {held.key: held}, {}) == [], "it isn't held"
+    assert unmuted(Alarms(()), known, {}) == [held.key], "nobody here would see when it is unmuted"
     ended = replace(given, state="OK")
     assert [each.state for each in missed(Alarms((ended,)), STAGING, known, NOW, rules)] == ["ended"]
 
@@ -133,3 +137,23 @@ def test_an_alarm_that_was_deleted_while_it_rang_ends_its_alert_once() -> None:
     assert found(known=alert(other, is_firing=True)) == [], "CloudWatch says nothing of another source's alerts"
     contributor = replace(own_message(), labels={**own_message().labels, "contributor": "c1"})
     assert found(known=alert(contributor, is_firing=True)) == []
+
+
+@pytest.mark.parametrize("account", [None, "123456789012"])
+@pytest.mark.parametrize(
+    ("of", "has_ended"),
+    [("ap-southeast-2:123456789012", True), ("us-east-1:123456789012", False), ("ap-southeast-2:210987654321", None)],
+)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_became_of_an_alarm_says_the_alarm_itself_and_none_of_its_name_elsewhere(
+    account: str | None, of: str, has_ended: bool | None, is_there: bool
+) -> None:
+    here = {"AlarmName": NAME, "AlarmArn": ARN, "StateValue": "OK", "StateTransitionedTimestamp": NOW}
+    client = SimpleNamespace(describe_alarms=lambda **_: {"MetricAlarms": [here]} if is_there else {})
+    gateway: Any = SimpleNamespace(environment=replace(STAGING, account=account), client=lambda _: client)
+    reader = AlarmReader(gateway, Rules("staging"), lambda: NOW, pytest.fail)
+    message, arn = own_message(), f"arn:aws:cloudwatch:{of}:alarm:{NAME}"
+    old = replace(message, at=NOW - timedelta(hours=2), labels={**message.labels, "alarm_arn": arn})
+    if has_ended is None:  # where omc.toml names no account, whose the credentials are isn't known here
+        has_ended = account is None and not is_there
+    assert ("ended_by" in reader.complete(old).labels) is has_ended

@@ -337,6 +337,8 @@ def test_a_forger_cannot_make_it_fetch_without_end() -> None:
     assert len(certificates.asked) == signatures.MAX_FETCHES
     assert isinstance(one.verify(sign(message())), Proven)  # what is known goes on
     assert len(one._kept) <= signatures.MAX_CERTIFICATES
+    one._kept[ADDRESS] = (clock.at, one._kept[ADDRESS][1])
+    assert isinstance(one.verify(sign(message())), Proven), "also a day later, while he goes on asking"
 
 
 # Grafana, and webhooks that are signed

@@ -92,6 +92,15 @@ def test_of_two_incidents_the_worse_counts() -> None:
     assert board(one, other).state == "partial_outage"
 
 
+def test_what_was_said_of_one_incident_says_nothing_of_another() -> None:
+    said = Life().open(1).happens(ALARM, told("Better.", "monitoring", backend="operational")).incident
+    untold = number(Life().open(1).happens(ALARM).incident, 2)
+    assert states(said)["backend"] == "operational"
+    assert states(said, untold) == {"backend": "unknown", "frontend": "operational"}
+    worse = Life().open(1).happens(ALARM, told(backend="major_outage")).incident
+    assert states(worse, untold)["backend"] == "major_outage"
+
+
 def test_a_component_that_omc_toml_no_longer_has_is_not_shown() -> None:
     shown = feed.summary(board(Life().open(1).happens(told(gone="major_outage", backend="partial_outage")).incident))
     assert [each["id"] for each in shown["components"]] == ["backend", "frontend"]

@@ -99,11 +99,19 @@ class AlarmReader:
         except OmcError as error:
             self.report(f"What has become of {notification.name} can't be read: {error.message}")
             return notification
+        arn = notification.labels.get("alarm_arn", "")
+        if arn and (alarm.arn != arn if alarm is not None else not self._is_here(arn)):
+            return notification  # another region's or account's: nothing here says what has become of it
         if alarm is None:
             return with_end(notification, now, "CloudWatch has no alarm of this name now")
         if state_now(alarm, self.rules.environment, now) == "ended":
             return with_end(notification, alarm.since, f"CloudWatch says that it has been {alarm.state} since")
         return with_actions_off(notification) if alarm.is_switched_off else notification
+
+    def _is_here(self, arn: str) -> bool:
+        """Whether the alarm of this ARN would be in the region and the account that are asked."""
+        environment, (_, _, _, region, account, *_) = self.gateway.environment, [*arn.split(":"), "", "", "", "", ""]
+        return region == environment.region and environment.account in (None, account)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,9 @@ def missed(
 
 
 def unmuted(alarms: Alarms, known: Mapping[str, Alert], muted: Mapping[str, str]) -> list[str]:
-    """The keys of the alerts that are held since CloudWatch muted their alarms, and no longer does."""
-    free = {each.arn for each in alarms.alarms if not _is_muted(each, muted)}
+    """The keys of the alerts that are held since CloudWatch muted their alarms, and no longer does. One whose alarm
+    isn't among these, of another region or account, is held no longer: nobody here would see when it is unmuted."""
+    still = {each.arn for each in alarms.alarms if _is_muted(each, muted)}
     return sorted(
         alert.key
         for alert in known.values()
@@ -63,7 +64,7 @@ def unmuted(alarms: Alarms, known: Mapping[str, Alert], muted: Mapping[str, str]
         and alert.hold is not None
         and alert.hold.by == "mute"
         and alert.notification is not None
-        and alert.notification.labels.get("alarm_arn") in free
+        and alert.notification.labels.get("alarm_arn") not in still
     )
 
 

@@ -167,6 +167,8 @@ class SnsVerifier:
                 self._kept.move_to_end(address)
                 return certificate
             if len(self._fetched) == MAX_FETCHES and now - self._fetched[0] < FETCH_PERIOD:
+                if certificate is not None:
+                    return certificate  # known, if not anew: a forger's asking must not shut SNS out
                 return Rejected("Too many certificates were asked for; later.", is_temporary=True)
             self._fetched.append(now)
             return None

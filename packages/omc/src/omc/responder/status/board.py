@@ -219,12 +219,11 @@ def _state(
 ) -> str:
     published = [each.states for each in entries if each.is_open]
     states = [each[name] for each in published if name in each]
+    if any(not each.services or name in each.services or not set(each.services) & set(names) for each in untold):
+        states.append(UNKNOWN)  # what was said of another incident says nothing of this one
     if states:
         return max(states, key=RANK.__getitem__)
-    is_doubtful = any(not each for each in published) or any(
-        not each.services or name in each.services or not set(each.services) & set(names) for each in untold
-    )
-    return UNKNOWN if is_doubtful or not is_watched else OPERATIONAL
+    return UNKNOWN if any(not each for each in published) or not is_watched else OPERATIONAL
 
 
 def _root(incident: Incident, by_number: Mapping[int, Incident]) -> Incident:
