@@ -320,7 +320,7 @@ def escalate(store: Store, environment: str, number: int, doer: Doer, policy: Po
         incident = required(transaction.session, environment, number)
         _require_open(incident)
         decision = page_next(incident, policy, resolve, transaction.at)
-        incident = perform(transaction, incident, decision, policy)
+        incident = perform(transaction, incident, decision)  # without the bound: somebody waits for it
         return added(transaction, incident, Noted(f"escalated by {doer.id}"))
 
     return decide(store, environment, doer.name, attempt)

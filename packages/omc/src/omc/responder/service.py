@@ -51,7 +51,7 @@ from omc.store import alerts as alert_table
 from omc.store import inbox
 from omc.store.embedded import StoreUnreachable
 from omc.store.opened import Store
-from omc.store.subscribers import lane_of
+from omc.store.subscribers import forget_unconfirmed, lane_of
 
 if TYPE_CHECKING:
     from omc.model.pages import Page
@@ -306,6 +306,7 @@ class Responder:
     def _forget(self) -> bool:
         with self.store.transaction(AUTOMATIC) as transaction:
             inbox.forget(transaction)
+            forget_unconfirmed(transaction)
         return False
 
     # ── Ways in and out ──────────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -20,7 +20,7 @@ from omc.errors import OmcError, Unknown, Unreachable
 from omc.incidents.events import AUTOMATIC
 from omc.notify.http import CONNECT_TIMEOUT, READ_TIMEOUT
 from omc.responder.intake.signatures import NOTIFICATION, SUBSCRIBE, Fetch, Proven, Rejected, SnsVerifier
-from omc.responder.intaking import Intaking
+from omc.responder.intaking import Intaking, TagReader
 from omc.responder.model import Unreadable
 from omc.responder.planned import keep_unreadable
 from omc.responder.queue import Delivery
@@ -41,6 +41,16 @@ class SnsDoor:
     environments: Mapping[str, Environment]
     """By topic, whose it is."""
     access: Callable[[Environment], Access] = access_to
+    _tags: dict[str, TagReader] = field(default_factory=dict)
+    """By environment: in a storm tags are read once, and not for each message."""
+
+    def tags(self, environment: Environment, report: Callable[[str], None]) -> TagReader:
+        """Reads the tags of an environment's alarms."""
+        found = self._tags.get(environment.name)
+        if found is None:
+            made = TagReader(Gateway(environment, self.access(environment)), report)
+            found = self._tags.setdefault(environment.name, made)
+        return found
 
     def proven(self, body: bytes) -> Proven | Rejected:
         return self.verifier.verify(body)

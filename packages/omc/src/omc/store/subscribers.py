@@ -67,11 +67,6 @@ def subscribe(transaction: Transaction, environment: str, kind: str, address: st
     """Somebody wants to be told; the row, if the question is to be sent to the address now. None where it was sent
     within the hour, or often enough, or the address is confirmed: nobody learns which."""
     session = transaction.session
-    session.execute(
-        delete(Subscriber).where(
-            Subscriber.confirmed_at.is_(None), Subscriber.created_at <= transaction.at - CONFIRM_WITHIN
-        )
-    )
     made = secrets.token_hex(8)
     row = {
         "id": made,
@@ -98,6 +93,12 @@ def subscribe(transaction: Transaction, environment: str, kind: str, address: st
         return None
     known.questions, known.asked_at = known.questions + 1, transaction.at
     return known
+
+
+def forget_unconfirmed(transaction: Transaction) -> None:
+    """Forget who didn't confirm in time."""
+    is_late = Subscriber.created_at <= transaction.at - CONFIRM_WITHIN
+    transaction.session.execute(delete(Subscriber).where(Subscriber.confirmed_at.is_(None), is_late))
 
 
 def confirm(transaction: Transaction, subscriber: str) -> bool:

@@ -21,7 +21,7 @@ from omc.responder.api.changes import Changing
 from omc.responder.api.context import ApiContext, Chosen, Context
 from omc.responder.api.shapes import Body
 from omc.store.opened import Store
-from omc.store.outbox import FAILED, WAITING, OutboxRow, enqueue, pages
+from omc.store.outbox import FAILED, GATHERED, WAITING, OutboxRow, enqueue, pages
 
 router = APIRouter(prefix="/v1/environments/{environment}", tags=["pages"])
 KEY = r"[A-Za-z0-9:._@-]{1,200}"
@@ -54,7 +54,7 @@ def list_pages(
     offset: Annotated[int, Query(ge=0, le=100_000, description="`next` of the page before.")] = 0,
 ) -> Any:
     """The newest first."""
-    wanted = [FAILED] if state == "failed" else [WAITING, FAILED]
+    wanted = [FAILED] if state == "failed" else [WAITING, GATHERED, FAILED]
     with context.store.reading() as session:
         rows = pages(session, [environment.name, ""], wanted, offset + limit + 1)[offset:]
     document = outbox_document(

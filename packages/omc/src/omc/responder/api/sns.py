@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict
 
 from omc.access.model import NotAuthenticated
-from omc.aws.gateway import Gateway
 from omc.config import Environment
 from omc.errors import Missing, Unknown
 from omc.output import line
@@ -22,7 +21,7 @@ from omc.responder.api.context import ApiContext, Context
 from omc.responder.api.guard import SNS_PATH, address_of
 from omc.responder.api.notifications import body_of
 from omc.responder.intake.signatures import Rejected
-from omc.responder.intaking import Intaking, TagReader
+from omc.responder.intaking import Intaking
 from omc.responder.rules import rules_of
 
 router = APIRouter(tags=["alerts"])
@@ -56,5 +55,5 @@ def take(request: Request, context: Context, body: Annotated[bytes, Depends(body
 
 
 def _intaking(context: ApiContext, environment: Environment, door: sns.SnsDoor) -> Intaking:
-    tags = TagReader(Gateway(environment, door.access(environment)), context.log)
-    return Intaking(context.store, rules_of(context.stack, environment), tags.complete, context.log, context.wake)
+    complete = door.tags(environment, context.log).complete
+    return Intaking(context.store, rules_of(context.stack, environment), complete, context.log, context.wake)

@@ -34,7 +34,18 @@ from omc.responder.status.sending import base_of
 from omc.responder.status.telling import CONFIRMATION, page_to
 from omc.store.incidents import incidents_of
 from omc.store.outbox import enqueue
-from omc.store.subscribers import CONFIRM_WITHIN, EMAIL, WEBHOOK, Subscriber, confirm, count_of, find, remove, subscribe
+from omc.store.subscribers import (
+    CONFIRM_WITHIN,
+    EMAIL,
+    WEBHOOK,
+    Subscriber,
+    confirm,
+    count_of,
+    find,
+    forget_unconfirmed,
+    remove,
+    subscribe,
+)
 
 PREFIX = "/status/{environment}"
 router = APIRouter(prefix=PREFIX, tags=["status"])
@@ -103,7 +114,11 @@ class SubscribedShape(BaseModel):
 
 
 def _board(context: ApiContext, environment: str) -> Board:
-    """The last one, or a new one where that is too old; made by one request at a time."""
+    """The last one, or a new one where that is too old; made by one request at a time, while the others have the last
+    one: were all to wait, no thread would be left for whoever takes an incident."""
+    last = context.boards.made.get(environment)
+    if last is not None and (time.monotonic() - last[0] < MADE_ANEW or context.boards.lock.locked()):
+        return last[1]
     with context.boards.lock:
         before = context.boards.made.get(environment)
         if before is not None and time.monotonic() - before[0] < MADE_ANEW:
@@ -210,6 +225,7 @@ def _subscribed(context: ApiContext, environment: str, kind: str, address: str) 
     status = context.stack.status
     with context.store.transaction("a customer") as transaction:
         session = transaction.session
+        forget_unconfirmed(transaction)  # before they are counted
         if count_of(session, environment) >= status.most_subscribers:
             raise Throttled(
                 "There are as many subscribers as there may be. Nothing was done; the feeds are open to all."
