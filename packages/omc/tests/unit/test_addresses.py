@@ -57,6 +57,7 @@ def test_what_can_be_seen_to_be_no_public_https_url_is_refused_before_anything_i
         "::1",
         "fe80::1%eth0",
         "fc00::1",
+        "fec0::1",
         "fd00:ec2::254",
         "ff02::1",
         "::ffff:127.0.0.1",

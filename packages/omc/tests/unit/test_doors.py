@@ -1,18 +1,18 @@
-"""What the doors of ``omc serve`` keep between two requests, so that many of them at once don't bring it down."""
+"""What the doors of ``omc serve`` keep between two requests, for many of them at once, and what their log has."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pytest
 
 from omc.aws.gateway import Access
 from omc.responder.api import status
 from omc.responder.api.context import Boards
+from omc.responder.api.guard import Guard
 from omc.responder.sns import SnsDoor
 from support.notify_world import STAGING
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_the_tags_of_many_messages_of_sns_are_read_by_one_reader() -> None:
@@ -48,3 +48,17 @@ def test_whoever_asks_while_a_board_is_made_anew_has_the_last_one(monkeypatch: p
     assert status._board(context, "staging") is new
     assert during == [last]
     assert status._board(context, "staging") is new, "made once in some seconds"
+
+
+@pytest.mark.parametrize("path", ["/ack/staging:3:0.0:jo:79cf0:proof", "/omc/ack/staging:3:0.0:jo:79cf0:proof"])
+def test_the_log_has_no_token_of_a_link_wherever_the_server_is_mounted(path: str) -> None:
+    said: list[str] = []
+    context: Any = SimpleNamespace(
+        stack=SimpleNamespace(server=SimpleNamespace(limits=None, address=None)), log=said.append
+    )
+    app: Any = None
+    answer: Any = SimpleNamespace(status=404)
+    Guard(app, context)._note({"path": path, "method": "GET"}, answer, 0.0)
+    [line] = said
+    assert "/ack/… 404" in line
+    assert "proof" not in line

@@ -84,6 +84,8 @@ def is_allowed(address: IPv4Address | IPv6Address, allowed: Sequence[str] = ()) 
     wrapped = _wrapped(address)
     if wrapped is not None:
         return is_allowed(wrapped, allowed)
+    if isinstance(address, IPv6Address) and address.is_site_local:
+        return False  # fec0::/10, which Python takes for global
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 

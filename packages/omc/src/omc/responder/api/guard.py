@@ -142,8 +142,8 @@ class Guard:
         if path in QUIET and answer.status == 200:
             return
         caller = scope.get("state", {}).get("caller", "-")
-        if path.startswith(PATH):
-            path = f"{PATH}…"  # what comes behind it proves who asks
+        if PATH in path:
+            path = f"{path.partition(PATH)[0]}{PATH}…"  # what comes behind it proves who asks, wherever it is mounted
         words = f"{address_of(scope)} {scope['method']} {path[:200]} {answer.status} {seconds * 1000:.0f} ms {caller}"
         self._context.log(line(words))
 
