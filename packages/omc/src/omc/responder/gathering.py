@@ -127,7 +127,8 @@ def _summary(environment: str, recipient: str, rows: Sequence[OutboxRow]) -> Pag
     worst = _severity(ordered[0].severity)
     numbers = ", ".join(str(page.incident) for page in ordered)
     tail = f". omc incident list --env {environment}"
-    head = f"{len(ordered)} more incidents of {environment}, SEV-{worst} at worst: "
+    what = "1 more incident" if len(ordered) == 1 else f"{len(ordered)} more incidents"  # two rungs may be one person
+    head = f"{what} of {environment}, SEV-{worst} at worst: "
     short = f"{head}{cut(numbers, SHORT - len(head) - len(tail))}{tail}"
     digest = hashlib.sha256("\0".join(row.key for row in rows).encode()).hexdigest()[:16]
     return Page(
