@@ -173,7 +173,7 @@ def test_nothing_is_made_in_another_region_by_a_parameter(
         ("sagemaker", "ListModels", {}),  # JSON
         ("kinesis", "ListStreams", {}),
         ("codebuild", "ListProjects", {}),
-        ("glue", "ListJobs", {}),
+        ("transcribe", "ListTranscriptionJobs", {}),
     ],
 )
 def test_an_unknown_service_is_refused_in_the_callers_own_protocol(

@@ -25,6 +25,7 @@ PROFILE = "minimal"
 LEFT_OUT: dict[str, tuple[str, dict[str, Any] | None]] = {
     "budgets": ("describe_budgets", {"AccountId": "100000000000"}),
     "ce": ("get_cost_categories", {"TimePeriod": {"Start": "2026-01-01", "End": "2026-01-02"}}),
+    "athena": ("list_work_groups", None),
     "cloudtrail": ("lookup_events", {}),
     "elasticache": ("describe_replication_groups", {}),
     "pi": ("describe_dimension_keys", None),
@@ -125,9 +126,9 @@ def test_a_profile_is_for_the_life_of_a_state(tmp_path: Path) -> None:
 SERVICE = """
 from localcloud.core.registry import component, operation
 
-@operation("athena", "ListWorkGroups")
-def list_work_groups(cloud, call):
-    return {"WorkGroups": [{"Name": cloud.part(Groups).group}]}
+@operation("codecommit", "ListRepositories")
+def list_repositories(cloud, call):
+    return {"repositories": [{"repositoryName": cloud.part(Groups).group}]}
 
 @component()
 class Groups:
@@ -151,9 +152,9 @@ server = assemble.start(cloud)
 from localcloud.core.registry import PAGES
 assert "stack-faults" in PAGES and "stack-faults" in {part.name for part in cloud.components()}
 try:
-    athena = boto3.client("athena", endpoint_url=home.settings.endpoint, region_name=home.settings.region,
+    codecommit = boto3.client("codecommit", endpoint_url=home.settings.endpoint, region_name=home.settings.region,
         aws_access_key_id=home.access_key_id, aws_secret_access_key=home.secret_access_key)
-    print(json.dumps([each["Name"] for each in athena.list_work_groups()["WorkGroups"]]))
+    print(json.dumps([each["repositoryName"] for each in codecommit.list_repositories()["repositories"]]))
 except ClientError as error:
     print(json.dumps(error.response["Error"]["Message"]))
 finally:
@@ -162,14 +163,14 @@ finally:
 """
 
 
-@pytest.mark.parametrize(("profile", "answer"), [("full", ["made elsewhere"]), ("minimal", "no athena")])
+@pytest.mark.parametrize(("profile", "answer"), [("full", ["made elsewhere"]), ("minimal", "no codecommit")])
 def test_another_distribution_adds_a_service_by_an_entry_point(tmp_path: Path, profile: str, answer: Any) -> None:
     installed = tmp_path / "installed"
-    about = installed / "localcloud_athena-1.0.dist-info"
+    about = installed / "localcloud_codecommit-1.0.dist-info"
     about.mkdir(parents=True)
-    (installed / "localcloud_athena.py").write_text(SERVICE)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: localcloud-athena\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text(f"[{profiles.GROUP}]\nathena = localcloud_athena\n")
+    (installed / "localcloud_codecommit.py").write_text(SERVICE)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: localcloud-codecommit\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[{profiles.GROUP}]\ncodecommit = localcloud_codecommit\n")
     asked = subprocess.run(
         [sys.executable, "-c", ASK, str(tmp_path / "state"), profile],
         env={**os.environ, "PYTHONPATH": str(installed)},

@@ -448,7 +448,7 @@ def test_alerts_from_the_command_line(world: World) -> None:
     assert "rds-no-data explains it, of which incident 1 knows" in explained
     by_key = omc("explain", key_of("alb-5xx-percent", environment="production")[:8], "--output", "json").json
     assert [step["stage"] for step in by_key["events"][0]["trace"]] == [
-        *("deduplicate", "enrich", "flap", "silence", "inhibit")
+        *("deduplicate", "enrich", "age", "mute", "flap", "silence", "inhibit")
     ]
 
     words = ("name=rds-*", "--for", "2h", "--reason", "the instance is resized")

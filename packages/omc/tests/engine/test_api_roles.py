@@ -27,7 +27,20 @@ NEEDS: Mapping[tuple[str, str], Permission | None] = {
     ("GET", "/healthz"): EVERYBODY,
     ("GET", "/readyz"): EVERYBODY,
     ("GET", "/v1/calendars/{secret}.ics"): EVERYBODY,  # by the secret in its address: 404 without it
+    **{(method, "/ack/{token}"): EVERYBODY for method in ("GET", "HEAD", "POST")},  # by the token in its address
+    ("POST", "/v1/sns"): EVERYBODY,  # by its signature
+    **{
+        (method, f"/status/{{environment}}/{what}"): EVERYBODY  # what omc.toml makes public
+        for method, what in (
+            *(("GET", "api/v2/summary.json"), ("GET", "api/v2/incidents.json")),
+            *(("GET", "history.atom"), ("GET", "history.rss"), ("POST", "subscriptions")),
+            *((method, door) for method in ("GET", "POST") for door in ("confirm", "unsubscribe")),
+        )
+    },
     ("GET", "/metrics"): READ,
+    ("GET", "/v1/me/browsers"): READ,
+    ("POST", "/v1/me/browsers"): READ,
+    ("DELETE", "/v1/me/browsers/{browser}"): READ,
     ("GET", "/v1/me"): READ,
     ("GET", "/v1/environments"): READ,
     ("GET", f"{ENVIRONMENT}/incidents"): READ,
@@ -98,6 +111,8 @@ VALUES = {
     "person": "jo",
     "address": "0" * 16,
     "token_id": "0" * 16,
+    "token": "0" * 16,
+    "browser": "0" * 16,
     "item": "1",
     "secret": "omc_cal_" + "A" * 43,
 }

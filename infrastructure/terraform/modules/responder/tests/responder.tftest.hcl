@@ -128,10 +128,10 @@ run "the_role_takes_alerts_and_changes_nothing" {
       for statement in jsondecode(aws_iam_role_policy.task.policy).Statement : alltrue([
         for action in statement.Action :
         can(regex(":(Get|List|Describe|Lookup|Filter|BatchGet|StartQuery$|StopQuery$)", action)) ||
-        contains(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "kms:Decrypt", "cloudwatch:PutMetricData"], action)
+        contains(["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "kms:Decrypt", "cloudwatch:PutMetricData", "sns:ConfirmSubscription"], action)
       ])
     ])
-    error_message = "Beside its queue and its heartbeat the responder only looks."
+    error_message = "Beside its queue, its heartbeat and the topics that it confirms the responder only looks."
   }
 
   assert {

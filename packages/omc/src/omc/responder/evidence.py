@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from omc.aws.gateway import Gateway
+from omc.checks.finding import Level
 from omc.diagnosis.document import lines_of
 from omc.diagnosis.run import diagnose
+from omc.errors import Unknown
 from omc.facts.api_changes import ApiChanges
 from omc.facts.deployments import History
 from omc.facts.logs import RecentErrors
@@ -126,7 +128,11 @@ def api_changes(changes: ApiChanges) -> tuple[str, ...]:
 
 def diagnosis(gateway: Gateway, store: Store, scope: Scope) -> tuple[str, ...]:
     """Why it is broken, as ``omc diagnose`` says it: causes with their path, what was ruled out, what was not seen."""
-    return lines_of(diagnose(gateway, since=scope.since, place=store.place))
+    found = diagnose(gateway, since=scope.since, place=store.place)
+    findings = found.report.findings
+    if all(each.level is Level.UNKNOWN for each in findings):
+        raise Unknown(" ".join(dict.fromkeys(each.sentence for each in findings[:3])))
+    return lines_of(found)
 
 
 EVIDENCE: Mapping[str, Callable[..., tuple[str, ...]]] = {

@@ -23,8 +23,9 @@ MIGRATION_LOCK = 0x6F6D63_01
 """The advisory lock under which the schema is brought up to date."""
 
 _SETTINGS = (
-    # A process that is stopped in the middle of a transaction must not keep its run from being taken over.
-    "-c idle_in_transaction_session_timeout=3s -c lock_timeout=8s -c statement_timeout=20s"
+    # A process that is stopped in the middle of a transaction must not keep its run from being taken over; one that is
+    # starved on a busy machine must not lose it (3 s were too few, twice).
+    "-c idle_in_transaction_session_timeout=10s -c lock_timeout=8s -c statement_timeout=20s"
     " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=2 -c timezone=UTC"
 )
 _READ_ONLY = f"{_SETTINGS} -c default_transaction_read_only=on"
