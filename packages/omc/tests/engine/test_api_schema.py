@@ -27,9 +27,9 @@ NOT_IN_A_SCHEMA = {
     *("replays", "silences", "extend", "test-pages", "take", "cover", "imports", "calendars"),
     *("postmortem", "end"),
 }
-"""What is refused with 400 although a schema can't say so: a key that is no point of the curve; into itself; a component
-that there isn't; another's format; minutes and a time, or a time that is over; alerts that it doesn't have; rules of
-omc.toml; nobody of [people]; an export that is none; a rota and a person; a version that is over."""
+"""What is refused with 400 although a schema can't say so: a key that is no point of the curve; into itself; a
+component that there isn't; another's format; minutes and a time, or a time that is over; alerts that it doesn't have;
+rules of omc.toml; nobody of [people]; an export that is none; a rota and a person; a version that is over."""
 
 
 @pytest.fixture(scope="module")

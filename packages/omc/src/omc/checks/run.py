@@ -82,14 +82,14 @@ class Report:
     def exit_code(self) -> int:
         verdict = self.verdict
         known = [finding for finding in self.findings if finding.level is not Level.UNKNOWN]
-        if verdict is Level.UNKNOWN and self.fail_on is Level.FAIL and known and self._heard_from_aws:
+        if verdict is Level.UNKNOWN and self.fail_on is Level.FAIL and known and self.heard_from_aws:
             verdict = worst(known, strict=self.strict)
         if verdict is Level.WARN and self.strict:
             verdict = Level.FAIL
         return EXIT_CODES[verdict]
 
     @property
-    def _heard_from_aws(self) -> bool:
+    def heard_from_aws(self) -> bool:
         """Whether any call to AWS was answered: what users see alone is no judgement of the stack."""
         requested = [call for call in self.calls if call.service != "http"]
         return not requested or any(call.error is None for call in requested)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from omc.aws.gateway import Gateway
-from omc.checks.finding import Level
 from omc.diagnosis.document import lines_of
 from omc.diagnosis.run import diagnose
 from omc.errors import Unknown
@@ -129,9 +128,9 @@ def api_changes(changes: ApiChanges) -> tuple[str, ...]:
 def diagnosis(gateway: Gateway, store: Store, scope: Scope) -> tuple[str, ...]:
     """Why it is broken, as ``omc diagnose`` says it: causes with their path, what was ruled out, what was not seen."""
     found = diagnose(gateway, since=scope.since, place=store.place)
-    findings = found.report.findings
-    if all(each.level is Level.UNKNOWN for each in findings):
-        raise Unknown(" ".join(dict.fromkeys(each.sentence for each in findings[:3])))
+    if not found.report.heard_from_aws:
+        unread = dict.fromkeys(each.sentence for each in found.report.findings if each.unread)
+        raise Unknown(" ".join(list(unread)[:3]))
     return lines_of(found)
 
 
