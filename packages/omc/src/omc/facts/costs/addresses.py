@@ -33,8 +33,7 @@ def read_public_addresses(aws: Gateway) -> PublicAddresses:
     ec2 = aws.client("ec2")
     elastic: dict[str, Any] = {one["PublicIp"]: one for one in ec2.describe_addresses()["Addresses"]}
     found: dict[str, PublicAddress] = {}
-    wanted: Any = [{"Name": "association.public-ip", "Values": ["*"]}]
-    for page in ec2.get_paginator("describe_network_interfaces").paginate(Filters=wanted):
+    for page in ec2.get_paginator("describe_network_interfaces").paginate():
         for interface in page["NetworkInterfaces"]:
             for each in interface["PrivateIpAddresses"]:
                 address = each.get("Association", {}).get("PublicIp", "")

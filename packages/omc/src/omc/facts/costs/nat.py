@@ -22,6 +22,11 @@ from omc.facts.scope import Scope
 
 BUDGET = 60.0
 """Seconds. A week of a small stack's flow log is read in a few."""
+INSIDE = tuple(
+    map(ip_network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"))
+)
+"""What a NAT gateway carries nothing to: RFC 1918, RFC 6598, and a machine's own. Python's ``is_private`` counts the
+documentation's networks too, which stand for the outside in a local cloud."""
 DESTINATIONS = 1000
 """Rows that are asked for, the largest first."""
 
@@ -100,7 +105,7 @@ def read_nat_traffic(aws: Gateway, environment: Environment, scope: Scope) -> Na
     known = [
         (_service(one["PrefixListName"], environment.region), ip_network(cidr))
         for one in lists
-        for cidr in one["Cidrs"]
+        for cidr in one.get("Cidrs", ())
         if ":" not in cidr
     ]
     return NatTraffic(ids, zones, peers_of(rows, known), services, group)
@@ -122,7 +127,7 @@ def _is_outside(text: str) -> bool:
         address = ip_address(text)
     except ValueError:
         return False
-    return isinstance(address, IPv4Address) and not address.is_private
+    return isinstance(address, IPv4Address) and not any(address in network for network in INSIDE)
 
 
 def _service_at(address: str, known: Sequence[tuple[str, IPv4Network]]) -> str:
