@@ -193,10 +193,11 @@ COMMANDS: Mapping[str, str] = {
         ec2 DescribeSubnets
         ecr BatchGetImage GetDownloadUrlForLayer
         ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition DescribeTasks
-        ecs ListServiceDeployments ListTasks
+        ecs ListServiceDeployments ListTaskDefinitions ListTasks
         elasticache DescribeCacheClusters DescribeCacheSubnetGroups DescribeEvents DescribeReplicationGroups
         elasticache DescribeUpdateActions
-        elbv2 DescribeListeners DescribeLoadBalancers DescribeRules DescribeTargetGroups DescribeTargetHealth
+        elbv2 DescribeListeners DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeRules
+        elbv2 DescribeTargetGroupAttributes DescribeTargetGroups DescribeTargetHealth
         events ListRules ListTargetsByRule
         iam ListRoles
         kms DescribeKey
@@ -205,6 +206,7 @@ COMMANDS: Mapping[str, str] = {
         rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
         s3 GetObject ListBuckets
         secretsmanager DescribeSecret ListSecrets
+        service-quotas GetServiceQuota
         sns CheckIfPhoneNumberIsOptedOut ConfirmSubscription GetTopicAttributes ListSubscriptions ListTopics Publish
         sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueAttributes GetQueueUrl ListQueues ReceiveMessage""",
 }
