@@ -185,32 +185,14 @@ COMMANDS: Mapping[str, str] = {
         sns ListSubscriptionsByTopic ListTopics Publish
         sqs GetQueueAttributes GetQueueUrl""",
     "serve": """
-        acm DescribeCertificate
-        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
-        cloudtrail DescribeTrails GetTrailStatus LookupEvents
-        cloudwatch DescribeAlarms GetAlarmMuteRule GetMetricData ListAlarmMuteRules ListTagsForResource PutMetricData
-        ec2 DescribeFlowLogs DescribeNatGateways DescribeNetworkAcls DescribeRouteTables DescribeSecurityGroupRules
-        ec2 DescribeSubnets
-        ecr BatchGetImage GetDownloadUrlForLayer
-        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition DescribeTasks
-        ecs ListServiceDeployments ListTaskDefinitions ListTasks
-        elasticache DescribeCacheClusters DescribeCacheSubnetGroups DescribeEvents DescribeReplicationGroups
-        elasticache DescribeUpdateActions
-        elbv2 DescribeListeners DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeRules
-        elbv2 DescribeTargetGroupAttributes DescribeTargetGroups DescribeTargetHealth
-        events ListRules ListTargetsByRule
-        iam ListRoles
-        kms DescribeKey
-        logs DescribeLogGroups GetLogEvents GetQueryResults StartQuery StopQuery
-        pi DescribeDimensionKeys GetResourceMetrics
-        rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
-        s3 GetObject ListBuckets
-        secretsmanager DescribeSecret ListSecrets
-        service-quotas GetServiceQuota
-        sns CheckIfPhoneNumberIsOptedOut ConfirmSubscription GetTopicAttributes ListSubscriptions ListTopics Publish
-        sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueAttributes GetQueueUrl ListQueues ReceiveMessage""",
+        cloudwatch GetAlarmMuteRule ListAlarmMuteRules PutMetricData
+        ecs DescribeServiceDeployments DescribeServiceRevisions ListServiceDeployments
+        sns CheckIfPhoneNumberIsOptedOut ConfirmSubscription Publish
+        sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""
+WITHIN: Mapping[str, str] = {"serve": "check morning"}
+"""A command to another whose operations it sends too: each new incident is diagnosed from the morning check's facts."""
 KEEPING = """
         logs CreateLogStream PutLogEvents
         s3 PutObject"""
@@ -302,6 +284,8 @@ class Need:
 def operations_of(command: str) -> list[tuple[str, str]]:
     """(service, operation) of a command, botocore's names."""
     message = COMMANDS[command] + (KEEPING if command in CHANGES else "")
+    if command in WITHIN:
+        message += COMMANDS[WITHIN[command]]
     rows = (row.split() for row in message.strip().splitlines())
     return [(service, operation) for service, *operations in rows for operation in operations]
 

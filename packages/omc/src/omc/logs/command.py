@@ -84,6 +84,12 @@ EXPLAIN = click.option("--explain", is_flag=True, help="Also print the aws comma
 TOP = click.option("--top", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many rows.")
 
 
+def of_environment(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What every command that asks an environment's logs ends by: which one, how dear and how long it may be, how it is
+    shown; and the context before the command's own parameters."""
+    return environment_option(YES(WAIT(EXPLAIN(OUTPUT(click.pass_context(command))))))
+
+
 def files_of(files: tuple[Path, ...], flow_format: str | None = None) -> tuple[LogFile, ...]:
     """What the files are."""
     return log_files(files, flow_format)
@@ -202,12 +208,7 @@ def asked_of_athena(desk: Desk, query: PortableQuery, top: int, patience: float)
 )
 @FILES
 @LOCAL
-@environment_option
-@YES
-@WAIT
-@EXPLAIN
-@OUTPUT
-@click.pass_context
+@of_environment
 def errors(
     context: click.Context,
     files: tuple[Path, ...],
@@ -273,12 +274,7 @@ def errors(
 @since_option("1h")
 @UNTIL
 @SERVICE
-@environment_option
-@YES
-@WAIT
-@EXPLAIN
-@OUTPUT
-@click.pass_context
+@of_environment
 def query(
     context: click.Context,
     name: str | None,
@@ -363,12 +359,7 @@ def query(
 @FORMAT
 @ENGINE
 @TOP
-@environment_option
-@YES
-@WAIT
-@EXPLAIN
-@OUTPUT
-@click.pass_context
+@of_environment
 def top_talkers(
     context: click.Context,
     begin: datetime,
@@ -432,12 +423,7 @@ def top_talkers(
 @UNTIL
 @FILES
 @LOCAL
-@environment_option
-@YES
-@WAIT
-@EXPLAIN
-@OUTPUT
-@click.pass_context
+@of_environment
 def slow_queries(
     context: click.Context,
     begin: datetime,
@@ -549,12 +535,7 @@ def tail(
 @UNTIL
 @FILES
 @LOCAL
-@environment_option
-@YES
-@WAIT
-@EXPLAIN
-@OUTPUT
-@click.pass_context
+@of_environment
 def trace(
     context: click.Context,
     request: str,
