@@ -356,7 +356,7 @@ def test_stack_show_resolves_everything() -> None:
     assert "CPU 70 %, memory 80 %" in message
     assert re.search(r"after 45 min +Engineering Manager", message)
     payload = json.loads(omc("stack", "show", "--env", "production", "--output", "json").stdout)
-    window = payload["environments"]["production"]["maintenance_window"]
+    window = payload["environments"]["production"]["windows"][0]
     assert (window["aws"], window["required"]) == ("sat:16:00-sat:18:00", False)
     assert "deployments in it only" not in message
 
@@ -368,7 +368,7 @@ def test_stack_show_says_where_deployments_wait_for_the_window(tmp_path: Path) -
     file = str(tmp_path / "omc.toml")
     assert "; deployments in it only" in omc("--stack", file, "stack", "show", "--env", "production").stdout
     payload = json.loads(omc("--stack", file, "stack", "show", "--env", "production", "--output", "json").stdout)
-    assert payload["environments"]["production"]["maintenance_window"]["required"] is True
+    assert payload["environments"]["production"]["windows"][0]["required"] is True
 
 
 def test_colour_only_on_a_terminal_that_wants_it(tmp_path: Path) -> None:

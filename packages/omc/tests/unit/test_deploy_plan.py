@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from omc.cli.deploy import Images, Length, deploy
-from omc.config.model import Freeze, MaintenanceWindow
+from omc.config.model import Freeze
+from omc.config.windows import MaintenanceWindow
 from omc.engine.planning import commands
 from omc.errors import NothingToDo, Refused, WrongUse
 from omc.facts.alarms import Alarm, Alarms
@@ -332,20 +333,19 @@ def test_a_freeze_is_kept_unless_there_is_a_reason() -> None:
 
 def test_a_closed_maintenance_window_is_reported() -> None:
     window = MaintenanceWindow("sunday", time(2), time(4), timezone(timedelta(hours=10)), "AEST")
-    made = plan(environment=example.environment(maintenance_window=window))
+    made = plan(environment=example.environment(windows=(window,)))
     assert made.refusals == ()
     assert (
-        "The maintenance window is closed; the next one opens at Sun 29 Nov 03:00:00 AEDT (Sat 16:00 UTC)."
-        in made.notes
+        "No maintenance window is open; the next one opens at Sun 29 Nov 03:00:00 AEDT (Sat 16:00 UTC)." in made.notes
     )
 
 
 def test_where_deployments_wait_for_the_window_a_closed_one_is_kept_unless_there_is_a_reason() -> None:
     window = MaintenanceWindow("sunday", time(2), time(4), timezone(timedelta(hours=10)), "AEST", required=True)
-    strict = example.environment(maintenance_window=window)
+    strict = example.environment(windows=(window,))
     closed = plan(environment=strict)
     assert closed.refusals == (
-        "staging is deployed to in its maintenance window only, which is closed; the next one opens at Sun 29 Nov "
+        "staging is deployed to in a maintenance window only, and none is open; the next one opens at Sun 29 Nov "
         '03:00:00 AEDT (Sat 16:00 UTC). Do it all the same: --override "why"',
     )
     assert not any("maintenance window" in note for note in closed.notes)

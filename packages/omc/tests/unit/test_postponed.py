@@ -10,7 +10,7 @@ import pytest
 
 from omc.checks.finding import Finding, Level
 from omc.checks.maintenance import pending_changes
-from omc.config.model import MaintenanceWindow
+from omc.config.windows import MaintenanceWindow
 from omc.errors import AwsRefused, NotFound
 from omc.facts.pending import Maintenance, Pending, PendingChange, Waits, read_pending
 from omc.facts.scope import Scope

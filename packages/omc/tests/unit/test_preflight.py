@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omc.config import load
-from omc.config.model import Freeze, MaintenanceWindow
+from omc.config.model import Freeze
+from omc.config.windows import MaintenanceWindow
 from omc.errors import Refused, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarm, Alarms
@@ -76,16 +77,27 @@ def services(**more: Any) -> Services:
     return Services((backend(**more), example.service("frontend", 3)))
 
 
-def terraform(actions: list[str], before: Any, after: Any) -> SavedPlan:
+def terraform(
+    actions: list[str],
+    before: Any,
+    after: Any,
+    address: str = 'module.stack.module.service["backend"].aws_ecs_service.this',
+) -> SavedPlan:
     change = {
-        "address": 'module.stack.module.service["backend"].aws_ecs_service.this',
+        "address": address,
         "mode": "managed",
-        "type": "aws_ecs_service",
+        "type": address.split(".")[-2],
         "change": {"actions": actions, "before": before, "after": after},
     }
     return SavedPlan("5" * 64, "staging", 7, "l", "", changes([change]), (), (), 1, {}, {}, (), 7, "l")
 
 
+BIGGER_DATABASE = terraform(
+    ["update"],
+    {"instance_class": "db.t4g.micro"},
+    {"instance_class": "db.t4g.small", "apply_immediately": True},
+    "aws_db_instance.this",
+)
 SERVICE = {"name": "backend", "health_check_grace_period_seconds": 60}
 ASKED: Mapping[Verb, Any] = {
     Verb.DEPLOY: DeployRequest({"backend": example.digest("c")}),
@@ -177,12 +189,15 @@ BROKEN: Mapping[str, Broken] = {
     "the environment is not frozen": Broken(
         "staging is frozen until", {"environment": example.environment(freezes=(FREEZE,))}
     ),
-    "the maintenance window is open, where changes must wait for it": Broken(
-        "in its maintenance window only", {"environment": example.environment(maintenance_window=window(required=True))}
+    "a maintenance window is open, where changes must wait for one": Broken(
+        "in a maintenance window only", {"environment": example.environment(windows=(window(required=True),))}
     ),
-    "the maintenance window is open, where it is only preferred": Broken(
-        "The maintenance window is closed",
-        {"environment": example.environment(maintenance_window=window(required=False))},
+    "a maintenance window is open, where that is only preferred": Broken(
+        "No maintenance window is open", {"environment": example.environment(windows=(window(required=False),))}
+    ),
+    "a maintenance window is open, where the change interrupts what users do": Broken(
+        r"aws_db_instance.this is interrupted while it is applied .* That is for a maintenance window",
+        {"environment": example.environment(windows=(window(required=False),)), "plan": BIGGER_DATABASE},
     ),
     "the service exists and is ACTIVE": Broken(
         "There is no service backend in the cluster",

@@ -13,6 +13,7 @@ from omc.cli.show import environment_and_output
 from omc.cli.show import show as print_document
 from omc.config import Environment, Stack, environment_of, load
 from omc.config.tables import Responder
+from omc.config.windows import MaintenanceWindow
 from omc.output.document import Block, Document, Field, Fields, Paragraph, Row, Section, Table
 from omc.store.location import locate_store
 from omc.times import format_time
@@ -118,15 +119,9 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         for service in environment.services
     ]
     rows.append(("approvals", _approvals(environment)))
-    window = environment.maintenance_window
-    if window is None:
+    rows += [("maintenance", _window(each, environment, now)) for each in environment.windows]
+    if not environment.windows:
         rows.append(("maintenance", "at any time"))
-    else:
-        begin, end = window.next_after(now)
-        weekly = f"{window.day} {window.start:%H:%M}-{window.end:%H:%M} {window.zone_name} (for AWS: {window.aws})"
-        zone = environment.time_zone
-        message = f"{weekly}; next: {format_time(begin, zone)} to {format_time(end, zone)}"
-        rows.append(("maintenance", message + ("; deployments in it only" if window.required else "")))
     rows.append(("releases", f"watched for {environment.release_watch_seconds} s before they count as good"))
     rows.append(
         ("new tasks", f"must stay healthy for {environment.settle_seconds} s after a restart, a scaling, a rollback")
@@ -178,6 +173,14 @@ def _acknowledgement(minutes: int) -> list[tuple[str, str]]:
     return [("no sign of work", f"an acknowledgement lapses after {minutes} min, and people are paged again")]
 
 
+def _window(window: MaintenanceWindow, environment: Environment, now: datetime) -> str:
+    zone = environment.time_zone
+    begin, end = window.next_after(now)
+    for_aws = f"for AWS: {window.aws}" if window.aws else "AWS has no window like it"
+    message = f"{window.title} ({for_aws}); next: {format_time(begin, zone)} to {format_time(end, zone)}"
+    return message + ("; deployments in it only" if window.required else "")
+
+
 def _rung(rung: Responder) -> str:
     return f"whoever is on call in {rung.rota}" if rung.rota else rung.person or rung.name
 
@@ -188,17 +191,21 @@ def _data(stack: Stack, environments: list[Environment], now: datetime) -> dict[
         values["thresholds"] = structs.asdict(environment.thresholds)
         values["review"] = to_builtins(environment.review)
         values["github"] = structs.asdict(environment.github)
-        window = environment.maintenance_window
         values["local_state"] = str(environment.local_state) if environment.local_state else None
-        values["maintenance_window"] = window and {
-            "day": window.day,
-            "start": f"{window.start:%H:%M}",
-            "end": f"{window.end:%H:%M}",
-            "zone": window.zone_name,
-            "required": window.required,
-            "aws": window.aws,
-            "next": [moment.isoformat() for moment in window.next_after(now)],
-        }
+        values["windows"] = [
+            {
+                "name": window.name,
+                "day": window.day,
+                "weeks": list(window.weeks),
+                "start": f"{window.start:%H:%M}",
+                "end": f"{window.end:%H:%M}",
+                "zone": window.zone_name,
+                "required": window.required,
+                "aws": window.aws,
+                "next": [moment.isoformat() for moment in window.next_after(now)],
+            }
+            for window in environment.windows
+        ]
         values["freezes"] = [
             {"begin": freeze.begin.isoformat(), "end": freeze.end.isoformat(), "reason": freeze.reason}
             for freeze in environment.freezes

@@ -14,7 +14,11 @@ REGION = r"[a-z]{2,6}(?:-[a-z]+)+-[0-9]{1,2}"
 
 
 class WindowTable(Table, frozen=True, kw_only=True):
-    """The weekly window for maintenance, of RDS and ElastiCache too. Without it anything may be done at any time."""
+    """A window for maintenance, which comes again. Without any, maintenance may be done at any time.
+
+    It is as long on every day: where the clocks of its zone skip its begin it comes later, where its begin comes twice
+    the first one counts. `omc maintenance calendar` shows each time that it is open.
+    """
 
     day: Annotated[Day, key("The day on which it begins.", example="sunday")]
     start: Annotated[ClockTime, key("When it begins, in its zone.", example="02:00:00")]
@@ -22,17 +26,26 @@ class WindowTable(Table, frozen=True, kw_only=True):
     zone: Annotated[
         str,
         key(
-            "Its zone, with the same offset all year: a city's would make the window one or three hours long twice a "
-            "year.",
-            pattern=r"AEST|UTC|[+-](?:0[0-9]|1[0-4]):[0-5][0-9]",
-            allowed='AEST (UTC+10 all year), UTC or an offset such as "+10:00"',
-            example="+10:00",
+            "Its zone. RDS and ElastiCache know UTC alone: of a zone whose clocks change, their window is the part "
+            "that lies in it all year.",
+            allowed='AEST (UTC+10 all year), an offset such as "+10:00", or a time zone such as Australia/Sydney',
+            example="Australia/Sydney",
         ),
     ] = "AEST"
+    weeks: Annotated[
+        tuple[Annotated[int, key("A week of the month; -1 is the last.", least=-1, most=5)], ...],
+        key(
+            "Which of the month's days of that name; -1 is the last.",
+            allowed="a list of 1 to 5 and -1",
+            default="every week",
+            example=[1, 3],
+        ),
+    ] = ()
+    name: Annotated[str, key("What people call it.", pattern=r"[^\n]{0,60}", example="monthly patches")] = ""
     required: Annotated[
         bool,
         key(
-            "Whether `omc deploy` waits for it, or wants `--override`. Otherwise, being outside of it is only a note.",
+            "Whether `omc deploy` waits for a window, or wants `--override`. Otherwise, being outside is only a note.",
             example=True,
         ),
     ] = False
@@ -305,7 +318,7 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    maintenance_window: Annotated[WindowTable, key("See below.", default="none")] | None = None
+    window: Annotated[tuple[WindowTable, ...], key("See below.", default="none", min_length=1)] | None = None
     freeze: Annotated[tuple[FreezeTable, ...], key("See below.", default="none", min_length=1)] | None = None
 
 

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, timedelta, timezone
+from datetime import UTC
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,7 +24,6 @@ from omc.config.model import (
     ApprovalPolicy,
     Environment,
     Freeze,
-    MaintenanceWindow,
     Service,
     Stack,
 )
@@ -32,6 +31,7 @@ from omc.config.people import People, canonical_name
 from omc.config.rules import problems
 from omc.config.service_tables import ServiceTable
 from omc.config.tables import PersonTable, StackTable
+from omc.config.windows import MaintenanceWindow, zone_named
 from omc.errors import StackError, WrongUse, did_you_mean
 from omc.model.people import Channel, ContactMethod, Person
 
@@ -42,8 +42,6 @@ WATCH_SECONDS, LOCAL_WATCH_SECONDS = 420, 120
 """How long a release is watched where the stack file doesn't say: figures of the local cloud aren't late."""
 SETTLE_SECONDS, LOCAL_SETTLE_SECONDS = 90, 10
 """How long new tasks must stay well where the stack file doesn't say."""
-ZONES = {"AEST": timedelta(hours=10), "UTC": timedelta(0)}
-"""Names whose offset never changes. A city's zone would make a weekly window one or three hours long twice a year."""
 
 
 def find(start: Path | None = None) -> Path:
@@ -150,7 +148,7 @@ def _environment(name: str, table: EnvironmentTable, stack: StackTable, people: 
         thresholds=stack.thresholds,
         review=stack.review,
         monthly_budget_usd=table.monthly_budget_usd,
-        maintenance_window=_window(table.maintenance_window),
+        windows=tuple(_window(each) for each in table.window or ()),
         release_watch_seconds=watch,
         incident_watch_seconds=_or(table.incident_watch_seconds, 2 * watch),
         settle_seconds=_or(table.settle_seconds, LOCAL_SETTLE_SECONDS if state else SETTLE_SECONDS),
@@ -230,18 +228,17 @@ def _service(name: str, table: ServiceTable, prefix: str, stack_name: str) -> Se
     )
 
 
-def _window(table: WindowTable | None) -> MaintenanceWindow | None:
-    if table is None:
-        return None
-    return MaintenanceWindow(table.day, table.start, table.end, _zone(table.zone), table.zone, table.required)
-
-
-def _zone(name: str) -> timezone:
-    if name in ZONES:
-        return timezone(ZONES[name])
-    hours, minutes = name[1:].split(":")
-    offset = timedelta(hours=int(hours), minutes=int(minutes))
-    return timezone(-offset if name.startswith("-") else offset)
+def _window(table: WindowTable) -> MaintenanceWindow:
+    return MaintenanceWindow(
+        day=table.day,
+        start=table.start,
+        end=table.end,
+        zone=zone_named(table.zone),
+        zone_name=table.zone,
+        required=table.required,
+        weeks=table.weeks,
+        name=table.name,
+    )
 
 
 def environment_of(stack: Stack, name: str | None) -> Environment:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
-from typing import get_args
 
 from omc.config.alert_tables import ALERTS, AlertsTable
 from omc.config.contact_tables import ContactTable
-from omc.config.environment_tables import Day
 from omc.config.log_tables import LOGS, LogsTable
 from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.oncall_tables import RotaTable
@@ -21,13 +18,11 @@ from omc.config.server_tables import DEFAULT_SERVER, ServerSettings
 from omc.config.service_tables import Thresholds
 from omc.config.status_tables import DEFAULT_STATUS, StatusTable
 from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
+from omc.config.windows import MaintenanceWindow, Occurrence, open_or_next
 from omc.model.people import Person
 
-DAYS: tuple[str, ...] = get_args(Day)
 LOCAL_ROOT = "staging"
 """The Terraform root that is applied in a local cloud: the folder that AWS gets, with its ``local.tfvars``."""
-_DAY, _HOUR = "mon|tue|wed|thu|fri|sat|sun", "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-_AWS_WINDOW = re.compile(f"({_DAY}):({_HOUR})-(?:{_DAY}):({_HOUR})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,53 +53,6 @@ class Service:
     """Task definition family of that task, for secrets that no serving task gets; None: the service's own family."""
     public_path: str | None = None
     """A path that users ask for and that answers a GET without a login, as a user would want it."""
-
-
-@dataclass(frozen=True, slots=True)
-class MaintenanceWindow:
-    """A weekly window, in a zone that keeps its offset the year round, as written in the runbook."""
-
-    day: str
-    start: time
-    end: time
-    zone: timezone
-    zone_name: str
-    required: bool = False
-    """Deployments wait for it; otherwise a note says that it is closed."""
-
-    def next_after(self, now: datetime) -> tuple[datetime, datetime]:
-        """Begin and end of the window that is open at ``now``, or else of the next one."""
-        local = now.astimezone(self.zone)
-        day = local.date() + timedelta(days=(DAYS.index(self.day) - local.weekday()) % 7)
-        begin = datetime.combine(day, self.start, self.zone)
-        length = self.length
-        if begin + length <= local:
-            begin += timedelta(days=7)
-        elif begin - timedelta(days=7) <= local < begin - timedelta(days=7) + length:
-            begin -= timedelta(days=7)
-        return begin, begin + length
-
-    @property
-    def length(self) -> timedelta:
-        begin = timedelta(hours=self.start.hour, minutes=self.start.minute)
-        end = timedelta(hours=self.end.hour, minutes=self.end.minute)
-        return end - begin if end > begin else end - begin + timedelta(days=1)
-
-    @property
-    def aws(self) -> str:
-        """As RDS and ElastiCache take it: ``sat:16:00-sat:18:00``, UTC."""
-        any_week = datetime(2026, 1, 1, tzinfo=UTC)  # the offset never changes, so every week is alike
-        window = (moment.astimezone(UTC) for moment in self.next_after(any_week))
-        return "-".join(f"{DAYS[moment.weekday()][:3]}:{moment:%H:%M}" for moment in window)
-
-    @classmethod
-    def from_aws(cls, text: str) -> MaintenanceWindow | None:
-        """What ``aws`` gives, also as AWS itself writes it; None where it is no weekly window of a day at most."""
-        found = _AWS_WINDOW.fullmatch(text.lower())
-        if found is None:
-            return None
-        day = next(day for day in DAYS if day.startswith(found[1]))
-        return cls(day, time.fromisoformat(found[2]), time.fromisoformat(found[3]), UTC, "UTC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +120,8 @@ class Environment:
     """Where the people are: times are shown in it and in UTC."""
     services: tuple[Service, ...]
     thresholds: Thresholds
-    maintenance_window: MaintenanceWindow | None
+    windows: tuple[MaintenanceWindow, ...] = ()
+    """For maintenance; none: at any time."""
     release_watch_seconds: int = 420
     """How long a release is watched before it counts as good. A load balancer's figures come by the minute, and one or
     two minutes late: in seven minutes at least three whole ones are seen."""
@@ -194,6 +143,10 @@ class Environment:
     @property
     def is_local(self) -> bool:
         return self.local_state is not None
+
+    def window_at(self, now: datetime) -> Occurrence | None:
+        """The maintenance window that is open at ``now``, or else the next; None where there are none."""
+        return open_or_next(self.windows, now)
 
     def state_in(self, account: str) -> tuple[str, str]:
         """Bucket and key of Terraform's state in this account; both empty where omc.toml wants none read."""

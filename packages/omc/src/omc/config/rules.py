@@ -16,6 +16,7 @@ from omc.config.server_rules import server_problems
 from omc.config.status_rules import contact_problems, status_problems
 from omc.config.tables import PersonTable, StackTable
 from omc.config.toml_lines import Path as KeyPath
+from omc.config.windows import zone_named
 from omc.errors import did_you_mean
 
 Problem = tuple[KeyPath, str]
@@ -69,9 +70,16 @@ def _environment(environment: EnvironmentTable) -> Iterator[Problem]:
     if environment.url is not None and not _is_sound(environment.url):
         allowed = "a URL with a host and no login, https://app.example.com"
         yield ("url",), f"is not a valid address; it must be {allowed}."
-    window = environment.maintenance_window
-    if window and window.start == window.end:
-        yield ("maintenance_window", "end"), "is the same as start; a window needs a length."
+    for number, window in enumerate(environment.window or ()):
+        if window.start == window.end:
+            yield ("window", number, "end"), "is the same as start; a window needs a length."
+        if 0 in window.weeks:
+            yield ("window", number, "weeks"), "has a 0; the month's first is 1, its last is -1."
+        try:
+            zone_named(window.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            allowed = 'AEST (UTC+10 all year), UTC, an offset such as "+10:00", or a time zone such as Australia/Sydney'
+            yield ("window", number, "zone"), f"is {shown(window.zone)}; it must be {allowed}."
     for number, freeze in enumerate(environment.freeze or ()):
         if freeze.end <= freeze.begin:
             yield ("freeze", number, "end"), "is not after begin."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from omc.config import Environment
-from omc.config.model import MaintenanceWindow
+from omc.config.windows import MaintenanceWindow
 from omc.times import format_time
 
 

@@ -21,6 +21,7 @@ from omc.facts.terraform_json import ChangeAction
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.plan import Plan
 from omc.procedures import infrastructure, preflight
+from omc.procedures.postponed import interruption
 from omc.procedures.preconditions.situation import OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
 from omc.procedures.temporary import service_of
@@ -50,6 +51,7 @@ def plan_apply(
             alarms=alarms,
             incidents=incidents,
             active=active,
+            interruption=interruption(plan.changes),
         ),
         request.override,
     )

@@ -120,6 +120,23 @@ def postponed(changes: tuple[Change, ...], pending: Pending, environment: Enviro
         yield from _queue(change, pending)
 
 
+def interruption(changes: tuple[Change, ...]) -> str:
+    """What of a plan users notice while it is applied, as a sentence; empty where nothing is known to."""
+    found = []
+    for change in changes:
+        if change.kind not in WINDOW:
+            continue
+        if change.does in {ChangeAction.REPLACE, ChangeAction.DESTROY}:
+            found.append(f"{change.address} is gone while it is applied")
+        elif change.does is ChangeAction.UPDATE:
+            some = [
+                one for one in change.differences if waits(change, one) == "at once" and attribute_of(one) in INTERRUPTS
+            ]
+            if some:
+                found.append(f"{change.address} is interrupted while it is applied ({_names(some)})")
+    return f"{'; '.join(found)}." if found else ""
+
+
 def _told(
     change: Change, by_when: Mapping[str, list[Difference]], environment: Environment, now: datetime
 ) -> Iterator[str]:

@@ -98,27 +98,34 @@ def freezes(now: Situation) -> Iterator[Objection]:
 
 def required_window(now: Situation) -> Iterator[Objection]:
     """A maintenance window that changes have to wait for."""
-    window = now.environment.maintenance_window
-    if window and window.required and (opens := _opens(now)):
+    if _waits(now) and not now.interruption and (opens := _opens(now)):
         yield Objection(
-            f"{now.environment.name} is deployed to in its maintenance window only, which is closed; the next one "
-            f"opens at {opens}."
+            f"{now.environment.name} is deployed to in a maintenance window only, and none is open; the next one opens "
+            f"at {opens}."
         )
 
 
 def window(now: Situation) -> Iterator[Objection]:
-    wanted = now.environment.maintenance_window
-    if wanted and not wanted.required and (opens := _opens(now)):
-        yield Objection(f"The maintenance window is closed; the next one opens at {opens}.")
+    if not _waits(now) and not now.interruption and (opens := _opens(now)):
+        yield Objection(f"No maintenance window is open; the next one opens at {opens}.")
+
+
+def interrupting(now: Situation) -> Iterator[Objection]:
+    """A change that users notice, where an environment has windows for such changes."""
+    if now.interruption and (opens := _opens(now)):
+        yield Objection(
+            f"{now.interruption} That is for a maintenance window, and none is open; the next one opens at {opens}."
+        )
+
+
+def _waits(now: Situation) -> bool:
+    return any(each.required for each in now.environment.windows)
 
 
 def _opens(now: Situation) -> str:
-    """When the next maintenance window opens; empty where none is wanted, or it is open."""
-    window = now.environment.maintenance_window
-    if window is None:
-        return ""
-    begin, end = window.next_after(now.scope.now)
-    return "" if begin <= now.scope.now < end else format_time(begin, now.environment.time_zone)
+    """When the next maintenance window opens; empty where there are none, or one is open."""
+    found = now.environment.window_at(now.scope.now)
+    return "" if found is None or now.scope.now in found else format_time(found.begin, now.environment.time_zone)
 
 
 CALENDAR = cells(
@@ -173,19 +180,32 @@ ROWS: tuple[Precondition, ...] = (
         CALENDAR,
     ),
     Precondition(
-        "the maintenance window is open, where changes must wait for it",
+        "a maintenance window is open, where changes must wait for one",
         required_window,
         (Environment,),
         CALENDAR,
     ),
     Precondition(
-        "the maintenance window is open, where it is only preferred",
+        "a maintenance window is open, where that is only preferred",
         window,
         (Environment,),
         cells(
             {
                 (DEPLOY, MIGRATE, *TERRAFORM): NOTE,
                 (*BACK, RESTART, *SCALE): skip("no new code comes with it"),
+                (PRUNE,): SERVES_ON,
+            }
+        ),
+    ),
+    Precondition(
+        "a maintenance window is open, where the change interrupts what users do",
+        interrupting,
+        (Environment,),
+        cells(
+            {
+                (APPLY,): override("an emergency doesn't wait; its reason is recorded and takes the plan's approvals"),
+                (DEPLOY, *BACK, RESTART, *SCALE, MIGRATE): skip("it replaces tasks while others serve"),
+                (DESTROY,): skip("there is nothing left that could be interrupted"),
                 (PRUNE,): SERVES_ON,
             }
         ),

@@ -67,6 +67,8 @@ class Situation:
     alarms: Alarms | None = None
     incidents: OpenIncidents | None = None
     active: ActiveRun | None = None
+    interruption: str = ""
+    """What users are without while it is done, and for how long, as a sentence; empty: they notice nothing."""
 
 
 def rolled(service: EcsService, starts: Definition | None) -> OngoingWork:
