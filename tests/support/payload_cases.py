@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from omc.responder.model import Intake, Notification, Planned
+from omc.model.planned import Planned
+from omc.responder.model import Intake, Notification
 from support.payloads import (
     ACCOUNT,
     DATABASE,

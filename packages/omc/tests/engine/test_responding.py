@@ -16,6 +16,7 @@ from omc.config import load
 from omc.engine.processes import this_process
 from omc.errors import AccessDenied, Unreachable
 from omc.incidents.events import Acknowledged, Snoozed
+from omc.maintenance.announced import planned_work
 from omc.model.people import Channel, ContactMethod, Person
 from omc.notify.channels.registry import ChannelContext
 from omc.notify.delivery import Sender
@@ -29,7 +30,6 @@ from omc.responder.duty import Duty
 from omc.responder.intake.trials import body_of
 from omc.responder.intaking import AlarmReader, Intaking, TagReader
 from omc.responder.life import OnCallContext
-from omc.responder.planned import planned_work, unreadable_messages
 from omc.responder.planned_document import planned_document
 from omc.responder.queue import Delivery
 from omc.responder.rules import rules_of
@@ -38,6 +38,7 @@ from omc.responder.slack_actions import SlackActions
 from omc.responder.trial_document import exit_code, plan_document, trial_document
 from omc.responder.trying import find_path
 from omc.responder.trying import run as run_trial
+from omc.responder.unreadable import unreadable_messages
 from omc.store.deadlines import set_deadline
 from omc.store.incidents import incident_of, incidents_of, open_incident
 from omc.store.opened import Store

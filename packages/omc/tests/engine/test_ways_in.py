@@ -19,8 +19,8 @@ from omc.incidents.events import Acknowledged, AlertReworded
 from omc.incidents.words import in_words
 from omc.notify.channels.webhook import sign as sign_webhook
 from omc.notify.links import token_for
-from omc.responder.planned import unreadable_messages
 from omc.responder.sns import SnsDoor, sns_door
+from omc.responder.unreadable import unreadable_messages
 from omc.store.incidents import incident_of, incidents_of, open_incident
 from omc.store.opened import Store
 from support.api_server import ApiServer, api_server, stack_in

@@ -10,12 +10,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omc.model.planned import Planned
 from omc.responder import model
 from omc.responder.intake import alertmanager, cloudwatch, ecs, grafana, health, rds
 from omc.responder.intake.envelope import read
 from omc.responder.intake.reading import MAX_ITEMS, MAX_SKEW, Context, moment
 from omc.responder.intake.signatures import Proven, SnsVerifier, verify_grafana, verify_webhook
-from omc.responder.model import Ignored, Intake, Notification, Planned, Unreadable
+from omc.responder.model import Ignored, Intake, Notification, Unreadable
 from support.payload_cases import CASES
 from support.payloads import TOPIC, enveloped
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from omc.model.planned import Planned
 from omc.responder.intake import alertmanager
 from omc.responder.intake.cloudwatch import state_of
 from omc.responder.intake.ecs import failure
 from omc.responder.intake.envelope import Letter, read, unwrap
 from omc.responder.intake.reading import MAX_SKEW, Context
-from omc.responder.model import Ignored, Notification, Planned, Trial, Unreadable
+from omc.responder.model import Ignored, Notification, Trial, Unreadable
 from support import payloads as sent_by
 from support.payload_cases import CASES, Case, public_cases, told
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
-from omc.responder.model import Planned
-from omc.responder.planned import coming, latest
+from omc.maintenance.announced import coming, latest
+from omc.model.planned import Planned
 
 NOW = datetime(2026, 11, 30, 1, tzinfo=UTC)
 RETIREMENT = Planned(

@@ -80,6 +80,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.agents.command",
             "Serve omc's readings to an agent, by the Model Context Protocol over stdin and stdout.",
         ),
+        "maintenance": LazyCommand(
+            "omc.maintenance.command",
+            "Maintenance: when its windows are, what AWS plans, and the run over the runbook's checklists.",
+        ),
         "notify": LazyCommand(
             "omc.notify.command",
             "Whether pages reach people: send a test page, see what waits in the outbox, send again what failed.",

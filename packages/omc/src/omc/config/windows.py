@@ -34,7 +34,7 @@ def zone_named(name: str) -> tzinfo:
     ``ZoneInfoNotFoundError``, ``ValueError`` or ``OSError`` where it is none.
     """
     if name in FIXED_ZONES:
-        return timezone(FIXED_ZONES[name])
+        return timezone(FIXED_ZONES[name], name)
     if found := _OFFSET.fullmatch(name):
         offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
         return timezone(-offset if found[1] == "-" else offset)

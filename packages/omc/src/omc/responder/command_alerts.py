@@ -137,7 +137,8 @@ def planned(context: click.Context, env: str | None, output: str) -> None:
     if (there := _server(context.obj, env)) is not None:
         show_document(through.read(there.server, f"{there.path}/planned"), output)
         return
-    from omc.responder.planned import coming, planned_work, unreadable_messages
+    from omc.maintenance.announced import coming, planned_work
+    from omc.responder.unreadable import unreadable_messages
 
     with _desk(context.obj, env) as desk:
         if desk is None:

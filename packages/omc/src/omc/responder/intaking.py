@@ -14,18 +14,20 @@ from omc.engine.processes import this_process
 from omc.errors import OmcError
 from omc.facts.alarms import read_alarm
 from omc.incidents.events import AUTOMATIC
+from omc.maintenance.announced import keep_planned
+from omc.model.planned import Planned
 from omc.responder import records, trial
 from omc.responder.intake import envelope
 from omc.responder.intake.reading import Context
-from omc.responder.model import Ignored, Intake, Notification, Planned, Trial, Unreadable
+from omc.responder.model import Ignored, Intake, Notification, Trial, Unreadable
 from omc.responder.pipeline.age import with_end
 from omc.responder.pipeline.enrich import TAG, with_tags
 from omc.responder.pipeline.mute import SOURCE, TOPIC, with_actions_off
-from omc.responder.planned import keep_planned, keep_unreadable
 from omc.responder.queue import Delivery
 from omc.responder.reconcile import state_now
 from omc.responder.records import Once
 from omc.responder.rules import Rules
+from omc.responder.unreadable import keep_unreadable
 from omc.store import inbox
 from omc.store.opened import Store
 

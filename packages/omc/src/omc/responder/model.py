@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from omc.model.planned import Planned
+
 MAX_NAME = 255
 """Characters of a name, a subject, a service: what CloudWatch allows an alarm's name."""
 MAX_TITLE = 300
@@ -55,29 +57,6 @@ class Notification:
     nothing will ever tell that it is over."""
     link: str | None = None
     """An https or http address from the source: shown, never fetched."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """Work that somebody else does on something of ours: a retirement, a maintenance. It pages nobody."""
-
-    id: str
-    """32 hexadecimal digits, of the work and its subject: what is told of it later has the same."""
-    source: str
-    environment: str
-    subject: str
-    """What it is done to: an ARN, a database's identifier, ``cluster|service``."""
-    what: str
-    """The source's own words, in one line where it has any: ``AWS_ECS_TASK_PATCHING_RETIREMENT``."""
-    start: datetime | None
-    """None where the source gives no time: the next maintenance window, or unknown."""
-    end: datetime | None
-    link: str | None = None
-    at: datetime | None = None
-    """When the source said so, in UTC. Of two with the same id the later holds, in whichever order they come."""
-    is_over: bool = False
-    """Whether it is done or called off."""
-    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)

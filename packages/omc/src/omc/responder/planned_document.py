@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from omc.model.planned import Planned
 from omc.model.typed_json import to_json
 from omc.output.document import Block, Document, Paragraph, Row, Section, Table
-from omc.responder.model import Planned
-from omc.responder.planned import NotUnderstood
+from omc.responder.unreadable import NotUnderstood
 from omc.times import format_time, iso
 
 MAX_SHOWN = 20

@@ -22,8 +22,8 @@ from omc.notify.http import CONNECT_TIMEOUT, READ_TIMEOUT
 from omc.responder.intake.signatures import NOTIFICATION, SUBSCRIBE, Fetch, Proven, Rejected, SnsVerifier
 from omc.responder.intaking import Intaking, TagReader
 from omc.responder.model import Unreadable
-from omc.responder.planned import keep_unreadable
 from omc.responder.queue import Delivery
+from omc.responder.unreadable import keep_unreadable
 from omc.store import inbox
 from omc.store.opened import Store
 

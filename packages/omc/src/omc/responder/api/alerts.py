@@ -13,6 +13,7 @@ from omc.config import Environment
 from omc.config.alert_tables import AlertsTable
 from omc.config.mistakes import Source, read_as
 from omc.errors import Missing, StackError, WrongUse
+from omc.maintenance.announced import coming, planned_work
 from omc.model.matchers import FORM, parse_all
 from omc.responder import records
 from omc.responder.alerts import Alert
@@ -21,11 +22,11 @@ from omc.responder.api.answers import DOCUMENT, Answer
 from omc.responder.api.callers import Reader, Responder
 from omc.responder.api.context import ApiContext, Chosen, Context
 from omc.responder.api.shapes import WHOLE, Body, Moment
-from omc.responder.planned import coming, planned_work, unreadable_messages
 from omc.responder.planned_document import planned_document
 from omc.responder.replay import replay as replayed
 from omc.responder.replay import what_happened
 from omc.responder.rules import Rules, from_table, rules_of
+from omc.responder.unreadable import unreadable_messages
 
 router = APIRouter(prefix="/v1/environments/{environment}", tags=["alerts"])
 MAX_PAGE = 500

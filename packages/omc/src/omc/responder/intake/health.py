@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from omc.model.planned import Planned
 from omc.responder.intake.reading import (
     MAX_ITEMS,
     Context,
@@ -22,7 +23,7 @@ from omc.responder.intake.reading import (
     text,
     unreadable,
 )
-from omc.responder.model import MAX_DESCRIPTION, Intake, Planned, digest
+from omc.responder.model import MAX_DESCRIPTION, Intake, digest
 
 SOURCE = "health"
 KINDS = frozenset({"AWS Health Event", "AWS Health Abuse Event"})

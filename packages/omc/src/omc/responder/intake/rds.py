@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Literal
 
+from omc.model.planned import Planned
 from omc.responder.intake.reading import (
     MAX_ITEMS,
     Context,
@@ -23,7 +24,7 @@ from omc.responder.intake.reading import (
     text,
     unreadable,
 )
-from omc.responder.model import Intake, Planned, digest
+from omc.responder.model import Intake, digest
 
 RDS, ELASTICACHE = "rds", "elasticache"
 

@@ -1,7 +1,6 @@
-"""Work that somebody else does on something of ours, and messages that nobody could read: kept as events, shown, and no
-page for anybody.
+"""Work that somebody else does on something of ours: kept as events, shown in the calendar, and no page for anybody.
 
-Pure but for the few functions at the end, which write and read. What comes of planned work is ``omc maintenance``'s.
+Pure but for the two functions at the end, which write and read.
 """
 
 from __future__ import annotations
@@ -12,15 +11,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from omc.model.events import EventTypes, Stream
-from omc.responder.model import Planned, Unreadable, digest
+from omc.model.plan import fingerprint
+from omc.model.planned import Planned
 from omc.store import eventlog
 from omc.store.opened import Transaction
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-MAX_KEPT = 2_000
-"""Characters of a message that couldn't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +27,7 @@ class Announced:
     planned: Planned
 
 
-@dataclass(frozen=True, slots=True)
-class NotUnderstood:
-    """A message that omc can't read."""
-
-    why: str
-    beginning: str
-    """Of the message, without secrets."""
-    length: int
-    """Characters of all of it."""
-
-
 PLANNED = EventTypes("planned work", {"announced": Announced})
-UNREADABLE = EventTypes("unreadable message", {"received": NotUnderstood})
 
 
 def latest(announcements: Iterable[Planned]) -> Planned | None:
@@ -61,18 +46,10 @@ def coming(announced: Mapping[str, Planned], now: datetime) -> tuple[Planned, ..
 def keep_planned(transaction: Transaction, planned: Planned) -> None:
     """Write down an announcement, once."""
     stream = Stream(PLANNED.kind, planned.environment, planned.id)
-    content = (planned.at, planned.start, planned.end, planned.is_over)
-    key = f"planned:{planned.environment}:{digest(planned.id, *map(str, content))}"
+    content = [planned.id, *map(str, (planned.at, planned.start, planned.end, planned.is_over))]
+    key = f"planned:{planned.environment}:{fingerprint(content)[:32]}"
     seen = eventlog.last_sequence(transaction.session, stream)
     eventlog.append(transaction, PLANNED, stream, Announced(planned), seen=seen, key=key)
-
-
-def keep_unreadable(transaction: Transaction, environment: str, message_id: str, body: str, found: Unreadable) -> None:
-    """Write down that a message couldn't be read, once."""
-    stream = Stream(UNREADABLE.kind, environment, digest(message_id))
-    payload = NotUnderstood(found.reason, body[:MAX_KEPT], len(body))
-    seen = eventlog.last_sequence(transaction.session, stream)
-    eventlog.append(transaction, UNREADABLE, stream, payload, seen=seen, key=f"unreadable:{environment}:{stream.id}")
 
 
 def planned_work(session: Session, environment: str) -> dict[str, Planned]:
@@ -83,14 +60,3 @@ def planned_work(session: Session, environment: str) -> dict[str, Planned]:
         if last is not None:
             found[stream.id] = last
     return found
-
-
-def unreadable_messages(session: Session, environment: str) -> list[tuple[datetime, NotUnderstood]]:
-    """Newest first."""
-    found = [
-        (each.at, each.payload)
-        for events in eventlog.read_streams(session, UNREADABLE, environment).values()
-        for each in events
-        if isinstance(each.payload, NotUnderstood)
-    ]
-    return sorted(found, key=lambda one: one[0], reverse=True)

@@ -1,0 +1,1 @@
+"""Maintenance: windows, what AWS plans in them, and the run over the runbook's checklists."""
