@@ -33,6 +33,7 @@ ROOTS = {
         ("omc.infrastructure.roots", "root_of"),
     ],
     "deployments": [("omc.cli.deployments", "deployments")],
+    "maintenance calendar": [("omc.maintenance.command_calendar", "show_calendar")],
     "logs": [("omc.logs.command", name) for name in LOGS],
     "audit verify": [("omc.cli.audit", "verify")],
     "notify test": [("omc.notify.channels.sms", "send")],

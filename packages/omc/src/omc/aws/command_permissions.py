@@ -37,6 +37,10 @@ COMMANDS: Mapping[str, str] = {
         service-quotas GetServiceQuota
         sns GetTopicAttributes ListSubscriptions ListTopics
         sqs GetQueueAttributes ListQueues""",
+    "maintenance calendar": """
+        cloudtrail LookupEvents
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        rds DescribeDBInstances DescribePendingMaintenanceActions""",
     "check weekly": """
         acm DescribeCertificate
         budgets DescribeBudgets
