@@ -388,6 +388,9 @@ def test_a_persons_shifts_are_a_calendar_at_a_secret_address_until_it_is_revoked
         rota = found(responder.post(addresses, json={"rota": "primary"}), 201)
         assert "On call: primary" in program.get(rota["path"]).text
         assert "[people.zoe]" in detail(responder.post(addresses, json={"person": "zoe"}), 404)
+        windows = found(responder.post(addresses, json={"maintenance": "production"}), 201)
+        assert "Maintenance of production" in program.get(windows["path"]).text
+        assert detail(responder.post(addresses, json={"maintenance": "nowhere"}), 400)
         assert detail(responder.post(addresses, json={"person": "jo", "rota": "primary"}), 400)
         nowhere = made["path"].replace(secret[-4:], "AAAA")
         gone = "There is no calendar at this address, or none any more."
@@ -395,7 +398,7 @@ def test_a_persons_shifts_are_a_calendar_at_a_secret_address_until_it_is_revoked
         bearer = {"Authorization": f"Bearer {secret}"}
         assert detail(program.get(f"{ON_CALL}/now", headers=bearer), 401)
         listed = responder.get(addresses)
-        assert [each["person"] for each in found(listed)["items"]] == ["jo", None]
+        assert [each["person"] for each in found(listed)["items"]] == ["jo", None, None]
         detail(viewer.get(addresses), 403)
         found(responder.post(f"{addresses}/{made['id']}/revoke", json={"reason": "seen by a stranger"}))
         assert detail(program.get(made["path"]), 404) == gone

@@ -76,6 +76,7 @@ NEEDS: Mapping[tuple[str, str], Permission | None] = {
     ("POST", f"{ENVIRONMENT}/pages/{{page}}/retry"): RESPOND,
     ("GET", f"{ENVIRONMENT}/test-pages"): READ,
     ("POST", f"{ENVIRONMENT}/test-pages"): RESPOND,
+    ("GET", f"{ENVIRONMENT}/maintenance/calendar"): READ,
     ("GET", f"{ENVIRONMENT}/runs"): APPROVE,
     ("GET", f"{ENVIRONMENT}/runs/{{run}}"): APPROVE,
     ("POST", f"{ENVIRONMENT}/runs/{{run}}/approve"): APPROVE,

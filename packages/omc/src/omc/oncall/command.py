@@ -483,22 +483,26 @@ def _sentence(server: Server, answer: object) -> str:
 @oncall.command()
 @click.argument("name", metavar="[ROTA]", required=False)
 @click.option("--person", metavar="PERSON", help="This one's shifts in all rotas, instead of a rota.")
+@click.option("--maintenance", is_flag=True, help="The environment's windows, freezes and announced work instead.")
 @environment_option
 @click.pass_context
-def subscribe(context: click.Context, name: str | None, person: str | None, env: str | None) -> None:
-    """Make an address at which a calendar program reads a rota, or one person's shifts, and keeps them up to date.
+def subscribe(context: click.Context, name: str | None, person: str | None, maintenance: bool, env: str | None) -> None:
+    """Make an address at which a calendar program reads a rota, one person's shifts or an environment's maintenance,
+    and keeps them up to date.
 
     Whoever knows the address reads that calendar and nothing else. It is shown this once. omc's server answers it.
 
     \b
     omc oncall subscribe --person jo --env production
     omc oncall subscribe primary --env production
+    omc oncall subscribe --maintenance --env production
     """
-    if (name is None) == (person is None):
-        raise WrongUse("Say either which rota, or whose shifts with --person.")
+    if [name is not None, person is not None, maintenance].count(True) != 1:
+        raise WrongUse("Say which rota, whose shifts with --person, or --maintenance: one of them.")
     ground = ground_of(context.obj, env)
+    of = ground.environment.name if maintenance else None
     if (server := configured()) is not None:
-        found = server.post(f"{API}/calendars", {"rota": name, "person": person})
+        found = server.post(f"{API}/calendars", {"rota": name, "person": person, "maintenance": of})
         path = found.get("path") if isinstance(found, dict) else None
         if not isinstance(path, str):
             raise server.strange()
@@ -517,7 +521,7 @@ def subscribe(context: click.Context, name: str | None, person: str | None, env:
         known = person_in(ground.stack, person).id if person is not None else None
         actor = actor_or_user(ground.environment)
         with changing.writing(ground) as store:
-            _, secret = subscribing.create(store, actor.name, rota=rota, person=known)
+            _, secret = subscribing.create(store, actor.name, rota=rota, person=known, maintenance=of)
         path = f"{CALENDARS}/{secret}.ics"
     secret = path.rpartition("/")[2].removesuffix(".ics")
     echo(line("Subscribe to this address in a calendar program; it is shown this once:"), err=True)

@@ -351,6 +351,7 @@ def subscriptions_document(found: Sequence[Subscription], zone: str) -> Document
                 "id": each.id,
                 "rota": each.rota,
                 "person": each.person,
+                "maintenance": each.maintenance,
                 "is_valid": each.revoked_at is None,
                 "created_by": each.created_by,
                 "created_at": iso(each.created_at),

@@ -27,21 +27,28 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 
-def create(store: Store, actor: str, *, rota: str | None = None, person: str | None = None) -> tuple[Subscription, str]:
-    """A new address, and its secret, which is known to nobody but the caller. Whether there is such a rota or person
-    the caller has seen to."""
-    if (rota is None) == (person is None):
-        raise WrongUse("A calendar is either a rota's or a person's.")
+def create(
+    store: Store, actor: str, *, rota: str | None = None, person: str | None = None, maintenance: str | None = None
+) -> tuple[Subscription, str]:
+    """A new address, and its secret, which is known to nobody but the caller. Whether there is such a rota, person or
+    environment the caller has seen to."""
+    require_one(rota, person, maintenance)
     secret = PREFIX + secrets.token_urlsafe(32)
     digest = digest_of(secret)
     id_ = digest[:ID_LENGTH]
 
     def decide(transaction: Transaction) -> Subscription:
-        created = Created(digest, rota, person)
+        created = Created(digest, rota, person, maintenance)
         event = eventlog.append(transaction, TYPES, stream_of(id_), created, seen=0)
-        return Subscription(id_, digest, rota, person, event.by, event.at)
+        return Subscription(id_, digest, rota, person, event.by, event.at, maintenance=maintenance)
 
     return eventlog.retry_on_conflict(store, actor, (TYPES.kind, ""), decide), secret
+
+
+def require_one(*whose: object) -> None:
+    """``WrongUse`` where a calendar would be of none, or of several."""
+    if sum(each is not None for each in whose) != 1:
+        raise WrongUse("A calendar is a rota's, a person's, or of an environment's maintenance: one of them.")
 
 
 def revoke(store: Store, id_: str, actor: str, why: str = "") -> Subscription:

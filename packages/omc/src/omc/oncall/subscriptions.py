@@ -1,7 +1,8 @@
-"""Addresses at which a calendar is read: of one rota, or of one person in all rotas, to be subscribed to by a calendar
-program, which can bring no token in a header. So each address has a secret of its own, which reads this one calendar
-and nothing else, is kept as its SHA-256 alone, and is worth nothing once it is revoked. Pure; the store's part is
-``omc.oncall.subscribing``.
+"""Addresses at which a calendar is read: of one rota, of one person in all rotas, or of an environment's maintenance.
+
+A calendar program subscribes to one, and can bring no token in a header. So each address has a secret of its own, which
+reads this one calendar and nothing else, is kept as its SHA-256 alone, and is worth nothing once it is revoked. Pure;
+the store's part is ``omc.oncall.subscribing``.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ ID_LENGTH = 16
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """An address was made, of a rota or of a person."""
+    """An address was made, of a rota, of a person or of an environment's maintenance."""
 
     digest: str
     rota: str | None = None
     person: str | None = None
+    maintenance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,13 @@ class Subscription:
     created_at: datetime
     revoked_by: str | None = None
     revoked_at: datetime | None = None
+    maintenance: str | None = None
+    """An environment's name."""
 
     @property
     def whose(self) -> str:
+        if self.maintenance:
+            return f"the maintenance of {self.maintenance}"
         return f"the rota {self.rota}" if self.rota else f"the shifts of {self.person}"
 
 
@@ -67,7 +73,9 @@ def replay(id_: str, events: Iterable[SubscriptionEvent]) -> Subscription | None
     payload = first.payload
     if not isinstance(payload, Created):
         return None
-    found = Subscription(id_, payload.digest, payload.rota, payload.person, first.by, first.at)
+    found = Subscription(
+        id_, payload.digest, payload.rota, payload.person, first.by, first.at, maintenance=payload.maintenance
+    )
     for event in rest:  # one of a newer omc, too: what might be worth nothing is worth nothing here
         if found.revoked_at is None:
             found = replace(found, revoked_by=event.by, revoked_at=event.at)

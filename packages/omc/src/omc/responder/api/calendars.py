@@ -12,7 +12,8 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
-from omc.errors import Missing, Refused, WrongUse
+from omc.config import environment_of
+from omc.errors import Missing, Refused
 from omc.oncall import subscribing
 from omc.oncall.documents import subscriptions_document
 from omc.oncall.subscriptions import ID_LENGTH, PREFIX, Subscription
@@ -21,6 +22,7 @@ from omc.responder.api.callers import COST_OF_A_GUESS, Responder
 from omc.responder.api.changes import Changing
 from omc.responder.api.context import Context
 from omc.responder.api.guard import address_of
+from omc.responder.api.maintenance import maintenance_response
 from omc.responder.api.oncall import CALENDARS, calendar_response
 from omc.responder.api.rotas import require_people, rotas_in
 from omc.responder.api.shapes import Body, PersonId
@@ -52,10 +54,12 @@ class MadeShape(BaseModel):
 
 
 class CalendarBody(Body):
-    """Either of them."""
+    """One of them."""
 
     rota: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")] | None = None
     person: PersonId | None = None
+    maintenance: Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")] | None = None
+    """An environment, of whose windows, freezes and announced work it is."""
 
 
 class RevokeBody(Body):
@@ -79,10 +83,11 @@ def list_addresses(
 
 @router.post("", status_code=201, summary="Make an address for a calendar", response_model=MadeShape)
 def create(change: Changing, body: CalendarBody) -> Response:
-    """Of a rota, or of one person's shifts."""
+    """Of a rota, of one person's shifts, or of an environment's maintenance."""
     context = change.context
-    if (body.rota is None) == (body.person is None):
-        raise WrongUse("A calendar is either a rota's or a person's.")
+    subscribing.require_one(body.rota, body.person, body.maintenance)
+    if body.maintenance is not None:
+        environment_of(context.stack, body.maintenance)
     require_people(context.stack, body.person)
     if body.rota is not None:
         rotas_in(context).required(body.rota)
@@ -91,7 +96,10 @@ def create(change: Changing, body: CalendarBody) -> Response:
         raise Refused("It was made and shown when it was asked for before. Revoke it, and make another.")
 
     made, secret = change.done(
-        lambda store: subscribing.create(store, change.actor.name, rota=body.rota, person=body.person), before
+        lambda store: subscribing.create(
+            store, change.actor.name, rota=body.rota, person=body.person, maintenance=body.maintenance
+        ),
+        before,
     )
     # Past the redaction, which would mask it: for a secret that omc has just made, to whoever had it made.
     return JSONResponse({"id": made.id, "path": f"{public.prefix}/{secret}.ics"}, 201)
@@ -124,4 +132,6 @@ def read(
         context.address_rates.charge(address_of(request.scope), COST_OF_A_GUESS)
         raise Missing("There is no calendar at this address, or none any more.")
     request.state.caller = f"calendar {found.id}"
+    if found.maintenance is not None:
+        return maintenance_response(context, DAYS, found.maintenance)
     return calendar_response(context, DAYS, rota=found.rota, person=found.person)
