@@ -15,7 +15,7 @@ from omc.facts.scope import Scope
 from omc.facts.security.image_scans import ImageScans, Scan
 from omc.facts.security.logins import AccessKey, Logins, User
 from omc.facts.security.secret_ages import SecretAges
-from omc.review.security.findings import found, listed, times
+from omc.review.security.findings import finding, listed, times
 from omc.times import format_duration, format_time
 
 CERTIFICATE_SOON, CERTIFICATE_LATE = timedelta(days=45), timedelta(days=14)
@@ -52,7 +52,7 @@ def certificate_age(entrance: Entrance, environment: Environment, scope: Scope) 
         )
         level = Level.FAIL if left < CERTIFICATE_LATE else Level.WARN
         sentence = f"The certificate of {name} {ending} ({when}): {how}."
-        yield found("certificate-age", level, f"certificates/{one.arn}", sentence, (one.arn,), entrance.reading)
+        yield finding("certificate-age", level, f"certificates/{one.arn}", sentence, entrance.reading, one.arn)
     if not soon:
         ends = [one.expires for one in entrance.certificates if one.expires]
         sentence = (
@@ -61,7 +61,7 @@ def certificate_age(entrance: Entrance, environment: Environment, scope: Scope) 
             else "The load balancer has no certificate."
         )
         evidence = tuple(one.arn for one in entrance.certificates) or ("none",)
-        yield found("certificate-age", Level.OK, "certificates", sentence, evidence, entrance.reading)
+        yield finding("certificate-age", Level.OK, "certificates", sentence, entrance.reading, *evidence)
 
 
 @check(
@@ -83,12 +83,21 @@ def secret_age(ages: SecretAges, environment: Environment, scope: Scope) -> Iter
         restart = replace(WEEKLY_SECURITY, command=f"omc restart --env {environment.name}")
         read = format_time(one.used, environment.time_zone) if one.used else "not known"
         evidence = (f"changed {format_time(changed, environment.time_zone)}, last read {read}",)
-        yield found("secret-age", Level.WARN, f"secrets/{one.name}", sentence, evidence, ages.reading,
-                    procedure=restart, since=changed + SECRET_OLD)  # fmt: skip
+        yield finding(
+            "secret-age",
+            Level.WARN,
+            f"secrets/{one.name}",
+            sentence,
+            ages.reading,
+            *evidence,
+            procedure=restart,
+            since=changed + SECRET_OLD,
+        )
     if not old:
         sentence = f"All {times(len(ages.secrets), 'secret')} are younger than a year."
-        yield found("secret-age", Level.OK, "secrets", sentence, [one.name for one in ages.secrets] or ["none"],
-                    ages.reading)  # fmt: skip
+        yield finding(
+            "secret-age", Level.OK, "secrets", sentence, ages.reading, *([one.name for one in ages.secrets] or ["none"])
+        )
 
 
 @check(
@@ -107,22 +116,22 @@ def iam_users(logins: Logins, environment: Environment, scope: Scope) -> Iterato
     elif not findings:
         sentence = f"{times(len(logins.users), 'user')} of IAM, none with a key or with a password alone."
         evidence = [user.name for user in logins.users] or ["none"]
-        yield found("iam-users", Level.OK, "users", sentence, evidence, logins.reading)
+        yield finding("iam-users", Level.OK, "users", sentence, logins.reading, *evidence)
 
 
 def _root(logins: Logins) -> Iterator[Finding]:
     if logins.root_has_keys:
         sentence = "Root has access keys: whoever has them may do everything, and nothing can forbid it. Delete them."
-        yield found("iam-users", Level.FAIL, "users/root/keys", sentence, ("IAM's account summary",), logins.reading)
+        yield finding("iam-users", Level.FAIL, "users/root/keys", sentence, logins.reading, "IAM's account summary")
     if not logins.root_has_mfa:
         sentence = "Root has no second factor."
-        yield found("iam-users", Level.FAIL, "users/root/mfa", sentence, ("IAM's account summary",), logins.reading)
+        yield finding("iam-users", Level.FAIL, "users/root/mfa", sentence, logins.reading, "IAM's account summary")
 
 
 def _user(user: User, logins: Logins, environment: Environment, scope: Scope) -> Iterator[Finding]:
     if user.has_password and not user.has_mfa:
         sentence = f"The user {user.name} may log in to the console with a password alone."
-        yield found("iam-users", Level.FAIL, f"users/{user.name}/mfa", sentence, ("no second factor",), logins.reading)
+        yield finding("iam-users", Level.FAIL, f"users/{user.name}/mfa", sentence, logins.reading, "no second factor")
     for key in user.keys:
         if not key.is_active or key.created is None:
             continue
@@ -133,8 +142,7 @@ def _user(user: User, logins: Logins, environment: Environment, scope: Scope) ->
         )
         sentence = f"The user {user.name} has a long-lived key (…{key.id[-4:]}), {why}"
         place = f"users/{user.name}/key-of-{key.created:%Y-%m-%d}"
-        yield found("iam-users", level, place, sentence, evidence, logins.reading,
-                    since=key.created)  # fmt: skip
+        yield finding("iam-users", level, place, sentence, logins.reading, *evidence, since=key.created)
 
 
 def _of_key(key: AccessKey, created: datetime, scope: Scope) -> tuple[Level, str]:
@@ -165,15 +173,20 @@ def image_holes(scans: ImageScans, environment: Environment) -> Iterator[Finding
         evidence = [f"{one.image}: {counts}", *one.worst]
         deploy = replace(DEPLOYMENT, command=f"omc deploy --env {environment.name}")
         place = f"images/{one.image.partition('@')[0].partition(':')[0]}"
-        finding = found("image-holes", level, place, sentence, evidence, scans.reading, procedure=deploy)
-        yield replace(finding, unread=level is Level.UNKNOWN)
+        yield finding("image-holes", level, place, sentence, scans.reading, *evidence, procedure=deploy)
     if not bad:
         clean = listed(one.image for one in scans.scans)
         sentence = f"Nothing serious in {clean}." if scans.scans else "No service runs an image of ECR's."
         if environment.is_local:
             sentence = "A local cloud scans no images."
-        yield found("image-holes", Level.OK, "images", sentence, [one.image for one in scans.scans] or ["none"],
-                    scans.reading)  # fmt: skip
+        yield finding(
+            "image-holes",
+            Level.OK,
+            "images",
+            sentence,
+            scans.reading,
+            *([one.image for one in scans.scans] or ["none"]),
+        )
 
 
 def _of_scan(one: Scan, environment: Environment) -> tuple[Level, str] | None:

@@ -12,7 +12,7 @@ from omc.config import Environment
 from omc.facts.security.callers_before import CallersBefore, callers_of
 from omc.facts.security.trail_event import TrailEvent
 from omc.facts.security.trail_period import TrailPeriod
-from omc.review.security.findings import found, listed, of_calls, times, tool_of, unseen, upper
+from omc.review.security.findings import finding, listed, of_calls, times, tool_of, unseen, upper
 
 ENOUGH = 5
 """Calls before, from which it is known where somebody calls from."""
@@ -34,7 +34,7 @@ def new_callers(period: TrailPeriod, before: CallersBefore, environment: Environ
     new = [name for name in names if not before.calls[name]]
     if names and len(new) == len(names):
         sentence = "Nothing is known from before the period, so that nobody can be told from a newcomer."
-        yield found("new-callers", Level.OK, "callers", sentence, (listed(names),), before.reading)
+        yield finding("new-callers", Level.OK, "callers", sentence, before.reading, listed(names))
         return
     for name in new:
         events = [event for event in period.events if event.principal == name]
@@ -49,7 +49,7 @@ def new_callers(period: TrailPeriod, before: CallersBefore, environment: Environ
     yield from unseen("new-callers", period, environment, "writes")
     if not new:
         sentence = f"All {len(names)} callers were there before." if names else "Nobody called."
-        yield found("new-callers", Level.OK, "callers", sentence, (listed(names, 8) or "none",), before.reading)
+        yield finding("new-callers", Level.OK, "callers", sentence, before.reading, listed(names, 8) or "none")
 
 
 @check(
@@ -83,7 +83,7 @@ def unusual_sources(period: TrailPeriod, before: CallersBefore, environment: Env
     yield from _unread("unusual-sources", before)
     if not unusual:
         sentence = f"{times(judged, 'caller')} called as before." if judged else "No caller has enough calls before."
-        yield found("unusual-sources", Level.OK, "sources", sentence, (times(len(period.events)),), before.reading)
+        yield finding("unusual-sources", Level.OK, "sources", sentence, before.reading, times(len(period.events)))
 
 
 def _networks(events: Iterable[TrailEvent]) -> Iterator[str]:
@@ -109,8 +109,4 @@ def _network(address: str) -> str:
 def _unread(name: str, before: CallersBefore) -> Iterator[Finding]:
     for principal, why in before.unread.items():
         sentence = f"What {principal} did before is not known: {why}"
-        finding = found(name, Level.UNKNOWN, f"callers/{principal}", sentence, (principal,), before.reading)
-        yield Finding(
-            finding.check, finding.level, finding.subject, sentence, finding.evidence, finding.procedure, True,
-            place=finding.place,
-        )  # fmt: skip
+        yield finding(name, Level.UNKNOWN, f"callers/{principal}", sentence, before.reading, principal)

@@ -12,7 +12,7 @@ from omc.config import Environment
 from omc.facts.security.trail_event import Kind, TrailEvent
 from omc.facts.security.trail_period import TrailPeriod
 from omc.review.security.concerns import Concern, Subject, concerns_of, remark_of, urgent_of
-from omc.review.security.findings import drift, found, listed, of_calls, times, unseen, upper
+from omc.review.security.findings import drift, finding, listed, of_calls, times, unseen, upper
 from omc.review.security.signs import is_denied, is_failed_login, is_login_without_mfa, is_root_use
 
 FAILED_LOGINS = 5
@@ -204,7 +204,7 @@ NONE = {
 
 def _none(name: str, place: str, sentence: str, period: TrailPeriod) -> Finding:
     looked = f"{times(len(period.events))} of the period looked at"
-    return found(name, Level.OK, place, sentence, (looked,), period.reading)
+    return finding(name, Level.OK, place, sentence, period.reading, looked)
 
 
 def _is_own(principal: str, environment: Environment) -> bool:
