@@ -34,6 +34,10 @@ ROOTS = {
     ],
     "deployments": [("omc.cli.deployments", "deployments")],
     "logs": [("omc.logs.command", name) for name in LOGS],
+    "mcp": [
+        *(("omc.reports.morning", "morning"), ("omc.agents.tools", "TOOLS")),
+        *(tuple(PLANNERS[name].split(":")) for name in ("deploy", "scale", "rollback")),
+    ],
     "audit verify": [("omc.cli.audit", "verify")],
     "notify test": [("omc.notify.channels.sms", "send")],
     "doctor": [("omc.reports.doctor", "doctor")],
@@ -66,9 +70,19 @@ def roots(command: str) -> list[tuple[str, str]]:
     return [(module, name), *ENDING]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+BY_TEXT = {"runbook show"}
+"""Sends what the runbook's chapters look up: ``test_runbook_shown.py`` holds its row against them."""
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - BY_TEXT - {"mcp"}))
 def test_a_command_is_in_the_table_with_what_its_code_sends(command: str) -> None:
     assert set(operations_of(command)) == called(roots(command)) - FREE
+
+
+def test_an_agent_s_tools_send_what_the_commands_of_these_readings_do_and_of_plans_the_reads_alone() -> None:
+    sent = called(roots("mcp")) - FREE
+    assert set(operations_of("mcp")) == {each for each in sent if is_read(*each) or each == ("s3", "GetObject")}
+    assert {("logs", "StartQuery"), ("logs", "StopQuery"), ("ecr", "DescribeImages")} <= set(operations_of("mcp"))
 
 
 def test_who_calls_is_read_with_what_only_people_of_identity_center_need() -> None:
@@ -85,7 +99,7 @@ def test_no_operation_of_omc_is_in_no_command() -> None:
     assert everything() - FREE == in_table
 
 
-STATE = ("check morning", "check weekly", "serve")
+STATE = ("check morning", "check weekly", "mcp", "serve")
 """They read Terraform's state."""
 
 
