@@ -142,7 +142,8 @@ def test_an_alarm_of_cloudwatch_arrives_as_a_notification(alarms: Alarms, aws: C
     reader = alarms.reader()
     eventually("both changes were taken", lambda: reader.run_once() < 0 or len(alarms.taken) >= 2, within=20)
     found = [one for delivery in alarms.taken for one in read(delivery.body, Context("staging", delivery.sent))]
-    assert sorted(told(found))[-2:] == ["ended backend-no-healthy", "firing backend-no-healthy"]
+    # The cloud judges the alarm too, as often as it comes to it: missing data breach.
+    assert set(told(found)) == {"ended backend-no-healthy", "firing backend-no-healthy"}
     for one in found:
         assert isinstance(one, Notification)
         assert one.labels["topic"] == alarms.topic

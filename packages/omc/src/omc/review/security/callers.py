@@ -68,7 +68,8 @@ def unusual_sources(period: TrailPeriod, before: CallersBefore, environment: Env
         judged += 1
         events = [event for event in period.events if event.principal == name]
         networks, tools = set(_networks(calls)), {tool_of(one.agent) for one in calls if one.agent}
-        elsewhere = [one for one in events if len(networks) < ROAMING and _is_elsewhere(one, networks)]
+        known = environment.review.security.known_sources
+        elsewhere = [one for one in events if len(networks) < ROAMING and _is_elsewhere(one, networks, known)]
         others = [one for one in events if one.agent and tools and tool_of(one.agent) not in tools]
         if not elsewhere and not others:
             continue
@@ -92,9 +93,13 @@ def _networks(events: Iterable[TrailEvent]) -> Iterator[str]:
             yield network
 
 
-def _is_elsewhere(event: TrailEvent, networks: set[str]) -> bool:
+def _is_elsewhere(event: TrailEvent, networks: set[str], known: Iterable[str]) -> bool:
     network = _network(event.address)
-    return bool(networks and network) and network not in networks
+    return bool(networks and network) and network not in networks and not _is_in(event.address, known)
+
+
+def _is_in(address: str, networks: Iterable[str]) -> bool:
+    return any(ipaddress.ip_address(address) in ipaddress.ip_network(each) for each in networks)
 
 
 def _network(address: str) -> str:

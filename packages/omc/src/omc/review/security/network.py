@@ -42,8 +42,6 @@ PRIVATE = tuple(
 """Ranges of networks of one's own: RFC 1918, 6598 and 4193."""
 EPHEMERAL = 32768
 """From here on a port is mostly a client's own: a late packet of a connection that was over (Linux's default range)."""
-USERS = frozenset({80, 443})
-"""Ports that a load balancer may have open to the world."""
 RULE = "aws_vpc_security_group_ingress_rule"
 
 
@@ -142,7 +140,7 @@ def open_rules(exposure: Exposure, environment: Environment) -> Iterator[Finding
     bad = 0
     for rule in wide:
         users = [one for one in exposure.interfaces if rule.group in one.groups]
-        if _is_for_users(rule, users):
+        if _is_for_users(rule, users, environment):
             continue
         bad += 1
         public = [one for one in users if one.public]
@@ -163,9 +161,10 @@ def open_rules(exposure: Exposure, environment: Environment) -> Iterator[Finding
         yield finding("open-rules", Level.OK, "rules", sentence, exposure.reading, *(_words(wide) or ("none",)))
 
 
-def _is_for_users(rule: OpenRule, users: list[Interface]) -> bool:
+def _is_for_users(rule: OpenRule, users: list[Interface], environment: Environment) -> bool:
     """A port for users, on nothing but load balancers: their interfaces' descriptions begin with ``ELB ``."""
-    one_port = rule.first == rule.last and rule.first in USERS and rule.protocol in ("tcp", "6", "udp", "17")
+    ports = environment.review.security.open_ports
+    one_port = rule.first == rule.last and rule.first in ports and rule.protocol in ("tcp", "6", "udp", "17")
     return one_port and bool(users) and all(one.description.startswith("ELB ") for one in users)
 
 
