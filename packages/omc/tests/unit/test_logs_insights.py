@@ -122,7 +122,7 @@ def test_errors_by_shape_from_the_command_line(tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert (done.returncode, report["errors"], len(report["shapes"])) == (0, 2, 1)
     assert report["shapes"][0]["sources"] == ["backend"]
-    assert "2 errors of 1 shapes" in shown.stdout
+    assert "2 errors of 1 shape." in shown.stdout
     assert any(params.get("logGroupNames") == ["/ecs/ohmycoins-staging/backend"] for _, _, params in aws.requests)
 
 
