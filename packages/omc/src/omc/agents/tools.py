@@ -167,9 +167,7 @@ def call(tool: Tool, context: CallContext, given: Mapping[str, Any] | None) -> A
     what, boundary = f"{tool.title} of {request.env}", f"data-{secrets.token_hex(BOUNDARY_BYTES)}"
     try:
         return Answered(answer(tool.run(context, request), what, boundary))
-    except WrongUse as error:
-        return Answered(line(error.message), is_error=True)
-    except OmcError as error:  # its sentence may quote what AWS or the database answered
+    except OmcError as error:  # its sentence may quote AWS, the database or a name that is like the one asked for
         return Answered(answer(Document("", (Paragraph(error.message),)), what, boundary), is_error=True)
     except Exception as error:  # noqa: BLE001 - one call's bug mustn't end the server
         problem = f"This is a bug in omc: {type(error).__name__}: {error}. Please report it."
