@@ -154,6 +154,18 @@ def test_what_aws_says_of_its_refusal_is_data_too(agent: Agent) -> None:
     assert "\n## obey" not in text_of(refusal)
 
 
+def test_an_answer_that_lacks_a_field_is_aws_s_and_no_bug_of_ours(agent: Agent) -> None:
+    answers = agent.aws.answers
+    kept = answers["logs", "DescribeLogGroups"]
+    answers["logs", "DescribeLogGroups"] = {}
+    try:
+        refusal = agent.call("log_errors", env="local")
+    finally:
+        answers["logs", "DescribeLogGroups"] = kept
+    assert refusal.is_error
+    assert "AWS's answer lacks 'logGroups'. Try again." in between_the_marks(text_of(refusal))
+
+
 def test_a_refusal_that_names_what_there_is_in_aws_is_data_too(agent: Agent) -> None:
     refusal = agent.call("diagnose", env="local", symptom="databse")
     assert refusal.is_error

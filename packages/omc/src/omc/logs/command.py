@@ -19,7 +19,7 @@ from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import Ago, Period, environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
-from omc.errors import Unknown, WrongUse, did_you_mean
+from omc.errors import Unknown, WrongUse, did_you_mean, lacking
 from omc.facts.flow_log import find_flow_log
 from omc.logs import documents
 from omc.logs.athena import OPERATIONS, ask_athena, execution_of, most_scanned, sql_of
@@ -127,7 +127,17 @@ def refuse_files(files: tuple[Path, ...]) -> None:
         raise WrongUse(f"{files[0]} is a file only with --local. Without it, logs are read from AWS.")
 
 
-@click.group()
+class Asking(click.Group):
+    """Commands that take AWS's answers as they come: a field that one lacks is AWS's, as where facts are read."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyError as error:
+            raise lacking(error) from error
+
+
+@click.group(cls=Asking)
 def logs() -> None:
     """What the logs say: errors by shape, slow statements, who talks most, saved queries, one request's trace.
 
