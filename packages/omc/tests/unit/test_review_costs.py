@@ -214,6 +214,9 @@ def test_a_forecast_s_days_are_each_counted_once() -> None:
     known = sum(facts.total(number, number + 1) for number in november)
     assert (facts.days[-1], len(november)) == (at(28), 28)
     assert "before it 1 day at" in finding.evidence[0].text
+    asked = replace(budgets(Budget("omc.toml", 800.0)), requests=3)
+    [dear] = cost_forecast(asked, facts, SCOPE)
+    assert dear.evidence[-1].text == "3 requests to Cost Explorer of 0.01 USD"
     daily = float(finding.evidence[0].text.split("day at ")[1].split(" USD")[0])
     assert f"about {known + daily + 20:,.2f} USD" in finding.sentence
 
