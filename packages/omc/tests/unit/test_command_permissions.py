@@ -19,6 +19,13 @@ from omc.responder.sns import CONFIRM
 from support.called import called, everything
 
 LOGS = ("errors", "query", "top_talkers", "slow_queries", "tail", "trace")
+
+
+def planner(procedure: str) -> tuple[str, str]:
+    module, _, name = PLANNERS[procedure].partition(":")
+    return module, name
+
+
 ROOTS = {
     "check morning": [("omc.reports.morning", "morning")],
     "check weekly": [("omc.review.command", "weekly")],
@@ -36,7 +43,7 @@ ROOTS = {
     "logs": [("omc.logs.command", name) for name in LOGS],
     "mcp": [
         *(("omc.reports.morning", "morning"), ("omc.agents.tools", "TOOLS")),
-        *(tuple(PLANNERS[name].split(":")) for name in ("deploy", "scale", "rollback")),
+        *(planner(name) for name in ("deploy", "scale", "rollback")),
     ],
     "audit verify": [("omc.cli.audit", "verify")],
     "notify test": [("omc.notify.channels.sms", "send")],
@@ -66,8 +73,7 @@ FREE = {("sts", "GetCallerIdentity")}
 def roots(command: str) -> list[tuple[str, str]]:
     if command in ROOTS:
         return ROOTS[command]
-    module, _, name = PLANNERS[PROCEDURES[command]].partition(":")
-    return [(module, name), *ENDING]
+    return [planner(PROCEDURES[command]), *ENDING]
 
 
 BY_TEXT = {"runbook show"}

@@ -185,6 +185,16 @@ def test_what_came_before_a_session_began_is_shown_and_nothing_twice(monkeypatch
     assert len(aws.calls("filter_log_events")) > 1
 
 
+def test_live_tail_alone_is_enough_and_what_it_leaves_open_is_said() -> None:
+    denied = AccessDenied("You may not.", "logs:FilterLogEvents")
+    sessions = [session("one")]
+    aws = FakeGateway({("logs", "start_live_tail"): sessions, ("logs", "filter_log_events"): denied})
+    notes: list[str] = []
+    following = follow(aws, Tail({"/a": "arn:a"}), None, notes.append, lambda: False)
+    assert next(following).message == "one"
+    assert notes[0] == "What came just before can't be asked for: You may not."
+
+
 def test_without_live_tail_the_groups_are_asked_and_no_event_is_shown_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("omc.logs.live.POLL", 0.0)
     event = {"message": "one", "timestamp": 1, "eventId": "e1", "logStreamName": "s"}

@@ -90,6 +90,8 @@ def test_what_could_not_be_seen_is_not_forgotten_by_the_next_review(place: str) 
 def test_an_acceptance_names_a_finding_and_has_a_reason_and_an_end(key: str, reason: str, until: datetime) -> None:
     with pytest.raises(WrongUse):
         accept(key, reason, "ann", until, NOW, remembered([OLD]))
+    with pytest.raises(WrongUse, match="--owner NAME"):
+        accept("size:database", "why not", " ", NOW + timedelta(days=1), NOW, remembered([OLD]))
 
 
 def test_what_was_accepted_does_not_count() -> None:

@@ -86,7 +86,10 @@ def _live(
     is_said = False
     for event in events_in(stream, "Live Tail"):
         if "sessionStart" in event:
-            yield from shown.newest(aws, tail)
+            try:
+                yield from shown.newest(aws, tail)
+            except (AccessDenied, AwsRefused) as error:
+                note(f"What came just before can't be asked for: {error.message}")
         update = event.get("sessionUpdate", {})
         if update.get("sessionMetadata", {}).get("sampled") and not is_said:
             note("There are more than 500 events a second, so Live Tail shows a part of them.")
