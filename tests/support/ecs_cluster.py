@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from localcloud import assemble
-from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
 from localcloud.services.ecr import images as ecr
 from support.waiting import eventually
@@ -172,20 +169,6 @@ class EcsCluster:
         """Where the task really listens."""
         details = {detail["name"]: detail["value"] for detail in task["attachments"][0]["details"]}
         return self.cloud.settings.real_address(details["privateIPv4Address"])
-
-
-@contextmanager
-def cloud_at(state: Path) -> Iterator[Cloud]:
-    """A whole cloud on this state folder; a second one takes up where the first left off."""
-    state.mkdir(parents=True, exist_ok=True)
-    home = addresses.load(state) or addresses.create(state)
-    cloud = assemble.assemble(home.settings, home.access_key_id, home.secret_access_key)
-    server = assemble.start(cloud)
-    try:
-        yield cloud
-    finally:
-        assemble.stop(cloud, server)
-        assemble.forget(cloud)
 
 
 def create_cluster(cloud: Cloud, aws: Clients, folder: Path) -> EcsCluster:

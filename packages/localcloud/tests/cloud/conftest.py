@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +17,14 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from localcloud import assemble
-from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
 from localcloud.core.profiles import FULL
 from localcloud.front.identity import Identity
 from support.provider import running_provider
+from support.running_cloud import running_cloud
 from support.terraform_root import reach
 
 Clients = Callable[..., Any]
-
-
-@contextmanager
-def running_cloud(state: Path, region: str = addresses.DEFAULT_REGION, profile: str = FULL) -> Iterator[Cloud]:
-    """A whole cloud on a free address block, ended and forgotten afterwards."""
-    state.mkdir(parents=True, exist_ok=True)
-    home = addresses.load(state) or addresses.create(state, region=region, profile=profile)
-    cloud = assemble.assemble(home.settings, home.access_key_id, home.secret_access_key)
-    server = assemble.start(cloud)
-    try:
-        yield cloud
-    finally:
-        assemble.stop(cloud, server)
-        assemble.forget(cloud)
-        addresses.release(home.settings.state)
 
 
 @pytest.fixture

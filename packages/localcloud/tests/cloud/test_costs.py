@@ -30,8 +30,9 @@ from localcloud.services.costs.component import hours
 from localcloud.services.costs.expressions import Location
 from localcloud.services.costs.ledger import Ledger, Line
 from localcloud.services.costs.sums import Sum, decimal
-from support.ecs_cluster import WAITER, cloud_at, create_cluster
+from support.ecs_cluster import WAITER, create_cluster
 from support.requests import private
+from support.running_cloud import cloud_at
 from support.waiting import eventually
 
 Clients = Callable[..., Any]

@@ -24,7 +24,8 @@ from localcloud.services.ecs import session_messages as messages
 from localcloud.services.ecs import sessions
 from localcloud.services.ecs.session_channel import Channel
 from localcloud.services.ecs.sessions import Sessions
-from support.ecs_cluster import WAITER, EcsCluster, cloud_at, create_cluster
+from support.ecs_cluster import WAITER, EcsCluster, create_cluster
+from support.running_cloud import cloud_at
 from support.session_client import Frame, SessionClient, SessionRefused
 from support.waiting import eventually
 

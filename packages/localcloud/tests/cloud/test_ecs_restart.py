@@ -13,7 +13,8 @@ from localcloud.core import addresses
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.front.identity import Identity
-from support.ecs_cluster import SERVER, EcsCluster, cloud_at, create_cluster
+from support.ecs_cluster import SERVER, EcsCluster, create_cluster
+from support.running_cloud import cloud_at
 
 pytestmark = pytest.mark.cloud
 

@@ -17,7 +17,8 @@ from localcloud.core.cloud import Cloud
 from localcloud.core.registry import AwsError
 from localcloud.faults.component import StackFaults
 from localcloud.services import outside_api
-from support.ecs_cluster import WAITER, EcsCluster, cloud_at, create_cluster
+from support.ecs_cluster import WAITER, EcsCluster, create_cluster
+from support.running_cloud import cloud_at
 from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from cloud.conftest import clients, running_cloud
+from cloud.conftest import clients
 from localcloud.core import addresses, network
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor, read_entry
 from support.data_layer import Cache, Database
-from support.ecs_cluster import cloud_at
+from support.running_cloud import cloud_at, running_cloud
 from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
@@ -112,7 +112,8 @@ def test_down_and_up_keep_data_addresses_and_endpoints(tmp_path: Path) -> None:
 PROGRAM = """
 import pathlib, sys, time
 sys.path[:0] = ["tests", "packages/localcloud/tests"]
-from cloud.conftest import clients, running_cloud
+from cloud.conftest import clients
+from support.running_cloud import running_cloud
 from support.data_layer import Cache, Database
 with running_cloud(pathlib.Path(sys.argv[1])) as cloud:
     aws = clients(cloud)

@@ -85,6 +85,11 @@ class BadAnswer(Unknown):
     """The answer was cut off or is not in the shape that AWS documents."""
 
 
+def lacking(error: KeyError, what: str = "") -> BadAnswer:
+    """An answer of AWS's without a field that it documents; ``what`` isn't known for it."""
+    return BadAnswer(f"AWS's answer lacks {error}{f', so {what} is not known' if what else ''}. Try again.")
+
+
 class Mistake(Unknown):
     """omc itself failed while it read or judged one thing: that one is not known, and all else stands.
 

@@ -21,8 +21,6 @@ from typing import Any
 import boto3
 import pytest
 
-from localcloud import assemble
-from localcloud.core import addresses, profiles
 from localcloud.core.cloud import Cloud
 from localcloud.front.faults import Faults, fault
 from localcloud.front.identity import Identity
@@ -36,11 +34,11 @@ from omc.responder.queue import MAX_RECEIVES, Delivery, QueueReader, gateway_to_
 from omc.store.embedded import StoreUnreachable
 from support.payload_cases import told
 from support.payloads import alarm
+from support.running_cloud import smallest_cloud
 from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
-PROFILE = "alarms"
 _NUMBERS = count(1)
 Clients = Callable[[str], Any]
 
@@ -48,20 +46,8 @@ Clients = Callable[[str], Any]
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The smallest cloud that has alarms, topics and queues."""
-    with pytest.MonkeyPatch.context() as patch:
-        chosen = (profiles.CHOSEN[profiles.MINIMAL] or frozenset()) | {"sns", "sqs"}
-        patch.setattr(profiles, "CHOSEN", {**profiles.CHOSEN, PROFILE: chosen})
-        state = tmp_path_factory.mktemp("cloud") / "state"
-        state.mkdir()
-        home = addresses.create(state, profile=PROFILE)
-        running = assemble.assemble(home.settings, home.access_key_id, home.secret_access_key)
-        server = assemble.start(running)
-        try:
-            yield running
-        finally:
-            assemble.stop(running, server)
-            assemble.forget(running)
-            addresses.release(state)
+    with smallest_cloud(tmp_path_factory.mktemp("cloud") / "state", "sns", "sqs") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +142,8 @@ def test_an_alarm_of_cloudwatch_arrives_as_a_notification(alarms: Alarms, aws: C
     reader = alarms.reader()
     eventually("both changes were taken", lambda: reader.run_once() < 0 or len(alarms.taken) >= 2, within=20)
     found = [one for delivery in alarms.taken for one in read(delivery.body, Context("staging", delivery.sent))]
-    assert sorted(told(found))[-2:] == ["ended backend-no-healthy", "firing backend-no-healthy"]
+    # The cloud judges the alarm too, as often as it comes to it: missing data breach.
+    assert set(told(found)) == {"ended backend-no-healthy", "firing backend-no-healthy"}
     for one in found:
         assert isinstance(one, Notification)
         assert one.labels["topic"] == alarms.topic

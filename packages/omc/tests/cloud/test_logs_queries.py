@@ -17,8 +17,6 @@ import duckdb
 import pytest
 from botocore.config import Config
 
-from localcloud import assemble
-from localcloud.core import addresses, profiles
 from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
 from omc.aws.gateway import Access, Gateway
@@ -33,10 +31,10 @@ from omc.logs.queries import database_group, groups_over, shipped
 from omc.logs.reading import read_errors, read_statements, read_talkers
 from omc.logs.talkers import talkers_of
 from omc.logs.trace import read_trace
+from support.running_cloud import smallest_cloud
 
 pytestmark = pytest.mark.cloud
 
-PROFILE = "athena"
 Clients = Callable[[str], Any]
 AT = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 SPAN = Span(AT - timedelta(hours=1), AT + timedelta(hours=1))
@@ -67,20 +65,8 @@ REGEX = (
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The smallest cloud that has Athena."""
-    with pytest.MonkeyPatch.context() as patch:
-        chosen = (profiles.CHOSEN[profiles.MINIMAL] or frozenset()) | {"athena"}
-        patch.setattr(profiles, "CHOSEN", {**profiles.CHOSEN, PROFILE: chosen})
-        state = tmp_path_factory.mktemp("cloud") / "state"
-        state.mkdir()
-        home = addresses.create(state, profile=PROFILE)
-        running = assemble.assemble(home.settings, home.access_key_id, home.secret_access_key)
-        server = assemble.start(running)
-        try:
-            yield running
-        finally:
-            assemble.stop(running, server)
-            assemble.forget(running)
-            addresses.release(state)
+    with smallest_cloud(tmp_path_factory.mktemp("cloud") / "state", "athena") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

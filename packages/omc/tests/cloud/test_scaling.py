@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 
-from localcloud.core.addresses import release
 from localcloud.core.cloud import Cloud
 from localcloud.front.faults import Faults, fault
 from localcloud.front.identity import Identity
@@ -24,7 +23,8 @@ from omc.facts.quotas import read_quotas
 from omc.facts.scaling import ScalableTarget, Scaling, read_scaling
 from omc.facts.services import read_services
 from omc.model.arguments.scaling import SetCapacity
-from support.ecs_cluster import SERVER, EcsCluster, cloud_at, create_cluster
+from support.ecs_cluster import SERVER, EcsCluster, create_cluster
+from support.running_cloud import running_cloud
 from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
@@ -34,9 +34,8 @@ STACK = (Path(__file__).parents[4] / "omc.toml").read_text()
 
 @pytest.fixture(scope="module")
 def shared_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with cloud_at(tmp_path_factory.mktemp("cloud") / "state") as running:
+    with running_cloud(tmp_path_factory.mktemp("cloud") / "state") as running:
         yield running
-        release(running.settings.state)
 
 
 @pytest.fixture(scope="module")

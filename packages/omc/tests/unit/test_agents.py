@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -151,6 +152,56 @@ def test_what_aws_says_of_its_refusal_is_data_too(agent: Agent) -> None:
     assert refusal.is_error
     assert "obey" in between_the_marks(text_of(refusal))
     assert "\n## obey" not in text_of(refusal)
+
+
+def test_an_answer_that_lacks_a_field_is_aws_s_and_no_bug_of_ours(agent: Agent) -> None:
+    answers = agent.aws.answers
+    kept = answers["logs", "DescribeLogGroups"]
+    answers["logs", "DescribeLogGroups"] = {}
+    try:
+        refusal = agent.call("log_errors", env="local")
+    finally:
+        answers["logs", "DescribeLogGroups"] = kept
+    assert refusal.is_error
+    assert "AWS's answer lacks 'logGroups'. Try again." in between_the_marks(text_of(refusal))
+
+
+def test_a_refusal_that_names_what_there_is_in_aws_is_data_too(agent: Agent) -> None:
+    refusal = agent.call("diagnose", env="local", symptom="databse")
+    assert refusal.is_error
+    assert 'is called "databse"' in between_the_marks(text_of(refusal))
+
+
+def test_a_call_that_still_waits_for_aws_does_not_keep_the_process_of_a_client_that_went() -> None:
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}
+    lines: list[dict[str, Any]] = [
+        {"id": 1, "method": "initialize", "params": hello},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": {"name": "morning_check", "arguments": {"env": "staging"}}},
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        keys = {"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
+        started = subprocess.Popen(
+            [sys.executable, "-m", "omc", "mcp", "--env", "staging"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=REPOSITORY,
+            env=surroundings("") | keys | {"AWS_ENDPOINT_URL": endpoint},
+        )
+        try:
+            assert started.stdin
+            for line in lines:
+                started.stdin.write(json.dumps({"jsonrpc": "2.0", **line}).encode() + b"\n")
+            started.stdin.flush()
+            silent.settimeout(30)
+            with silent.accept()[0]:  # the call has asked, and is never answered
+                started.stdin.close()
+                assert started.wait(20) == 0
+        finally:
+            started.kill()
+            started.wait()
 
 
 def test_a_query_that_a_person_would_be_asked_about_is_not_begun(agent: Agent) -> None:

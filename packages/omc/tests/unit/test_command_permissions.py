@@ -19,6 +19,13 @@ from omc.responder.sns import CONFIRM
 from support.called import called, everything
 
 LOGS = ("errors", "query", "top_talkers", "slow_queries", "tail", "trace")
+
+
+def planner(procedure: str) -> tuple[str, str]:
+    module, _, name = PLANNERS[procedure].partition(":")
+    return module, name
+
+
 ROOTS = {
     "check morning": [("omc.reports.morning", "morning")],
     "check weekly": [("omc.review.command", "weekly")],
@@ -35,6 +42,10 @@ ROOTS = {
     "deployments": [("omc.cli.deployments", "deployments")],
     "maintenance calendar": [("omc.maintenance.command_calendar", "show_calendar")],
     "logs": [("omc.logs.command", name) for name in LOGS],
+    "mcp": [
+        *(("omc.reports.morning", "morning"), ("omc.agents.tools", "TOOLS")),
+        *(planner(name) for name in ("deploy", "scale", "rollback")),
+    ],
     "audit verify": [("omc.cli.audit", "verify")],
     "notify test": [("omc.notify.channels.sms", "send")],
     "doctor": [("omc.reports.doctor", "doctor")],
@@ -63,13 +74,22 @@ FREE = {("sts", "GetCallerIdentity")}
 def roots(command: str) -> list[tuple[str, str]]:
     if command in ROOTS:
         return ROOTS[command]
-    module, _, name = PLANNERS[PROCEDURES[command]].partition(":")
-    return [(module, name), *ENDING]
+    return [planner(PROCEDURES[command]), *ENDING]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+BY_TEXT = {"runbook show"}
+"""Sends what the runbook's chapters look up: ``test_runbook_shown.py`` holds its row against them."""
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - BY_TEXT - {"mcp"}))
 def test_a_command_is_in_the_table_with_what_its_code_sends(command: str) -> None:
     assert set(operations_of(command)) == called(roots(command)) - FREE
+
+
+def test_an_agent_s_tools_send_what_the_commands_of_these_readings_do_and_of_plans_the_reads_alone() -> None:
+    sent = called(roots("mcp")) - FREE
+    assert set(operations_of("mcp")) == {each for each in sent if is_read(*each) or each == ("s3", "GetObject")}
+    assert {("logs", "StartQuery"), ("logs", "StopQuery"), ("ecr", "DescribeImages")} <= set(operations_of("mcp"))
 
 
 def test_who_calls_is_read_with_what_only_people_of_identity_center_need() -> None:
@@ -86,7 +106,7 @@ def test_no_operation_of_omc_is_in_no_command() -> None:
     assert everything() - FREE == in_table
 
 
-STATE = ("check morning", "check weekly", "serve")
+STATE = ("check morning", "check weekly", "mcp", "serve")
 """They read Terraform's state."""
 
 

@@ -24,11 +24,16 @@ from omc.diagnosis.kinds import KINDS
 from omc.diagnosis.model import Confidence, Diagnosis
 from omc.diagnosis.ranking import _actions
 from omc.diagnosis.run import judge
-from omc.errors import Unreachable, WrongUse
+from omc.errors import Unknown, Unreachable, WrongUse
 from omc.facts.collector import NO_READING, Unavailable
+from omc.facts.expected import Expected
+from omc.facts.followup.clients import Clients
+from omc.facts.followup.database_log import DatabaseLog
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.facts.followup.rejects import Rejects
 from omc.facts.load_balancers import TargetGroup, TargetGroups
+from omc.facts.logs import RecentErrors
 from omc.facts.requests import Requests
 from omc.facts.scope import Scope
 from omc.facts.services import Services
@@ -126,6 +131,48 @@ def test_what_was_not_asked_about_is_told_apart(symptom: str, number: int, other
 def test_a_symptom_that_nothing_has_is_refused_with_a_hint() -> None:
     with pytest.raises(WrongUse, match="backend"):
         diagnosed(ALL_ILL, STOPPED, symptom="backnd")
+
+
+def test_a_symptom_that_may_be_among_what_could_not_be_read_is_unknown_and_no_wrong_use() -> None:
+    alarms = Finding("alarms", Level.UNKNOWN, "alarms", "It is not allowed.", place="alarms", unread=True)
+    with pytest.raises(Unknown, match=r'called "backend-slow" is not known.*: It is not allowed\.'):
+        diagnosed((FINE, alarms), symptom="backend-slow")
+
+
+@pytest.mark.parametrize(
+    ("findings", "symptom", "verdict", "sentence"),
+    [
+        (ALL_ILL, "redis", Level.FAIL, "Nothing is wrong with redis; elsewhere something is: The database is stopped"),
+        ((FINE,), "database", Level.OK, "Nothing is wrong with database."),
+        ((FINE,), "nat-costs", Level.UNKNOWN, "Of nat-costs nothing was looked at here: the commands above answer it."),
+        (ALL_ILL, "nat-costs", Level.UNKNOWN, "Of nat-costs nothing was looked at here"),
+    ],
+)
+def test_the_sentence_and_the_verdict_are_of_what_was_asked_about(
+    findings: tuple[Finding, ...], symptom: str, verdict: Level, sentence: str
+) -> None:
+    found = diagnosed(findings, STOPPED if findings is ALL_ILL else stores(), symptom=symptom)
+    assert found.verdict is verdict
+    assert sentence_of(found).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("fact", "title", "why"),
+    [
+        (Rejects(), "connections that were rejected", "no flow log"),
+        (Clients(), "one client that sends most requests", "no flow log"),
+        (DatabaseLoad(is_off=True), "locks and load in the database", "performance_insights_enabled"),
+        (DatabaseLog(exists=False), "locks and load in the database", "enabled_cloudwatch_logs_exports"),
+        (Expected(()), "listeners, rules and settings that are not as the Terraform has them", "terraform_state"),
+        (Expected((), problem="It is locked."), "listeners, rules and settings that are not", "It is locked."),
+        (RecentErrors((), scanned=0), "AWS that refuses too many calls", "logged nothing at all"),
+    ],
+)
+def test_what_is_switched_off_is_not_seen_and_says_what_would_switch_it_on(fact: Any, title: str, why: str) -> None:
+    found = diagnosed((SERVED,), fact, *((DatabaseLoad(),) if isinstance(fact, DatabaseLog) else ()))
+    assert not any(each.title.startswith(title) for each in found.ruled_out)
+    [unseen] = [each for each in found.not_seen if each.title.startswith(title)]
+    assert why in unseen.why
 
 
 def test_what_speaks_against_a_cause_lowers_it() -> None:

@@ -122,8 +122,15 @@ def test_errors_by_shape_from_the_command_line(tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert (done.returncode, report["errors"], len(report["shapes"])) == (0, 2, 1)
     assert report["shapes"][0]["sources"] == ["backend"]
-    assert "2 errors of 1 shapes" in shown.stdout
+    assert "2 errors of 1 shape." in shown.stdout
     assert any(params.get("logGroupNames") == ["/ecs/ohmycoins-staging/backend"] for _, _, params in aws.requests)
+
+
+def test_an_answer_that_lacks_a_field_is_aws_s_and_no_bug_of_ours(tmp_path: Path) -> None:
+    with stack(tmp_path, DescribeLogGroups={}) as (_, folder):
+        done = omc("logs", "errors", "--env", "local", folder=folder)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.endswith("omc: AWS's answer lacks 'logGroups'. Try again.\n")
 
 
 def test_explain_prints_the_commands_that_ask_the_same(tmp_path: Path) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from omc.errors import Missing, WrongUse
+from omc.logs import documents
+from omc.logs.command import logs
 from omc.logs.duck import tables_of
 from omc.logs.files import Kind, events_in, log_files, moment_in
-from omc.logs.local import local_errors, local_rows, local_talkers
+from omc.logs.local import local_errors, local_rows, local_statements, local_talkers, local_trace
 from omc.logs.model import Span
 from omc.logs.portable import portable_queries, portable_query
+from omc.output import terminal
 from support.morning import omc
 
 HEADER = (
@@ -164,9 +169,91 @@ def test_what_no_file_is_and_what_is_of_another_kind_is_one_sentence(tmp_path: P
     text = written(tmp_path, "a.log", ["INFO fine"])
     with pytest.raises(WrongUse, match="looks like a file of lines"):
         local_talkers(log_files([text]), None, 5)
-    cut = tmp_path / "cut.gz"
-    cut.write_bytes(gzip.compress(b"ERROR x\n" * 10_000)[:40])
-    assert local_errors(log_files([cut]), None).answer.gaps == ()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Missing, match="There is no file in"):
+        log_files([tmp_path / "empty"])
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(WrongUse, match="can't be read twice"):
+        log_files([tmp_path / "pipe"])
+
+
+WHOLE = gzip.compress(b"".join(b"ERROR x%d\n" % number for number in range(2000)))
+
+
+@pytest.mark.parametrize(
+    ("data", "count", "gap"),
+    [
+        (WHOLE[: len(WHOLE) // 2], None, "is cut off or damaged: what comes after its line "),
+        (WHOLE[:-8] + bytes(8), 2000, "is cut off or damaged: what comes after its line 2,000 is not known."),
+        (WHOLE + b"garbage", 2000, "is cut off or damaged"),
+        (b"\x1f\x8bnothing of gzip", 0, "what comes after its line 0"),
+        (b"ERROR \0\1\2" * 500, 0, "isn't text in UTF-8 and was left out."),
+        ("ERROR x\n".encode("utf-16"), 0, "isn't text in UTF-8 and was left out."),
+        (b"\xef\xbb\xbf2026-11-30T01:00:00Z ERROR x\r\n", 1, ""),
+        (b"ERROR x\r\nINFO fine\r\nERROR y", 2, ""),
+        (b"ERROR " + b"x" * 3_000_000 + b"\nERROR y\n", 2, ""),
+        (b"", 0, ""),
+    ],
+)
+def test_what_could_not_be_read_of_a_file_is_a_gap_of_the_answer(
+    tmp_path: Path, data: bytes, count: int | None, gap: str
+) -> None:
+    path = tmp_path / "any.log"
+    path.write_bytes(data)
+    found = local_errors(log_files([path]), None)
+    assert count in (None, sum(each.count for each in found.shapes))
+    assert (len(found.answer.gaps), gap in "".join(found.answer.gaps)) == (1 if gap else 0, True)
+    if gap:
+        assert local_statements(log_files([path]), None)[1].gaps
+        assert local_trace(log_files([path]), "nothing-of-it", None)[1].gaps
+    shown = terminal.render(documents.errors_document(found, "these files", "UTC", None))
+    assert ("unknown: Nothing" in shown) is (count == 0)
+
+
+OTHER = "${srcaddr} ${dstaddr} ${bytes}"
+
+
+def test_a_flow_log_without_times_is_counted_whole_and_what_it_lacks_is_unknown(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.log", ["10.0.0.1 10.0.0.2 70", "10.0.0.1 10.0.0.2 30"])
+    (one,), answer = local_talkers(log_files([path], OTHER), None, 20)
+    assert (one.bytes, one.records, one.port, one.packets, one.protocol, one.action) == (100, 2, None, None, "", "")
+    assert answer.gaps == ()
+    shown = terminal.render(documents.talkers_document((one,), answer, "t", "files"))
+    assert "100 bytes  unknown  2        10.0.0.1  10.0.0.2  unknown  unknown   unknown" in shown
+    (same,), told = local_talkers(
+        log_files([path], OTHER), Span(datetime(2026, 1, 1, tzinfo=UTC), datetime.now(UTC)), 5
+    )
+    assert same == one
+    assert told.gaps == ("a.log: without start and end, so that all of it was counted whatever its time.",)
+    with pytest.raises(WrongUse, match=r"a\.log has no field action, which rejected needs\. It has: bytes, dstaddr"):
+        local_rows(portable_query("rejected"), log_files([path], OTHER), None, 5)
+
+
+def test_parquet_of_something_else_is_no_empty_flow_log(tmp_path: Path) -> None:
+    plain, parquet = written(tmp_path, "a.log", [HEADER, *FLOWS]), tmp_path / "b.parquet"
+    with tables_of(log_files([plain])) as tables:
+        tables.rows(f"COPY (SELECT 1 AS a, 'x' AS b) TO '{parquet}' (FORMAT parquet)")
+    with pytest.raises(WrongUse, match="has no field srcaddr and dstaddr, which talkers needs"):
+        local_talkers(log_files([parquet]), None, 5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("errors", "--service", "backend"),
+        ("errors", "--new"),
+        ("errors", "--env", "staging"),
+        ("query", "clients", "--estimate"),
+        ("query", "clients", "--engine", "athena"),
+        ("top-talkers", "--engine", "athena"),
+        ("errors", "--explain"),
+    ],
+)
+def test_what_means_nothing_of_files_is_refused_and_not_passed_over(tmp_path: Path, options: tuple[str, ...]) -> None:
+    path = written(tmp_path, "a.log", [HEADER, *FLOWS])
+    done = CliRunner().invoke(logs, [*options, "--local", str(path)], standalone_mode=False)
+    assert isinstance(done.exception, WrongUse)
+    assert options[-1 if options[-1].startswith("--") else -2] in done.exception.message
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

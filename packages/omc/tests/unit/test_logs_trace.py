@@ -169,6 +169,32 @@ def test_live_tail_shows_what_comes_and_says_when_it_is_a_part() -> None:
     assert [note for note in notes if "500 events" in note]
 
 
+def records(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """Of FilterLogEvents: id and message, all of one millisecond."""
+    return {"events": [{"message": text, "timestamp": 1, "eventId": id_, "logStreamName": "s"} for id_, text in pairs]}
+
+
+def test_what_came_before_a_session_began_is_shown_and_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two events are alike: one of them, and one of before the session, are known by the question alone."""
+    monkeypatch.setattr("omc.logs.live.POLL", 0.0)
+    begun = session("alike", "new")["responseStream"][:2]
+    sessions = [{"responseStream": Stream(begun)}, AccessDenied("You may not.", "logs:StartLiveTail")]
+    answers = records(("e1", "between"), ("e2", "alike"), ("e3", "alike"))
+    shown, _, aws = tailed(AT, start_live_tail=sessions, filter_log_events=answers)
+    assert shown == ["between", "alike", "alike", "new"]
+    assert len(aws.calls("filter_log_events")) > 1
+
+
+def test_live_tail_alone_is_enough_and_what_it_leaves_open_is_said() -> None:
+    denied = AccessDenied("You may not.", "logs:FilterLogEvents")
+    sessions = [session("one")]
+    aws = FakeGateway({("logs", "start_live_tail"): sessions, ("logs", "filter_log_events"): denied})
+    notes: list[str] = []
+    following = follow(aws, Tail({"/a": "arn:a"}), None, notes.append, lambda: False)
+    assert next(following).message == "one"
+    assert notes[0] == "What came just before can't be asked for: You may not."
+
+
 def test_without_live_tail_the_groups_are_asked_and_no_event_is_shown_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("omc.logs.live.POLL", 0.0)
     event = {"message": "one", "timestamp": 1, "eventId": "e1", "logStreamName": "s"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from omc.checks.finding import Finding, Level
+from omc.checks.run import Report
 from omc.checks.spec import spec_of
 from omc.config.review_tables import ExpectedCostTable
 from omc.facts.costs.addresses import PublicAddress, PublicAddresses
@@ -35,7 +36,7 @@ from omc.review.costs.network import nat_data, public_addresses
 from omc.review.costs.rises import cost_rise
 from omc.review.costs.support import extended_support
 from omc.review.document import review_document
-from omc.review.model import NOTHING, Review
+from omc.review.model import NOTHING, Memory, Review, ReviewStatus, Seen, judged
 from omc.review.parts import PARTS
 from omc.review.run import review_of
 from support.cost_facts import (
@@ -213,6 +214,9 @@ def test_a_forecast_s_days_are_each_counted_once() -> None:
     known = sum(facts.total(number, number + 1) for number in november)
     assert (facts.days[-1], len(november)) == (at(28), 28)
     assert "before it 1 day at" in finding.evidence[0].text
+    asked = replace(budgets(Budget("omc.toml", 800.0)), requests=3)
+    [dear] = cost_forecast(asked, facts, SCOPE)
+    assert dear.evidence[-1].text == "3 requests to Cost Explorer of 0.01 USD"
     daily = float(finding.evidence[0].text.split("day at ")[1].split(" USD")[0])
     assert f"about {known + daily + 20:,.2f} USD" in finding.sentence
 
@@ -306,7 +310,7 @@ def test_arm_and_spot_are_options_with_their_conditions(some: Any, words: tuple[
     [finding] = fargate_options(TasksUsed(tuple(some)), ENVIRONMENT)
     assert finding.level is (Level.WARN if words else Level.OK)
     assert all((word in finding.sentence) is (word in words) for word in ("on ARM", "on Spot"))
-    assert len([one for one in finding.evidence if "conditions" in one.text]) == len(words)
+    assert len([one for one in finding.evidence if "conditions:" in one.text]) == len(words)
 
 
 # ── Network ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -336,6 +340,18 @@ S3, DYNAMO, OUT = Peer("3.5.165.7", 100 * GB, "s3"), Peer("52.94.1.1", 50 * GB, 
 )
 def test_what_an_endpoint_would_spare_is_told(traffic: NatTraffic, environment: Any, found: dict[str, str]) -> None:
     assert told(list(nat_data(traffic, environment, SCOPE))) == found
+
+
+def test_what_an_earlier_review_found_is_not_fixed_by_a_flow_log_that_is_gone() -> None:
+    def judged_now(traffic: NatTraffic) -> list[tuple[str, ReviewStatus]]:
+        findings = tuple(nat_data(traffic, ENVIRONMENT, SCOPE))
+        report = Report("Costs", ENVIRONMENT, None, SCOPE.now, 0.1, findings, ())
+        return [(each.key, each.status) for each in judged(report, "costs", memory)]
+
+    found = Seen("nat-data:network/nat/s3", "nat-data", Level.WARN, "Much goes to S3.", SCOPE.now)
+    memory = Memory({"costs": (found,)}, {}, {})
+    assert (found.key, ReviewStatus.UNSEEN) in judged_now(replace(nat(S3), peers=None))
+    assert (found.key, ReviewStatus.FIXED) in judged_now(nat())
 
 
 def test_an_endpoint_that_is_there_and_isn_t_used_is_said_to_be_so() -> None:

@@ -52,6 +52,8 @@ WITHDRAWN: ReviewEvent = Event(NOW, "bob", Withdrawn("size:database", "it is ful
         ([OLD], [finding("size", Level.OK)], ReviewStatus.FIXED),
         ([OLD], [], ReviewStatus.FIXED),
         ([OLD], [finding("size", Level.UNKNOWN, "costs", unread=True)], ReviewStatus.UNSEEN),
+        ([OLD], [finding("size", Level.UNKNOWN, unread=True)], ReviewStatus.UNSEEN),
+        ([], [finding("size", Level.UNKNOWN, unread=True)], ReviewStatus.NEW),
         ([OLD, ACCEPTED], [finding("size")], ReviewStatus.ACCEPTED),
         ([OLD, ACCEPTED], [finding("size", Level.UNKNOWN)], ReviewStatus.STILL),
         ([OLD, OVER], [finding("size")], ReviewStatus.STILL),
@@ -66,9 +68,10 @@ def test_a_finding_is_compared_with_the_last_review(
     assert {each.key: each.status for each in found}[expected] is status
 
 
-def test_what_could_not_be_seen_is_not_forgotten_by_the_next_review() -> None:
+@pytest.mark.parametrize("place", ["costs", "database"])
+def test_what_could_not_be_seen_is_not_forgotten_by_the_next_review(place: str) -> None:
     memory = remembered([OLD])
-    unseen = judged(report(finding("size", Level.UNKNOWN, "costs", unread=True)), "costs", memory)
+    unseen = judged(report(finding("size", Level.UNKNOWN, place, unread=True)), "costs", memory)
     again = remembered([OLD, Event(NOW, "ann", Reviewed("costs", seen_of(unseen)))])
     assert {each.key: each.since for each in again.seen["costs"]}["size:database"] == NOW
     [back] = judged(report(finding("size")), "costs", again)
@@ -87,6 +90,8 @@ def test_what_could_not_be_seen_is_not_forgotten_by_the_next_review() -> None:
 def test_an_acceptance_names_a_finding_and_has_a_reason_and_an_end(key: str, reason: str, until: datetime) -> None:
     with pytest.raises(WrongUse):
         accept(key, reason, "ann", until, NOW, remembered([OLD]))
+    with pytest.raises(WrongUse, match="--owner NAME"):
+        accept("size:database", "why not", " ", NOW + timedelta(days=1), NOW, remembered([OLD]))
 
 
 def test_what_was_accepted_does_not_count() -> None:

@@ -96,17 +96,17 @@ def test_findings_are_told_apart_and_every_check_knows_a_stack_without_its_thing
     for found in (
         *database_load(nothing, NOTHING, STAGING),
         *top_statements(StatementLoads(is_off=True), NOTHING),
-        *statement_changes(StatementLoads(is_off=True), NOTHING, STAGING),
-        *plan_changes(DatabaseLines(), None, NOTHING, STAGING),
-        *slow_statements(DatabaseLines(), DatabaseParameters(), NOTHING, STAGING),
-        *database_connections(nothing, DatabaseParameters(), None, NOTHING, STAGING),
+        *statement_changes(StatementLoads(is_off=True), STAGING, NOTHING),
+        *plan_changes(DatabaseLines(), None, STAGING, NOTHING),
+        *slow_statements(DatabaseLines(), DatabaseParameters(), STAGING, NOTHING),
+        *database_connections(nothing, DatabaseParameters(), None, STAGING, NOTHING),
         *transaction_age(nothing, NOTHING),
-        *dead_rows(TableStatistics(), None, NOTHING, STAGING),
-        *indexes(TableStatistics(), None, NOTHING, STAGING, SCOPE),
+        *dead_rows(TableStatistics(), None, STAGING, NOTHING),
+        *indexes(TableStatistics(), None, STAGING, SCOPE, NOTHING),
         *idle_transactions(StatementLoads(is_off=True), NOTHING),
         *burst_credits(nothing, NOTHING, STAGING),
-        *cache_hit_rate(nothing, NOTHING, STAGING),
-        *cache_evictions(nothing, NOTHING, STAGING),
+        *cache_hit_rate(nothing, STAGING, NOTHING),
+        *cache_evictions(nothing, STAGING, NOTHING),
         *cache_commands(CacheLines(is_there=False), nothing, NOTHING),
         *response_times(nothing, STAGING),
     ):
@@ -204,7 +204,7 @@ def slow(shape: str, count: int, total: float, plans: frozenset[str] = frozenset
 )
 def test_statements_that_changed(before: list[StatementLoad], now: list[StatementLoad], level: Level) -> None:
     loads = StatementLoads(tuple(now), tuple(before))
-    assert only(statement_changes(loads, THERE, STAGING)).level is level
+    assert only(statement_changes(loads, STAGING, THERE)).level is level
 
 
 @pytest.mark.parametrize(
@@ -220,15 +220,15 @@ def test_statements_that_changed(before: list[StatementLoad], now: list[Statemen
     ],
 )
 def test_plans_that_changed(before: Any, now: Any, level: Level) -> None:
-    assert only(plan_changes(DatabaseLines(now, before), None, THERE, STAGING)).level is level
-    left_out = only(plan_changes(DatabaseLines(now, before), None, THERE, leaving_out("plans")))
+    assert only(plan_changes(DatabaseLines(now, before), None, STAGING, THERE)).level is level
+    left_out = only(plan_changes(DatabaseLines(now, before), None, leaving_out("plans"), THERE))
     assert left_out.level is (OK if level is UNKNOWN else level)
 
 
 def test_what_standard_mode_has_not_is_unknown_with_what_would_switch_it_on() -> None:
     loads = StatementLoads((), None, "statements are kept for 7 days", mode="standard")
-    load = only(statement_changes(loads, THERE, STAGING))
-    plans = only(plan_changes(DatabaseLines(), loads, THERE, STAGING))
+    load = only(statement_changes(loads, STAGING, THERE))
+    plans = only(plan_changes(DatabaseLines(), loads, STAGING, THERE))
     assert (load.level, plans.level) == (UNKNOWN, UNKNOWN)
     assert "performance_insights_retention_period = 31" in load.evidence[0].text
     assert "CloudWatch Database Insights (standard)" in plans.sentence
@@ -250,7 +250,7 @@ def test_what_standard_mode_has_not_is_unknown_with_what_would_switch_it_on() ->
 )
 def test_slow_statements(before: Any, now: Any, level: Level) -> None:
     limit = DatabaseParameters("ours", {"log_min_duration_statement": "500"})
-    assert only(slow_statements(DatabaseLines(now, before), limit, THERE, STAGING)).level is level
+    assert only(slow_statements(DatabaseLines(now, before), limit, STAGING, THERE)).level is level
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_slow_statements(before: Any, now: Any, level: Level) -> None:
 def test_slow_statements_that_nobody_logs_are_unknown(
     lines: DatabaseLines, parameters: dict[str, str], switch: str
 ) -> None:
-    found = only(slow_statements(lines, DatabaseParameters("ours", parameters), THERE, STAGING))
+    found = only(slow_statements(lines, DatabaseParameters("ours", parameters), STAGING, THERE))
     assert found.level is UNKNOWN
     assert switch in found.evidence[0].text
 
@@ -291,7 +291,7 @@ def test_connections(before: float, now: float | None, most: str, measured: floa
     series: dict[Key, Points] = {("database", "DatabaseConnections", "Maximum"): steady(before, now)}
     loads = StatementLoads(counters={CONNECTIONS: ((NOW, measured),)}) if measured else None
     parameters = DatabaseParameters("ours", {"max_connections": most})
-    assert only(database_connections(figures(series), parameters, loads, THERE, STAGING)).level is level
+    assert only(database_connections(figures(series), parameters, loads, STAGING, THERE)).level is level
 
 
 def growing(begin: float, a_day: float) -> Points:
@@ -338,9 +338,9 @@ def read(*tables: TableRows, indexes: tuple[IndexUse, ...] = (), age: timedelta 
     ],
 )
 def test_dead_rows(statistics: TableStatistics, lines: DatabaseLines | None, level: Level) -> None:
-    assert only(dead_rows(statistics, lines, THERE, STAGING)).level is level
+    assert only(dead_rows(statistics, lines, STAGING, THERE)).level is level
     if level is UNKNOWN:
-        assert only(dead_rows(statistics, lines, THERE, leaving_out("tables"))).level is OK
+        assert only(dead_rows(statistics, lines, leaving_out("tables"), THERE)).level is OK
 
 
 MIB = 1024 * 1024
@@ -371,7 +371,7 @@ def scanned(returned: float, fetched: float) -> StatementLoads:
     ],
 )
 def test_indexes(statistics: TableStatistics, loads: StatementLoads | None, levels: list[Level]) -> None:
-    found = list(indexes(statistics, loads, THERE, STAGING, SCOPE))
+    found = list(indexes(statistics, loads, STAGING, SCOPE, THERE))
     assert [shown(each).level for each in found] == levels
 
 
@@ -439,7 +439,7 @@ def test_hit_rate(before: Any, now: Any, level: Level) -> None:
         ("c-001", "CacheHits", "Sum"): steady(before[0], now[0]),
         ("c-001", "CacheMisses", "Sum"): steady(before[1], now[1]),
     }
-    assert only(cache_hit_rate(figures(series), THERE, STAGING)).level is level
+    assert only(cache_hit_rate(figures(series), STAGING, THERE)).level is level
 
 
 @pytest.mark.parametrize(
@@ -457,7 +457,7 @@ def test_hit_rate(before: Any, now: Any, level: Level) -> None:
 )
 def test_evictions(before: float | None, now: float | None, level: Level) -> None:
     series: dict[Key, Points] = {("c-001", "Evictions", "Sum"): steady(before, now)}
-    assert only(cache_evictions(figures(series), THERE, STAGING)).level is level
+    assert only(cache_evictions(figures(series), STAGING, THERE)).level is level
 
 
 def command(name: str, longest: float = 12.0) -> SlowCommands:

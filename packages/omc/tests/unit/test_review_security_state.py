@@ -4,6 +4,7 @@ it isn't."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from omc.checks.finding import Finding, Level
-from omc.config import load
+from omc.config import Environment, load
+from omc.config.review_tables import ReviewTable, SecurityTable
 from omc.facts.entrance import Certificate, Entrance
 from omc.facts.expected import Expected, Thing
 from omc.facts.scope import Scope
@@ -114,6 +116,12 @@ def test_what_is_open_to_the_world_is_told(one: OpenRule, level: Level) -> None:
     assert [found for found, _ in told(open_rules(exposed(one), STAGING))] == [level]
 
 
+@pytest.mark.parametrize(("ports", "found"), [((443,), [FAIL]), ((80, 443), []), ((), [FAIL])])
+def test_which_ports_are_for_users_is_what_omc_toml_says(ports: tuple[int, ...], found: list[Level]) -> None:
+    environment = replace(STAGING, review=ReviewTable(security=SecurityTable(open_ports=ports)))
+    assert [level for level, _ in told(open_rules(exposed(rule("sg-lb", 80)), environment))] == found
+
+
 @pytest.mark.parametrize("one", [rule("sg-lb", 443), rule("sg-lb", 80, "::/0"), rule("sg-task", 8000, "10.0.0.0/16")])
 def test_ports_for_users_and_ranges_of_ones_own_are_not(one: OpenRule) -> None:
     assert told(open_rules(exposed(one), STAGING)) == []
@@ -204,6 +212,39 @@ def test_a_certificate_that_is_good_for_long_and_none_are_ok() -> None:
     assert told(certificate_age(Entrance("", False, ("HTTP",)), STAGING, SCOPE)) == []
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("PENDING_VALIDATION", "PENDING_VALIDATION"), ("missing", "no such certificate"), ("", "isn't ACM's")],
+)
+def test_a_certificate_whose_end_nothing_tells_is_unknown_and_not_no_certificate(status: str, words: str) -> None:
+    nowhere = Certificate("arn:c", status, (), None, None)
+    (finding,) = certificate_age(replace(entrance(60), certificates=(nowhere,)), STAGING, SCOPE)
+    assert (finding.level, finding.unread, finding.place) == (UNKNOWN, True, "certificates/arn:c")
+    assert words in finding.sentence
+
+
+def tuned(**keys: Any) -> Environment:
+    return replace(STAGING, review=ReviewTable(security=SecurityTable(**keys)))
+
+
+STRICT = tuned(certificate_days=90, certificate_urgent_days=60, key_days=5, key_unused_days=3, secret_days=30)
+
+
+@pytest.mark.parametrize(
+    ("findings", "as_now", "by_the_table"),
+    [
+        (lambda of: certificate_age(entrance(80), of, SCOPE), [], [WARN]),
+        (lambda of: certificate_age(entrance(50), of, SCOPE), [], [FAIL]),
+        (lambda of: secret_age(SecretAges((SecretAge("a", days(40), None),)), of, SCOPE), [], [WARN]),
+        (lambda of: iam_users(Logins((User("ci", (key(6),)),)), of, SCOPE), [WARN], [FAIL]),
+        (lambda of: iam_users(Logins((User("ci", (key(2),)),)), of, SCOPE), [WARN], [WARN]),
+    ],
+)
+def test_what_is_too_old_is_what_omc_toml_says(findings: Any, as_now: list[Level], by_the_table: list[Level]) -> None:
+    assert [level for level, _ in told(findings(STAGING))] == as_now
+    assert [level for level, _ in told(findings(STRICT))] == by_the_table
+
+
 @pytest.mark.parametrize("one", [SecretAge("a", days(366), None), SecretAge("a", days(800), NOW, rotates=True)])
 def test_an_old_secret_is_told(one: SecretAge) -> None:
     assert told(secret_age(SecretAges((one,)), STAGING, SCOPE)) == [(WARN, "secrets/a")]
@@ -242,6 +283,11 @@ def test_keys_that_last_and_passwords_alone_are_told(logins: Logins, expected: l
         (Scan("x/backend@sha256:1", ("backend",), "ACTIVE", {"HIGH": 1}), WARN),
         (Scan("x/backend@sha256:1", ("backend",), "missing"), WARN),
         (Scan("x/backend@sha256:1", ("backend",), "unread", problem="AccessDenied."), UNKNOWN),
+        *(
+            (Scan("x/backend@sha256:1", ("backend",), status, {}), UNKNOWN)
+            for status in ("FAILED", "IN_PROGRESS", "UNSUPPORTED_IMAGE", "SCAN_ELIGIBILITY_EXPIRED", "")
+        ),
+        (Scan("x/backend@sha256:1", ("backend",), "SCAN_ELIGIBILITY_EXPIRED", {"HIGH": 1}), WARN),
     ],
 )
 def test_holes_in_an_image_that_runs_are_told(scan: Scan, level: Level) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from omc.checks.finding import Finding, Level
 from omc.config import load
+from omc.config.review_tables import ReviewTable, SecurityTable
 from omc.facts.security.callers_before import CallersBefore
 from omc.facts.security.trail_event import Kind, TrailEvent, event_of
 from omc.facts.security.trail_period import Gap, TrailPeriod
@@ -309,6 +311,16 @@ def test_another_network_or_tool_is_told(more: dict[str, str]) -> None:
 @pytest.mark.parametrize("more", [{"sourceIPAddress": "203.0.200.1"}, {"userAgent": "Boto3/1.41 other"}, {}])
 def test_the_same_network_and_tool_are_not_told(more: dict[str, str]) -> None:
     assert said(unusual_sources, week(call("RunTask", "ecs", **more)), before(user_ann=USUAL)) == []
+
+
+@pytest.mark.parametrize(
+    ("known", "is_told"), [("198.51.100.0/24", False), ("198.51.100.9", False), ("2001:db8::/32", True)]
+)
+def test_a_network_that_omc_toml_knows_is_not_told(known: str, is_told: bool) -> None:
+    table = ReviewTable(security=SecurityTable(known_sources=(known,)))
+    elsewhere = week(call("RunTask", "ecs", sourceIPAddress="198.51.100.9"))
+    found = unusual_sources(elsewhere, before(user_ann=USUAL), replace(STAGING, review=table))
+    assert any(finding.level is Level.WARN for finding in found) is is_told
 
 
 def test_who_calls_from_everywhere_or_hardly_ever_has_no_usual_network() -> None:

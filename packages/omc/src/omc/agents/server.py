@@ -6,10 +6,13 @@ that runs there, and is answered by nobody, as the specification has it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from threading import Event
+from threading import Event, current_thread
+from threading import enumerate as enumerate_threads
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 """Calls that read side by side; each already asks many things at once."""
+GRACE = 3.0
+"""Seconds."""
 READ_ONLY = types.ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
@@ -85,8 +90,15 @@ def described(tool: Tool, context: CallContext) -> types.Tool:
 
 
 def run(stack: Stack, environments: Sequence[Environment]) -> None:
-    """Serve these environments until the client closes our stdin."""
+    """Serve these environments until the client closes our stdin. A call that still waits for AWS then has a moment to
+    stop its query, and doesn't keep the process."""
     anyio.run(serve, CallContext(stack, tuple(each.name for each in environments), Event()))
+    end = monotonic() + GRACE
+    calls = [each for each in enumerate_threads() if each is not current_thread() and not each.daemon]
+    for thread in calls:
+        thread.join(max(0.0, end - monotonic()))
+    if any(thread.is_alive() for thread in calls):
+        os._exit(0)
 
 
 async def serve(context: CallContext) -> None:

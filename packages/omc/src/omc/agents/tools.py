@@ -12,7 +12,7 @@ from omc.agents import arguments, plans, readings, records
 from omc.agents.arguments import Arguments, taken
 from omc.agents.context import CallContext
 from omc.agents.text import answer
-from omc.errors import OmcError, WrongUse
+from omc.errors import OmcError, WrongUse, lacking
 from omc.logs.queries import saved_queries
 from omc.output import line
 from omc.output.document import Document, Paragraph
@@ -167,10 +167,10 @@ def call(tool: Tool, context: CallContext, given: Mapping[str, Any] | None) -> A
     what, boundary = f"{tool.title} of {request.env}", f"data-{secrets.token_hex(BOUNDARY_BYTES)}"
     try:
         return Answered(answer(tool.run(context, request), what, boundary))
-    except WrongUse as error:
-        return Answered(line(error.message), is_error=True)
-    except OmcError as error:  # its sentence may quote what AWS or the database answered
+    except OmcError as error:  # its sentence may quote AWS, the database or a name that is like the one asked for
         return Answered(answer(Document("", (Paragraph(error.message),)), what, boundary), is_error=True)
+    except KeyError as error:
+        return Answered(answer(Document("", (Paragraph(lacking(error).message),)), what, boundary), is_error=True)
     except Exception as error:  # noqa: BLE001 - one call's bug mustn't end the server
         problem = f"This is a bug in omc: {type(error).__name__}: {error}. Please report it."
         return Answered(answer(Document("", (Paragraph(problem),)), what, boundary), is_error=True)

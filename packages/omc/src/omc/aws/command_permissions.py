@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from omc.aws.permissions import action_for
+from omc.aws.reads import is_read
 from omc.config import Environment
 
 COMMANDS: Mapping[str, str] = {
@@ -167,6 +168,13 @@ COMMANDS: Mapping[str, str] = {
         elbv2 DescribeLoadBalancerAttributes DescribeLoadBalancers
         logs DescribeLogGroups FilterLogEvents GetQueryResults StartLiveTail StartQuery StopQuery
         s3 GetObject ListObjectsV2""",
+    "mcp": "",
+    "runbook show": """
+        ecr DescribeImages DescribeRepositories
+        ecs DescribeServices ListServiceDeployments ListTasks
+        elasticache DescribeReplicationGroups
+        elbv2 DescribeListeners DescribeLoadBalancers DescribeTargetGroups
+        rds DescribeDBInstances""",
     "audit verify": """
         logs DescribeLogStreams GetLogEvents
         s3 ListObjectsV2""",
@@ -195,8 +203,12 @@ COMMANDS: Mapping[str, str] = {
         sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""
-WITHIN: Mapping[str, str] = {"serve": "check morning"}
-"""A command to another whose operations it sends too: each new incident is diagnosed from the morning check's facts."""
+WITHIN: Mapping[str, tuple[str, ...]] = {
+    "mcp": ("check morning", "check weekly", "deployments", "deploy", "scale", "rollback"),
+    "serve": ("check morning",),
+}
+"""A command to others whose operations it sends too. Each new incident is diagnosed from the morning check's facts;
+what ``mcp`` plans is never performed, so that of a change it sends what is read alone."""
 KEEPING = """
         logs CreateLogStream PutLogEvents
         s3 PutObject"""
@@ -287,11 +299,15 @@ class Need:
 
 def operations_of(command: str) -> list[tuple[str, str]]:
     """(service, operation) of a command, botocore's names."""
-    message = COMMANDS[command] + (KEEPING if command in CHANGES else "")
-    if command in WITHIN:
-        message += COMMANDS[WITHIN[command]]
-    rows = (row.split() for row in message.strip().splitlines())
-    return [(service, operation) for service, *operations in rows for operation in operations]
+    found = [*_rows(COMMANDS[command]), *(_rows(KEEPING) if command in CHANGES else ())]
+    for other in WITHIN.get(command, ()):
+        found += [each for each in _rows(COMMANDS[other]) if other not in CHANGES or is_read(*each)]
+    return list(dict.fromkeys(found))
+
+
+def _rows(table: str) -> Iterator[tuple[str, str]]:
+    rows = (row.split() for row in table.strip().splitlines())
+    return ((service, operation) for service, *operations in rows for operation in operations)
 
 
 def needs_of_commands(

@@ -154,6 +154,95 @@ class CostsTable(Table, frozen=True, kw_only=True):
     expected: Annotated[tuple[ExpectedCostTable, ...], key("See below.", default="none")] = ()
 
 
+class SecurityTable(Table, frozen=True, kw_only=True):
+    """What is too old, too open or too often: `omc check weekly security`."""
+
+    certificate_days: Annotated[
+        int,
+        key(
+            "A certificate that ends within so many days is told. ACM begins to renew its own 60 days before.",
+            least=1,
+            most=365,
+            unit="days",
+            example=30,
+        ),
+    ] = 45
+    certificate_urgent_days: Annotated[
+        int,
+        key("Within so many it is a failure; at most `certificate_days`.", least=0, most=365, unit="days", example=7),
+    ] = 14
+    key_days: Annotated[
+        int,
+        key(
+            "A user's access key that is older and in use is a failure. The CIS AWS Foundations Benchmark has 90.",
+            least=1,
+            most=3650,
+            unit="days",
+            example=30,
+        ),
+    ] = 90
+    key_unused_days: Annotated[
+        int,
+        key(
+            "An access key that wasn't used for so long is to be disabled. The same benchmark has 45.",
+            least=1,
+            most=3650,
+            unit="days",
+            example=30,
+        ),
+    ] = 45
+    secret_days: Annotated[
+        int, key("A secret that wasn't changed for so long is told.", least=1, most=3650, unit="days", example=180)
+    ] = 365
+    failed_logins: Annotated[
+        int,
+        key(
+            "So many failed logins of one user are more than a mistyped password.",
+            least=1,
+            most=1000,
+            unit="logins",
+            example=10,
+        ),
+    ] = 5
+    denied_reads: Annotated[
+        int,
+        key(
+            "So many refused reads of one caller are told; of refused changes one is.",
+            least=1,
+            most=10_000,
+            unit="calls",
+            example=20,
+        ),
+    ] = 5
+    open_ports: Annotated[
+        tuple[Annotated[int, key("A port.", least=0, most=65_535)], ...],
+        key(
+            "Ports that a load balancer may have open to the world.",
+            allowed="a list of numbers from 0 to 65535, [80, 443]",
+            example=[443],
+        ),
+    ] = (80, 443)
+    known_sources: Annotated[
+        tuple[
+            Annotated[
+                str,
+                key(
+                    "A network.",
+                    pattern=r"[0-9a-fA-F:.]+(?:/[0-9]{1,3})?",
+                    allowed="addresses or networks, 203.0.113.0/24",
+                ),
+            ],
+            ...,
+        ],
+        key(
+            "Networks that calls may come from though a caller never used them: an office, a VPN.",
+            allowed='a list such as ["203.0.113.0/24"]',
+            default="none",
+            example=["203.0.113.0/24"],
+        ),
+    ] = ()
+
+
 class ReviewTable(Table, frozen=True, kw_only=True):
     """From where on the weekly review speaks."""
 
@@ -161,6 +250,7 @@ class ReviewTable(Table, frozen=True, kw_only=True):
         default_factory=PerformanceTable
     )
     costs: Annotated[CostsTable, key("See below.", default="as below")] = field(default_factory=CostsTable)
+    security: Annotated[SecurityTable, key("See below.", default="as below")] = field(default_factory=SecurityTable)
 
 
 REVIEW = ReviewTable()

@@ -12,6 +12,7 @@ from omc.config.mistakes import shown
 from omc.config.notify_tables import NotifySettings
 from omc.config.oncall_rules import on_call_problems, rota_problems
 from omc.config.people import canonical_name
+from omc.config.review_rules import review_problems
 from omc.config.server_rules import server_problems
 from omc.config.status_rules import contact_problems, status_problems
 from omc.config.tables import PersonTable, StackTable
@@ -35,6 +36,7 @@ def problems(stack: StackTable) -> Iterator[Problem]:
     thresholds = stack.thresholds
     if thresholds.error_minutes > thresholds.error_minutes_of:
         yield ("thresholds", "error_minutes"), f"is more than error_minutes_of, {thresholds.error_minutes_of}."
+    yield from ((("review", *path), problem) for path, problem in review_problems(stack.review))
     on_call = on_call_problems(stack.on_call, list(stack.people))
     yield from ((("on_call", *path), problem) for path, problem in on_call)
     yield from rota_problems(stack)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
 
 from omc.config.environment_tables import EnvironmentTable
 from omc.config.mistakes import shown
+from omc.config.networks import is_network
 from omc.config.server_tables import ServerSettings
 from omc.config.toml_lines import Path as KeyPath
 from omc.errors import did_you_mean
@@ -16,10 +16,10 @@ def server_problems(
     server: ServerSettings, environments: Mapping[str, EnvironmentTable]
 ) -> Iterator[tuple[KeyPath, str]]:
     host, _, port = (server.listen or "127.0.0.1:0").rpartition(":")
-    if int(port) > 65535 or not _is_network(host.strip("[]").replace("localhost", "127.0.0.1")):
+    if int(port) > 65535 or not is_network(host.strip("[]").replace("localhost", "127.0.0.1")):
         yield ("listen",), f"is {shown(server.listen)}, which is not an address of a machine; write 0.0.0.0:8080."
     for number, network in enumerate(server.proxies):
-        if not _is_network(network):
+        if not is_network(network):
             yield ("proxies", number), f"is {shown(network)}; allowed is an address or a network, 10.0.0.0/16."
     roles = server.oidc.roles if server.oidc else None
     if roles and not (roles.viewer or roles.responder or roles.approver or roles.admin):
@@ -44,11 +44,3 @@ def _sns_problems(
                 yield place, f"is {shown(topic)}, which is of {owners[topic]} already; a topic is of one environment."
             elif topic.split(":")[3] != region:
                 yield place, f"is {shown(topic)}, which isn't in {region}, where {name} is."
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ip_network(text)
-    except ValueError:
-        return False
-    return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from omc.checks.causes.places import place_of_finding
-from omc.checks.finding import Finding
+from omc.checks.finding import Finding, Level
 from omc.checks.issues import ISSUES
 from omc.diagnosis.model import Confidence, Diagnosis, RankedCause
 from omc.output.document import (
@@ -83,6 +83,8 @@ def diagnosis_document(diagnosis: Diagnosis, commands: tuple[str, ...] | None = 
 def sentence_of(diagnosis: Diagnosis) -> str:
     """The answer in a sentence: the likeliest cause; that none is known; or that nothing is wrong."""
     present = [each for each in diagnosis.causes if not each.finding.is_past]
+    if diagnosis.is_elsewhere and not present and not diagnosis.unexplained:
+        return f"Of {diagnosis.symptom} nothing was looked at here: the commands above answer it."
     if present:
         more = f" (and {len(present) - 1} more)" if len(present) > 1 else ""
         return f"{present[0].finding.sentence.rstrip('.')}, with {present[0].confidence.value} confidence{more}."
@@ -97,6 +99,12 @@ def sentence_of(diagnosis: Diagnosis) -> str:
         return f"Nothing that could be read is wrong; {len(unread)} things could not be read."
     if diagnosis.under_way:
         return f"Nothing is wrong. Under way: {diagnosis.under_way[0].sentence}"
+    if diagnosis.symptom:
+        elsewhere = [each.finding for each in diagnosis.others if not each.finding.is_past] or [
+            each for each in diagnosis.report.findings if each.level is Level.FAIL and not each.is_past
+        ]
+        rest = f"; elsewhere something is: {elsewhere[0].sentence}" if elsewhere else "."
+        return f"Nothing is wrong with {diagnosis.symptom}{rest}"
     return "Nothing is wrong."
 
 

@@ -1,12 +1,15 @@
 """Kinds of causes that a diagnosis looks for: what would show them, and whom they could hurt.
 
-A kind whose facts were all read, and of which no cause was found, is ruled out; one whose facts could not be read is
-not seen. The names are those of causes (``checks/causes``), by how they begin; a test holds the table against them.
+A kind whose facts were all read, and of which no cause was found, is ruled out; one whose facts could not be read, or
+show nothing since what they are read from is switched off, is not seen. The names are those of causes
+(``checks/causes``), by how they begin; a test holds the table against them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from omc.facts.alarms import Alarms
 from omc.facts.dependencies import Dependencies
@@ -131,3 +134,24 @@ KINDS = (
     Kind("a change by somebody just before", ("changed-",), (LastWrites,), STORES),
     Kind("alarms that ring", (), (Alarms,), ()),
 )
+
+_NO_FLOW_LOG = "The VPC has no flow log in CloudWatch Logs: the Terraform's module audit makes one."
+_NO_LOAD = "The database has no Performance Insights: performance_insights_enabled = true on the instance."
+_NO_LOG = 'RDS exports no PostgreSQL log: enabled_cloudwatch_logs_exports = ["postgresql"] on the instance.'
+_NO_STATE = "omc.toml names no state of Terraform's to compare with: terraform_state."
+_NO_LINES = "The services logged nothing at all in this time."
+BLIND: Mapping[type, Callable[[Any], str]] = {
+    Rejects: lambda fact: "" if fact.log_group else _NO_FLOW_LOG,
+    Clients: lambda fact: "" if fact.log_group else _NO_FLOW_LOG,
+    DatabaseLoad: lambda fact: _NO_LOAD if fact.is_off else "",
+    DatabaseLog: lambda fact: "" if fact.exists else _NO_LOG,
+    Expected: lambda fact: "" if fact.is_states else fact.problem or _NO_STATE,
+    RecentErrors: lambda fact: "" if fact.scanned else _NO_LINES,
+}
+"""Facts that can be read and still show nothing, to why that is so and what would switch it on; empty: they show."""
+
+
+def blind(kind: Kind, readings: Mapping[type, Any]) -> list[str]:
+    """Why facts of this kind that were read show nothing."""
+    found = (BLIND[fact](readings[fact]) for fact in kind.facts if fact in BLIND and type(readings.get(fact)) is fact)
+    return [why for why in found if why]

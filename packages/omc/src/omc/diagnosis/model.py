@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from omc.checks.causes.explain import Explained
 from omc.checks.finding import Evidence, Finding, Level, worst
+from omc.checks.issues import ISSUES
 from omc.checks.run import Report
 
 
@@ -113,8 +114,16 @@ class Diagnosis:
         return not self.causes and not self.unexplained
 
     @property
+    def is_elsewhere(self) -> bool:
+        """What was asked about is answered by other commands: nothing of it was looked at here."""
+        issue = ISSUES.get(self.symptom)
+        return issue is not None and bool(issue.elsewhere)
+
+    @property
     def verdict(self) -> Level:
         present = [each.finding for each in self.causes if not each.finding.is_past]
         if present or self.unexplained:
             return worst([*present, *self.unexplained])
+        if self.is_elsewhere:
+            return Level.UNKNOWN
         return Level.UNKNOWN if not self.report.findings else worst(self.report.findings)

@@ -15,7 +15,7 @@ from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Evidence, Finding, Level
 from omc.config import Environment
 from omc.diagnosis.graph import path, reaches_users
-from omc.diagnosis.kinds import KINDS, Kind
+from omc.diagnosis.kinds import KINDS, Kind, blind
 from omc.diagnosis.model import Action, NotSeen, RankedCause, RuledOut
 from omc.facts.collector import Readings, Unavailable
 from omc.facts.dependencies import Dependencies
@@ -204,8 +204,8 @@ def looked_for(
             continue
         if any(name.startswith(begin) for name in names for begin in kind.names):
             continue
-        if missing := _missing(kind, readings):
-            unseen.append(NotSeen(kind.title, " ".join(dict.fromkeys(each.error.message for each in missing))))
+        if why := [*(each.error.message for each in _missing(kind, readings)), *blind(kind, readings)]:
+            unseen.append(NotSeen(kind.title, " ".join(dict.fromkeys(why))))
         elif kind.names and all(fact in readings for fact in kind.facts):
             out.append(RuledOut(kind.title, _evidence(kind, environment, readings)))
     return tuple(out), tuple(unseen)

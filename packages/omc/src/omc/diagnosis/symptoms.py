@@ -8,7 +8,7 @@ from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Finding
 from omc.checks.issues import ISSUES
 from omc.config import Environment
-from omc.errors import WrongUse, did_you_mean
+from omc.errors import Unknown, WrongUse, did_you_mean
 
 
 def is_asked_about(finding: Finding, symptom: str, environment: Environment) -> bool:
@@ -28,7 +28,8 @@ def is_asked_about(finding: Finding, symptom: str, environment: Environment) -> 
 
 
 def require_known(symptom: str, findings: Iterable[Finding], environment: Environment) -> None:
-    """Raises ``WrongUse`` for a symptom that is neither an issue nor anything that was looked at."""
+    """Raises ``WrongUse`` for a symptom that is neither an issue nor anything that was looked at; ``Unknown`` where
+    something couldn't be looked at, which may be it."""
     if not symptom or symptom in ISSUES:
         return
     everything = list(findings)
@@ -36,6 +37,12 @@ def require_known(symptom: str, findings: Iterable[Finding], environment: Enviro
         return
     places = sorted({place_of_finding(each) for each in everything if place_of_finding(each)})
     known = [*ISSUES, *places, *(each.partition("/")[2] for each in places)]
+    unread = [each for each in everything if each.unread]
+    if unread:
+        raise Unknown(
+            f'Whether anything in {environment.name} is called "{symptom}" is not known, since not all could be read: '
+            f"{unread[0].sentence}"
+        )
     raise WrongUse(
         f'Nothing that was looked at in {environment.name} is called "{symptom}".{did_you_mean(symptom, known)} '
         f"Issues: {', '.join(ISSUES)}; or a place or an alarm that the morning check names."

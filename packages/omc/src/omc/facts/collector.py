@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar, get_args, get_type_hints
 
 from omc.aws.calls import Call, recording
 from omc.aws.gateway import Gateway
-from omc.errors import BadAnswer, OmcError, WrongUse, contained
+from omc.errors import OmcError, WrongUse, contained, lacking
 
 Calls: TypeAlias = tuple[Call, ...]
 Reader = TypeVar("Reader", bound=Callable[..., Any])
@@ -178,8 +178,7 @@ def _read(fact: type, known: Mapping[type, Any], futures: Mapping[type, Future[A
         except OmcError as error:
             return Unavailable(fact, error, Reading(at, tuple(calls)))
         except KeyError as error:
-            problem = BadAnswer(f"AWS's answer lacks {error}, so {fact.__name__} is not known. Try again.")
-            return Unavailable(fact, problem, Reading(at, tuple(calls)))
+            return Unavailable(fact, lacking(error, fact.__name__), Reading(at, tuple(calls)))
         except Exception as error:  # noqa: BLE001 - a mistake in one reader costs what it reads, never the report
             return Unavailable(fact, contained(f"the reading of {fact.__name__}", error), Reading(at, tuple(calls)))
         return replace(value, reading=Reading(at, tuple(calls) or _calls_below(arguments)))

@@ -1,10 +1,9 @@
-"""Where the environment's VPC has its flow log."""
+"""Where flow logs are written: the environment's own, and those of a VPC."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.config import Environment
@@ -13,22 +12,23 @@ from omc.config import Environment
 @dataclass(frozen=True, slots=True)
 class FlowLog:
     log_group: str
-    """Empty: the environment has none in CloudWatch Logs."""
+    """Empty: there is none in CloudWatch Logs."""
     resource: str = ""
     """The VPC, subnet or interface that it records."""
 
 
+def flow_logs(aws: Gateway) -> Iterator[FlowLog]:
+    """All of the region that go to CloudWatch Logs."""
+    for page in aws.client("ec2").get_paginator("describe_flow_logs").paginate():
+        for record in page["FlowLogs"]:
+            if record.get("LogDestinationType", "cloud-watch-logs") != "cloud-watch-logs":
+                continue
+            group = record.get("LogGroupName") or record.get("LogDestination", "").partition(":log-group:")[2]
+            if group:
+                yield FlowLog(group, record.get("ResourceId", ""))
+
+
 def find_flow_log(aws: Gateway, environment: Environment) -> FlowLog:
-    """One call: the flow log whose log group has the environment's prefix as a part of its name."""
-    records: Any = aws.client("ec2").describe_flow_logs()["FlowLogs"]
-    for record in records:
-        name = _log_group(record)
-        if environment.prefix in name.split("/"):
-            return FlowLog(name, str(record.get("ResourceId", "")))
-    return FlowLog("")
-
-
-def _log_group(record: Mapping[str, Any]) -> str:
-    if record.get("LogDestinationType", "cloud-watch-logs") != "cloud-watch-logs":
-        return ""
-    return str(record.get("LogGroupName") or str(record.get("LogDestination", "")).partition(":log-group:")[2])
+    """The flow log whose log group has the environment's prefix as a part of its name."""
+    ours = (each for each in flow_logs(aws) if environment.prefix in each.log_group.split("/"))
+    return next(ours, FlowLog(""))

@@ -19,7 +19,7 @@ from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import Ago, Period, environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
-from omc.errors import Unknown, WrongUse, did_you_mean
+from omc.errors import Unknown, WrongUse, did_you_mean, lacking
 from omc.facts.flow_log import find_flow_log
 from omc.logs import documents
 from omc.logs.athena import OPERATIONS, ask_athena, execution_of, most_scanned, sql_of
@@ -84,6 +84,16 @@ EXPLAIN = click.option("--explain", is_flag=True, help="Also print the aws comma
 TOP = click.option("--top", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many rows.")
 
 
+OF_AWS = {
+    "services": "--service",
+    "only_new": "--new",
+    "estimate": "--estimate",
+    "engine": "--engine",
+    "env": "--env",
+}
+"""Parameters that mean nothing of files, with their options."""
+
+
 def of_environment(command: Callable[..., Any]) -> Callable[..., Any]:
     """What every command that asks an environment's logs ends by: which one, how dear and how long it may be, how it is
     shown; and the context before the command's own parameters."""
@@ -102,10 +112,13 @@ def given_span(context: click.Context, begin: datetime, end: datetime | None) ->
     return span_of(begin, end, datetime.now(UTC))
 
 
-def refuse_explain(explain: bool) -> None:
-    """Of files nothing is asked of AWS, so there is no command that asks the same."""
-    if explain:
+def refuse_of_aws(context: click.Context) -> None:
+    """Options that are about what AWS is asked: of files they would be passed over without a word."""
+    if context.params.get("explain"):
         raise WrongUse("--explain prints what is asked of AWS; with --local nothing is.")
+    for name, option in OF_AWS.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise WrongUse(f"{option} is about what AWS is asked; with --local files are read as they are.")
 
 
 def refuse_files(files: tuple[Path, ...]) -> None:
@@ -114,7 +127,17 @@ def refuse_files(files: tuple[Path, ...]) -> None:
         raise WrongUse(f"{files[0]} is a file only with --local. Without it, logs are read from AWS.")
 
 
-@click.group()
+class Asking(click.Group):
+    """Commands that take AWS's answers as they come: a field that one lacks is AWS's, as where facts are read."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyError as error:
+            raise lacking(error) from error
+
+
+@click.group(cls=Asking)
 def logs() -> None:
     """What the logs say: errors by shape, slow statements, who talks most, saved queries, one request's trace.
 
@@ -236,12 +259,12 @@ def errors(
     omc logs errors --local exported/*.gz access-logs/
     """
     if is_local:
-        refuse_explain(explain)
+        refuse_of_aws(context)
         stack = load(context.obj)
         span = given_span(context, begin, end)
         read = local_errors(files_of(files), span)
         show(documents.errors_document(read, "these files", stack.time_zone, span), output)
-        context.exit(3 if read.answer.gaps else 0)
+        context.exit(3 if read.answer.gaps or not read.answer.scanned else 0)
     refuse_files(files)
     calls = context.with_resource(recording())
     desk = desk_of(context.obj, env, begin, end, services)
@@ -256,7 +279,7 @@ def errors(
         found = replace(found, shapes=tuple(shape for shape in found.shapes if shape.is_new))
     document = documents.errors_document(found, desk.environment.name, desk.zone, desk.span)
     say(document, output, desk, calls if explain else None)
-    if found.answer.gaps or found.answer.missing:
+    if found.answer.gaps or found.answer.missing or not (found.answer.scanned or found.shapes):
         context.exit(3)
     context.exit(1 if only_new and found.shapes else 0)
 
@@ -312,7 +335,7 @@ def query(
         show(documents.saved_document(list(saved_queries(load(context.obj).logs).values())), output)
         return
     if is_local:
-        refuse_explain(explain)
+        refuse_of_aws(context)
         if not name or text:
             raise WrongUse("Of files a saved query is asked by its name. The names: omc logs query --list")
         wanted = portable_query(name)
@@ -388,7 +411,7 @@ def top_talkers(
     omc logs top-talkers --local flow.log.gz --flow-format '${srcaddr} ${dstaddr} ${bytes}'
     """
     if is_local:
-        refuse_explain(explain)
+        refuse_of_aws(context)
         talkers, answer = local_talkers(files_of(files, flow_format), given_span(context, begin, end), top)
         show(documents.talkers_document(talkers, answer, "Top talkers of these files", "files"), output)
         context.exit(3 if answer.gaps else 0)
@@ -444,13 +467,13 @@ def slow_queries(
     omc logs slow-queries --local postgresql.log.gz --output json
     """
     if is_local:
-        refuse_explain(explain)
+        refuse_of_aws(context)
         stack = load(context.obj)
         statements, answer = local_statements(files_of(files), given_span(context, begin, end))
         show(
             documents.statements_document(statements, answer, "Slow statements of these files", stack.time_zone), output
         )
-        return
+        context.exit(3 if answer.gaps else 0)
     refuse_files(files)
     calls = context.with_resource(recording())
     desk = desk_of(context.obj, env, begin, end)
@@ -563,10 +586,10 @@ def trace(
     wanted = request_id(request)
     stack = load(context.obj)
     if is_local:
-        refuse_explain(explain)
+        refuse_of_aws(context)
         events, answer = local_trace(files_of(files), wanted, given_span(context, begin, end))
         show(documents.trace_document(wanted, events, answer, {}, stack.time_zone), output)
-        context.exit(0 if events else 1)
+        context.exit(3 if answer.gaps else 0 if events else 1)
     refuse_files(files)
     calls = context.with_resource(recording())
     desk = desk_of(context.obj, env, begin, end)

@@ -49,11 +49,12 @@ def errors_document(found: Errors, name: str, zone: str, span: Span | None) -> D
     if found.shapes:
         blocks.append(shapes_table(found.shapes, zone))
         blocks += _more(len(found.shapes), "shapes")
-        sentence = f"{total:,} errors of {len(found.shapes)} shapes."
-    elif found.answer.scanned or found.answer.gaps:
+        sentence = f"{count_of(total, 'error')} of {count_of(len(found.shapes), 'shape')}."
+    elif found.answer.scanned:
         sentence = "No error was logged."
     else:
-        blocks.append(Notice(UNKNOWN, "Nothing at all was logged in this time."))
+        nothing = "Nothing could be read." if found.answer.gaps else "Nothing at all was logged in this time."
+        blocks.append(Notice(UNKNOWN, nothing))
         sentence = ""
     blocks.append(Paragraph(f"{sentence} {scanned(found.answer)}".strip()))
     data = {
@@ -171,14 +172,14 @@ def _talker_cells(talker: Talker) -> tuple[str | Status, ...]:
 
     refused = talker.action == "REJECT"
     return (
-        bytes_shown(talker.bytes),
-        f"{talker.packets:,}",
+        "unknown" if talker.bytes is None else bytes_shown(talker.bytes),
+        "unknown" if talker.packets is None else f"{talker.packets:,}",
         f"{talker.records:,}",
         named(talker.source),
         named(talker.destination),
-        str(talker.port),
-        talker.protocol,
-        Status("refused", Severity.WARNING) if refused else talker.action.lower(),
+        "unknown" if talker.port is None else str(talker.port),
+        talker.protocol or "unknown",
+        Status("refused", Severity.WARNING) if refused else talker.action.lower() or "unknown",
     )
 
 
@@ -361,7 +362,13 @@ def scanned(answer: Answer) -> str:
     """How much was looked at."""
     if not answer.scanned:
         return ""
-    return f"{answer.scanned:,} events looked at, {bytes_shown(answer.bytes_scanned)}."
+    size = f", {bytes_shown(answer.bytes_scanned)}" if answer.bytes_scanned else ""
+    return f"{count_of(answer.scanned, 'event')} looked at{size}."
+
+
+def count_of(number: int, what: str) -> str:
+    """``1 error``, ``2,000 errors``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _more(count: int, what: str) -> list[Block]:

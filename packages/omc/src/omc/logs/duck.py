@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from omc.errors import WrongUse
 from omc.logs.files import Kind, LogFile
-from omc.logs.portable import quoted
+from omc.logs.portable import FOR_EVER, quoted
 
 MEMORY: Final = "300MB"
 """DuckDB's own; the process as a whole stays below 400 MiB (make bench-logs)."""
@@ -40,6 +40,8 @@ FLOW_COLUMNS: Final = {
     "action": "VARCHAR",
 }
 """What the queries use, by the names of the fields with "_" for "-"."""
+OTHER_TIME: Final = {"start": ("end", 0), "end": ("start", FOR_EVER - 1)}
+"""What stands for a time that a format lacks: the other one, else all the time."""
 REQUEST_COLUMNS: Final = (
     *("type", "time", "elb", "client", "target", "request_processing_time", "target_processing_time"),
     *("response_processing_time", "elb_status_code", "target_status_code", "received_bytes", "sent_bytes", "request"),
@@ -63,7 +65,8 @@ class Tables:
     connection: Any
     unreadable: int = 0
     """Lines that were left out, of what was asked so far."""
-    damaged: list[str] = field(default_factory=list)
+    fields: dict[Path, frozenset[str]] = field(default_factory=dict)
+    """Of each flow log, which of ``FLOW_COLUMNS`` it has."""
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """The rows of a query, each a mapping of column to value."""
@@ -97,17 +100,18 @@ def tables_of(files: Sequence[LogFile], memory: str = MEMORY) -> Iterator[Tables
         connection = duckdb.connect(
             config={**settings, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
         )
+        fields: dict[Path, frozenset[str]] = {}
         try:
             connection.execute("SET preserve_insertion_order = false")
             connection.execute("SET enable_progress_bar = false")  # it would be written to stdout
             flow = [file for file in files if file.kind is Kind.FLOW]
             requests = [file for file in files if file.kind is Kind.BALANCER]
             if flow:
-                parts = list(_flow_parts(flow, connection))
+                parts = list(_flow_parts(flow, connection, fields))
                 connection.execute(f"CREATE TEMP VIEW flow AS {' UNION ALL '.join(parts)}")
             if requests:
                 connection.execute(f"CREATE TEMP VIEW requests AS {_requests(requests)}")
-            yield Tables(connection)
+            yield Tables(connection, fields=fields)
         except duckdb.Error as error:
             raise WrongUse(f"These files can't be read: {_first_sentence(error)}") from error
         finally:
@@ -118,8 +122,8 @@ def _first_sentence(error: Exception) -> str:
     return str(error).strip().splitlines()[0].rstrip(".") + "."
 
 
-def _flow_parts(files: Sequence[LogFile], connection: Any) -> Iterator[str]:
-    """One SELECT for all files of one format."""
+def _flow_parts(files: Sequence[LogFile], connection: Any, fields_of: dict[Path, frozenset[str]]) -> Iterator[str]:
+    """One SELECT for all files of one format; which fields each has goes to ``fields_of``."""
     formats: dict[tuple[Any, ...], list[LogFile]] = {}
     for file in files:
         key = (file.fields, file.has_header, file.is_parquet, file.is_exported, file.is_gzipped)
@@ -128,10 +132,13 @@ def _flow_parts(files: Sequence[LogFile], connection: Any) -> Iterator[str]:
         if is_parquet:
             listed = f"read_parquet({_list(some)}, union_by_name = true)"
             held = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {listed}").fetchall()]
-            yield _flow_select({name.replace("-", "_").lower(): name for name in held}, listed, cast=True)
+            columns_held = {name.replace("-", "_").lower(): name for name in held}
+            fields_of.update(dict.fromkeys((each.path for each in some), frozenset(columns_held) & set(FLOW_COLUMNS)))
+            yield _flow_select(columns_held, listed, cast=True)
         else:
             names = _unique([*(["exported_at"] if is_exported else []), *(each.replace("-", "_") for each in fields)])
             columns = {name: FLOW_COLUMNS.get(name, "VARCHAR") for name in names}
+            fields_of.update(dict.fromkeys((each.path for each in some), frozenset(columns) & set(FLOW_COLUMNS)))
             source = _csv(some, columns, header=has_header, is_gzipped=is_gzipped, quote="", nulls="'-'")
             yield _flow_select({name: name for name in names}, source)
 
@@ -147,6 +154,9 @@ def _flow_select(held: Mapping[str, str], source: str, *, cast: bool = False) ->
     """The columns of ``FLOW_COLUMNS`` under their names; one that the format lacks is unknown (NULL)."""
 
     def column(name: str, kind: str) -> str:
+        if name not in held and name in OTHER_TIME:
+            other, always = OTHER_TIME[name]
+            return column(other, kind) if other in held else f"CAST({always} AS {kind})"
         if name not in held:
             return f"CAST(NULL AS {kind})"
         return f"TRY_CAST({_name(held[name])} AS {kind})" if cast else _name(held[name])

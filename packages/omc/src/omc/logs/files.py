@@ -2,13 +2,15 @@
 
 Known are what CloudWatch Logs exports to S3 and what the aws CLI prints, plain text, VPC flow logs (with a header line,
 version 2 without one, behind a time as CloudWatch exports them, Parquet) and a load balancer's access logs; each of
-them gzipped too. Whatever a line holds, it is a line: what can't be read of it is counted, and nothing raises.
+them gzipped too. Whatever a line holds, it is a line: what can't be read of it is counted, and nothing raises. A file
+that is cut off, or that is no text, is a gap of the answer.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +27,8 @@ from omc.logs.model import LogEvent
 MAX_LINE: Final = 1_048_576
 """Bytes of a line that are read, as many as an event of CloudWatch Logs may have; the rest of it is skipped."""
 HEAD_LINES: Final = 20
+BOM: Final = b"\xef\xbb\xbf"
+"""What some editors begin a file in UTF-8 with."""
 FLOW_VERSION_2: Final = (
     *("version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport"),
     *("protocol", "packets", "bytes", "start", "end", "action", "log-status"),
@@ -45,6 +49,7 @@ class Kind(StrEnum):
     LINES = "lines"
     FLOW = "flow log"
     BALANCER = "access log"
+    NO_TEXT = "bytes that are no text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,30 @@ def log_files(paths: Sequence[Path], flow_format: str | None = None) -> tuple[Lo
 def _every(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(each for each in path.rglob("*") if each.is_file())
-        elif path.exists():
+            found = sorted(_below(path))
+            if not found:
+                raise Missing(f"There is no file in {path}.")
+            yield from found
+        elif path.is_file():
             yield path
+        elif path.exists():
+            raise WrongUse(f"{path} is no file: what it gives can't be read twice. Write it to a file first.")
         else:
             raise Missing(f"There is no file {path}.")
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files; a folder that can't be listed is named, not left out."""
+
+    def refuse(error: OSError) -> None:
+        raise _unreadable(Path(error.filename), error)
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (each for each in (Path(place, name) for name in names) if each.is_file())
+
+
+def _unreadable(path: Path, error: OSError) -> WrongUse:
+    return WrongUse(f"{path} can't be read: {(error.strerror or str(error)).lower()}.")
 
 
 def _log_file(path: Path, fields: tuple[str, ...]) -> LogFile:
@@ -89,7 +113,9 @@ def _log_file(path: Path, fields: tuple[str, ...]) -> LogFile:
         is_gzipped = magic[:2] == b"\x1f\x8b"
         head = list(islice(lines_of(path), HEAD_LINES))
     except OSError as error:
-        raise WrongUse(f"{path} can't be read: {(error.strerror or str(error)).lower()}.") from error
+        raise _unreadable(path, error) from error
+    if any("\0" in line for line in head[:2]):
+        return LogFile(path, Kind.NO_TEXT, is_gzipped=is_gzipped)
     first = next((line for line in head if line.strip()), "")
     if _BALANCER.match(first):
         return LogFile(path, Kind.BALANCER, is_gzipped=is_gzipped)
@@ -105,26 +131,35 @@ def _log_file(path: Path, fields: tuple[str, ...]) -> LogFile:
     return LogFile(path, Kind.LINES, is_gzipped=is_gzipped)
 
 
-def lines_of(path: Path) -> Iterator[str]:
-    """The lines of a file, gzipped or not, without their ends. A gzip file that is cut off ends where it is cut."""
+def lines_of(path: Path, gaps: list[str] | None = None) -> Iterator[str]:
+    """The lines of a file, gzipped or not, without their ends. A gzip file that is cut off or damaged ends there, with
+    a sentence about it in ``gaps``."""
     with path.open("rb") as file:
         zipped = file.read(2) == b"\x1f\x8b"
     stream: IO[bytes] = cast("IO[bytes]", gzip.GzipFile(path, "rb") if zipped else path.open("rb"))
+    number = 0
     with stream:
         try:
             while line := stream.readline(MAX_LINE):
                 while not line.endswith(b"\n") and (rest := stream.readline(MAX_LINE)):
                     if rest.endswith(b"\n"):
                         break
-                yield line.rstrip(b"\r\n").decode("utf-8", "replace")
+                number += 1
+                yield line.removeprefix(BOM if number == 1 else b"").rstrip(b"\r\n").decode("utf-8", "replace")
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            return
+            if gaps is not None:
+                gaps.append(f"{path} is cut off or damaged: what comes after its line {number:,} is not known.")
 
 
-def events_in(file: LogFile) -> Iterator[LogEvent]:
-    """The lines of a file as events, each with the time that it says, if it says one."""
+def events_in(file: LogFile, gaps: list[str] | None = None) -> Iterator[LogEvent]:
+    """The lines of a file as events, each with the time that it says, if it says one. What couldn't be read is a
+    sentence in ``gaps``."""
     name = file.path.name
-    for line in lines_of(file.path):
+    if file.kind is Kind.NO_TEXT:
+        if gaps is not None:
+            gaps.append(f"{file.path} isn't text in UTF-8 and was left out.")
+        return
+    for line in lines_of(file.path, gaps):
         if line.startswith("{") and (event := _from_cli(line, name)):
             yield event
             continue

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
@@ -25,6 +24,7 @@ LATE: Final = timedelta(seconds=20)
 """How much later than others an event may become visible to FilterLogEvents: it is asked so far back each time."""
 REMEMBERED: Final = 50_000
 """Events that are known to have been shown, so that none is shown twice."""
+Key: TypeAlias = tuple[str, str, datetime | None, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,65 +54,94 @@ def follow(
     aws: Gateway, tail: Tail, since: datetime | None, note: Callable[[str], None], until: Callable[[], bool]
 ) -> Generator[LogEvent, None, None]:
     """The events from ``since`` on, or from now, until ``until`` says so. ``note`` takes what a person should know."""
-    begin = since or datetime.now(UTC)
+    shown = _Shown(since or datetime.now(UTC))
     if since:
-        yield from _earlier(aws, tail, since)
-        begin = datetime.now(UTC)
+        yield from shown.newest(aws, tail)
     if len(tail.groups) > MOST_GROUPS:
         note(f"Live Tail takes {MOST_GROUPS} log groups; all {len(tail.groups)} are asked every {POLL:g} s instead.")
     else:
         while not until():
             try:
-                yield from _live(aws, tail, note, until)
+                yield from _live(aws, tail, shown, note, until)
             except (AccessDenied, AwsRefused) as error:
                 note(f"Live Tail can't be had ({error.message}) The log groups are asked every {POLL:g} s instead.")
                 break
             except Unreachable as error:
                 note(f"{error.message} It is started again.")
-    yield from _polled(aws, tail, begin, until)
+    while not until():
+        yield from shown.newest(aws, tail)
+        if not until():
+            time.sleep(POLL)
 
 
-def _live(aws: Gateway, tail: Tail, note: Callable[[str], None], until: Callable[[], bool]) -> Iterator[LogEvent]:
-    """One session, of three hours at most. AWS sends an update each second, also of nothing."""
+def _live(
+    aws: Gateway, tail: Tail, shown: _Shown, note: Callable[[str], None], until: Callable[[], bool]
+) -> Iterator[LogEvent]:
+    """One session, of three hours at most. AWS sends an update each second, also of nothing. Once it has begun, what
+    came between the last that was seen and its start is asked for."""
     wanted: dict[str, Any] = {"logGroupIdentifiers": list(tail.groups.values())}
     if tail.pattern:
         wanted["logEventFilterPattern"] = tail.pattern
     stream = aws.client("logs").start_live_tail(**wanted)["responseStream"]
     is_said = False
     for event in events_in(stream, "Live Tail"):
+        if "sessionStart" in event:
+            try:
+                yield from shown.newest(aws, tail)
+            except (AccessDenied, AwsRefused) as error:
+                note(f"What came just before can't be asked for: {error.message}")
         update = event.get("sessionUpdate", {})
         if update.get("sessionMetadata", {}).get("sampled") and not is_said:
             note("There are more than 500 events a second, so Live Tail shows a part of them.")
             is_said = True
         for record in update.get("sessionResults", ()):
             group = str(record.get("logGroupIdentifier", "")).rpartition(":")[2]
-            yield _event(record, group)
+            if shown.is_new_of(one := _event(record, group), shown.by_session):
+                yield one
+        shown.heard = datetime.now(UTC)
         if until():
             return
 
 
-def _earlier(aws: Gateway, tail: Tail, since: datetime) -> Iterator[LogEvent]:
-    found = [event for group in tail.groups for event, _ in _filtered(aws, group, tail.pattern, since)]
-    yield from sorted(found, key=lambda event: event.at or since)
+@dataclass(slots=True)
+class _Shown:
+    """What was shown, by a session or by a question: the same event comes by both, and only a question has its id."""
 
+    heard: datetime
+    """Up to when everything was seen; a question goes back behind it as far as events come late."""
+    begin: datetime = field(init=False)
+    ids: dict[str, None] = field(default_factory=dict)
+    """Of events that a question gave."""
+    by_session: dict[Key, int] = field(default_factory=dict)
+    by_question: dict[Key, int] = field(default_factory=dict)
+    times: dict[Key, int] = field(default_factory=dict)
+    """How often an event of this group, stream, time and text was shown."""
 
-def _polled(aws: Gateway, tail: Tail, begin: datetime, until: Callable[[], bool]) -> Iterator[LogEvent]:
-    shown: set[str] = set()
-    order: deque[str] = deque()
-    while not until():
-        start = max(begin, datetime.now(UTC) - LATE - timedelta(seconds=POLL))
-        found: list[tuple[LogEvent, str]] = []
-        for group in tail.groups:
-            found += _filtered(aws, group, tail.pattern, start)
-        for event, identity in sorted(found, key=lambda pair: pair[0].at or begin):
-            if identity not in shown:
-                shown.add(identity)
-                order.append(identity)
-                yield event
-        while len(order) > REMEMBERED:
-            shown.discard(order.popleft())
-        if not until():
-            time.sleep(POLL)
+    def __post_init__(self) -> None:
+        self.begin = self.heard
+
+    def newest(self, aws: Gateway, tail: Tail) -> Iterator[LogEvent]:
+        """What FilterLogEvents has and wasn't shown."""
+        start, now = max(self.begin, self.heard - LATE), datetime.now(UTC)
+        found = [pair for group in tail.groups for pair in _filtered(aws, group, tail.pattern, start)]
+        for event, identity in sorted(found, key=lambda pair: pair[0].at or start):
+            if identity not in self.ids:
+                self.ids[identity] = None
+                if self.is_new_of(event, self.by_question):
+                    yield event
+        self.heard = now
+        for known in (self.ids, self.by_session, self.by_question, self.times):
+            for each in list(known)[: max(0, len(known) - REMEMBERED)]:
+                del known[each]  # type: ignore[arg-type]  # each is a key of just this one
+
+    def is_new_of(self, event: LogEvent, counts: dict[Key, int]) -> bool:
+        """Whether it is one more than was shown, as this way (``counts``) counts events that are alike."""
+        key = (event.source, event.stream, event.at, event.message)
+        counts[key] = counts.get(key, 0) + 1
+        if counts[key] <= self.times.get(key, 0):
+            return False
+        self.times[key] = counts[key]
+        return True
 
 
 def _filtered(aws: Gateway, group: str, pattern: str, since: datetime) -> Iterator[tuple[LogEvent, str]]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from omc.errors import WrongUse
 from omc.facts.log_errors import error_of
-from omc.logs.duck import tables_of
+from omc.logs.duck import Tables, tables_of
 from omc.logs.errors import errors_by_shape
 from omc.logs.files import Kind, LogFile, events_in
 from omc.logs.model import Answer, LogEvent, Span, Statement, Talker
@@ -21,6 +21,7 @@ from omc.logs.talkers import talkers_of
 MOST_EVENTS: Final = 200_000
 """Events that are held at a time, the newest."""
 FAILED_REQUESTS: Final = 10_000
+TIMES: Final = frozenset({"start", "end"})
 
 
 def local_errors(files: Sequence[LogFile], span: Span | None) -> Errors:
@@ -30,7 +31,7 @@ def local_errors(files: Sequence[LogFile], span: Span | None) -> Errors:
     read = matched = 0
     gaps: list[str] = []
     for file in files:
-        for event in _within(events_in(file) if file.kind is Kind.LINES else (), span):
+        for event in _within(events_in(file, gaps) if file.kind is not Kind.BALANCER else (), span):
             read += 1
             if error_of(event.message) is not None:
                 matched += 1
@@ -69,16 +70,18 @@ def local_talkers(files: Sequence[LogFile], span: Span | None, top: int) -> tupl
 def local_statements(files: Sequence[LogFile], span: Span | None) -> tuple[tuple[Statement, ...], Answer]:
     """The slow statements of PostgreSQL's logs."""
     _ensure(files, "slow-queries", Kind.LINES)
-    events = (event for file in files for event in _within(events_in(file), span))
-    return statements_by_shape(events), Answer()
+    gaps: list[str] = []
+    events = (event for file in files for event in _within(events_in(file, gaps), span))
+    return statements_by_shape(events), Answer(gaps=tuple(gaps))
 
 
 def local_trace(files: Sequence[LogFile], request: str, span: Span | None) -> tuple[tuple[LogEvent, ...], Answer]:
     """The lines of a request, of log files and access logs, in the order of time."""
     _ensure(files, "trace", Kind.LINES, Kind.BALANCER)
-    found = [event for file in files for event in _within(events_in(file), span) if request in event.message]
+    gaps: list[str] = []
+    found = [event for file in files for event in _within(events_in(file, gaps), span) if request in event.message]
     beginning = datetime(1970, 1, 1, tzinfo=UTC)
-    return tuple(sorted(found, key=lambda event: event.at or beginning)), Answer()
+    return tuple(sorted(found, key=lambda event: event.at or beginning)), Answer(gaps=tuple(gaps))
 
 
 def local_rows(
@@ -87,9 +90,22 @@ def local_rows(
     """The rows of a query, and what was left out, in sentences."""
     _ensure(files, query.name, Kind.FLOW if query.table == "flow" else Kind.BALANCER)
     with tables_of(files) as tables:
+        _ensure_fields(query, tables)
         rows = tables.rows(query.sql(span, limit, trace))
         unreadable = tables.unreadable
-    return rows, [f"{unreadable:,} lines aren't what the format says and were left out."] if unreadable else []
+    gaps = [f"{unreadable:,} lines aren't what the format says and were left out."] if unreadable else []
+    if span is not None and (timeless := [path.name for path, held in tables.fields.items() if not TIMES & held]):
+        gaps.append(f"{', '.join(timeless)}: without start and end, so that all of it was counted whatever its time.")
+    return rows, gaps
+
+
+def _ensure_fields(query: PortableQuery, tables: Tables) -> None:
+    """What the query chooses by has to be there, or nothing would be found for want of it."""
+    for path, held in tables.fields.items():
+        lacking = [name for name in query.needs if name not in held]
+        if lacking:
+            has = ", ".join(sorted(held)) or "none that omc knows"
+            raise WrongUse(f"{path} has no field {' and '.join(lacking)}, which {query.name} needs. It has: {has}.")
 
 
 def _within(events: Iterable[LogEvent], span: Span | None) -> Iterator[LogEvent]:
@@ -103,7 +119,7 @@ def _within(events: Iterable[LogEvent], span: Span | None) -> Iterator[LogEvent]
 
 def _ensure(files: Sequence[LogFile], what: str, *kinds: Kind) -> None:
     for file in files:
-        if file.kind not in kinds:
+        if file.kind not in kinds and not (file.kind is Kind.NO_TEXT and Kind.LINES in kinds):
             raise WrongUse(
                 f"{file.path} looks like a file of {file.kind}, but {what} reads {' or '.join(kinds)}. "
                 "A flow log in a format of its own without a header line needs --flow-format."

@@ -91,15 +91,15 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Talker:
-    """What went from one address to a port of another in a time."""
+    """What went from one address to a port of another in a time. None, or an empty text: the flow log doesn't say."""
 
     source: str
     destination: str
-    port: int
+    port: int | None
     protocol: str
     action: str
-    bytes: int
-    packets: int
+    bytes: int | None
+    packets: int | None
     records: int
     names: Mapping[str, str] = field(default_factory=dict)
     """An address to what has it."""

@@ -28,6 +28,14 @@ class PortableQuery:
         """``flow`` or ``requests``."""
         return "flow" if re.search(r"\bFROM flow\b", self.text) else "requests"
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Fields of a flow log without which it would find nothing: both addresses, and what it chooses by."""
+        if self.table != "flow":
+            return ()
+        chosen_by = ("action",) if re.search(r"\bWHERE\b.*\baction\b", self.text) else ()
+        return "srcaddr", "dstaddr", *chosen_by
+
     def sql(self, span: Span | None, limit: int = ROWS, trace: str = "") -> str:
         """The query with its values. Texts are quoted; nothing else of it comes from outside."""
         values: Mapping[str, str] = {

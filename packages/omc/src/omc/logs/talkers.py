@@ -27,26 +27,31 @@ def talkers_of(rows: Iterable[Mapping[str, Any]], names: Mapping[str, str] | Non
         )
         if not source or not destination:
             continue
-        protocol = number(row.get("protocol"))
+        protocol = known(row.get("protocol"))
         found.append(
             Talker(
                 source=source,
                 destination=destination,
-                port=number(row.get("port")),
-                protocol=PROTOCOLS.get(protocol, str(protocol)),
+                port=known(row.get("port")),
+                protocol="" if protocol is None else PROTOCOLS.get(protocol, str(protocol)),
                 action=str(row.get("action") or ""),
-                bytes=number(row.get("bytes", row.get("total"))),
-                packets=number(row.get("packets")),
+                bytes=known(row.get("bytes", row.get("total"))),
+                packets=known(row.get("packets")),
                 records=number(row.get("records")),
                 names={each: (names or {})[each] for each in (source, destination) if each in (names or {})},
             )
         )
-    return tuple(sorted(found, key=lambda each: (-each.bytes, each.source, each.destination, each.port)))
+    return tuple(sorted(found, key=lambda each: (-(each.bytes or 0), each.source, each.destination, each.port or 0)))
+
+
+def known(value: Any) -> int | None:
+    """None for what is no number."""
+    try:
+        return int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def number(value: Any) -> int:
     """0 for what is no number."""
-    try:
-        return int(float(value))
-    except (TypeError, ValueError, OverflowError):
-        return 0
+    return known(value) or 0

@@ -75,7 +75,9 @@ def _row(judged: Judged, environment: Environment) -> Row:
     finding = judged.finding
     word = finding.level.value
     level: Text = word if judged.status in _QUIET else Status(word, SEVERITIES[finding.level])
-    evidence = [Field("", each.text) for each in finding.evidence] if judged.status is not ReviewStatus.FIXED else []
+    is_fixed = judged.status is ReviewStatus.FIXED
+    rests = () if is_fixed else finding.evidence
+    evidence = [Field("", each.text) for each in rests if each.text != finding.sentence]
     if finding.procedure and judged.status not in _QUIET:
         evidence.append(Field("answered by", (Link(finding.procedure.title, finding.procedure.document),)))
     return Row((judged.status.value, level, finding.sentence, _since(judged, environment), judged.key), tuple(evidence))

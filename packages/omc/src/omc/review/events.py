@@ -77,6 +77,8 @@ def accept(key: str, reason: str, owner: str, until: datetime, now: datetime, me
         raise WrongUse(f'No recorded review has a finding "{key}".{listed} Record one: omc check weekly --record')
     if not reason.strip():
         raise WrongUse("Say why it is accepted: --reason TEXT")
+    if not owner.strip():
+        raise WrongUse("Say whom to ask about it: --owner NAME")
     if not now < until <= now + MAX_ACCEPTANCE:
         raise WrongUse(f"An acceptance ends within {MAX_ACCEPTANCE.days} days, and after now: --until DATE")
-    return Accepted(key, reason.strip(), owner, until)
+    return Accepted(key, reason.strip(), owner.strip(), until)

@@ -138,7 +138,8 @@ def judged(report: Report, part: str, memory: Memory) -> tuple[Judged, ...]:
         acceptance = memory.acceptances.get(key)
         is_accepted = acceptance is not None and acceptance.until > report.at and finding.level is not Level.UNKNOWN
         known = before.get(key)
-        status = ReviewStatus.ACCEPTED if is_accepted else ReviewStatus.STILL if known else ReviewStatus.NEW
+        there = ReviewStatus.UNSEEN if finding.unread else ReviewStatus.STILL
+        status = ReviewStatus.ACCEPTED if is_accepted else there if known else ReviewStatus.NEW
         since = known.since if known else report.at
         if key not in found:
             found[key] = Judged(key, status, finding, since, acceptance if is_accepted else None)

@@ -16,6 +16,7 @@ from omc.aws.gateway import Gateway
 from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.flow_log import flow_logs
 from omc.facts.followup.budget import within
 from omc.facts.followup.insights import query
 from omc.facts.scope import Scope
@@ -86,8 +87,7 @@ def read_nat_traffic(aws: Gateway, environment: Environment, scope: Scope) -> Na
     services = tuple(sorted({_service(one["ServiceName"], environment.region) for one in endpoints}))
     addresses = [address for one in ours for address in one["NatGatewayAddresses"]]
     ids, zones = tuple(one["NatGatewayId"] for one in ours), len({one["SubnetId"] for one in ours})
-    covering = [one for one in ec2.describe_flow_logs()["FlowLogs"] if one.get("ResourceId") in vpcs]
-    group = next((name for name in map(_log_group, covering) if name), "")
+    group = next((each.log_group for each in flow_logs(aws) if each.resource in vpcs), "")
     if not group:
         return NatTraffic(ids, zones, None, services)
     text = _query(
@@ -154,9 +154,3 @@ def _service(name: str, region: str) -> str:
 
 def _name(record: Mapping[str, Any]) -> str:
     return next((str(tag["Value"]) for tag in record.get("Tags", ()) if tag["Key"] == "Name"), "")
-
-
-def _log_group(record: Mapping[str, Any]) -> str:
-    if record.get("LogDestinationType", "cloud-watch-logs") != "cloud-watch-logs":
-        return ""
-    return str(record.get("LogGroupName") or str(record.get("LogDestination", "")).partition(":log-group:")[2])

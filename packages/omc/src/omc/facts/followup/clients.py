@@ -12,9 +12,9 @@ from omc.aws.gateway import Gateway
 from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.flow_log import find_flow_log
 from omc.facts.followup.budget import BUDGET, within
 from omc.facts.followup.insights import query
-from omc.facts.followup.rejects import flow_log_of
 from omc.facts.listeners import Listeners
 from omc.facts.scope import Scope
 
@@ -48,7 +48,7 @@ def read_clients(aws: Gateway, environment: Environment, scope: Scope, listeners
     ports = ", ".join(str(port) for port in sorted(named or WEB))
 
     def read() -> Clients:
-        name = flow_log_of(aws, environment)
+        name = find_flow_log(aws, environment).log_group
         if not name:
             return Clients()
         try:

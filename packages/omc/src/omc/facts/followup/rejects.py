@@ -49,7 +49,7 @@ def read_rejects(aws: Gateway, environment: Environment, scope: Scope) -> Reject
     """One call for where the flow log is, and one query."""
 
     def read() -> Rejects:
-        name = flow_log_of(aws, environment)
+        name = find_flow_log(aws, environment).log_group
         if not name:
             return Rejects()
         try:
@@ -59,11 +59,6 @@ def read_rejects(aws: Gateway, environment: Environment, scope: Scope) -> Reject
         return Rejects(tuple(map(_reject, rows)), name)
 
     return within(BUDGET, "the flow log's refused connections", read)
-
-
-def flow_log_of(aws: Gateway, environment: Environment) -> str:
-    """The log group of the environment's flow log; empty where it has none in CloudWatch Logs."""
-    return find_flow_log(aws, environment).log_group
 
 
 def _reject(row: Mapping[str, str]) -> Reject:

@@ -10,6 +10,7 @@ from omc.aws.gateway import Gateway
 from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads_in
+from omc.facts.flow_log import find_flow_log
 from omc.facts.followup.budget import within
 from omc.facts.followup.insights import query
 from omc.facts.scope import Scope
@@ -50,11 +51,7 @@ class Knocks:
 @reads_in(3)
 def read_knocks(aws: Gateway, environment: Environment, scope: Scope) -> Knocks:
     """Where the flow log is, one query of it, and the interfaces that there are now."""
-    ec2 = aws.client("ec2")
-    logs: Any = ec2.describe_flow_logs()["FlowLogs"]
-    named = (str(one.get("LogGroupName") or str(one.get("LogDestination", "")).partition(":log-group:")[2])
-             for one in logs if one.get("LogDestinationType", "cloud-watch-logs") == "cloud-watch-logs")  # fmt: skip
-    group = next((name for name in named if environment.prefix in name.split("/")), "")
+    group = find_flow_log(aws, environment).log_group
     if not group:
         return Knocks()
     try:
@@ -65,7 +62,7 @@ def read_knocks(aws: Gateway, environment: Environment, scope: Scope) -> Knocks:
         )
     except NotFound:
         return Knocks()
-    pages = ec2.get_paginator("describe_network_interfaces").paginate()
+    pages = aws.client("ec2").get_paginator("describe_network_interfaces").paginate()
     owners = {
         address: _owner(one) for page in pages for one in page["NetworkInterfaces"] for address in _addresses(one)
     }

@@ -101,7 +101,7 @@ def cost_anomalies(spending: Spending, environment: Environment, scope: Scope) -
         sentence = (
             f"Cost Explorer has costs of {len(known)} of the {USUAL_DAYS} days before, too few to say what is usual."
         )
-        yield finding(NAME, Level.UNKNOWN, "costs", sentence, (rule,), spending.reading)
+        yield finding(NAME, Level.UNKNOWN, "costs", sentence, spending.reading, rule)
         return
     found = anomalies_of(spending, limits.rise_percent / 100, limits.least_usd)
     expected = [
@@ -120,12 +120,10 @@ def cost_anomalies(spending: Spending, environment: Environment, scope: Scope) -
         sentence = f"{when} {service} cost {usd(cost)} for what usually costs {usd(usual)}."
         lines = [f"{each.series.usage_type}: {usd(each.usd)}, usually {usd(each.usual)}" for each in some]
         place = f"costs/{slug(service)}/{first:%Y-%m-%d}"
-        yield finding(NAME, Level.WARN, place, sentence, (*lines, rule), spending.reading, since=first)
+        yield finding(NAME, Level.WARN, place, sentence, spending.reading, *lines, rule, since=first)
     if not groups:
         reported = [f"{each.series.usage_type} was expected to cost more" for each in expected]
-        yield finding(
-            NAME, Level.OK, "costs", "No day cost far more than is usual.", (rule, *reported), spending.reading
-        )
+        yield finding(NAME, Level.OK, "costs", "No day cost far more than is usual.", spending.reading, rule, *reported)
 
 
 def _is_meant(pattern: str, series: CostSeries) -> bool:

@@ -91,7 +91,7 @@ def fargate_size(tasks: TasksUsed, environment: Environment) -> Iterator[Finding
                 f"CloudWatch has figures of {len(use.hours)} hours of {use.service}; its size isn't judged by fewer "
                 f"than {LEAST_HOURS}."
             )
-            yield finding(SIZE, Level.UNKNOWN, place, sentence, (), tasks.reading)
+            yield finding(SIZE, Level.UNKNOWN, place, sentence, tasks.reading)
             continue
         cpu_target, memory_target = targets.get(use.service, (70, MEMORY_PERCENT))
         cpu, memory = needed(use, cpu_target, memory_target)
@@ -109,7 +109,7 @@ def fargate_size(tasks: TasksUsed, environment: Environment) -> Iterator[Finding
         is_smaller = size is not None and size != now and size[0] <= now[0] and size[1] <= now[1]
         if size is None or not is_smaller or not is_worth(saving, environment.review.costs.least_saving_usd):
             sentence = f"{use.service}'s {_words(now)} a task fit what its tasks use."
-            yield finding(SIZE, Level.OK, place, sentence, evidence, tasks.reading)
+            yield finding(SIZE, Level.OK, place, sentence, tasks.reading, *evidence)
             continue
         sentence = (
             f"{use.service}'s tasks have {_words(now)} each, and {_words(size)} would be enough: that spares "
@@ -120,7 +120,7 @@ def fargate_size(tasks: TasksUsed, environment: Environment) -> Iterator[Finding
             source(environment.region, f"{key}.vcpu", f"{key}.gib"),
             "Change its cpu and memory in the Terraform, see omc infra plan, and watch a busy day before the next step",
         ]
-        yield finding(SIZE, Level.WARN, place, sentence, evidence, tasks.reading)
+        yield finding(SIZE, Level.WARN, place, sentence, tasks.reading, *evidence)
 
 
 @check(
@@ -136,7 +136,7 @@ def fargate_hours(tasks: TasksUsed, spending: Spending, environment: Environment
     hours = {hour.at for use in tasks.services for hour in use.hours}
     if not paid or not hours:
         sentence = "Cost Explorer has no Fargate hours of these days, or CloudWatch no figures of the services' tasks."
-        yield finding(HOURS, Level.UNKNOWN, place, sentence, (), spending.reading)
+        yield finding(HOURS, Level.UNKNOWN, place, sentence, spending.reading)
         return
     a_day = sum(sum(one.quantity[-spending.reviewed :]) for one in paid) / spending.reviewed
     ran = 24 / len(hours) * sum(use.cpu_units / 1024 * hour.tasks for use in tasks.services for hour in use.hours)
@@ -158,12 +158,12 @@ def fargate_hours(tasks: TasksUsed, spending: Spending, environment: Environment
             f"{a_day:.0f} vCPU hours of Fargate are paid a day, and the services' tasks explain {ran:.0f}{over}. Tasks "
             "that restart are paid again and again, and so are forgotten ones: omc check morning."
         )
-        yield finding(HOURS, Level.WARN, place, sentence, figures, spending.reading, TASKS_RESTARTING)
+        yield finding(HOURS, Level.WARN, place, sentence, spending.reading, *figures, procedure=TASKS_RESTARTING)
         return
     sentence = (
         f"The services' tasks explain the Fargate hours that are paid, and use {percent(used / ran)} of their CPU."
     )
-    yield finding(HOURS, Level.OK, place, sentence, figures, spending.reading)
+    yield finding(HOURS, Level.OK, place, sentence, spending.reading, *figures)
 
 
 ARM = (
@@ -211,8 +211,8 @@ def fargate_options(tasks: TasksUsed, environment: Environment) -> Iterator[Find
             evidence.append(
                 source(environment.region, *(f"{key}.{part}" for key in PRICES.values() for part in ("vcpu", "gib")))
             )
-            yield finding(OPTIONS, Level.WARN, place, sentence, evidence, tasks.reading)
+            yield finding(OPTIONS, Level.WARN, place, sentence, tasks.reading, *evidence)
         else:
             cost = f" for the {usd(price)} a month that it costs" if price is not None else ""
             sentence = f"{use.service} has no cheaper option worth its conditions{cost}."
-            yield finding(OPTIONS, Level.OK, place, sentence, (), tasks.reading)
+            yield finding(OPTIONS, Level.OK, place, sentence, tasks.reading)

@@ -36,9 +36,7 @@ def cost_forecast(budgets: Budgets, spending: Spending | None, scope: Scope) -> 
             "Nobody has said what this environment may cost in a month. Set monthly_budget_usd in omc.toml, or make a "
             "monthly budget of costs in AWS Budgets."
         )
-        yield finding(
-            NAME, Level.WARN, PLACE, sentence, ("AWS Budgets has no monthly budget of costs",), budgets.reading
-        )
+        yield finding(NAME, Level.WARN, PLACE, sentence, budgets.reading, "AWS Budgets has no monthly budget of costs")
         return
     for budget in budgets.budgets:
         place = PLACE if budget.name == "omc.toml" else f"{PLACE}/{budget.name}"
@@ -48,7 +46,7 @@ def cost_forecast(budgets: Budgets, spending: Spending | None, scope: Scope) -> 
         evidence = [text for text in (how, narrower, requested) if text]
         if whole is None:
             sentence = f"What {budgets.month:%B} will cost isn't known yet, against the budget {budget.name}."
-            yield finding(NAME, Level.UNKNOWN, place, sentence, evidence, budgets.reading)
+            yield finding(NAME, Level.UNKNOWN, place, sentence, budgets.reading, *evidence)
             continue
         so_far = f", {usd(spent)} of it already" if spent is not None else ""
         against = f"of the {usd(budget.limit_usd)} that {_owner(budget)} allows"
@@ -56,12 +54,12 @@ def cost_forecast(budgets: Budgets, spending: Spending | None, scope: Scope) -> 
             sentence = (
                 f"{budgets.month:%B} has cost {usd(spent)} already, {percent(spent / budget.limit_usd)} {against}."
             )
-            yield finding(NAME, Level.WARN, place, sentence, evidence, budgets.reading)
+            yield finding(NAME, Level.WARN, place, sentence, budgets.reading, *evidence)
             continue
         level = Level.WARN if whole > budget.limit_usd else Level.OK
         share = percent(whole / budget.limit_usd)
         sentence = f"{budgets.month:%B} will cost about {usd(whole)}{so_far}: {share} {against}."
-        yield finding(NAME, level, place, sentence, evidence, budgets.reading)
+        yield finding(NAME, level, place, sentence, budgets.reading, *evidence)
 
 
 def _owner(budget: Budget) -> str:

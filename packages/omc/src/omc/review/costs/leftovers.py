@@ -50,15 +50,15 @@ def old_snapshots(leftovers: Leftovers, environment: Environment, scope: Scope) 
             Level.WARN,
             f"volumes/{volume.id}",
             sentence,
-            (source(environment.region, "ebs.gp3"),),
             leftovers.reading,
+            source(environment.region, "ebs.gp3"),
         )
     if not old and not leftovers.volumes:
         count = len(leftovers.snapshots)
         sentence = (
             f"No snapshot that people made ({count} in all) is older than {environment.review.costs.unused_days} days."
         )
-        yield finding(SNAPSHOTS, Level.OK, "snapshots", sentence, (), leftovers.reading)
+        yield finding(SNAPSHOTS, Level.OK, "snapshots", sentence, leftovers.reading)
 
 
 def _snapshot(one: Snapshot, leftovers: Leftovers, environment: Environment, scope: Scope) -> Finding:
@@ -74,7 +74,7 @@ def _snapshot(one: Snapshot, leftovers: Leftovers, environment: Environment, sco
     if key:
         evidence.append(source(environment.region, key))
     return finding(
-        SNAPSHOTS, Level.WARN, f"snapshots/{one.name}", sentence, evidence, leftovers.reading, since=one.made
+        SNAPSHOTS, Level.WARN, f"snapshots/{one.name}", sentence, leftovers.reading, *evidence, since=one.made
     )
 
 
@@ -99,10 +99,10 @@ def unused_secrets(leftovers: Leftovers, environment: Environment, scope: Scope)
             f"LastAccessedDate, exact to a day; older than {days} days counts",
             source(environment.region, "secret"),
         )
-        yield finding(SECRETS, Level.WARN, f"secrets/{one.name}", sentence, evidence, leftovers.reading)
+        yield finding(SECRETS, Level.WARN, f"secrets/{one.name}", sentence, leftovers.reading, *evidence)
     if not unused:
         sentence = f"Every secret ({len(leftovers.secrets)} in all) was read, or made, within {days} days."
-        yield finding(SECRETS, Level.OK, "secrets", sentence, (), leftovers.reading)
+        yield finding(SECRETS, Level.OK, "secrets", sentence, leftovers.reading)
 
 
 @check(
@@ -130,7 +130,7 @@ def old_images(leftovers: Leftovers, environment: Environment, scope: Scope) -> 
             f"{share * one.old_bytes / GIB:.2f} GiB, layers that they share counted each time",
             source(environment.region, "ecr.stored"),
         )
-        yield finding(IMAGES, Level.WARN, f"images/{one.name}", sentence, evidence, leftovers.reading)
+        yield finding(IMAGES, Level.WARN, f"images/{one.name}", sentence, leftovers.reading, *evidence)
     if not reported:
         sentence = f"No repository ({len(leftovers.repositories)} in all) keeps old images without a tag."
-        yield finding(IMAGES, Level.OK, "images", sentence, (), leftovers.reading)
+        yield finding(IMAGES, Level.OK, "images", sentence, leftovers.reading)

@@ -36,7 +36,7 @@ def log_volume(
     known = [group for group in volumes.groups if group.taken_in is not None]
     if volumes.groups and not known:
         sentence = "CloudWatch has no figures of what the log groups take in (AWS/Logs IncomingBytes)."
-        yield finding(NAME, Level.UNKNOWN, "logs", sentence, (), volumes.reading)
+        yield finding(NAME, Level.UNKNOWN, "logs", sentence, volumes.reading)
     reported = False
     for group in volumes.groups:
         if group.retention_days is None:
@@ -48,7 +48,7 @@ def log_volume(
                 f"put-retention-policy --log-group-name {group.name} --retention-in-days 30"
             )
             place = f"logs/{_short(group.name)}/retention"
-            yield finding(NAME, Level.WARN, place, sentence, (source(region, "logs.stored"),), volumes.reading)
+            yield finding(NAME, Level.WARN, place, sentence, volumes.reading, source(region, "logs.stored"))
         if (more := _rise(group, requests, limits.rise_percent / 100, days)) is not None:
             reported = True
             cost = monthly(region, ("logs.taken_in", more * a_month))
@@ -64,7 +64,13 @@ def log_volume(
             )
             evidence = (source(region, "logs.taken_in"), _requests(requests))
             yield finding(
-                NAME, Level.WARN, f"logs/{_short(group.name)}", sentence, evidence, volumes.reading, LOG_ANALYSIS
+                NAME,
+                Level.WARN,
+                f"logs/{_short(group.name)}",
+                sentence,
+                volumes.reading,
+                *evidence,
+                procedure=LOG_ANALYSIS,
             )
     if known and not reported:
         size = sum(group.taken_in or 0.0 for group in known) * a_month
@@ -77,7 +83,7 @@ def log_volume(
         ]
         sentence = f"The log groups take in {size:.1f} GB a month and hold {stored:.1f} GB, {in_words(cost, region)}."
         yield finding(
-            NAME, Level.OK, "logs", sentence, (*listed, source(region, "logs.taken_in", "logs.stored")), volumes.reading
+            NAME, Level.OK, "logs", sentence, volumes.reading, *listed, source(region, "logs.taken_in", "logs.stored")
         )
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from functools import partial
 
-from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import WEEKLY_COSTS
-from omc.facts.collector import Reading
 from omc.procedures.prices import price_in, table, table_region
+from omc.review import findings
 
 DAYS_A_MONTH = 365 / 12
 GB = 1e9
@@ -17,6 +15,7 @@ GB = 1e9
 GIB = 2.0**30
 ZERO = 0.005
 """USD that are shown as nothing."""
+finding = partial(findings.finding, procedure=WEEKLY_COSTS)
 
 
 def usd(value: float) -> str:
@@ -71,26 +70,3 @@ def source(region: str, *keys: str) -> str:
 def is_worth(value: float | None, least: float) -> bool:
     """What isn't known may be."""
     return value is None or value >= least
-
-
-def finding(
-    check: str,
-    level: Level,
-    place: str,
-    sentence: str,
-    evidence: Iterable[str],
-    reading: Reading,
-    procedure: Procedure = WEEKLY_COSTS,
-    since: date | None = None,
-) -> Finding:
-    """With the section of the runbook that answers it, unless all is well. ``since``: a moment, or a day in UTC."""
-    return Finding(
-        check=check,
-        level=level,
-        subject=place,
-        sentence=sentence,
-        evidence=tuple(Evidence(text, reading) for text in evidence),
-        procedure=None if level is Level.OK else procedure,
-        place=place,
-        since=since if since is None or isinstance(since, datetime) else datetime.combine(since, time(), UTC),
-    )

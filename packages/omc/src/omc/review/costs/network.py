@@ -31,14 +31,14 @@ SHARED = ("task", "database")
 )
 def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Iterator[Finding]:
     if not traffic.gateways:
-        yield finding(NAT, Level.OK, PLACE, "The environment has no NAT gateway.", (), traffic.reading)
+        yield finding(NAT, Level.OK, PLACE, "The environment has no NAT gateway.", traffic.reading)
         return
     if traffic.peers is None:
         sentence = (
             "The NAT gateways' data can't be divided by destination: the VPC has no flow log in CloudWatch Logs. The "
             "Terraform's flow log switches it on (module audit)."
         )
-        yield finding(NAT, Level.UNKNOWN, PLACE, sentence, (), traffic.reading, NAT_COSTS)
+        yield finding(NAT, Level.UNKNOWN, PLACE, sentence, traffic.reading, procedure=NAT_COSTS)
         return
     region, least = environment.region, environment.review.costs.least_saving_usd
     if not traffic.total:
@@ -49,7 +49,7 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
             "nothing needs them, or the flow log doesn't cover them: look before one is taken out of the Terraform."
         )
         rests = (f"flow log {traffic.log_group}", source(region, "nat_gateway"))
-        yield finding(NAT, Level.WARN, f"{PLACE}/unused", sentence, rests, traffic.reading, NAT_COSTS)
+        yield finding(NAT, Level.WARN, f"{PLACE}/unused", sentence, traffic.reading, *rests, procedure=NAT_COSTS)
         return
     factor = DAYS_A_MONTH / max(scope.since.total_seconds() / 86400, 1e-9) / GB
     month = traffic.total * factor
@@ -78,7 +78,7 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
                 f"spares {in_words(saving, region)}: add it to the Terraform's network module, then omc infra plan."
             )
         evidence = (*top, source(region, "nat_gateway.gb"), about)
-        yield finding(NAT, Level.WARN, f"{PLACE}/{service}", sentence, evidence, traffic.reading, NAT_COSTS)
+        yield finding(NAT, Level.WARN, f"{PLACE}/{service}", sentence, traffic.reading, *evidence, procedure=NAT_COSTS)
     rest = (traffic.total - sum(traffic.of(service) for service in BY_GATEWAY)) * factor
     fixed = monthly(region, ("vpc_endpoint", float(max(1, traffic.zones))))
     per_gb = monthly(region, ("nat_gateway.gb", 1.0)), monthly(region, ("vpc_endpoint.gb", 1.0))
@@ -96,13 +96,15 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
             named = [f"the largest: {largest.address}, {largest.bytes * factor:.0f} GB a month"] if largest else []
             has = f"the VPC has endpoints for: {', '.join(traffic.endpoints) or 'nothing'}"
             evidence = (*named, *top, has, source(region, "nat_gateway.gb", "vpc_endpoint", "vpc_endpoint.gb"), about)
-            yield finding(NAT, Level.WARN, f"{PLACE}/outside", sentence, evidence, traffic.reading, NAT_COSTS)
+            yield finding(
+                NAT, Level.WARN, f"{PLACE}/outside", sentence, traffic.reading, *evidence, procedure=NAT_COSTS
+            )
     if not reported:
         sentence = (
             f"{month:.1f} GB a month go through the NAT gateways, {in_words(cost, region)}; no endpoint would spare "
             "much."
         )
-        yield finding(NAT, Level.OK, PLACE, sentence, (*top, about), traffic.reading)
+        yield finding(NAT, Level.OK, PLACE, sentence, traffic.reading, *top, about)
 
 
 @check(
@@ -124,7 +126,7 @@ def public_addresses(addresses: PublicAddresses, environment: Environment) -> It
             f"aws ec2 release-address --allocation-id {one.allocation}"
         )
         place = f"addresses/{one.allocation or one.address}"
-        yield finding(ADDRESSES, Level.WARN, place, sentence, (priced,), addresses.reading)
+        yield finding(ADDRESSES, Level.WARN, place, sentence, addresses.reading, priced)
     for holder in SHARED:
         some = [one for one in addresses.addresses if one.used_by == holder]
         if some:
@@ -133,13 +135,13 @@ def public_addresses(addresses: PublicAddresses, environment: Environment) -> It
                 "private subnets they need none."
             )
             listed = ", ".join(one.address for one in some[:SHOWN])
-            yield finding(ADDRESSES, Level.WARN, f"addresses/{holder}s", sentence, (listed, priced), addresses.reading)
+            yield finding(ADDRESSES, Level.WARN, f"addresses/{holder}s", sentence, addresses.reading, listed, priced)
     if not idle and not any(one.used_by in SHARED for one in addresses.addresses):
         count = len(addresses.addresses)
         cost = _cost(count, region)
         holders = [f"{one.address}: {one.used_by}" for one in addresses.addresses[: 2 * SHOWN]]
         sentence = f"Public IPv4 addresses: {count}, {cost}. Each is used by what needs one."
-        yield finding(ADDRESSES, Level.OK, "addresses", sentence, (*holders, priced), addresses.reading)
+        yield finding(ADDRESSES, Level.OK, "addresses", sentence, addresses.reading, *holders, priced)
 
 
 def _cost(count: int, region: str) -> str:

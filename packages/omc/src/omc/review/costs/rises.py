@@ -78,7 +78,7 @@ def cost_rise(
     )
     if before <= 0:
         sentence = "There is nothing to compare with: Cost Explorer has no cost of the days before."
-        yield finding(NAME, Level.UNKNOWN, "costs", sentence, (period, source), spending.reading)
+        yield finding(NAME, Level.UNKNOWN, "costs", sentence, spending.reading, period, source)
         return
     share, least = limits.rise_percent / 100, limits.least_usd * count / 7
     rises = rises_of(spending, requests, environment, scope)
@@ -97,7 +97,7 @@ def cost_rise(
         sentence = f"No service costs {limits.rise_percent} % more than the {count} days before without a known reason."
         listed = [f"{each.series.usage_type}: {usd(each.more)} more, {each.reason}" for each in known[:SHOWN]]
         figures = f"{usd(now)} in all, {usd(before)} before; {period}"
-        yield finding(NAME, Level.OK, "costs", sentence, (figures, *listed, source), spending.reading)
+        yield finding(NAME, Level.OK, "costs", sentence, spending.reading, figures, *listed, source)
 
 
 def _is_rise(some: Sequence[Rise], share: float, least: float) -> bool:
@@ -114,7 +114,7 @@ def _of_service(service: str, some: Sequence[Rise], period: str, source: str, sp
     largest = sorted(some, key=lambda each: -each.more)[:SHOWN]
     lines = [_line(each) for each in largest if each.more > 0]
     return finding(
-        NAME, Level.WARN, f"costs/{slug(service)}", sentence, (period, *lines, _NEXT, source), spending.reading
+        NAME, Level.WARN, f"costs/{slug(service)}", sentence, spending.reading, period, *lines, _NEXT, source
     )
 
 
@@ -124,7 +124,7 @@ def _of_type(each: Rise, period: str, source: str, spending: Spending) -> Findin
         f"{each.series.usage_type} of {each.series.service} cost {usd(each.now)}, {usd(each.more)} more than the days "
         "before, while the service as a whole did not rise as much."
     )
-    return finding(NAME, Level.WARN, place, sentence, (period, _line(each), _NEXT, source), spending.reading)
+    return finding(NAME, Level.WARN, place, sentence, spending.reading, period, _line(each), _NEXT, source)
 
 
 _NEXT = (

@@ -34,11 +34,11 @@ def extended_support(support: EngineSupport, environment: Environment, scope: Sc
         what = f"{store.name} ({store.engine} {store.version})"
         if not store.engine or not store.version:
             sentence = f"Which version {store.name} has could not be read, so its support isn't known."
-            yield finding(NAME, Level.UNKNOWN, store.store, sentence, (), support.reading, MAINTENANCE)
+            yield finding(NAME, Level.UNKNOWN, store.store, sentence, support.reading, procedure=MAINTENANCE)
             continue
         if store.standard_until is None:
             sentence = f"AWS has announced no end of standard support for {what}."
-            yield finding(NAME, Level.OK, store.store, sentence, (_source(store),), support.reading)
+            yield finding(NAME, Level.OK, store.store, sentence, support.reading, _source(store))
             continue
         end, begins = store.standard_until, store.standard_until + timedelta(days=1)
         last = f" until {store.extended_until:%d %B %Y}" if store.extended_until else ""
@@ -49,7 +49,9 @@ def extended_support(support: EngineSupport, environment: Environment, scope: Sc
                 f"The standard support of {what} ended on {end:%d %B %Y}. AWS charges extended support{last}: "
                 f"{surcharge}. Upgrade it in a maintenance window."
             )
-            yield finding(NAME, Level.WARN, store.store, sentence, evidence, support.reading, MAINTENANCE, begins)
+            yield finding(
+                NAME, Level.WARN, store.store, sentence, support.reading, *evidence, procedure=MAINTENANCE, since=begins
+            )
         elif end - today <= timedelta(days=environment.review.costs.support_days):
             then = (
                 "AWS upgrades it by itself then"
@@ -60,10 +62,10 @@ def extended_support(support: EngineSupport, environment: Environment, scope: Sc
                 f"The standard support of {what} ends in {(end - today).days} days, on {end:%d %B %Y}; {then}. "
                 "Plan the upgrade."
             )
-            yield finding(NAME, Level.WARN, store.store, sentence, evidence, support.reading, MAINTENANCE)
+            yield finding(NAME, Level.WARN, store.store, sentence, support.reading, *evidence, procedure=MAINTENANCE)
         else:
             sentence = f"{what} has standard support until {end:%d %B %Y}."
-            yield finding(NAME, Level.OK, store.store, sentence, (_source(store),), support.reading)
+            yield finding(NAME, Level.OK, store.store, sentence, support.reading, _source(store))
 
 
 def _surcharge(store: Support, at: date, region: str) -> tuple[str, tuple[str, ...]]:

@@ -8,11 +8,11 @@ from omc.checks.finding import Finding, Level
 from omc.checks.runbook import CACHE_HIT_RATE
 from omc.checks.spec import check
 from omc.config import Environment
-from omc.facts.pending import Pending
 from omc.facts.performance.cache_lines import CacheLines
 from omc.facts.performance.figures import WeekFigures
 from omc.model.week_change import Points, change
 from omc.output.figures import figure
+from omc.review.performance.presence import about
 from omc.review.performance.words import CACHE, finding, moved, unseen
 
 HITS, EVICTED, COMMANDS = "cache-hit-rate", "cache-evictions", "cache-commands"
@@ -51,10 +51,8 @@ def rates(figures: WeekFigures) -> Points:
     severity=Level.WARN,
     runbook=CACHE_HIT_RATE,
 )
-def cache_hit_rate(figures: WeekFigures, pending: Pending, environment: Environment) -> Iterator[Finding]:
-    if pending.cache is None:
-        yield finding(HITS, Level.OK, CACHE, "There is no cache.", pending.reading)
-        return
+@about(CACHE)
+def cache_hit_rate(figures: WeekFigures, environment: Environment) -> Iterator[Finding]:
     hits = sum(value for at, value in figures.of_nodes("CacheHits", "Sum") if at >= figures.begin)
     misses = sum(value for at, value in figures.of_nodes("CacheMisses", "Sum") if at >= figures.begin)
     if not figures.of_nodes("CacheHits", "Sum"):
@@ -86,10 +84,8 @@ def cache_hit_rate(figures: WeekFigures, pending: Pending, environment: Environm
     severity=Level.WARN,
     runbook=CACHE_HIT_RATE,
 )
-def cache_evictions(figures: WeekFigures, pending: Pending, environment: Environment) -> Iterator[Finding]:
-    if pending.cache is None:
-        yield finding(EVICTED, Level.OK, CACHE, "There is no cache.", pending.reading)
-        return
+@about(CACHE)
+def cache_evictions(figures: WeekFigures, environment: Environment) -> Iterator[Finding]:
     points = figures.of_nodes("Evictions", "Sum")
     now = [(at, value) for at, value in points if at >= figures.begin]
     if not now:
@@ -117,10 +113,8 @@ def cache_evictions(figures: WeekFigures, pending: Pending, environment: Environ
     severity=Level.WARN,
     runbook=CACHE_HIT_RATE,
 )
-def cache_commands(lines: CacheLines, figures: WeekFigures, pending: Pending) -> Iterator[Finding]:
-    if pending.cache is None:
-        yield finding(COMMANDS, Level.OK, CACHE, "There is no cache.", pending.reading)
-        return
+@about(CACHE)
+def cache_commands(lines: CacheLines, figures: WeekFigures) -> Iterator[Finding]:
     if not lines.group:
         yield unseen(
             COMMANDS,

@@ -9,7 +9,6 @@ from omc.checks.finding import Finding, Level
 from omc.checks.runbook import CONNECTION_FAILURES, WEEKLY_PERFORMANCE
 from omc.checks.spec import check
 from omc.config import Environment
-from omc.facts.pending import Pending
 from omc.facts.performance.database_lines import DatabaseLines
 from omc.facts.performance.figures import DATABASE_PLACE, WeekFigures
 from omc.facts.performance.parameters import DatabaseParameters
@@ -17,6 +16,7 @@ from omc.facts.performance.statements import CONNECTIONS, FETCHED, IDLE_COUNT, I
 from omc.facts.performance.tables import TableStatistics
 from omc.facts.scope import Scope
 from omc.output.figures import figure
+from omc.review.performance.presence import about
 from omc.review.performance.statements import SWITCH_ON
 from omc.review.performance.words import DATABASE, finding, moved, unseen
 from omc.times import format_duration
@@ -59,16 +59,13 @@ TABLES_SWITCH = (
     severity=Level.FAIL,
     runbook=CONNECTION_FAILURES,
 )
+@about(DATABASE)
 def database_connections(
     figures: WeekFigures,
     parameters: DatabaseParameters,
     loads: StatementLoads | None,
-    pending: Pending,
     environment: Environment,
 ) -> Iterator[Finding]:
-    if pending.database is None:
-        yield finding(CONNECTED, Level.OK, DATABASE, "There is no database.", pending.reading)
-        return
     points = figures.now(DATABASE_PLACE, "DatabaseConnections", "Maximum")
     if not points:
         yield unseen(
@@ -123,10 +120,8 @@ def database_connections(
     severity=Level.FAIL,
     runbook=WEEKLY_PERFORMANCE,
 )
-def transaction_age(figures: WeekFigures, pending: Pending) -> Iterator[Finding]:
-    if pending.database is None:
-        yield finding(AGE, Level.OK, DATABASE, "There is no database.", pending.reading)
-        return
+@about(DATABASE)
+def transaction_age(figures: WeekFigures) -> Iterator[Finding]:
     points = figures.now(DATABASE_PLACE, "MaximumUsedTransactionIDs", "Maximum")
     if not points:
         yield unseen(
@@ -161,12 +156,8 @@ def transaction_age(figures: WeekFigures, pending: Pending) -> Iterator[Finding]
     severity=Level.WARN,
     runbook=WEEKLY_PERFORMANCE,
 )
-def dead_rows(
-    statistics: TableStatistics, lines: DatabaseLines | None, pending: Pending, environment: Environment
-) -> Iterator[Finding]:
-    if pending.database is None:
-        yield finding(DEAD, Level.OK, DATABASE, "There is no database.", pending.reading)
-        return
+@about(DATABASE)
+def dead_rows(statistics: TableStatistics, lines: DatabaseLines | None, environment: Environment) -> Iterator[Finding]:
     found = False
     for table in statistics.tables:
         if table.dead < LEAST_DEAD or table.dead <= LATE * (THRESHOLD + SCALE * table.live):
@@ -221,12 +212,10 @@ def dead_rows(
     severity=Level.WARN,
     runbook=WEEKLY_PERFORMANCE,
 )
+@about(DATABASE)
 def indexes(
-    statistics: TableStatistics, loads: StatementLoads | None, pending: Pending, environment: Environment, scope: Scope
+    statistics: TableStatistics, loads: StatementLoads | None, environment: Environment, scope: Scope
 ) -> Iterator[Finding]:
-    if pending.database is None:
-        yield finding(INDEXES, Level.OK, DATABASE, "There is no database.", pending.reading)
-        return
     found = False
     observed = scope.now - statistics.since if statistics.since else timedelta(0)
     for index in statistics.indexes if observed >= scope.since else ():
@@ -301,10 +290,8 @@ def _mean(loads: StatementLoads | None, counter: str) -> float | None:
     severity=Level.WARN,
     runbook=WEEKLY_PERFORMANCE,
 )
-def idle_transactions(loads: StatementLoads, pending: Pending) -> Iterator[Finding]:
-    if pending.database is None:
-        yield finding(IDLE, Level.OK, DATABASE, "There is no database.", pending.reading)
-        return
+@about(DATABASE)
+def idle_transactions(loads: StatementLoads) -> Iterator[Finding]:
     points = loads.counters.get(IDLE_TIME, ())
     if loads.is_off or not points:
         sentence = "How long sessions are idle in a transaction isn't known."

@@ -14,6 +14,7 @@ from omc.facts.performance.figures import DATABASE_PLACE, WeekFigures
 from omc.facts.performance.parameters import DatabaseParameters
 from omc.facts.performance.statements import StatementLoad, StatementLoads
 from omc.output.figures import figure
+from omc.review.performance.presence import about
 from omc.review.performance.words import DATABASE, INSIGHTS, finding, key_of_text, moved, short, unseen
 from omc.times import format_duration
 
@@ -54,15 +55,13 @@ def vcpus_of(size: str) -> int | None:
     severity=Level.WARN,
     runbook=WEEKLY_PERFORMANCE,
 )
+@about(DATABASE)
 def database_load(figures: WeekFigures, pending: Pending, environment: Environment) -> Iterator[Finding]:
-    if pending.database is None:
-        yield finding(LOAD, Level.OK, DATABASE, "There is no database.", pending.reading)
-        return
     points = figures.now(DATABASE_PLACE, "DBLoad", "Average")
     if not points:
         yield unseen(LOAD, DATABASE, "CloudWatch has no DBLoad of the database.", figures.reading, SWITCH_ON)
         return
-    vcpus = vcpus_of(pending.database.get("DBInstanceClass", ""))
+    vcpus = vcpus_of((pending.database or {}).get("DBInstanceClass", ""))
     over = [value for _, value in points if vcpus and value > vcpus]
     change = figures.change(
         DATABASE_PLACE, "DBLoad", "Average", percent=environment.review.performance.change_percent, least=LEAST_LOAD
@@ -104,10 +103,8 @@ def waiting(load: StatementLoad) -> str:
     severity=Level.WARN,
     runbook=WEEKLY_PERFORMANCE,
 )
+@about(DATABASE)
 def top_statements(loads: StatementLoads, pending: Pending) -> Iterator[Finding]:
-    if pending.database is None:
-        yield finding(TOP, Level.OK, DATABASE, "There is no database.", pending.reading)
-        return
     if loads.is_off:
         yield unseen(TOP, DATABASE, "Statements by load aren't known.", pending.reading, SWITCH_ON)
         return
@@ -142,10 +139,8 @@ def top_statements(loads: StatementLoads, pending: Pending) -> Iterator[Finding]
     severity=Level.WARN,
     runbook=WEEKLY_PERFORMANCE,
 )
-def statement_changes(loads: StatementLoads, pending: Pending, environment: Environment) -> Iterator[Finding]:
-    if pending.database is None:
-        yield finding(CHANGES, Level.OK, DATABASE, "There is no database.", pending.reading)
-        return
+@about(DATABASE)
+def statement_changes(loads: StatementLoads, environment: Environment) -> Iterator[Finding]:
     limits = environment.review.performance
     told_any = False
     known = {load.id: load for load in loads.before or ()}
@@ -180,12 +175,8 @@ def statement_changes(loads: StatementLoads, pending: Pending, environment: Envi
     severity=Level.WARN,
     runbook=WEEKLY_PERFORMANCE,
 )
-def plan_changes(
-    lines: DatabaseLines, loads: StatementLoads | None, pending: Pending, environment: Environment
-) -> Iterator[Finding]:
-    if pending.database is None:
-        yield finding(PLANS, Level.OK, DATABASE, "There is no database.", pending.reading)
-        return
+@about(DATABASE)
+def plan_changes(lines: DatabaseLines, loads: StatementLoads | None, environment: Environment) -> Iterator[Finding]:
     earlier, found = by_shape(lines.before or ()), False
     for group in lines.now:
         old = earlier[group.shape].plans if group.shape in earlier else frozenset()
@@ -221,12 +212,10 @@ def plan_changes(
     severity=Level.WARN,
     runbook=WEEKLY_PERFORMANCE,
 )
+@about(DATABASE)
 def slow_statements(
-    lines: DatabaseLines, parameters: DatabaseParameters, pending: Pending, environment: Environment
+    lines: DatabaseLines, parameters: DatabaseParameters, environment: Environment
 ) -> Iterator[Finding]:
-    if pending.database is None:
-        yield finding(SLOW, Level.OK, DATABASE, "There is no database.", pending.reading)
-        return
     if not lines.exists:
         yield unseen(
             SLOW,

@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import sha256
 
-from omc.checks.finding import Evidence, Finding, Level, Procedure
+from omc.checks.finding import Finding, Level
 from omc.checks.runbook import WEEKLY_PERFORMANCE
 from omc.facts.collector import Reading
 from omc.model.week_change import Change
 from omc.output.figures import figure
+from omc.review import findings
 
 DATABASE, CACHE = "database", "cache"
 BALANCER = "load-balancer"
 INSIGHTS = "CloudWatch Database Insights"
 """What Performance Insights' console is called since 31 July 2026; the API kept its name."""
-
-
-def finding(
-    check: str,
-    level: Level,
-    place: str,
-    sentence: str,
-    reading: Reading,
-    *evidence: str,
-    procedure: Procedure = WEEKLY_PERFORMANCE,
-) -> Finding:
-    """A finding with its evidence; what is ok needs no procedure."""
-    texts = evidence or (sentence,)
-    rests = tuple(Evidence(text, reading) for text in texts)
-    return Finding(check, level, place, sentence, rests, None if level is Level.OK else procedure, place=place)
+finding = partial(findings.finding, procedure=WEEKLY_PERFORMANCE)
 
 
 def unseen(check: str, place: str, sentence: str, reading: Reading, switch: str) -> Finding:
     """What could not be read, and what would switch it on."""
-    evidence = (Evidence(f"to see it: {switch}", reading),)
-    return Finding(check, Level.UNKNOWN, place, sentence, evidence, WEEKLY_PERFORMANCE, unread=True, place=place)
+    return finding(check, Level.UNKNOWN, place, sentence, reading, f"to see it: {switch}")
 
 
 def moved(change: Change, unit: str = "") -> str:

@@ -10,37 +10,37 @@ from omc.checks.finding import Finding, Level
 from omc.checks.runbook import DEPLOYMENT, WEEKLY_SECURITY
 from omc.checks.spec import check
 from omc.config import Environment
-from omc.facts.entrance import Entrance
+from omc.facts.entrance import Certificate, Entrance
 from omc.facts.scope import Scope
 from omc.facts.security.image_scans import ImageScans, Scan
 from omc.facts.security.logins import AccessKey, Logins, User
 from omc.facts.security.secret_ages import SecretAges
-from omc.review.security.findings import found, listed, times
+from omc.review.security.findings import finding, listed, times
 from omc.times import format_duration, format_time
 
-CERTIFICATE_SOON, CERTIFICATE_LATE = timedelta(days=45), timedelta(days=14)
-"""ACM begins to renew its own 60 days before the end; one that is as near as this wasn't renewed
-(docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html)."""
-KEY_OLD = timedelta(days=90)
-"""The CIS AWS Foundations Benchmark wants keys rotated within 90 days …"""
-KEY_UNUSED = timedelta(days=45)
-"""… and what was not used for 45 days disabled."""
-SECRET_OLD = timedelta(days=365)
+SCANNED = frozenset({"COMPLETE", "ACTIVE"})
+"""States of a scan in which no finding means that there is none (ECR's API reference, ImageScanStatus)."""
 
 
 @check(
     "certificate-age",
     title="Certificates: when they end",
-    question="Is every certificate good for more than six weeks?",
+    question="Is every certificate good for some weeks more?",
     severity=Level.FAIL,
     runbook=WEEKLY_SECURITY,
 )
 def certificate_age(entrance: Entrance, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    soon = 0
+    limits = environment.review.security
+    soon, late = timedelta(days=limits.certificate_days), timedelta(days=limits.certificate_urgent_days)
+    reported = False
     for one in entrance.certificates:
-        if one.expires is None or one.expires - scope.now > CERTIFICATE_SOON:
+        if one.expires is None:
+            reported = True
+            yield _endless(one, entrance)
             continue
-        soon += 1
+        if one.expires - scope.now > soon:
+            continue
+        reported = True
         left = one.expires - scope.now
         when = format_time(one.expires, environment.time_zone)
         name = listed(one.names) or one.arn
@@ -50,10 +50,10 @@ def certificate_age(entrance: Entrance, environment: Environment, scope: Scope) 
             if one.renews
             else "it doesn't renew by itself: import a new one"
         )
-        level = Level.FAIL if left < CERTIFICATE_LATE else Level.WARN
+        level = Level.FAIL if left < late else Level.WARN
         sentence = f"The certificate of {name} {ending} ({when}): {how}."
-        yield found("certificate-age", level, f"certificates/{one.arn}", sentence, (one.arn,), entrance.reading)
-    if not soon:
+        yield finding("certificate-age", level, f"certificates/{one.arn}", sentence, entrance.reading, one.arn)
+    if not reported:
         ends = [one.expires for one in entrance.certificates if one.expires]
         sentence = (
             f"{times(len(ends), 'certificate')}, the first ends {format_time(min(ends), environment.time_zone)}."
@@ -61,18 +61,31 @@ def certificate_age(entrance: Entrance, environment: Environment, scope: Scope) 
             else "The load balancer has no certificate."
         )
         evidence = tuple(one.arn for one in entrance.certificates) or ("none",)
-        yield found("certificate-age", Level.OK, "certificates", sentence, evidence, entrance.reading)
+        yield finding("certificate-age", Level.OK, "certificates", sentence, entrance.reading, *evidence)
+
+
+def _endless(one: Certificate, entrance: Entrance) -> Finding:
+    """One whose end is in no answer of AWS's."""
+    if one.status == "missing":
+        why = "ACM has no such certificate here"
+    elif one.status:
+        why = f"its status is {one.status}"
+    else:
+        why = "it isn't ACM's, which alone is asked"
+    sentence = f"When the certificate of {listed(one.names) or one.arn} ends is not known: {why}."
+    return finding("certificate-age", Level.UNKNOWN, f"certificates/{one.arn}", sentence, entrance.reading, one.arn)
 
 
 @check(
     "secret-age",
     title="Secrets: how old they are",
-    question="Was every secret changed within a year?",
+    question="Was every secret changed within its time, a year if omc.toml says nothing?",
     severity=Level.WARN,
     runbook=WEEKLY_SECURITY,
 )
 def secret_age(ages: SecretAges, environment: Environment, scope: Scope) -> Iterator[Finding]:
-    old = [one for one in ages.secrets if one.changed and scope.now - one.changed > SECRET_OLD]
+    most = timedelta(days=environment.review.security.secret_days)
+    old = [one for one in ages.secrets if one.changed and scope.now - one.changed > most]
     for one in old:
         changed = one.changed or scope.now
         rotates = "Its rotation is on, and doesn't happen." if one.rotates else "It isn't rotated by itself."
@@ -83,12 +96,21 @@ def secret_age(ages: SecretAges, environment: Environment, scope: Scope) -> Iter
         restart = replace(WEEKLY_SECURITY, command=f"omc restart --env {environment.name}")
         read = format_time(one.used, environment.time_zone) if one.used else "not known"
         evidence = (f"changed {format_time(changed, environment.time_zone)}, last read {read}",)
-        yield found("secret-age", Level.WARN, f"secrets/{one.name}", sentence, evidence, ages.reading,
-                    procedure=restart, since=changed + SECRET_OLD)  # fmt: skip
+        yield finding(
+            "secret-age",
+            Level.WARN,
+            f"secrets/{one.name}",
+            sentence,
+            ages.reading,
+            *evidence,
+            procedure=restart,
+            since=changed + most,
+        )
     if not old:
-        sentence = f"All {times(len(ages.secrets), 'secret')} are younger than a year."
-        yield found("secret-age", Level.OK, "secrets", sentence, [one.name for one in ages.secrets] or ["none"],
-                    ages.reading)  # fmt: skip
+        sentence = f"All {times(len(ages.secrets), 'secret')} are younger than {format_duration(most)}."
+        yield finding(
+            "secret-age", Level.OK, "secrets", sentence, ages.reading, *([one.name for one in ages.secrets] or ["none"])
+        )
 
 
 @check(
@@ -107,41 +129,41 @@ def iam_users(logins: Logins, environment: Environment, scope: Scope) -> Iterato
     elif not findings:
         sentence = f"{times(len(logins.users), 'user')} of IAM, none with a key or with a password alone."
         evidence = [user.name for user in logins.users] or ["none"]
-        yield found("iam-users", Level.OK, "users", sentence, evidence, logins.reading)
+        yield finding("iam-users", Level.OK, "users", sentence, logins.reading, *evidence)
 
 
 def _root(logins: Logins) -> Iterator[Finding]:
     if logins.root_has_keys:
         sentence = "Root has access keys: whoever has them may do everything, and nothing can forbid it. Delete them."
-        yield found("iam-users", Level.FAIL, "users/root/keys", sentence, ("IAM's account summary",), logins.reading)
+        yield finding("iam-users", Level.FAIL, "users/root/keys", sentence, logins.reading, "IAM's account summary")
     if not logins.root_has_mfa:
         sentence = "Root has no second factor."
-        yield found("iam-users", Level.FAIL, "users/root/mfa", sentence, ("IAM's account summary",), logins.reading)
+        yield finding("iam-users", Level.FAIL, "users/root/mfa", sentence, logins.reading, "IAM's account summary")
 
 
 def _user(user: User, logins: Logins, environment: Environment, scope: Scope) -> Iterator[Finding]:
     if user.has_password and not user.has_mfa:
         sentence = f"The user {user.name} may log in to the console with a password alone."
-        yield found("iam-users", Level.FAIL, f"users/{user.name}/mfa", sentence, ("no second factor",), logins.reading)
+        yield finding("iam-users", Level.FAIL, f"users/{user.name}/mfa", sentence, logins.reading, "no second factor")
     for key in user.keys:
         if not key.is_active or key.created is None:
             continue
-        level, why = _of_key(key, key.created, scope)
+        level, why = _of_key(key, key.created, environment, scope)
         used = format_time(key.used, environment.time_zone) if key.used else "never"
         evidence = (
             f"made {format_time(key.created, environment.time_zone)}, last used {used} {key.used_for}".rstrip(),
         )
         sentence = f"The user {user.name} has a long-lived key (…{key.id[-4:]}), {why}"
         place = f"users/{user.name}/key-of-{key.created:%Y-%m-%d}"
-        yield found("iam-users", level, place, sentence, evidence, logins.reading,
-                    since=key.created)  # fmt: skip
+        yield finding("iam-users", level, place, sentence, logins.reading, *evidence, since=key.created)
 
 
-def _of_key(key: AccessKey, created: datetime, scope: Scope) -> tuple[Level, str]:
+def _of_key(key: AccessKey, created: datetime, environment: Environment, scope: Scope) -> tuple[Level, str]:
+    limits = environment.review.security
     age = format_duration(scope.now - created)
-    if scope.now - (key.used or created) > KEY_UNUSED:
+    if scope.now - (key.used or created) > timedelta(days=limits.key_unused_days):
         return Level.WARN, f"not used for {format_duration(scope.now - (key.used or created))}: disable it."
-    if scope.now - created > KEY_OLD:
+    if scope.now - created > timedelta(days=limits.key_days):
         return Level.FAIL, f"{age} old and in use: give its holder a role instead, or make a new key."
     return Level.WARN, f"{age} old: a role, by Identity Center or GitHub's OIDC, needs none."
 
@@ -165,15 +187,20 @@ def image_holes(scans: ImageScans, environment: Environment) -> Iterator[Finding
         evidence = [f"{one.image}: {counts}", *one.worst]
         deploy = replace(DEPLOYMENT, command=f"omc deploy --env {environment.name}")
         place = f"images/{one.image.partition('@')[0].partition(':')[0]}"
-        finding = found("image-holes", level, place, sentence, evidence, scans.reading, procedure=deploy)
-        yield replace(finding, unread=level is Level.UNKNOWN)
+        yield finding("image-holes", level, place, sentence, scans.reading, *evidence, procedure=deploy)
     if not bad:
         clean = listed(one.image for one in scans.scans)
         sentence = f"Nothing serious in {clean}." if scans.scans else "No service runs an image of ECR's."
         if environment.is_local:
             sentence = "A local cloud scans no images."
-        yield found("image-holes", Level.OK, "images", sentence, [one.image for one in scans.scans] or ["none"],
-                    scans.reading)  # fmt: skip
+        yield finding(
+            "image-holes",
+            Level.OK,
+            "images",
+            sentence,
+            scans.reading,
+            *([one.image for one in scans.scans] or ["none"]),
+        )
 
 
 def _of_scan(one: Scan, environment: Environment) -> tuple[Level, str] | None:
@@ -195,4 +222,6 @@ def _of_scan(one: Scan, environment: Environment) -> tuple[Level, str] | None:
         )
     if high:
         return Level.WARN, f"{where} has {times(high, 'serious hole')}: build it anew."
+    if one.status not in SCANNED:
+        return Level.UNKNOWN, f"{where}: its scan says {one.status or 'nothing'}, so that its holes aren't known."
     return None

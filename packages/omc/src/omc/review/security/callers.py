@@ -12,7 +12,7 @@ from omc.config import Environment
 from omc.facts.security.callers_before import CallersBefore, callers_of
 from omc.facts.security.trail_event import TrailEvent
 from omc.facts.security.trail_period import TrailPeriod
-from omc.review.security.findings import found, listed, of_calls, times, tool_of, unseen, upper
+from omc.review.security.findings import finding, listed, of_calls, times, tool_of, unseen, upper
 
 ENOUGH = 5
 """Calls before, from which it is known where somebody calls from."""
@@ -34,7 +34,7 @@ def new_callers(period: TrailPeriod, before: CallersBefore, environment: Environ
     new = [name for name in names if not before.calls[name]]
     if names and len(new) == len(names):
         sentence = "Nothing is known from before the period, so that nobody can be told from a newcomer."
-        yield found("new-callers", Level.OK, "callers", sentence, (listed(names),), before.reading)
+        yield finding("new-callers", Level.OK, "callers", sentence, before.reading, listed(names))
         return
     for name in new:
         events = [event for event in period.events if event.principal == name]
@@ -49,7 +49,7 @@ def new_callers(period: TrailPeriod, before: CallersBefore, environment: Environ
     yield from unseen("new-callers", period, environment, "writes")
     if not new:
         sentence = f"All {len(names)} callers were there before." if names else "Nobody called."
-        yield found("new-callers", Level.OK, "callers", sentence, (listed(names, 8) or "none",), before.reading)
+        yield finding("new-callers", Level.OK, "callers", sentence, before.reading, listed(names, 8) or "none")
 
 
 @check(
@@ -68,7 +68,8 @@ def unusual_sources(period: TrailPeriod, before: CallersBefore, environment: Env
         judged += 1
         events = [event for event in period.events if event.principal == name]
         networks, tools = set(_networks(calls)), {tool_of(one.agent) for one in calls if one.agent}
-        elsewhere = [one for one in events if len(networks) < ROAMING and _is_elsewhere(one, networks)]
+        known = environment.review.security.known_sources
+        elsewhere = [one for one in events if len(networks) < ROAMING and _is_elsewhere(one, networks, known)]
         others = [one for one in events if one.agent and tools and tool_of(one.agent) not in tools]
         if not elsewhere and not others:
             continue
@@ -83,7 +84,7 @@ def unusual_sources(period: TrailPeriod, before: CallersBefore, environment: Env
     yield from _unread("unusual-sources", before)
     if not unusual:
         sentence = f"{times(judged, 'caller')} called as before." if judged else "No caller has enough calls before."
-        yield found("unusual-sources", Level.OK, "sources", sentence, (times(len(period.events)),), before.reading)
+        yield finding("unusual-sources", Level.OK, "sources", sentence, before.reading, times(len(period.events)))
 
 
 def _networks(events: Iterable[TrailEvent]) -> Iterator[str]:
@@ -92,9 +93,13 @@ def _networks(events: Iterable[TrailEvent]) -> Iterator[str]:
             yield network
 
 
-def _is_elsewhere(event: TrailEvent, networks: set[str]) -> bool:
+def _is_elsewhere(event: TrailEvent, networks: set[str], known: Iterable[str]) -> bool:
     network = _network(event.address)
-    return bool(networks and network) and network not in networks
+    return bool(networks and network) and network not in networks and not _is_in(event.address, known)
+
+
+def _is_in(address: str, networks: Iterable[str]) -> bool:
+    return any(ipaddress.ip_address(address) in ipaddress.ip_network(each) for each in networks)
 
 
 def _network(address: str) -> str:
@@ -109,8 +114,4 @@ def _network(address: str) -> str:
 def _unread(name: str, before: CallersBefore) -> Iterator[Finding]:
     for principal, why in before.unread.items():
         sentence = f"What {principal} did before is not known: {why}"
-        finding = found(name, Level.UNKNOWN, f"callers/{principal}", sentence, (principal,), before.reading)
-        yield Finding(
-            finding.check, finding.level, finding.subject, sentence, finding.evidence, finding.procedure, True,
-            place=finding.place,
-        )  # fmt: skip
+        yield finding(name, Level.UNKNOWN, f"callers/{principal}", sentence, before.reading, principal)

@@ -4,49 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from functools import partial
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import WEEKLY_SECURITY
 from omc.config import Environment
-from omc.facts.collector import Reading
 from omc.facts.security.trail_event import TrailEvent
 from omc.facts.security.trail_period import Gap, TrailPeriod
+from omc.review import findings
 from omc.times import format_time
 
 SHOWN = 8
 """Calls that are evidence of one finding; how many more there are is said."""
+finding = partial(findings.finding, procedure=WEEKLY_SECURITY)
 
 
 def drift(environment: Environment) -> Procedure:
     """What shows who changed what, and what Terraform would have instead."""
     return replace(WEEKLY_SECURITY, command=f"omc infra drift --env {environment.name}")
-
-
-def found(
-    check: str,
-    level: Level,
-    place: str,
-    sentence: str,
-    evidence: Iterable[str],
-    reading: Reading,
-    *,
-    procedure: Procedure | None = None,
-    since: datetime | None = None,
-) -> Finding:
-    """What isn't ok has a procedure: the review's own section where none is nearer. A place is part of the key that
-    people type, so it has no blanks."""
-    place = place.replace(" ", "-")
-    return Finding(
-        check,
-        level,
-        place.rpartition("/")[2] or place,
-        sentence,
-        tuple(Evidence(text, reading) for text in evidence),
-        None if level is Level.OK else procedure or WEEKLY_SECURITY,
-        place=place,
-        since=since,
-    )
 
 
 def of_calls(
@@ -58,16 +33,16 @@ def of_calls(
     period: TrailPeriod,
     environment: Environment,
     *,
-    procedure: Procedure | None = None,
+    procedure: Procedure = WEEKLY_SECURITY,
 ) -> Finding:
     """With the newest calls as evidence, since the first of them."""
-    return found(
+    return finding(
         check,
         level,
         place,
         sentence,
-        call_lines(events, environment),
         period.reading,
+        *call_lines(events, environment),
         procedure=procedure,
         since=min((event.at for event in events), default=None),
     )

@@ -13,7 +13,7 @@ from omc.config import Environment
 from omc.facts.expected import Expected, Thing
 from omc.facts.security.exposure import Exposure, Interface, OpenRule
 from omc.facts.security.knocks import Knock, Knocks
-from omc.review.security.findings import drift, found, listed, times, upper
+from omc.review.security.findings import drift, finding, listed, times, upper
 from omc.review.security.policies import is_world
 
 PORTS: Mapping[int, str] = {
@@ -42,8 +42,6 @@ PRIVATE = tuple(
 """Ranges of networks of one's own: RFC 1918, 6598 and 4193."""
 EPHEMERAL = 32768
 """From here on a port is mostly a client's own: a late packet of a connection that was over (Linux's default range)."""
-USERS = frozenset({80, 443})
-"""Ports that a load balancer may have open to the world."""
 RULE = "aws_vpc_security_group_ingress_rule"
 
 
@@ -77,11 +75,18 @@ def refused_connections(knocks: Knocks, environment: Environment) -> Iterator[Fi
             "a rule is missing, or something looks around."
         )
         place = f"knocks/{source}-{destination}-{port}"
-        yield found("refused-connections", Level.WARN, place, sentence, _few(inside, port), knocks.reading,
-                    procedure=drift(environment))  # fmt: skip
+        yield finding(
+            "refused-connections",
+            Level.WARN,
+            place,
+            sentence,
+            knocks.reading,
+            *_few(inside, port),
+            procedure=drift(environment),
+        )
     if not ways:
         sentence = f"Within the network nothing was refused. {_weather(outside)}"
-        yield found("refused-connections", Level.OK, "knocks", sentence, _sources(outside), knocks.reading)
+        yield finding("refused-connections", Level.OK, "knocks", sentence, knocks.reading, *_sources(outside))
 
 
 def _weather(outside: list[Knock]) -> str:
@@ -135,7 +140,7 @@ def open_rules(exposure: Exposure, environment: Environment) -> Iterator[Finding
     bad = 0
     for rule in wide:
         users = [one for one in exposure.interfaces if rule.group in one.groups]
-        if _is_for_users(rule, users):
+        if _is_for_users(rule, users, environment):
             continue
         bad += 1
         public = [one for one in users if one.public]
@@ -150,15 +155,16 @@ def open_rules(exposure: Exposure, environment: Environment) -> Iterator[Finding
         sentence = f"{rule.group_name} lets in {rule.cidr} on {rule.ports}: {reach}."
         evidence = [f"rule {rule.id} of {rule.group}", *(f"{one.id} {one.description}" for one in users[:5])]
         place = f"rules/{rule.group_name}/{rule.ports}/{rule.cidr}"
-        yield found("open-rules", level, place, sentence, evidence, exposure.reading, procedure=drift(environment))
+        yield finding("open-rules", level, place, sentence, exposure.reading, *evidence, procedure=drift(environment))
     if not bad:
         sentence = f"Of {times(len(exposure.rules), 'rule')}, {len(wide)} are open to the world, all for users."
-        yield found("open-rules", Level.OK, "rules", sentence, _words(wide) or ("none",), exposure.reading)
+        yield finding("open-rules", Level.OK, "rules", sentence, exposure.reading, *(_words(wide) or ("none",)))
 
 
-def _is_for_users(rule: OpenRule, users: list[Interface]) -> bool:
+def _is_for_users(rule: OpenRule, users: list[Interface], environment: Environment) -> bool:
     """A port for users, on nothing but load balancers: their interfaces' descriptions begin with ``ELB ``."""
-    one_port = rule.first == rule.last and rule.first in USERS and rule.protocol in ("tcp", "6", "udp", "17")
+    ports = environment.review.security.open_ports
+    one_port = rule.first == rule.last and rule.first in ports and rule.protocol in ("tcp", "6", "udp", "17")
     return one_port and bool(users) and all(one.description.startswith("ELB ") for one in users)
 
 
@@ -193,12 +199,21 @@ def rules_in_code(exposure: Exposure, expected: Expected, environment: Environme
         level = Level.FAIL if rule.cidr and is_world(rule.cidr) else Level.WARN
         sentence = f"{rule.group_name} lets in {source} on {rule.ports}, which no code has: somebody made it by hand."
         place = f"code-rules/{rule.group_name}/{rule.ports}/{source}"
-        yield found("rules-in-code", level, place, sentence, (f"rule {rule.id} of {rule.group}",), exposure.reading,
-                    procedure=drift(environment))  # fmt: skip
+        yield finding(
+            "rules-in-code",
+            level,
+            place,
+            sentence,
+            exposure.reading,
+            f"rule {rule.id} of {rule.group}",
+            procedure=drift(environment),
+        )
     if not beside:
         ours = [rule for rule in exposure.rules if rule.group in groups]
         sentence = f"Terraform made every one of the {len(ours)} rules of its {len(groups)} groups."
-        yield found("rules-in-code", Level.OK, "code-rules", sentence, _words(ours[:5]) or ("none",), exposure.reading)
+        yield finding(
+            "rules-in-code", Level.OK, "code-rules", sentence, exposure.reading, *(_words(ours[:5]) or ("none",))
+        )
 
 
 def _is_same(rule: OpenRule, thing: Thing) -> bool:

@@ -9,7 +9,7 @@ from omc.checks.runbook import WEEKLY_SECURITY
 from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.security.exposure import Exposure, Shared
-from omc.review.security.findings import drift, found, listed
+from omc.review.security.findings import drift, finding, listed
 
 EVERYBODY = "all"
 MEANT = ("ELB ", "Interface for NAT Gateway")
@@ -26,22 +26,33 @@ MEANT = ("ELB ", "Interface for NAT Gateway")
 def public_exposure(exposure: Exposure, environment: Environment) -> Iterator[Finding]:
     for one in exposure.shared:
         level = Level.FAIL if EVERYBODY in one.whom else Level.WARN
-        yield found("public-exposure", level, f"public/{one.what}/{one.name}", _sentence(one),
-                    (f"{one.what} {one.name}: {listed(one.whom)}",), exposure.reading,
-                    procedure=drift(environment))  # fmt: skip
+        yield finding(
+            "public-exposure",
+            level,
+            f"public/{one.what}/{one.name}",
+            _sentence(one),
+            exposure.reading,
+            f"{one.what} {one.name}: {listed(one.whom)}",
+            procedure=drift(environment),
+        )
     beside = [one for one in exposure.interfaces if one.public and not one.description.startswith(MEANT)]
     if beside:
         words = listed(f"{one.description or one.id} ({one.public})" for one in beside)
         sentence = f"Public addresses on what needs none: {words}. Tasks reach the internet through the NAT gateway."
-        yield found("public-exposure", Level.WARN, "public/addresses", sentence,
-                    [f"{one.id} {one.description} {one.public}" for one in beside], exposure.reading,
-                    procedure=drift(environment))  # fmt: skip
+        yield finding(
+            "public-exposure",
+            Level.WARN,
+            "public/addresses",
+            sentence,
+            exposure.reading,
+            *([f"{one.id} {one.description} {one.public}" for one in beside]),
+            procedure=drift(environment),
+        )
     for number, problem in enumerate(exposure.problems):
-        yield Finding("public-exposure", Level.UNKNOWN, "public", problem, (), WEEKLY_SECURITY, True,
-                      place=f"public/unread-{number}")  # fmt: skip
+        yield finding("public-exposure", Level.UNKNOWN, f"public/unread-{number}", problem, exposure.reading)
     if not exposure.shared and not beside and not exposure.problems:
         sentence = f"Nothing is public: {listed(exposure.looked_at)}."
-        yield found("public-exposure", Level.OK, "public", sentence, exposure.looked_at, exposure.reading)
+        yield finding("public-exposure", Level.OK, "public", sentence, exposure.reading, *exposure.looked_at)
 
 
 def _sentence(one: Shared) -> str:

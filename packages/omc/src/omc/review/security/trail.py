@@ -12,13 +12,9 @@ from omc.config import Environment
 from omc.facts.security.trail_event import Kind, TrailEvent
 from omc.facts.security.trail_period import TrailPeriod
 from omc.review.security.concerns import Concern, Subject, concerns_of, remark_of, urgent_of
-from omc.review.security.findings import drift, found, listed, of_calls, times, unseen, upper
+from omc.review.security.findings import drift, finding, listed, of_calls, times, unseen, upper
 from omc.review.security.signs import is_denied, is_failed_login, is_login_without_mfa, is_root_use
 
-FAILED_LOGINS = 5
-"""So many failed logins of one user are more than a mistyped password."""
-DENIED_READS = 5
-"""So many refused reads of one caller are worth a look; the console makes a few by itself. One refused write is."""
 ALWAYS = frozenset({Subject.RECORDING, Subject.SHARING, Subject.KEYS})
 """Told whoever does it, also the stack's own pipeline."""
 Group = TypeVar("Group", bound=Hashable)
@@ -68,7 +64,7 @@ def console_logins(period: TrailPeriod, environment: Environment) -> Iterator[Fi
         yield of_calls("console-logins", Level.FAIL, place, sentence, events, period, environment)
     failed = _by([event for event in period.events if is_failed_login(event)], lambda event: event.principal)
     for principal, events in failed.items():
-        if len(events) < FAILED_LOGINS:
+        if len(events) < environment.review.security.failed_logins:
             continue
         addresses = listed(event.address for event in events)
         sentence = f"{times(len(events), 'login')} of {principal} failed, from {addresses}: somebody may try passwords."
@@ -95,7 +91,7 @@ def denied_calls(period: TrailPeriod, environment: Environment) -> Iterator[Find
     few = 0
     for principal, events in denied.items():
         writes = [event for event in events if not event.is_read]
-        if not writes and len(events) < DENIED_READS:
+        if not writes and len(events) < environment.review.security.denied_reads:
             few += len(events)
             continue
         tried = listed(f"{event.service} {event.operation}" for event in writes or events)
@@ -204,7 +200,7 @@ NONE = {
 
 def _none(name: str, place: str, sentence: str, period: TrailPeriod) -> Finding:
     looked = f"{times(len(period.events))} of the period looked at"
-    return found(name, Level.OK, place, sentence, (looked,), period.reading)
+    return finding(name, Level.OK, place, sentence, period.reading, looked)
 
 
 def _is_own(principal: str, environment: Environment) -> bool:
