@@ -18,6 +18,7 @@ from omc.facts.followup.last_writes import LastWrites
 from omc.facts.followup.lock_waits import DatabaseLoad
 from omc.facts.followup.network_acls import NetworkAcls
 from omc.facts.followup.rejects import Rejects
+from omc.facts.followup.request_clients import RequestClients
 from omc.facts.followup.starts import Starts
 from omc.facts.quotas import Quotas
 from omc.facts.requests import Requests
@@ -55,7 +56,7 @@ def what_the_balancer_gives(settings: BalancerSettings) -> None:
     """The load balancer's timeouts, and the answers that it gave itself."""
 
 
-def who_asks(requests: Requests, clients: Clients) -> None:
+def who_asks(requests: Requests, clients: Clients, asked: RequestClients) -> None:
     """How many requests come, and from whom."""
 
 
