@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core.network import Interface
-from localcloud.core.registry import PageRequest, page
 from localcloud.front.policies import applies, statements
 from localcloud.services.elbv2.configuration import server_of
 from localcloud.services.elbv2.model import Balancer
@@ -244,11 +243,3 @@ def _minute(moment: datetime) -> datetime:
 
 def _next_end(now: datetime) -> datetime:
     return datetime.fromtimestamp((int(now.timestamp()) // INTERVAL + 1) * INTERVAL, UTC)
-
-
-@page("access-logs")
-def access_logs_page(cloud: Cloud, request: PageRequest) -> dict[str, Any]:
-    """What waits to be written; POST writes it now, before the five minutes are over."""
-    from localcloud.services.elbv2.component import LoadBalancers
-
-    return cloud.part(LoadBalancers).access_logs(deliver=request.method == "POST")

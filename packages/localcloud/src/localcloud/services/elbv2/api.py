@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
+from localcloud.core.registry import Answer, AwsError, Call, PageRequest, operation, page, patch_response
 from localcloud.services.elbv2 import access_logs
 from localcloud.services.elbv2.component import LoadBalancers
 
@@ -202,3 +202,9 @@ for _name in (
     "SetRulePriorities",
 ):
     _changes(_name)
+
+
+@page("access-logs")
+def access_logs_page(cloud: Cloud, request: PageRequest) -> dict[str, Any]:
+    """What waits to be written; POST writes it now, before the five minutes are over."""
+    return cloud.part(LoadBalancers).access_logs(deliver=request.method == "POST")
