@@ -21,6 +21,7 @@ from omc.facts.followup.data_stores import DataStores, Store, read_data_stores
 from omc.facts.followup.database_log import lock_waits
 from omc.facts.followup.group_rules import GroupRules, Rule
 from omc.facts.followup.last_writes import Write, read_last_writes
+from omc.facts.followup.latencies import read_latencies
 from omc.facts.followup.lock_waits import read_database_load
 from omc.facts.followup.rejects import read_rejects
 from omc.facts.followup.request_clients import MOST_OBJECTS, RequestClients, read_request_clients
@@ -316,6 +317,28 @@ def test_clients_are_the_sources_outside_of_private_networks() -> None:
 def test_without_a_flow_log_nobody_is_asked() -> None:
     aws = gateway({("ec2", "describe_flow_logs"): {"FlowLogs": []}})
     assert read_clients(aws, example.environment(), SCOPE, None).log_group == ""
+
+
+# Response times
+
+
+def test_percentiles_are_read_of_each_target_group_that_is_used() -> None:
+    at = NOW - timedelta(minutes=2)
+    figures = [{"Id": f"l{number}", "Timestamps": [at], "Values": [value], "StatusCode": "Complete"}
+               for number, value in enumerate((0.1, 0.4, 0.9))]  # fmt: skip
+    aws = gateway({("cloudwatch", "get_metric_data"): {"MetricDataResults": figures}})
+    used = TargetGroup("shop-backend", "arn:x:targetgroup/shop-backend/1", True, (BALANCER.arn,))
+    groups = TargetGroups((used, TargetGroup("idle", "arn:x:targetgroup/idle/2", False)))
+    found = read_latencies(aws, groups, SCOPE)
+    assert {name: points for (_, name), points in found.of.items()} == {
+        "p50": ((at, 0.1),),
+        "p95": ((at, 0.4),),
+        "p99": ((at, 0.9),),
+    }
+    [asked] = aws.calls("get_metric_data")
+    dimensions = [each["Value"] for each in asked["MetricDataQueries"][0]["MetricStat"]["Metric"]["Dimensions"]]
+    assert dimensions == ["targetgroup/shop-backend/1", "app/s/1"]
+    assert read_latencies(aws, TargetGroups(()), SCOPE).of == {}
 
 
 # Clients by requests
