@@ -100,13 +100,13 @@ def _surge(counts: Mapping[datetime, float], end: datetime) -> tuple[float, floa
 
 def noisy(situation: Situation) -> Iterator[Cause]:
     """One address that sends most of what comes from outside, as far as the flow log or the access logs tell."""
-    clients, asked = situation.fact(Clients), situation.fact(RequestClients)
+    clients, senders = situation.fact(Clients), situation.fact(RequestClients)
     if clients and (found := _loudest(clients.most, clients.packets, PACKETS)):
         what = _of(*found, clients.packets, "packets")
         shown = tuple(Evidence(f"{each}: {count:,} packets", clients.reading) for each, count in clients.most[:3])
         evidence = (*shown, *_access_logs(situation))
-    elif asked and (found := _loudest(asked.most, asked.requests, MIN_REQUESTS)):
-        what = _of(*found, asked.requests, "requests")
+    elif senders and (found := _loudest(senders.most, senders.requests, MIN_REQUESTS)):
+        what = _of(*found, senders.requests, "requests")
         evidence = tuple(_access_logs(situation))
     else:
         return
@@ -157,26 +157,26 @@ def _whose(situation: Situation) -> Iterator[Evidence]:
 
 def _access_logs(situation: Situation) -> Iterator[Evidence]:
     """Requests by client, as far as the load balancer's access logs tell, or why that isn't known."""
-    asked = situation.fact(RequestClients)
-    if asked is None:
+    senders = situation.fact(RequestClients)
+    if senders is None:
         read = situation.readings.get(RequestClients)
         if isinstance(read, Unavailable):
             yield Evidence(f"requests by client were not seen: {read.error.message}", NO_READING)
         return
-    if not asked.bucket:
+    if not senders.bucket:
         off = "no access logs of the load balancer are written (access_logs.s3.enabled), so requests by client are"
-        yield Evidence(f"{off} known nowhere; to have them: {HOW_TO_HAVE_THEM}", asked.reading)
-    elif asked.refused:
-        yield Evidence(f"requests by client were not seen in {asked.bucket}: {asked.refused}", asked.reading)
-    elif asked.begin is None or asked.end is None:
-        yield Evidence(f"the bucket {asked.bucket} has no access log of the last minutes yet", asked.reading)
+        yield Evidence(f"{off} known nowhere; to have them: {HOW_TO_HAVE_THEM}", senders.reading)
+    elif senders.refused:
+        yield Evidence(f"requests by client were not seen in {senders.bucket}: {senders.refused}", senders.reading)
+    elif senders.begin is None or senders.end is None:
+        yield Evidence(f"the bucket {senders.bucket} has no access log of the last minutes yet", senders.reading)
     else:
-        read_of = f"{asked.objects} of {asked.there} access logs, {asked.size:,} bytes"
-        span = f"{asked.begin:%H:%M} to {asked.end:%H:%M} UTC"
-        most = ", ".join(f"{address} {count:,}" for address, count in asked.most[:3])
+        read_of = f"{senders.objects} of {senders.there} access logs, {senders.size:,} bytes"
+        span = f"{senders.begin:%H:%M} to {senders.end:%H:%M} UTC"
+        most = ", ".join(f"{address} {count:,}" for address, count in senders.most[:3])
         yield Evidence(
-            f"{asked.requests:,} requests of {len(asked.most)} addresses from {span}, the most of {most} ({read_of})",
-            asked.reading,
+            f"{senders.requests:,} requests of {len(senders.most)} addresses from {span}, the most of {most} ({read_of})",
+            senders.reading,
         )
 
 

@@ -57,7 +57,7 @@ def what_the_balancer_gives(settings: BalancerSettings, latencies: Latencies) ->
     """The load balancer's timeouts, the answers that it gave itself, and how long its targets took."""
 
 
-def who_asks(requests: Requests, clients: Clients, asked: RequestClients) -> None:
+def who_asks(requests: Requests, clients: Clients, senders: RequestClients) -> None:
     """How many requests come, and from whom."""
 
 

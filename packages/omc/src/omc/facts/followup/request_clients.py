@@ -30,7 +30,7 @@ MOST_LINES = 60_000
 CLIENT = 3
 """The field of an entry, from 0: ``client:port``."""
 
-Place: TypeAlias = tuple[Source, LogObject]
+Located: TypeAlias = tuple[Source, LogObject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ def read_request_clients(aws: Gateway, environment: Environment, scope: Scope) -
     return within(BUDGET, "who asks, from the load balancer's access logs", read)
 
 
-def _places(aws: Gateway, sources: Sequence[Source], scope: Scope) -> tuple[list[Place], int]:
+def _places(aws: Gateway, sources: Sequence[Source], scope: Scope) -> tuple[list[Located], int]:
     """What to read, the newest first, and of how many objects."""
-    places, there = list[Place](), 0
+    places, there = list[Located](), 0
     for source in sources:
         begin = scope.now - timedelta(minutes=MINUTES)
         found = objects_of(aws, source, begin, scope.now, most=MOST_OBJECTS, most_bytes=MOST_BYTES, is_newest=True)
@@ -94,7 +94,7 @@ def _places(aws: Gateway, sources: Sequence[Source], scope: Scope) -> tuple[list
     return places, there
 
 
-def _counted(aws: Gateway, place: Place) -> Counter[str]:
+def _counted(aws: Gateway, place: Located) -> Counter[str]:
     source, each = place
     counts: Counter[str] = Counter()
     for number, line in enumerate(lines_of(aws, source.bucket, each.key)):
