@@ -174,10 +174,8 @@ def _access_logs(situation: Situation) -> Iterator[Evidence]:
         read_of = f"{senders.objects} of {senders.there} access logs, {senders.size:,} bytes"
         span = f"{senders.begin:%H:%M} to {senders.end:%H:%M} UTC"
         most = ", ".join(f"{address} {count:,}" for address, count in senders.most[:3])
-        yield Evidence(
-            f"{senders.requests:,} requests of {len(senders.most)} addresses from {span}, the most of {most} ({read_of})",
-            senders.reading,
-        )
+        came = f"{senders.requests:,} requests of {len(senders.most)} addresses from {span}"
+        yield Evidence(f"{came}, the most of {most} ({read_of})", senders.reading)
 
 
 def held_back(situation: Situation) -> Iterator[Cause]:
