@@ -193,7 +193,8 @@ def test_the_cache_tells_to_a_topic_that_elasticache_can_publish_to(staging: App
 
 
 NOT_THE_RESPONDERS = {
-    "s3:GetObject": "Terraform's state: what should be there it takes from omc.toml and ECS",
+    "s3:GetObject": "Terraform's state: what should be there it takes from omc.toml and ECS; access logs, see below",
+    "s3:ListBucket": "the load balancer's access logs, which hold whole URLs: its diagnosis says so",
 }
 
 

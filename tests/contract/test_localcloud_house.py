@@ -33,7 +33,7 @@ MORE: dict[str, str] = {
     "ecs": "deploying factory health launch lookup networking notices output records running scheduling "
     "session_channel session_messages session_terminal sessions shapes sizes steps targets usage",
     "elasticache": "measure parameters",
-    "elbv2": "configuration paths probes targets traffic",
+    "elbv2": "access_logs configuration paths probes targets traffic",
     "logs": "definitions flow_delivery live_sessions metric_filters pattern_parser patterns queries reader shared "
     "store work worker",
     "pi": "catalogue queries sampler statements store",

@@ -13,6 +13,7 @@ SHARED = {
     "rehearsal/test_scale": "releases",
     "rehearsal/test_workflow_from_nothing": "from nothing",
     "rehearsal/test_credentials": "credentials",
+    "rehearsal/test_weekly": "credentials",
     "rehearsal/test_runbook": "runbook on the stack",
     "rehearsal/outside/": "broken from outside",
     "rehearsal/test_respond": "broken from outside",

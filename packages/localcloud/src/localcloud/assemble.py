@@ -10,7 +10,8 @@ import inspect
 import logging
 import os
 
-import localcloud.faults.page  # noqa: F401 — registers the component and its page
+import localcloud.faults.page
+import localcloud.history.page  # noqa: F401 — registers its page
 from localcloud.core import profiles
 from localcloud.core.cloud import Cloud, Component, Settings
 from localcloud.core.processes import Supervisor

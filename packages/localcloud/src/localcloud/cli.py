@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -131,6 +132,12 @@ def _parser() -> argparse.ArgumentParser:
     following.add_argument("--lines", "-n", type=int, default=100, help="how many of the last lines (default 100)")
     following.add_argument("--follow", "-f", action="store_true", help="keep printing as the log grows")
     command("env", env, 'Print shell commands that point every AWS client at this cloud: eval "$(localcloud env)".')
+    command(
+        "seed",
+        seed,
+        "Give the running cloud a month that never was, as a TOML or JSON file describes it: costs, CloudTrail's "
+        "calls, flow log records, metrics, snapshots. Once in the life of a state folder. See docs/localcloud.md.",
+    ).add_argument("file", type=Path, help="the description")
     pushing = command(
         "push",
         push,
@@ -339,6 +346,20 @@ def copy(provided: argparse.Namespace) -> None:
     print(f"{target} is a copy of {state}, at {made.settings.endpoint} once it is up.")
 
 
+def seed(provided: argparse.Namespace) -> None:
+    """Read the description and hand it to the running cloud."""
+    cloud = _running(_state(provided))
+    text = provided.file.read_bytes()
+    try:
+        described = json.loads(text) if provided.file.suffix == ".json" else tomllib.loads(text.decode())
+    except ValueError as problem:
+        raise Failure(f"{provided.file} can't be read: {problem}.") from problem
+    answer = _asked_page(cloud, "seed", json.dumps(described, default=str).encode())
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in answer.items() if name != "anomalies")
+    print(f"Seeded: {counts}.")
+    print(f"Anomalies: {', '.join(answer['anomalies']) or 'none'}.")
+
+
 def logs(provided: argparse.Namespace) -> None:
     """The last lines of the server's log."""
     path = _state(provided) / LOG
@@ -494,6 +515,19 @@ def _asked(cloud: Mapping[str, Any]) -> dict[str, Any]:
             return payload
     except (urllib.error.URLError, OSError, ValueError, KeyError):
         return {}
+
+
+def _asked_page(cloud: Mapping[str, Any], name: str, body: bytes) -> dict[str, Any]:
+    """What a private page of the running cloud answers; its refusal as a failure."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    headers = {"X-Localcloud-Token": cloud["token"]}
+    request = urllib.request.Request(f"{cloud['endpoint']}/_localcloud/{name}", body, headers)  # noqa: S310 — our own
+    try:
+        with opener.open(request, timeout=120) as answer:
+            payload: dict[str, Any] = json.loads(answer.read())
+            return payload
+    except urllib.error.HTTPError as refused:
+        raise Failure(str(json.loads(refused.read()).get("message", refused))) from refused
 
 
 def _answers(cloud: Mapping[str, Any]) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
+import json
+import re
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +19,7 @@ from localcloud.core import network
 from localcloud.core.cloud import Cloud
 from localcloud.core.processes import Supervisor
 from localcloud.services.elbv2 import component
+from localcloud.services.elbv2.model import Balancer
 from support.waiting import eventually
 
 
@@ -314,6 +319,76 @@ def test_metrics_come_from_real_requests(stack: Stack) -> None:
     assert total("HTTPCode_ELB_4XX_Count", {"LoadBalancer": balancer}) == 0
     eventually("the healthy host is counted", lambda: total("HealthyHostCount", both, "Maximum") == 1)
     assert total("UnHealthyHostCount", both, "Maximum") == 0
+
+
+def test_access_logs_are_written_to_a_bucket_that_lets_them_in_and_say_what_was_served(stack: Stack) -> None:
+    _, address = stack.app("one")
+    s3, account = stack.aws("s3"), stack.cloud.settings.account
+    s3.create_bucket(Bucket="logs", CreateBucketConfiguration={"LocationConstraint": stack.cloud.settings.region})
+    wanted = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "logs", "access_logs.s3.prefix": "web"}
+    attributes = [{"Key": key, "Value": value} for key, value in wanted.items()]
+    with pytest.raises(stack.elb.exceptions.InvalidConfigurationRequestException, match="Access Denied for bucket"):
+        stack.elb.modify_load_balancer_attributes(LoadBalancerArn=stack.arn, Attributes=attributes)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::logs/web/AWSLogs/{account}/*",
+    }
+    s3.put_bucket_policy(Bucket="logs", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    stack.elb.modify_load_balancer_attributes(LoadBalancerArn=stack.arn, Attributes=attributes)
+    moved = {"Type": "redirect", "RedirectConfig": {"StatusCode": "HTTP_301", "Path": "/new"}}
+    old = {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/old"]}}
+    stack.elb.create_rule(ListenerArn=stack.listener, Priority=7, Conditions=[old], Actions=[moved])
+    eventually("the target is healthy", lambda: stack.state(address) == "healthy")
+    eventually("the redirect is in force", lambda: stack.get("/old")[0] == 301)
+    eventually("it is logged from now on", lambda: any(each.logs_to for each in balancers(stack)))
+    trace = "Root=1-67891233-abcdef012345678912345678"
+    stack.get("/coins?day=1|2", {"User-Agent": 'a "quoted" agent|x', "X-Amzn-Trace-Id": trace, "Host": "shop.test"})
+    stack.get("/404")
+    stack.get("/old", {"Host": "shop.test"})
+
+    def written() -> list[list[str]]:
+        stack.cloud.part(component.LoadBalancers).access_logs(deliver=True)
+        keys = [each["Key"] for each in s3.list_objects_v2(Bucket="logs")["Contents"] if each["Key"].endswith(".gz")]
+        bodies = [s3.get_object(Bucket="logs", Key=key)["Body"].read() for key in keys]
+        lines = [line for body in bodies for line in gzip.decompress(body).decode().splitlines()]
+        return [shlex.split(line.replace("\\", "\\\\")) for line in lines]
+
+    def all_three() -> list[list[str]] | None:
+        found = [[each for each in written() if path in each[12]] for path in ("/coins", "/404", ":80/old")]
+        return [each[-1] for each in found] if all(found) else None
+
+    coins, missing, redirected = eventually("all three are written", all_three)
+    identity = stack.arn.partition(":loadbalancer/")[2]
+    assert len(coins) == 33, "the entry's fields in the user guide, request_transform_status the last"
+    assert coins[0] == "http"
+    assert coins[2] == identity
+    assert coins[3].startswith("127.")
+    assert coins[4] == coins[25] == f"{address}:8000"
+    assert all(0 <= float(each) < 10 for each in coins[5:8])
+    assert coins[8:10] == ["200", "200"]
+    assert coins[12] == "GET http://shop.test:80/coins?day=1|2 HTTP/1.1"
+    assert coins[13] == "a \\x22quoted\\x22 agent|x"
+    assert coins[16:19] == [stack.group, trace, "-"]
+    assert coins[20] == "0"
+    assert coins[22:25] == ["forward", "-", "-"]
+    assert coins[26] == "200"
+    assert coins[29].startswith("TID_")
+    assert missing[8:10] == ["404", "404"]
+    assert (redirected[4], redirected[5], redirected[9]) == ("-", "-1", "-")
+    assert (redirected[20], redirected[22], redirected[23]) == ("7", "redirect", "http://shop.test:80/new")
+    for key in (each["Key"] for each in s3.list_objects_v2(Bucket="logs")["Contents"]):
+        assert re.fullmatch(
+            rf"web/AWSLogs/{account}/(ELBAccessLogTestFile|elasticloadbalancing/ap-southeast-2/\d{{4}}/\d\d/\d\d/"
+            rf"{account}_elasticloadbalancing_ap-southeast-2_app\.web\.[0-9a-f]+_\d{{8}}T\d{{4}}Z_10\.0\.\d\.\d+"
+            r"_[0-9a-z]+\.log\.gz)",
+            key,
+        )
+
+
+def balancers(stack: Stack) -> list[Balancer]:
+    return stack.cloud.part(component.LoadBalancers)._balancers
 
 
 def test_no_request_is_lost_while_nobody_has_time_for_the_log(stack: Stack) -> None:

@@ -99,7 +99,8 @@ def test_nothing_in_a_quoted_word_has_a_meaning() -> None:
 
 
 def _line(*, server: str = "t-1", status: int = 200, target: str = "1", kind: str = "-", ms: int = 12) -> str:
-    return f"app/web/1|tg-1|{server}|{status}|{ms}|--|{target}|{kind}|345|127.0.0.1|40000|127.64.1.5|l-80|40001|99"
+    seen = f"app/web/1|tg-1|{server}|{status}|{ms}|--|{target}|{kind}|345|127.0.0.1|40000|127.64.1.5|l-80|40001|99"
+    return f"{seen}|1764520000123|14|0|1|GET|HTTP/1.1|-|-|1|L2E=|aG9zdA==|-|-|-"
 
 
 def test_the_log_becomes_metrics_and_a_count_of_zero_none() -> None:

@@ -65,7 +65,7 @@ def test_headers_and_body_of_an_answer_arrive_together(shared_cloud: Cloud) -> N
 def test_the_caller_is_who_the_key_belongs_to(shared_cloud: Cloud, shared_aws: Any) -> None:
     me = shared_aws("sts").get_caller_identity()
     assert me["Account"] == shared_cloud.settings.account
-    assert me["Arn"] == f"arn:aws:iam::{shared_cloud.settings.account}:root"
+    assert me["Arn"] == f"arn:aws:iam::{shared_cloud.settings.account}:user/localcloud"
 
 
 @pytest.mark.parametrize(

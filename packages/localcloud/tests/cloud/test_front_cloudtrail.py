@@ -29,13 +29,13 @@ def test_a_call_is_found_by_each_attribute(cloud: Cloud, aws: Any) -> None:
     ):
         (event,) = events(aws, **by)
         assert event["EventName"] == "CreateRole"
-        assert event["Username"] == "root"
+        assert event["Username"] == "localcloud"
         assert event["ReadOnly"] == "false"
         payload = json.loads(event["CloudTrailEvent"])
         assert payload["sourceIPAddress"].startswith("127.")
         assert "Boto3" in payload["userAgent"]
         assert payload["requestParameters"]["RoleName"] == "deployer"
-    assert {event["EventName"] for event in events(aws, Username="root")} >= {"CreateRole", "CreateQueue"}
+    assert {event["EventName"] for event in events(aws, Username="localcloud")} >= {"CreateRole", "CreateQueue"}
     assert {event["EventName"] for event in events(aws, ReadOnly="false")} == {"CreateRole", "CreateQueue"}
 
 

@@ -24,7 +24,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory, cloud_in: CloudIn) -> It
 
 
 NAMED: list[tuple[str, str, dict[str, Any], str]] = [
-    ("sts", "GetCallerIdentity", {}, "arn:aws-us-gov:iam::{account}:root"),
+    ("sts", "GetCallerIdentity", {}, "arn:aws-us-gov:iam::{account}:user/localcloud"),
     ("iam", "CreateUser", {"UserName": "u"}, "arn:aws-us-gov:iam::{account}:user/u"),
     ("iam", "GetPolicy", {"PolicyArn": "arn:aws-us-gov:iam::aws:policy/ReadOnlyAccess"}, "arn:aws-us-gov:iam::aws:p"),
     ("ecs", "CreateCluster", {"clusterName": "c"}, "arn:aws-us-gov:ecs:us-gov-west-1:{account}:cluster/c"),

@@ -4,8 +4,11 @@ Logs Insights, over log groups; and Live Tail."""
 from __future__ import annotations
 
 import gzip
+import http.client
+import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,10 +22,15 @@ from botocore.config import Config
 
 from localcloud.core.cloud import Cloud
 from localcloud.front.identity import Identity
+from localcloud.services.elbv2.component import LoadBalancers
 from omc.aws.gateway import Access, Gateway
 from omc.config import load
+from omc.errors import Unknown
 from omc.facts.flow_log import FlowLog
+from omc.facts.followup.request_clients import read_request_clients
+from omc.facts.scope import Scope
 from omc.logs.athena import OPERATIONS, Execution, ask_athena, most_scanned, sql_of
+from omc.logs.from_s3 import ask_access_logs
 from omc.logs.insights import ask
 from omc.logs.live import FOLLOWING, Tail, follow, groups_there
 from omc.logs.model import Span
@@ -30,8 +38,9 @@ from omc.logs.portable import portable_queries, portable_query
 from omc.logs.queries import database_group, groups_over, shipped
 from omc.logs.reading import read_errors, read_statements, read_talkers
 from omc.logs.talkers import talkers_of
-from omc.logs.trace import read_trace
+from omc.logs.trace import read_trace, span_of_id
 from support.running_cloud import smallest_cloud
+from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
 
@@ -235,3 +244,72 @@ def test_lines_are_followed_by_live_tail(gateway: Gateway, aws: Clients) -> None
 def replace_allowed(gateway: Gateway) -> Gateway:
     """The same environment, for Live Tail."""
     return Gateway(gateway.environment, gateway.access, allowed=FOLLOWING)
+
+
+def fixed_answers(aws: Clients, name: str, account: str) -> str:
+    """A load balancer that answers everything with 418 by itself and writes access logs; where it listens."""
+    ec2, elb, s3 = aws("ec2"), aws("elbv2"), aws("s3")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]][:2]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24", AvailabilityZone=zone)["Subnet"]["SubnetId"]
+        for number, zone in enumerate(zones)
+    ]
+    made = elb.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
+    fixed = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "418"}}
+    arn = made["LoadBalancerArn"]
+    s3.create_bucket(Bucket="access", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::access/AWSLogs/{account}/*",
+    }
+    s3.put_bucket_policy(Bucket="access", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    wanted = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "access"}
+    attributes = [{"Key": key, "Value": value} for key, value in wanted.items()]
+    elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=attributes)
+    elb.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[fixed])
+    return str(made["DNSName"])
+
+
+def test_access_logs_that_the_load_balancer_wrote_are_read_from_s3(
+    cloud: Cloud, gateway: Gateway, aws: Clients
+) -> None:
+    with pytest.raises(Unknown, match="writes access logs"):
+        ask_access_logs(gateway, gateway.environment, portable_query("clients"), SPAN, 5, silent)
+    host = fixed_answers(aws, gateway.environment.prefix, cloud.settings.account)
+    trace = f"1-{int(datetime.now(UTC).timestamp()):08x}-abcdef012345678912345678"
+    span = span_of_id(trace)
+    assert span is not None
+
+    def asked() -> bool:
+        with suppress(OSError):
+            connection = http.client.HTTPConnection(host, cloud.settings.real_port(80), timeout=10)
+            headers = {"X-Amzn-Trace-Id": f"Root={trace}", "User-Agent": "a test"}
+            connection.request("GET", "/health?token=s3cr3t", headers=headers)
+            return connection.getresponse().status == 418
+        return False
+
+    eventually("the load balancer answers", asked)
+
+    def written() -> bool:
+        cloud.part(LoadBalancers).access_logs(deliver=True)
+        read = read_trace(gateway, gateway.environment, trace, span, 30, silent)
+        return bool(read.events)
+
+    eventually("the access log is in its bucket", written)
+    scope = Scope(datetime.now(UTC))
+    found = read_request_clients(gateway, gateway.environment, scope)
+    assert found.bucket == "access"
+    assert [address.rpartition(".")[0][:4] for address, _ in found.most] == ["127."]
+    assert (found.objects, found.requests > 0, found.size > 0) == (found.there, True, True)
+    traced = read_trace(gateway, gateway.environment, trace, span, 30, silent)
+    assert next(event.source for event in traced.events) == f"load balancer {gateway.environment.prefix}"
+    answer = ask_access_logs(gateway, gateway.environment, portable_query("statuses"), span, 5, silent)
+    assert [row["elb_status_code"] for row in answer.rows] == ["418"]
+    assert answer.gaps == ()
+    assert answer.bytes_scanned == found.size
+    clients = ask_access_logs(gateway, gateway.environment, portable_query("clients"), span, 5, silent).rows
+    assert int(clients[0]["requests"]) == found.most[0][1]
+    assert clients[0]["client"] == found.most[0][0]

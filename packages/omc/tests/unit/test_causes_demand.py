@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from omc.facts.followup.balancer_settings import BalancerSettings
 from omc.facts.followup.clients import Clients, clients_of
 from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.followup.last_writes import LastWrites, Write
+from omc.facts.followup.request_clients import RequestClients
 from omc.facts.image_labels import keep_alive_of
 from omc.facts.load_balancers import TargetGroup, TargetGroups
 from omc.facts.requests import Requests
@@ -120,11 +122,49 @@ def test_many_clients_or_few_packets_blame_nobody(clients: Clients) -> None:
     assert "noisy-client" not in checks_of(run((SLOWLY, RATE), [clients, stores()]))
 
 
-def test_why_nobody_knows_who_asks_is_said() -> None:
-    settings = BalancerSettings(access_logs={"ohmycoins-staging": ""})
-    facts = [came(100, 900), GROUPS, settings, stores()]
-    found = run((SLOWLY,), facts)
-    assert any("writes no access logs" in each.text for each in found[0].evidence)
+SEEN = (("203.0.113.9", 700), ("198.51.100.4", 200), ("192.0.2.7", 100))
+ASKS = RequestClients(1000, SEEN, "logs", objects=6, there=8, size=54_000, begin=END, end=END + timedelta(minutes=5))
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (RequestClients(), "no access logs of the load balancer are written"),
+        (RequestClients(bucket="logs"), "has no access log of the last minutes yet"),
+        (RequestClients(bucket="logs", refused="You may not s3:GetObject."), "not seen in logs: You may not"),
+        (ASKS, "1,000 requests of 3 addresses from 21:10 to 21:15 UTC, the most of 203.0.113.9 700"),
+        (ASKS, "(6 of 8 access logs, 54,000 bytes)"),
+    ],
+)
+def test_who_asks_is_said_or_why_it_is_not_known(asked: RequestClients, words: str) -> None:
+    for facts in ([came(100, 900), GROUPS, stores(), asked], [came(100, 900), GROUPS, packets(), stores(), asked]):
+        assert any(words in each.text for each in run((SLOWLY, RATE), facts)[0].evidence)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (ASKS, "One client sends 70 % of what comes from outside: 203.0.113.9, with 700 of 1,000 requests."),
+        (replace(ASKS, requests=400, most=(("192.0.2.1", 300), ("192.0.2.2", 60), ("192.0.2.3", 40))), "75 %"),
+        (replace(ASKS, most=(("2001:db8::1", 500), *SEEN[1:])), "2001:db8::1, with 500 of 1,000 requests"),
+    ],
+)
+def test_one_client_asks_most_though_no_flow_log_tells(asked: RequestClients, words: str) -> None:
+    found = run((SLOWLY, RATE), [asked, came(100, 900), GROUPS, stores()])
+    assert found[0].check == "noisy-client"
+    assert words in found[0].sentence
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        replace(ASKS, most=SEEN[:2]),
+        replace(ASKS, requests=120, most=(("192.0.2.1", 100), ("192.0.2.2", 10), ("192.0.2.3", 10))),
+        replace(ASKS, most=(("203.0.113.9", 400), *SEEN[1:])),
+    ],
+)
+def test_few_addresses_few_requests_or_less_than_the_half_blame_nobody(asked: RequestClients) -> None:
+    assert "noisy-client" not in checks_of(run((SLOWLY, RATE), [asked, stores()]))
 
 
 WANTS = Alarms((), wanting=("service/ohmycoins-staging/backend",))

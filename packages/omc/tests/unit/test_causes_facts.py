@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from omc.checks.causes.paths import closed_side
-from omc.errors import Unreachable
+from omc.errors import AccessDenied, Unreachable
 from omc.facts.collector import Unavailable, collect
 from omc.facts.followup.balancer_settings import read_balancer_settings
 from omc.facts.followup.budget import within
@@ -19,8 +21,10 @@ from omc.facts.followup.data_stores import DataStores, Store, read_data_stores
 from omc.facts.followup.database_log import lock_waits
 from omc.facts.followup.group_rules import GroupRules, Rule
 from omc.facts.followup.last_writes import Write, read_last_writes
+from omc.facts.followup.latencies import read_latencies
 from omc.facts.followup.lock_waits import read_database_load
 from omc.facts.followup.rejects import read_rejects
+from omc.facts.followup.request_clients import MOST_OBJECTS, RequestClients, read_request_clients
 from omc.facts.followup.starts import read_starts
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers, TargetGroup, TargetGroups
 from omc.facts.scope import Scope
@@ -29,6 +33,7 @@ from omc.facts.tasks import StoppedTasks
 from support import causes_facts as causes
 from support import release_facts as example
 from support.fake_gateway import FakeGateway
+from unit.test_logs_trace import Body
 
 NOW = datetime(2026, 11, 23, 21, 15, tzinfo=UTC)
 SCOPE = Scope(NOW)
@@ -314,6 +319,86 @@ def test_without_a_flow_log_nobody_is_asked() -> None:
     assert read_clients(aws, example.environment(), SCOPE, None).log_group == ""
 
 
+# Response times
+
+
+def test_percentiles_are_read_of_each_target_group_that_is_used() -> None:
+    at = NOW - timedelta(minutes=2)
+    figures = [{"Id": f"l{number}", "Timestamps": [at], "Values": [value], "StatusCode": "Complete"}
+               for number, value in enumerate((0.1, 0.4, 0.9))]  # fmt: skip
+    aws = gateway({("cloudwatch", "get_metric_data"): {"MetricDataResults": figures}})
+    used = TargetGroup("shop-backend", "arn:x:targetgroup/shop-backend/1", True, (BALANCER.arn,))
+    groups = TargetGroups((used, TargetGroup("idle", "arn:x:targetgroup/idle/2", False)))
+    found = read_latencies(aws, groups, SCOPE)
+    assert {name: points for (_, name), points in found.of.items()} == {
+        "p50": ((at, 0.1),),
+        "p95": ((at, 0.4),),
+        "p99": ((at, 0.9),),
+    }
+    [asked] = aws.calls("get_metric_data")
+    dimensions = [each["Value"] for each in asked["MetricDataQueries"][0]["MetricStat"]["Metric"]["Dimensions"]]
+    assert dimensions == ["targetgroup/shop-backend/1", "app/s/1"]
+    assert read_latencies(aws, TargetGroups(()), SCOPE).of == {}
+
+
+# Clients by requests
+
+
+def asked(
+    objects: Mapping[str, bytes], *, refused: bool = False, enabled: str = "true"
+) -> tuple[FakeGateway, RequestClients]:
+    """What is read of access logs that are listed with 9 bytes each."""
+    name = example.environment().prefix
+    arn = f"arn:aws:elasticloadbalancing:ap-southeast-2:123456789012:loadbalancer/app/{name}/50dc6c495c0c9188"
+    on = attributes(access_logs__s3__enabled=enabled, access_logs__s3__bucket="logs", access_logs__s3__prefix="")
+    listed = {"Contents": [{"Key": key, "Size": 9} for key in objects]}
+
+    def body(params: Mapping[str, Any]) -> dict[str, Any]:
+        if refused:
+            raise AccessDenied("You may not s3:GetObject.", "s3:GetObject")
+        return {"Body": Body(gzip.compress(objects[params["Key"]]))}
+
+    aws = gateway(
+        {
+            ("elbv2", "describe_load_balancers"): {
+                "LoadBalancers": [{"LoadBalancerArn": arn, "LoadBalancerName": name}]
+            },
+            ("elbv2", "describe_load_balancer_attributes"): on,
+            ("s3", "list_objects_v2"): lambda params: listed if "/2026/11/23/" in params["Prefix"] else {},
+            ("s3", "get_object"): body,
+        }
+    )
+    return aws, read_request_clients(aws, example.environment(), SCOPE)
+
+
+def log_key(minutes: int, part: str = "1abc") -> str:
+    end = NOW.astimezone(UTC) - timedelta(minutes=minutes)
+    balancer = f"app.{example.environment().prefix}.50dc6c495c0c9188"
+    name = f"123456789012_elasticloadbalancing_ap-southeast-2_{balancer}_{end:%Y%m%dT%H%MZ}_203.0.113.5_{part}.log.gz"
+    return f"AWSLogs/123456789012/elasticloadbalancing/ap-southeast-2/{end:%Y/%m/%d}/{name}"
+
+
+def line_of(client: str) -> bytes:
+    return f"http 2026-11-23T01:02:03.456789Z app/shop/1 {client} 10.0.0.1:80 0.0 0.1 0.0 200 200 1 2".encode()
+
+
+def test_requests_by_client_are_counted_of_the_newest_access_logs_alone() -> None:
+    lines = b"\n".join([line_of("203.0.113.9:4000"), line_of("203.0.113.9:4001"), line_of("[2001:db8::1]:9"), b"x"])
+    objects = {log_key(number, f"{number}"): lines for number in range(9)} | {log_key(300): lines}
+    aws, found = asked(objects)
+    assert (found.objects, found.there, found.size) == (MOST_OBJECTS, 9, 9 * MOST_OBJECTS)
+    assert found.most == (("203.0.113.9", 2 * MOST_OBJECTS), ("2001:db8::1", MOST_OBJECTS))
+    assert found.requests == 3 * MOST_OBJECTS
+    assert {call["Key"] for call in aws.calls("get_object")} == {log_key(each, f"{each}") for each in range(6)}
+
+
+def test_access_logs_that_are_off_empty_or_not_allowed_say_so() -> None:
+    assert asked({}, enabled="false")[1].bucket == ""
+    empty = asked({})[1]
+    assert (empty.bucket, empty.end, empty.requests) == ("logs", None, 0)
+    assert "s3:GetObject" in asked({log_key(1): b""}, refused=True)[1].refused
+
+
 # The load balancer's settings
 
 BALANCER = LoadBalancer("shop", "app/shop/1", "", "active", "", "arn:aws:elasticloadbalancing:x:1:loadbalancer/app/s/1")
@@ -329,9 +414,7 @@ def test_the_load_balancer_s_settings_and_its_own_502(failed: float, *, is_label
     figures = [{"Id": "m0_0", "Values": [failed], **points}, {"Id": "m0_1", "Values": [1.0], **points}]
     aws = gateway(
         {
-            ("elbv2", "describe_load_balancer_attributes"): attributes(
-                idle_timeout__timeout_seconds="60", access_logs__s3__enabled="true", access_logs__s3__bucket="logs"
-            ),
+            ("elbv2", "describe_load_balancer_attributes"): attributes(idle_timeout__timeout_seconds="60"),
             ("elbv2", "describe_target_group_attributes"): attributes(deregistration_delay__timeout_seconds="20"),
             ("cloudwatch", "get_metric_data"): {"MetricDataResults": figures},
             ("ecs", "describe_task_definition"): lambda _: described(),
@@ -339,7 +422,7 @@ def test_the_load_balancer_s_settings_and_its_own_502(failed: float, *, is_label
     )
     groups = TargetGroups((TargetGroup("shop-backend", "arn:x", True),))
     found = read_balancer_settings(aws, LoadBalancers((BALANCER,)), groups, Services((causes.service(),)), SCOPE)
-    assert (found.idle, found.delays, found.access_logs) == ({"shop": 60.0}, {"shop-backend": 20.0}, {"shop": "logs"})
+    assert (found.idle, found.delays) == ({"shop": 60.0}, {"shop-backend": 20.0})
     assert [value for _, value in found.bad_gateways] == [failed]
     assert bool(aws.calls("describe_task_definition")) is is_label_read
 

@@ -11,6 +11,7 @@ from omc.checks.finding import Finding
 from omc.facts.dependencies import Dependencies, Dependency, DependencyReport, State
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.last_words import LastWords, RevisionDetails
+from omc.facts.followup.latencies import Latencies
 from omc.facts.followup.lock_waits import Wait
 from omc.facts.probes import Answer, ProbeRequest, Probes, Source, Trouble
 from omc.facts.services import Services
@@ -154,6 +155,59 @@ def test_answers_that_are_slow_since_a_release(services: Services, probes: Probe
         assert "backend answers slowly: " in one.sentence
         assert "b:8 was deployed " in one.sentence
         assert {each.check for each in one.explains} == {"users-served", "alarms"}
+
+
+GROUP = "arn:aws:elasticloadbalancing:x:1:targetgroup/shop-backend/1"
+
+
+def took(before: float, since: float, *, minutes: int = 6, earlier: int = 20, at: float = 7) -> Latencies:
+    """p95 of so many minutes around a deployment ``at`` minutes ago; p50 is half of it."""
+    moments = [(ago(minutes=at + 1.5 + number), before) for number in range(earlier)]
+    moments += [(ago(minutes=at - 0.5 - number), since) for number in range(minutes)]
+    ordered = sorted(moments)
+    return Latencies(
+        {(GROUP, "p95"): tuple(ordered), (GROUP, "p50"): tuple((when, value / 2) for when, value in ordered)}
+    )
+
+
+def behind(services: Services) -> Services:
+    return Services(tuple(replace(each, target_groups=(GROUP,)) for each in services.services))
+
+
+FRESH = timedelta(minutes=7)
+
+
+@pytest.mark.parametrize(
+    ("latencies", "probes", "words"),
+    [
+        (took(0.12, 0.6), pages(0.2, 0.3), "answers 5.0 times as slowly as before its deployment. b:8 was deployed"),
+        (took(0.5, 4.0), pages(3.3, 3.2), "answers slowly: 2 of 2 answers take 3 s or more"),
+        (took(0.3, 0.7, minutes=3, earlier=3), pages(), "answers 2.3 times as slowly"),
+    ],
+)
+def test_percentiles_of_users_answers_show_that_a_release_is_slower(
+    latencies: Latencies, probes: Probes, words: str
+) -> None:
+    found = run((SLOWLY, RINGS), [behind(deployed(2, 2, FRESH)), probes, latencies, stores(), rules()])
+    assert found[0].check == "release-slow"
+    assert words in found[0].sentence
+    assert any("p95 " in each.text and "p50 " in each.text for each in found[0].evidence)
+
+
+@pytest.mark.parametrize(
+    ("latencies", "probes"),
+    [
+        (took(3.9, 4.0), pages(3.3, 3.2)),  # as slow before: the release hasn't brought it
+        (took(0.01, 0.1), pages(0.1)),  # ten times, and nobody minds
+        (took(0.5, 0.9), pages(0.1)),
+        (took(0.1, 2.0, minutes=2), pages(0.1)),
+        (took(0.1, 2.0, earlier=2), pages(0.1)),
+        (Latencies(), pages(0.1)),
+    ],
+)
+def test_a_release_that_is_no_slower_or_is_not_known_to_be_is_not_blamed(latencies: Latencies, probes: Probes) -> None:
+    found = run((SLOWLY, RINGS), [behind(deployed(2, 2, FRESH)), probes, latencies, stores(), rules()])
+    assert "release-slow" not in [each.check for each in found]
 
 
 def test_a_slow_store_is_why_a_new_release_is_slow() -> None:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ create index if not exists calls_operation on calls(operation, at);
 create table if not exists resources(call integer not null, name text not null);
 create index if not exists resources_name on resources(name, call);
 create index if not exists resources_call on resources(call);
+create table if not exists events(call integer primary key, event text not null);
 """
 COLUMNS = (
     "at, service, operation, read_only, principal, user_name, user_kind, access_key, source_ip, user_agent, "
@@ -69,6 +70,8 @@ class Record:
     """JSON, redacted."""
     milliseconds: float
     resources: tuple[str, ...] = ()
+    event: str = ""
+    """JSON: what CloudTrail's record has beside or in place of what follows of the rest. Only seeded calls have it."""
 
 
 def is_read(operation: str) -> bool:
@@ -157,6 +160,14 @@ class CallLog:
                     call = self._database.execute(statement, values).lastrowid
                     rows = [(call, name) for name in record.resources]
                     self._database.executemany("insert into resources values (?, ?)", rows)
+                    if record.event:
+                        self._database.execute("insert into events values (?, ?)", [call, record.event])
+
+    def move(self, by: timedelta) -> None:
+        """Tell every call that was made until now as so much earlier."""
+        self.flush()
+        with self._lock, self._database:
+            self._database.execute("update calls set at = at - ?", [by.total_seconds()])
 
     def search(self, conditions: str, values: Sequence[Any], limit: int, offset: int = 0) -> Iterator[Record]:
         """Newest first. ``conditions`` is SQL over the columns of ``calls``, written by us, never by a client."""
@@ -168,7 +179,8 @@ class CallLog:
             for row in rows:
                 found = cursor.execute("select name from resources where call = ?", [row[0]]).fetchall()
                 names = tuple(name for (name,) in found)
-                yield Record(*(datetime.fromtimestamp(row[1], UTC), *row[2:], names))
+                more = cursor.execute("select event from events where call = ?", [row[0]]).fetchone()
+                yield Record(*(datetime.fromtimestamp(row[1], UTC), *row[2:], names, more[0] if more else ""))
 
     def counts(self, after: int) -> tuple[int, dict[tuple[str, bool], int]]:
         """The last call's number; calls without an error after ``after``, by service and whether they only read."""

@@ -1,6 +1,7 @@
 """Who is calling: the cloud's own key, users' access keys and role sessions, as IAM and STS in moto hold them.
 
-What a caller may do is in ``policies``.
+The cloud's own key is that of an IAM user whom nothing restricts and whom IAM doesn't list: in an account in order
+nobody is root, and CloudTrail here should look like that of one. What a caller may do is in ``policies``.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa:
 class Caller:
     arn: str
     user_name: str
-    """As CloudTrail shows it: ``root``, the IAM user's name, or the session's name."""
+    """As CloudTrail shows it: the IAM user's name, or the session's name."""
     user_id: str
     access_key: str
     kind: str
-    """``Root``, ``IAMUser`` or ``AssumedRole``."""
+    """``IAMUser``, ``AssumedRole`` or ``Anonymous``."""
     policy_owner: str = ""
-    """The IAM user or role whose policies apply; nothing restricts the root."""
+    """The IAM user or role whose policies apply."""
     secret: str = field(default="", repr=False)
     """The key's secret, to check the signature with."""
+    is_own: bool = False
+    """The cloud's own key: nothing restricts it."""
 
 
 @dataclass(slots=True)
@@ -60,6 +63,14 @@ class Identity:
         pass
 
 
+OWN_USER = "localcloud"
+"""The IAM user that the cloud's own key is of."""
+
+
+def own_arn(cloud: Cloud) -> str:
+    return cloud.settings.arn("iam", f"user/{OWN_USER}", is_global=True)
+
+
 def anonymous(cloud: Cloud) -> Caller:
     arn = cloud.settings.arn("iam", "anonymous", is_global=True)
     return Caller(arn, "anonymous", "ANONYMOUS_PRINCIPAL", "", "Anonymous")
@@ -83,12 +94,11 @@ def caller(cloud: Cloud, scope: Signature, service: str, protocol: str) -> Calle
     """The principal behind an access key. Raises what the service itself raises for unknown and expired keys."""
     from datetime import UTC, datetime
 
-    account = cloud.settings.account
     identity = cloud.part(Identity)
     key = scope.access_key
     if key == identity.access_key_id:
-        root = cloud.settings.arn("iam", "root", is_global=True)
-        return Caller(root, "root", account, key, "Root", secret=identity.secret_access_key)
+        user_id = f"AIDA{key.removeprefix('AKIA')}"
+        return Caller(own_arn(cloud), OWN_USER, user_id, key, "IAMUser", secret=identity.secret_access_key, is_own=True)
     with cloud.lock:
         role = cloud.moto("sts", "aws").get_assumed_role_from_access_key(key)
         if role is not None:

@@ -127,6 +127,9 @@ def _event(cloud: Cloud, record: Record) -> dict[str, Any]:
     if record.error_code:
         event["errorCode"] = record.error_code
         event["errorMessage"] = record.error_message
+    if record.event:
+        event |= json.loads(record.event)
+        source = str(event["eventSource"])
     return {
         "EventId": record.request_id,
         "EventName": record.operation,

@@ -33,7 +33,7 @@ COMMANDS: Mapping[str, str] = {
         logs DescribeLogGroups GetLogEvents GetQueryResults StartQuery StopQuery
         pi DescribeDimensionKeys GetResourceMetrics
         rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
-        s3 GetObject ListBuckets
+        s3 GetObject ListBuckets ListObjectsV2
         secretsmanager DescribeSecret ListSecrets
         service-quotas GetServiceQuota
         sns GetTopicAttributes ListSubscriptions ListTopics

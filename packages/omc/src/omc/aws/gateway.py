@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from contextlib import nullcontext
@@ -64,6 +65,13 @@ NO_SETTINGS: Final = {
     "credentials_file": (None, None, os.devnull, None),
 }
 """botocore's variables for a cloud whose endpoint and keys are given: the person's ~/.aws has no say in it."""
+
+
+_ACCESS_LOG: Final = re.compile(
+    r"(?:^|/)AWSLogs/\d{12}/elasticloadbalancing/[a-z0-9-]+/[\d/]+/"
+    r"\d{12}_elasticloadbalancing_[a-z0-9-]+_app\.(?P<name>[A-Za-z0-9-]+)\.[0-9a-f]+_[^/]+\.log\.gz$"
+)
+"""The key of an application load balancer's access log (its user guide, "Access log files")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,14 +290,23 @@ class Gateway:
     def _may_send(self, service: str, operation: str, parameters: dict[str, Any]) -> bool:
         if is_read(service, operation) or (service, operation) in self.allowed:
             return True
-        return self._is_state(service, operation, parameters)
+        return self._is_state(service, operation, parameters) or self._is_access_log(service, operation, parameters)
 
     def _is_state(self, service: str, operation: str, parameters: dict[str, Any]) -> bool:
-        """Of all that S3 holds, Terraform's state of this environment may be read, and nothing else: what should be
-        there is known by it. ``omc.facts.expected`` keeps none of its secrets."""
+        """Of all that S3 holds, Terraform's state of this environment may be read, since what should be there is known
+        by it, and access logs (below). ``omc.facts.expected`` keeps none of its secrets."""
         place = parameters.get("Bucket", ""), parameters.get("Key", "")
         account = str(parameters.get("ExpectedBucketOwner", ""))
         return (service, operation) == ("s3", "GetObject") and place == self.environment.state_in(account) != ("", "")
+
+    def _is_access_log(self, service: str, operation: str, parameters: dict[str, Any]) -> bool:
+        """An access log of a load balancer of this environment, by AWS's name of such an object. Facts keep clients'
+        addresses and counts of them; what clients asked for isn't kept."""
+        found = _ACCESS_LOG.search(str(parameters.get("Key", "")))
+        if (service, operation) != ("s3", "GetObject") or found is None:
+            return False
+        name, own = found["name"], self.environment
+        return name == own.load_balancer or name == own.prefix or name.startswith(f"{own.prefix}-")
 
     def _call(self, service: str, operation: str, parameters: dict[str, Any], send: Any) -> Any:
         if not self.writes and not self._may_send(service, operation, parameters):

@@ -120,6 +120,23 @@ def reset(context: click.Context, state: Path | None, force: bool, yes: bool) ->
 
 
 @local.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@STATE_OPTION
+@click.pass_context
+def seed(context: click.Context, file: Path, state: Path | None) -> None:
+    """Give the running cloud a month that never was, as FILE (TOML or JSON) describes it: costs, CloudTrail's calls,
+    flow log records, metrics, snapshots. Once in the life of a cloud.
+
+    docs/localcloud.md has the format.
+
+    \b
+    omc local seed month.toml
+    omc check weekly --env local
+    """
+    echo(cloud.ask(site(context, state).state, "seed", str(file.absolute())).rstrip())
+
+
+@local.command()
 @STATE_OPTION
 @click.option("--follow", "-f", is_flag=True, help="Keep printing as the log grows.")
 @click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=100, show_default=True)

@@ -25,6 +25,7 @@ from omc.logs import documents
 from omc.logs.athena import OPERATIONS, ask_athena, execution_of, most_scanned, sql_of
 from omc.logs.costs import cost_of, ensure_wanted
 from omc.logs.files import LogFile, log_files
+from omc.logs.from_s3 import ask_access_logs
 from omc.logs.insights import ask, extent_of
 from omc.logs.live import FOLLOWING, Tail, follow, groups_there
 from omc.logs.local import local_errors, local_rows, local_statements, local_talkers, local_trace
@@ -79,6 +80,13 @@ ENGINE = click.option(
     default="insights",
     show_default=True,
     help="athena: the same of what is exported to S3.",
+)
+QUERY_ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["insights", "s3", "athena"]),
+    default="insights",
+    show_default=True,
+    help="s3: the load balancer's access logs, brought here. athena: what is exported to S3.",
 )
 EXPLAIN = click.option("--explain", is_flag=True, help="Also print the aws commands that ask the same, ready to paste.")
 TOP = click.option("--top", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many rows.")
@@ -222,6 +230,18 @@ def asked_of_athena(desk: Desk, query: PortableQuery, top: int, patience: float)
     return answer
 
 
+def asked_of_access_logs(desk: Desk, query: PortableQuery, top: int) -> Answer:
+    """The answer of the access logs in S3, with how much was read said after."""
+    gateway = Gateway(desk.environment, access_to(desk.environment), allowed=OBJECTS)
+    progress = Progress()
+    answer = ask_access_logs(gateway, desk.environment, query, desk.span, top, progress.waiting)
+    progress.done()
+    progress.note(
+        f"{answer.scanned} access logs were read, {documents.bytes_shown(answer.bytes_scanned)} as they lie in S3."
+    )
+    return answer
+
+
 @logs.command()
 @since_option()
 @UNTIL
@@ -292,7 +312,7 @@ def errors(
 @FILES
 @LOCAL
 @FORMAT
-@ENGINE
+@QUERY_ENGINE
 @TOP
 @since_option("1h")
 @UNTIL
@@ -329,6 +349,7 @@ def query(
     omc logs query rejected --since 6h --estimate --env production
     omc logs query --text 'stats count(*) by bin(5m)' --service backend --env production
     omc logs query slow-requests --local access-logs/ --top 50
+    omc logs query clients --engine s3 --since 30m --env production
     omc logs query clients --engine athena --since 30d --env production
     """
     if listed:
@@ -352,6 +373,16 @@ def query(
         answer = asked_of_athena(desk, wanted, top, patience.total_seconds())
         title = f"{wanted.title}, {documents.span_shown(desk.span, desk.zone)}"
         document = documents.rows_document(title, answer.rows, answer.gaps, "athena")
+        say(document, output, desk, calls if explain else None)
+        context.exit(3 if answer.gaps else 0)
+    if engine == "s3":
+        if not name or text:
+            raise WrongUse("Access logs are asked a saved query by its name. The names: omc logs query --list")
+        wanted = portable_query(name)
+        desk = desk_of(context.obj, env, begin, end)
+        answer = asked_of_access_logs(desk, wanted, top)
+        title = f"{wanted.title}, {documents.span_shown(desk.span, desk.zone)}"
+        document = documents.rows_document(title, answer.rows, answer.gaps, "s3")
         say(document, output, desk, calls if explain else None)
         context.exit(3 if answer.gaps else 0)
     if (name is None) == (text is None):

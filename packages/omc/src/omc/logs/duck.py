@@ -48,6 +48,7 @@ REQUEST_COLUMNS: Final = (
     *("user_agent", "ssl_cipher", "ssl_protocol", "target_group_arn", "trace_id", "domain_name", "chosen_cert_arn"),
     *("matched_rule_priority", "request_creation_time", "actions_executed", "redirect_url", "error_reason"),
     *("target_list", "target_status_code_list", "classification", "classification_reason", "conn_trace_id"),
+    *("transformed_host", "transformed_uri", "request_transform_status"),
 )
 """Application Load Balancer user guide, "Access log entries", in order."""
 MORE_COLUMNS: Final = tuple(f"more_{number}" for number in range(1, 9))

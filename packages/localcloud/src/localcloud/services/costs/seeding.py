@@ -7,13 +7,15 @@
 
 ``quantity`` or ``cost`` are of one day and spread evenly over its hours; the other follows from the price. The history
 ends with yesterday (UTC), so that what is metered adds to nothing invented. Posted again, an item's history is
-replaced; ``clear`` forgets every invented item first.
+replaced; ``clear`` forgets every invented item first. ``noise`` is the share by which a day may differ, always by as
+much.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,7 +29,7 @@ from localcloud.services.costs.ledger import Line
 MAX_DAYS = 425
 """Days; Cost Explorer looks back 14 months."""
 OPERATIONS = {"APS2-NatGateway-Hours": "NatGateway", "APS2-NatGateway-Bytes": "NatGateway"}
-KEYS = {"usage_type", "service", "operation", "tags", "quantity", "cost", "spike"}
+KEYS = {"usage_type", "service", "operation", "tags", "quantity", "cost", "noise", "spike"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def read(body: bytes, now: datetime) -> History:
         quantity, cost = _daily(each, item)
         items.append(item)
         for ago in range(days, 0, -1):
-            share = _factor(each.get("spike"), ago) / 24
+            noise = _number("noise", each.get("noise", 0.0)) * random.Random(f"{item.usage_type}/{ago}").uniform(-1, 1)  # noqa: S311
+            share = _factor(each.get("spike"), ago) * (1 + noise) / 24
             lines += [
                 Line(today - timedelta(days=ago) + timedelta(hours=hour), item, quantity * share, cost * share)
                 for hour in range(24)

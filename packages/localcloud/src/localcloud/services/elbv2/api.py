@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
+from localcloud.core.registry import Answer, AwsError, Call, PageRequest, operation, page, patch_response
+from localcloud.services.elbv2 import access_logs
 from localcloud.services.elbv2.component import LoadBalancers
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def delete_load_balancer(cloud: Cloud, call: Call) -> Answer:
     if str(record.attrs.get("deletion_protection.enabled")).lower() == "true":
         message = f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled"
         raise AwsError("OperationNotPermitted", message)
+    cloud.part(LoadBalancers).write_access_logs(cloud, arn)
     backend.delete_load_balancer(arn)
     cloud.part(LoadBalancers).remove(cloud, arn)
     return {}
@@ -133,6 +135,21 @@ def create_load_balancer(cloud: Cloud, call: Call, answer: dict[str, Any]) -> An
             "Scheme": record.scheme,
             "State": {"Code": "provisioning"},
         }
+    return answer
+
+
+@patch_response("elbv2", "ModifyLoadBalancerAttributes")
+def modify_load_balancer_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    """AWS leaves a file in the bucket of access logs that shows that it may write there."""
+    if access_logs.BUCKET in {each["Key"] for each in call.params["Attributes"]}:
+        attributes = cloud.moto("elbv2").load_balancers[call.params["LoadBalancerArn"]].attrs
+        if str(attributes.get(access_logs.ENABLED)).lower() == "true":
+            key = access_logs.folder(attributes.get(access_logs.PREFIX, ""), cloud.settings.account)
+            bucket, text = attributes[access_logs.BUCKET], f"Enable AccessLog for ELB: at {call.at:%Y-%m-%dT%H:%M:%SZ}"
+            cloud.moto("s3", "aws").put_object(
+                bucket, key + access_logs.TEST_FILE, text.encode(), disable_notification=True
+            )
+    cloud.part(LoadBalancers).changed()
     return answer
 
 
@@ -179,10 +196,15 @@ for _name in (
     "DeleteListener",
     "DeleteRule",
     "ModifyListener",
-    "ModifyLoadBalancerAttributes",
     "ModifyRule",
     "ModifyTargetGroup",
     "ModifyTargetGroupAttributes",
     "SetRulePriorities",
 ):
     _changes(_name)
+
+
+@page("access-logs")
+def access_logs_page(cloud: Cloud, request: PageRequest) -> dict[str, Any]:
+    """What waits to be written; POST writes it now, before the five minutes are over."""
+    return cloud.part(LoadBalancers).access_logs(deliver=request.method == "POST")

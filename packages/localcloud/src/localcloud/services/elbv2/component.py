@@ -25,6 +25,7 @@ from localcloud.core.network import Interface
 from localcloud.core.processes import Supervisor
 from localcloud.core.registry import component
 from localcloud.services.elbv2 import configuration, model, traffic
+from localcloud.services.elbv2.access_logs import AccessLogs
 from localcloud.services.elbv2.configuration import Server, server_name
 from localcloud.services.elbv2.model import Balancer, Group, certified_names
 from localcloud.services.elbv2.paths import Paths
@@ -86,6 +87,7 @@ class LoadBalancers(TargetGroups):
         self._pool = ThreadPoolExecutor(PROBERS, thread_name_prefix="probe")
         self._hosts_at = 0.0
         self._requests_at = 0.0
+        self._access_logs = AccessLogs()
         self._cloud: Cloud | None = None
         self._paths: Paths
 
@@ -108,9 +110,11 @@ class LoadBalancers(TargetGroups):
                 for each in group.values()
                 if each.by_call and each.state != "draining"
             ]
-            return {"targets": targets, "interfaces": {arn: list(each) for arn, each in self._interfaces.items()}}
+            interfaces = {arn: list(each) for arn, each in self._interfaces.items()}
+        return {"targets": targets, "interfaces": interfaces, "access_logs": self._access_logs.dump()}
 
     def load(self, state: Any) -> None:
+        self._access_logs.load(state.get("access_logs", {}))
         with self._lock:
             self._interfaces = {arn: list(each) for arn, each in state["interfaces"].items()}
             for arn, address, port, registered_at in state["targets"]:
@@ -165,6 +169,14 @@ class LoadBalancers(TargetGroups):
         with self._lock:
             return [target.shown() for target in self._targets.get(target_group_arn, {}).values()]
 
+    def access_logs(self, *, deliver: bool) -> dict[str, Any]:
+        """How access logs are; ``deliver`` writes first what waits, and what HAProxy has told by now."""
+        if deliver and self._cloud is not None:
+            self._requests_at = 0.0
+            self._publish()
+            self._access_logs.deliver(self._cloud, self._cloud.now())
+        return self._access_logs.status()
+
     def changed(self) -> None:
         """The records changed: compare soon."""
         self._dirty.set()
@@ -196,11 +208,15 @@ class LoadBalancers(TargetGroups):
         self.changed()
 
     def remove(self, cloud: Cloud, arn: str) -> None:
-        """Its record is gone: give back its addresses; the loop ends its HAProxy. Under the cloud's lock."""
+        """Its record goes: give back its addresses; the loop ends its HAProxy. Under the cloud's lock."""
         with self._lock:
             for interface in self._interfaces.pop(arn, []):
                 network.release(cloud, interface)
         self.changed()
+
+    def write_access_logs(self, cloud: Cloud, arn: str) -> None:
+        """A load balancer is about to go: what waits of it is written, so that nothing comes after it."""
+        self._access_logs.deliver(cloud, cloud.now(), arn)
 
     def forget_group(self, arn: str) -> None:
         with self._lock:
@@ -474,6 +490,8 @@ class LoadBalancers(TargetGroups):
                 requests, self._requests = self._requests, []
             self._publish_requests(metrics, requests)
             self._paths.served(requests, self._interfaces_of)
+            self._access_logs.served(requests, self._balancers, self._interfaces_of, self._cloud.settings.real_address)
+            self._access_logs.deliver_if_due(self._cloud, self._cloud.now())
             self._publish_connections(metrics)
         if now - self._hosts_at >= PUBLISH_HOSTS:
             self._hosts_at = now

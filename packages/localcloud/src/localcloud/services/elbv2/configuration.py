@@ -19,8 +19,19 @@ from localcloud.services.elbv2.model import Balancer, Group, Listener, Rule, tar
 LOG_FIELDS = (
     *("balancer", "backend", "server", "status", "response_ms", "termination", "from_target", "kind", "bytes"),
     *("client_address", "client_port", "own_address", "frontend", "source_port", "uploaded"),
+    *("began", "total_ms", "queue_ms", "connect_ms", "method", "version", "tls", "cipher", "rule"),
+    *("path", "host", "agent", "trace", "location"),
 )
-_LOG_FORMAT = "|%b|%s|%ST|%Tr|%ts|%[var(txn.from_target)]|%[var(txn.kind)]|%B|%ci|%cp|%fi|%f|%bp|%U"
+_LOG_FORMAT = (
+    "|%b|%s|%ST|%Tr|%ts|%[var(txn.from_target)]|%[var(txn.kind)]|%B|%ci|%cp|%fi|%f|%bp|%U"
+    "|%[var(txn.began)]|%Ta|%Tw|%Tc|%HM|%HV|%sslv|%sslc|%[var(txn.rule)]"
+    "|%[var(txn.path)]|%[var(txn.host)]|%[var(txn.agent)]|%[var(txn.trace)]|%[var(txn.location)]"
+)
+LOG_LINE = 3900
+"""Bytes: below PIPE_BUF (4096 on Linux), so that the lines of several load balancers never mix in the pipe."""
+_WORDS = {"host": ("req.fhdr(host)", 200), "agent": ("req.fhdr(user-agent)", 300)}
+"""What clients say, by the variable that keeps it for the log: where it is, and of how many bytes. In base64, so that
+nothing of it can end a field."""
 CONNECT_SECONDS = 10
 """How long a load balancer tries to connect to a target; then it answers 504 (ALB user guide, "HTTP 504")."""
 _ALGORITHMS = {"round_robin": "roundrobin", "least_outstanding_requests": "leastconn", "weighted_random": "random"}
@@ -61,7 +72,7 @@ def render(
     """
     timeout = f"{balancer.idle_timeout:g}s"
     parts = [
-        GLOBAL + f"  log fd@{log} len 1024 format raw local0",
+        GLOBAL + f"  log fd@{log} len {LOG_LINE} format raw local0",
         "\n".join(
             [
                 "defaults",
@@ -93,6 +104,9 @@ def _frontend(listener: Listener, addresses: Sequence[str], port: int, certifica
     scheme = "https" if listener.secure else "http"
     yield "  http-request set-var(txn.rule) int(0)"
     yield "  http-request set-var(txn.began) date(0,ms)"
+    yield "  http-request set-var(txn.path) pathq,bytes(0,1200),base64"
+    for name, (sample, most) in _WORDS.items():
+        yield f"  http-request set-var(txn.{name}) {sample},bytes(0,{most}),base64"
     yield "  http-request return status 405 if METH_TRACE"  # as AWS, which sends it to no target
     for rule in listener.rules:
         conditions = "".join(f" {condition}" for each in rule.conditions for condition in _condition(each))
@@ -103,9 +117,14 @@ def _frontend(listener: Listener, addresses: Sequence[str], port: int, certifica
         "  http-request set-header X-Amzn-Trace-Id Root=1-%[date,hex,bytes(8,8),lower]-"
         "%[uuid,regsub(-,,g),bytes(0,24)] if !{ req.hdr(X-Amzn-Trace-Id) -m found }"
     )
+    yield "  http-request set-var(txn.trace) req.fhdr(X-Amzn-Trace-Id),bytes(0,200),base64"
     for rule in listener.rules:
         yield from _answer(rule, listener)
     yield "  http-response set-var(txn.from_target) int(1)"
+    yield (
+        "  http-after-response set-var(txn.location) res.fhdr(location),bytes(0,400),base64"
+        " if { var(txn.kind) -m str redirect }"
+    )
     # A target that was chosen but gave no answer is a bad gateway to AWS's clients; to HAProxy it is unavailable.
     # The only thing that takes as long as that before it fails is connecting, where nothing answers.
     yield "  http-after-response set-var(txn.took) date(0,ms),sub(txn.began) if !{ var(txn.from_target) -m found }"

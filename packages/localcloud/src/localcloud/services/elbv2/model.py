@@ -44,6 +44,8 @@ class Rule:
     conditions: tuple[Mapping[str, Any], ...]
     action: Mapping[str, Any]
     """The action that answers: forward, redirect or fixed-response."""
+    priority: int = 0
+    """As AWS shows it; 0 is the default rule's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Balancer:
     listeners: tuple[Listener, ...]
     groups: tuple[Group, ...]
     idle_timeout: float
+    logs_to: str = ""
+    """The bucket of its access logs; empty where they are off."""
 
     @property
     def dimension(self) -> str:
@@ -133,7 +137,12 @@ def _balancer(backend: Any, record: Any) -> Balancer:
         listeners=tuple(listeners[port] for port in sorted(listeners)),
         groups=tuple(read_group(backend.target_groups[arn]) for arn in arns if arn in backend.target_groups),
         idle_timeout=float(record.attrs.get("idle_timeout.timeout_seconds", 60)),
+        logs_to=str(record.attrs.get("access_logs.s3.bucket", "")) if _logs(record) else "",
     )
+
+
+def _logs(record: Any) -> bool:
+    return str(record.attrs.get("access_logs.s3.enabled")).lower() == "true"
 
 
 def certified_names(made: Iterable[Any]) -> list[str]:
@@ -151,7 +160,8 @@ def _listener(record: Any) -> Listener:
     for number, rule in enumerate(ordered, start=1):
         answering = [action.data for action in rule.actions if action.type in ("forward", "redirect", "fixed-response")]
         if answering:
-            rules.append(Rule(number, tuple(rule.conditions), answering[-1]))
+            priority = 0 if rule.is_default or rule.priority == "default" else int(rule.priority)
+            rules.append(Rule(number, tuple(rule.conditions), answering[-1], priority))
     return Listener(
         port=int(record.port),
         secure=record.protocol == "HTTPS",

@@ -1,10 +1,13 @@
-"""Elastic Load Balancing: a listener takes only a certificate of ACM that is there and issued. moto takes any ARN."""
+"""Elastic Load Balancing: a listener takes only a certificate of ACM that is there and issued, and access logs only a
+bucket that lets them in. moto takes any.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from localcloud.core.registry import AwsError, Call, rule
+from localcloud.services.elbv2 import access_logs
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -25,3 +28,21 @@ def check_certificates(cloud: Cloud, call: Call) -> None:
                 f"The certificate '{arn}' must have a fully-qualified domain name, a supported signature, and a "
                 "supported key size.",
             )
+
+
+@rule("elbv2", "ModifyLoadBalancerAttributes")
+def check_access_logs(cloud: Cloud, call: Call) -> None:
+    record = cloud.moto("elbv2").load_balancers.get(call.params["LoadBalancerArn"])
+    wanted = {each["Key"]: str(each.get("Value", "")) for each in call.params["Attributes"]}
+    if record is None or not wanted.keys() & {access_logs.ENABLED, access_logs.BUCKET, access_logs.PREFIX}:
+        return
+    attributes = {**record.attrs, **wanted}
+    if str(attributes.get(access_logs.ENABLED)).lower() != "true":
+        return
+    bucket, prefix = str(attributes.get(access_logs.BUCKET, "")), str(attributes.get(access_logs.PREFIX, ""))
+    if "AWSLogs" in prefix:
+        raise AwsError("InvalidConfigurationRequest", "The prefix of access logs can't contain AWSLogs")
+    key = access_logs.folder(prefix, cloud.settings.account) + access_logs.TEST_FILE
+    if access_logs.refusal(cloud, bucket, key):
+        message = f"Access Denied for bucket: {bucket}. Please check S3bucket permission"
+        raise AwsError("InvalidConfigurationRequest", message)

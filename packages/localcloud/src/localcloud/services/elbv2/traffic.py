@@ -6,6 +6,8 @@ and an idle load balancer publishes nothing here, as in AWS.
 
 from __future__ import annotations
 
+import binascii
+from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -39,6 +41,24 @@ class Request:
     server: str = ""
     """The target's name in HAProxy, and below the port from which it was connected to; 0 where it wasn't."""
     source_port: int = 0
+    began: float = 0.0
+    """Seconds since 1970 at which its headers were there, and below the time from its first byte to its end."""
+    total_seconds: float = 0.0
+    dispatch_seconds: float = 0.0
+    """From its headers until the target was connected to."""
+    method: str = ""
+    version: str = ""
+    tls: str = ""
+    cipher: str = ""
+    rule: int = 0
+    """The listener rule's number; 0 where none was tried."""
+    path: str = ""
+    """With the query."""
+    host: str = ""
+    agent: str = ""
+    trace: str = ""
+    location: str = ""
+    """Where a redirect leads to."""
 
 
 def parse(line: str) -> Request | None:
@@ -65,6 +85,12 @@ def parse(line: str) -> Request | None:
         listener=max(0, _number(record["frontend"].removeprefix("l-").rstrip("~"))),
         server=record["server"],
         source_port=max(0, _number(record["source_port"])),
+        began=max(0, _number(record["began"])) / 1000,
+        total_seconds=max(0, _number(record["total_ms"])) / 1000,
+        dispatch_seconds=sum(max(0, _number(record[each])) for each in ("queue_ms", "connect_ms")) / 1000,
+        rule=max(0, _number(record["rule"])),
+        **{name: _plain(record[name]) for name in ("method", "version", "tls", "cipher")},
+        **{name: _text(record[name]) for name in ("path", "host", "agent", "trace", "location")},
     )
 
 
@@ -114,6 +140,18 @@ def series(requests: Iterable[Request]) -> list[Series]:
             add("TargetResponseTime", request, request.response_seconds, "Seconds", True)
         add("ProcessedBytes", request, float(request.bytes), "Bytes", False)
     return list(found.values())
+
+
+def _plain(text: str) -> str:
+    return "" if text in ("-", "<BADREQ>") else text
+
+
+def _text(encoded: str) -> str:
+    """What a client said, from base64."""
+    try:
+        return b64decode(_plain(encoded)).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return ""
 
 
 def _number(text: str) -> int:

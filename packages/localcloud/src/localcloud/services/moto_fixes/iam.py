@@ -33,6 +33,13 @@ def _with_policy(cloud: Cloud, call: Call) -> Answer:
     return moto_calls.ask(cloud, call.service, call.operation, call.params)
 
 
+@patch_response("iam", "GetAccountSummary")
+def get_account_summary(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    """Root has a second factor, as it should: nobody is root here, so nobody can give it one."""
+    answer["SummaryMap"]["AccountMFAEnabled"] = 1
+    return answer
+
+
 @patch_response("iam", "CreateUser")
 def create_user(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """moto's ids of users are any letters; AWS's say what they are of."""

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.front import policies
+from localcloud.front.identity import own_arn
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
 
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
 KINDS = {"user": "users", "role": "roles", "group": "groups"}
 
 
@@ -22,7 +24,8 @@ def simulate_principal_policy(cloud: Cloud, call: Call) -> Answer:
     provided: dict[str, Any] = dict(call.params)
     resources = [str(each) for each in provided.get("ResourceArns") or ["*"]]
     with cloud.lock:
-        held = policies.held_by(cloud, _principal(cloud, str(provided["PolicySourceArn"])))
+        source = str(provided["PolicySourceArn"])
+        held = [EVERYTHING] if source == own_arn(cloud) else policies.held_by(cloud, _principal(cloud, source))
         held += list(policies.statements(str(each) for each in provided.get("PolicyInputList") or []))
     results = [_result(held, str(action), resources) for action in provided["ActionNames"]]
     return {"EvaluationResults": results, "IsTruncated": False}

@@ -1,7 +1,7 @@
 """STS: a role is taken on only where it exists and trusts who asks. moto gives anybody a session of any ARN.
 
 A statement's conditions aren't evaluated, and a web identity's token isn't verified: nobody here has its issuer's keys.
-The cloud's own key is root, which AWS lets assume nothing; here it may take on every role, to look through its eyes.
+The cloud's own key may take on every role, to look through its eyes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core.cloud import partition_of
 from localcloud.core.registry import AwsError, Call, rule
+from localcloud.front.identity import own_arn
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 def check_trust(cloud: Cloud, call: Call) -> None:
     arn = call.params["RoleArn"]
     role = _role(cloud, arn)
-    is_root = call.principal == f"arn:{cloud.settings.partition}:iam::{call.account}:root"
-    if role is None or not (is_root or any(_names(who, call) for who in _trusted(role, "sts:AssumeRole", "AWS"))):
+    is_own = call.principal == own_arn(cloud)
+    if role is None or not (is_own or any(_names(who, call) for who in _trusted(role, "sts:AssumeRole", "AWS"))):
         raise AwsError(
             "AccessDenied",
             f"User: {call.principal} is not authorized to perform: sts:AssumeRole on resource: {arn}",

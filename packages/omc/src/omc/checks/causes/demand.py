@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import median
@@ -12,10 +12,11 @@ from omc.checks.causes.places import OF_SERVICES
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import HIGH_ERROR_RATE, SCALING
 from omc.checks.traffic import DAY, LATE, requests_by_service
+from omc.facts.access_logs import HOW_TO_HAVE_THEM
 from omc.facts.alarms import Alarms
 from omc.facts.collector import NO_READING, Unavailable
-from omc.facts.followup.balancer_settings import BalancerSettings
 from omc.facts.followup.clients import Clients
+from omc.facts.followup.request_clients import RequestClients
 from omc.facts.load_balancers import TargetGroups
 from omc.facts.requests import STEP, Requests
 from omc.facts.scaling import ScalableTarget, Scaling, resource_id
@@ -98,25 +99,24 @@ def _surge(counts: Mapping[datetime, float], end: datetime) -> tuple[float, floa
 
 
 def noisy(situation: Situation) -> Iterator[Cause]:
-    """One address that sends most of what comes from outside, as far as the flow log tells."""
-    clients = situation.fact(Clients)
-    if clients is None or len(clients.most) < FEW or clients.packets < PACKETS:
-        return
-    address, number = clients.most[0]
-    share = number / clients.packets
-    if share < SHARE:
+    """One address that sends most of what comes from outside, as far as the flow log or the access logs tell."""
+    clients, senders = situation.fact(Clients), situation.fact(RequestClients)
+    if clients and (found := _loudest(clients.most, clients.packets, PACKETS)):
+        what = _of(*found, clients.packets, "packets")
+        shown = tuple(Evidence(f"{each}: {count:,} packets", clients.reading) for each, count in clients.most[:3])
+        evidence = (*shown, *_access_logs(situation))
+    elif senders and (found := _loudest(senders.most, senders.requests, MIN_REQUESTS)):
+        what = _of(*found, senders.requests, "requests")
+        evidence = tuple(_access_logs(situation))
+    else:
         return
     surges = _surges(situation)
     yield Cause(
         name="noisy-client",
         place=PLACE,
-        subject=address,
-        sentence=f"One client sends {100 * share:.0f} % of what comes from outside: {address}, with {number:,} of "
-        f"{clients.packets:,} packets.",
-        evidence=(
-            *(Evidence(f"{each}: {count:,} packets", clients.reading) for each, count in clients.most[:3]),
-            *_access_logs(situation),
-        ),
+        subject=found[0],
+        sentence=f"One client sends {what}.",
+        evidence=evidence,
         level=Level.WARN,
         procedure=HIGH_ERROR_RATE,
         since=min((since for _, _, since in surges.values()), default=None),
@@ -124,6 +124,18 @@ def noisy(situation: Situation) -> Iterator[Cause]:
         checks=HURT,
         yields=True,
     )
+
+
+def _loudest(most: Sequence[tuple[str, int]], every: int, least: float) -> tuple[str, int] | None:
+    """The address that sends half and more; None where there is none, or too little came to say so."""
+    if len(most) < FEW or every < least:
+        return None
+    return most[0] if most[0][1] >= SHARE * every else None
+
+
+def _of(address: str, number: int, every: int, what: str) -> str:
+    share = f"{100 * number / every:.0f} % of what comes from outside"
+    return f"{share}: {address}, with {number:,} of {every:,} {what}"
 
 
 def _whose(situation: Situation) -> Iterator[Evidence]:
@@ -144,12 +156,26 @@ def _whose(situation: Situation) -> Iterator[Evidence]:
 
 
 def _access_logs(situation: Situation) -> Iterator[Evidence]:
-    """Where requests by client could be looked up."""
-    settings = situation.fact(BalancerSettings)
-    for name, bucket in settings.access_logs.items() if settings else ():
-        text = f"requests by client are in the access logs of {name}, in the bucket {bucket}, which is not read here"
-        off = f"{name} writes no access logs (access_logs.s3.enabled), so that requests by client are known nowhere"
-        yield Evidence(text if bucket else off, reading_of(settings))
+    """Requests by client, as far as the load balancer's access logs tell, or why that isn't known."""
+    senders = situation.fact(RequestClients)
+    if senders is None:
+        read = situation.readings.get(RequestClients)
+        if isinstance(read, Unavailable):
+            yield Evidence(f"requests by client were not seen: {read.error.message}", NO_READING)
+        return
+    if not senders.bucket:
+        off = "no access logs of the load balancer are written (access_logs.s3.enabled), so requests by client are"
+        yield Evidence(f"{off} known nowhere; to have them: {HOW_TO_HAVE_THEM}", senders.reading)
+    elif senders.refused:
+        yield Evidence(f"requests by client were not seen in {senders.bucket}: {senders.refused}", senders.reading)
+    elif senders.begin is None or senders.end is None:
+        yield Evidence(f"the bucket {senders.bucket} has no access log of the last minutes yet", senders.reading)
+    else:
+        read_of = f"{senders.objects} of {senders.there} access logs, {senders.size:,} bytes"
+        span = f"{senders.begin:%H:%M} to {senders.end:%H:%M} UTC"
+        most = ", ".join(f"{address} {count:,}" for address, count in senders.most[:3])
+        came = f"{senders.requests:,} requests of {len(senders.most)} addresses from {span}"
+        yield Evidence(f"{came}, the most of {most} ({read_of})", senders.reading)
 
 
 def held_back(situation: Situation) -> Iterator[Cause]:

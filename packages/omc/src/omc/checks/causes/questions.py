@@ -15,9 +15,11 @@ from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.group_rules import GroupRules
 from omc.facts.followup.last_words import LastWords
 from omc.facts.followup.last_writes import LastWrites
+from omc.facts.followup.latencies import Latencies
 from omc.facts.followup.lock_waits import DatabaseLoad
 from omc.facts.followup.network_acls import NetworkAcls
 from omc.facts.followup.rejects import Rejects
+from omc.facts.followup.request_clients import RequestClients
 from omc.facts.followup.starts import Starts
 from omc.facts.quotas import Quotas
 from omc.facts.requests import Requests
@@ -51,11 +53,11 @@ def how_they_start_and_scale(starts: Starts, scaling: Scaling) -> None:
     """How long tasks take to start, and what moves their number."""
 
 
-def what_the_balancer_gives(settings: BalancerSettings) -> None:
-    """The load balancer's timeouts, and the answers that it gave itself."""
+def what_the_balancer_gives(settings: BalancerSettings, latencies: Latencies) -> None:
+    """The load balancer's timeouts, the answers that it gave itself, and how long its targets took."""
 
 
-def who_asks(requests: Requests, clients: Clients) -> None:
+def who_asks(requests: Requests, clients: Clients, senders: RequestClients) -> None:
     """How many requests come, and from whom."""
 
 

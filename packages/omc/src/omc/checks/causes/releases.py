@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from statistics import median
 
 from omc.checks.causes.heard import LoggedError, cause_at
 from omc.checks.causes.model import Cause, Situation, reading_of
@@ -15,6 +16,7 @@ from omc.facts.dependencies import Dependencies
 from omc.facts.followup.data_stores import Store
 from omc.facts.followup.gauges import Points
 from omc.facts.followup.last_words import LastWords, RevisionDetails
+from omc.facts.followup.latencies import STATISTICS, Latencies
 from omc.facts.probes import Answer, Probes
 from omc.facts.services import Deployment, EcsService, Services
 
@@ -23,7 +25,13 @@ USUAL = timedelta(minutes=10)
 """How long before a deployment shows what was usual."""
 SOON = timedelta(minutes=3)
 """The effects of a deployment show within this time after its start."""
-MINUTE = timedelta(minutes=1)
+MINUTE, HALF_HOUR = timedelta(minutes=1), timedelta(minutes=30)
+JUDGED = "p95"
+"""The percentile by which answers are slower; the others are shown."""
+TIMES, LEAST_SECONDS = 2.0, 0.2
+"""Slower: so many times what it was, and so much more, seconds."""
+LEAST_MINUTES = 3
+"""With a figure, before and since."""
 SHOWN = 3
 """Changed variables that are named."""
 
@@ -66,28 +74,55 @@ def missed_by_release(
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Slowdown:
+    """Percentiles of a service's answers, seconds: the median minute before a deployment and since."""
+
+    before: Mapping[str, float]
+    since: Mapping[str, float]
+
+    @property
+    def is_there(self) -> bool:
+        before, since = self.before[JUDGED], self.since[JUDGED]
+        return since >= TIMES * before and since - before >= LEAST_SECONDS
+
+    @property
+    def shown(self) -> str:
+        each = (f"{name} {self.before[name]:.2f} s before, {self.since[name]:.2f} s since" for name in self.since)
+        return f"TargetResponseTime: {'; '.join(each)}: medians of the minutes"
+
+
 def slowed_by_release(situation: Situation) -> Iterator[Cause]:
-    """A service whose own pages are answered, and slowly, while a deployment of it is new. A coincidence is possible,
-    so it isn't read but concluded: a store that is ill explains it better."""
+    """A service that answers slowly while a deployment of it is new: its own pages, or the slowest twentieth of its
+    users' answers against the half hour before. A coincidence is possible, so it isn't read but concluded: a store
+    that is ill explains it better. One that was as slow before the deployment isn't slow by it."""
     probes, services = situation.fact(Probes), situation.fact(Services)
     for service in services.services if services else ():
         new = next((each for each in service.deployments if each.status == "PRIMARY"), None)
+        if new is None or not new.running or situation.scope.now - new.created > LATELY:
+            continue
         pages = [each for each in probes.requests if each.service == service.name] if probes else []
         answers = [(one.seconds, page.url) for page in pages for one in page.answers if _is_given(one)]
         slow = [each for each in answers if each[0] >= SLOW.total_seconds()]
-        if new is None or not slow or not new.running or situation.scope.now - new.created > LATELY:
+        slowdown = _slowdown(situation, service, new)
+        if (slowdown is None and not slow) or (slowdown is not None and not slowdown.is_there):
             continue
-        seconds, url = max(slow)
-        number = f"{len(slow)} of {len(answers)} answers take {SLOW.total_seconds():g} s or more"
+        evidence = []
+        what = ""
+        if slow:
+            seconds, url = max(slow)
+            what = f"answers slowly: {len(slow)} of {len(answers)} answers take {SLOW.total_seconds():g} s or more"
+            evidence.append(Evidence(f"GET {url}: {seconds:.1f} s", reading_of(probes)))
+        if slowdown is not None:
+            times = slowdown.since[JUDGED] / max(slowdown.before[JUDGED], 0.001)
+            what = what or f"answers {times:.1f} times as slowly as before its deployment"
+            evidence.append(Evidence(slowdown.shown, reading_of(situation.fact(Latencies))))
         yield Cause(
             name="release-slow",
             place=f"services/{service.name}",
             subject=service.name,
-            sentence=(
-                f"{service.name} answers slowly: {number}. {new.task_definition} was deployed "
-                f"{situation.ago(new.created)}."
-            ),
-            evidence=(Evidence(f"GET {url}: {seconds:.1f} s", reading_of(probes)),),
+            sentence=f"{service.name} {what}. {new.task_definition} was deployed {situation.ago(new.created)}.",
+            evidence=tuple(evidence),
             level=Level.WARN,
             procedure=back(situation, service) if has_older(service, new) else DEPLOYMENTS,
             since=new.created,
@@ -95,6 +130,22 @@ def slowed_by_release(situation: Situation) -> Iterator[Cause]:
             is_direct=False,
             checks=frozenset({"users-served", "alarms", "rollouts"}),
         )
+
+
+def _slowdown(situation: Situation, service: EcsService, new: Deployment) -> Slowdown | None:
+    """None where too few minutes have a figure, before or since, to say anything."""
+    latencies = situation.fact(Latencies)
+    before: dict[str, float] = {}
+    since: dict[str, float] = {}
+    for group in (*service.target_groups, *service.alternates.values()):
+        for name in STATISTICS:
+            points = latencies.of.get((group, name), ()) if latencies else ()
+            earlier = [value for at, value in points if new.created - HALF_HOUR <= at and at + MINUTE <= new.created]
+            later = [value for at, value in points if at >= new.created]
+            if min(len(earlier), len(later)) >= LEAST_MINUTES:
+                before[name] = max(before.get(name, 0.0), median(earlier))
+                since[name] = max(since.get(name, 0.0), median(later))
+    return Slowdown(before, since) if JUDGED in since else None
 
 
 def _is_given(answer: Answer) -> bool:

@@ -27,7 +27,6 @@ MINUTES = 20
 """How far back the load balancer's own 502 are counted."""
 IDLE_TIMEOUT = "idle_timeout.timeout_seconds"
 DELAY = "deregistration_delay.timeout_seconds"
-ENABLED, BUCKET = "access_logs.s3.enabled", "access_logs.s3.bucket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,6 @@ class BalancerSettings:
     keep_alives: Mapping[str, float] = field(default_factory=dict)
     """By service: seconds for which its server keeps an idle connection, by its images' labels. Only read where there
     are 502."""
-    access_logs: Mapping[str, str] = field(default_factory=dict)
-    """By load balancer: the bucket of its access logs; empty where they are off."""
     reading: Reading = NO_READING
 
 
@@ -76,11 +73,6 @@ def read_balancer_settings(
             figures["HTTPCode_ELB_502_Count"],
             figures["TargetConnectionErrorCount"],
             _keep_alives(aws, services.services) if failed else {},
-            {
-                name: given.get(BUCKET, "") if given[ENABLED] == "true" else ""
-                for name, given in by_name.items()
-                if ENABLED in given
-            },
         )
 
     return within(BUDGET, "the load balancer's settings", read)

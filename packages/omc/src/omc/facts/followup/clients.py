@@ -1,5 +1,4 @@
-"""Who sends what comes to the listeners' ports, by the VPC's flow log. The load balancer's access logs would tell
-requests: they lie in S3, of which omc reads no object but Terraform's state."""
+"""Who sends what comes to the listeners' ports, by the VPC's flow log: packets. ``request_clients`` has requests."""
 
 from __future__ import annotations
 
