@@ -328,7 +328,7 @@ def test_what_was_done_is_in_the_record_while_its_answer_is_still_awaited(shared
         events = trail.lookup_events(LookupAttributes=[named])["Events"]
         return any('"awaited"' in event["CloudTrailEvent"] for event in events)
 
-    eventually("the call is in the record", recorded, 10)  # a busy machine obeys after the client's half second
+    eventually("the call is in the record", recorded)  # a busy machine obeys after the client's half second
 
 
 def test_the_quota_of_fargate_is_reported(shared_aws: Any) -> None:

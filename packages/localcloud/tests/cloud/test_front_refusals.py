@@ -511,8 +511,8 @@ def test_more_connections_than_allowed_are_closed_at_once(
                     count += 1
             return count
 
-        eventually("those above the bound are closed", lambda: closed() >= 20, 30)
-    eventually("there is room again", lambda: bool(shared_aws("sqs").list_queues()), 30)
+        eventually("those above the bound are closed", lambda: closed() >= 20)
+    eventually("there is room again", lambda: bool(shared_aws("sqs").list_queues()))
 
 
 @pytest.mark.parametrize(

@@ -399,7 +399,7 @@ def test_two_senders_of_four_threads_send_each_page_once(store: Store, receiver:
     threads = [threading.Thread(target=each.run_forever) for each in senders]
     for thread in threads:
         thread.start()
-    eventually("all are sent", lambda: len(keys_of(receiver)) == 50, within=30)
+    eventually("all are sent", lambda: len(keys_of(receiver)) == 50)
     for each in senders:
         each.stopping.set()
         each.wake()
