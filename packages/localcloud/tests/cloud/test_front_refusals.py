@@ -468,7 +468,7 @@ def test_silent_connections_hold_up_nobody(shared_cloud: Cloud, shared_aws: Any)
             held.enter_context(connected(shared_cloud))
         began = time.monotonic()
         shared_aws("sqs").list_queues()
-        assert time.monotonic() - began < 30  # their time-out is 65 s
+        assert time.monotonic() - began < 60  # their time-out is 65 s
 
 
 def test_slow_heads_are_cut_off(shared_cloud: Cloud, shared_aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
