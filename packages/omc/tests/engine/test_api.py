@@ -23,7 +23,7 @@ from omc.store.incidents import added, decide, incident_of, incidents_of, open_i
 from omc.store.location import StoreLocation
 from omc.store.opened import Store, Transaction
 from support.alerts_world import key_of, notification, rules
-from support.api_server import BASE, ApiServer, api_server, stack_in
+from support.api_server import BASE, CLIENT_TIMEOUT, ApiServer, api_server, stack_in
 from support.engine_world import opened_at
 from support.identity_provider import claims, ec_key, identity_provider, part, rsa_key, signed
 from support.waiting import eventually
@@ -297,13 +297,14 @@ def test_what_is_not_there_or_not_right_is_said_in_a_sentence(api: ApiServer) ->
 
 
 def test_a_body_that_is_too_large_or_too_slow_is_refused_before_anything_is_done(store: Store, tmp_path: Path) -> None:
-    stack = stack_in(tmp_path, "[server.limits]\nbody_bytes = 2048\nbody_seconds = 0.2\n")
-    with api_server(store, stack) as api:
-        with api.of("responder") as responder:
-            problem(responder.post(f"{BASE}/1/notes", json={"text": "x" * 4000}), 413)
-            problem(responder.post(BASE, content=iter([b" " * 1500] * 3)), 413)
+    small = stack_in(tmp_path, "[server.limits]\nbody_bytes = 2048\n")
+    with api_server(store, small) as api, api.of("responder") as responder:
+        problem(responder.post(f"{BASE}/1/notes", json={"text": "x" * 4000}), 413)
+        problem(responder.post(BASE, content=iter([b" " * 1500] * 3)), 413)
+    brief = stack_in(tmp_path, "[server.limits]\nbody_seconds = 0.2\n")
+    with api_server(store, brief, with_tokens=False) as api:
         host, port = api.address.removeprefix("http://").split(":")
-        with socket.create_connection((host, int(port)), timeout=20) as slow:
+        with socket.create_connection((host, int(port)), timeout=CLIENT_TIMEOUT) as slow:
             head = f"POST {BASE} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n".encode()
             slow.sendall(head + b"{")
             assert b" 408 " in slow.recv(4096)
