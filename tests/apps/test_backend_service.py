@@ -419,7 +419,7 @@ def test_status_tells_what_runs_and_how_fresh_it_is(migrated: dict[str, str]) ->
         def fresh() -> dict[str, Any] | None:
             status: dict[str, Any] = backend.get("/api/v1/status").json()
             age, took = status.pop("data_age_seconds"), status.pop("database_seconds")
-            assert 0 <= took < 5
+            assert 0 <= took < 60
             return status if age is not None and age < 5 and status["cache"] == "available" else None
 
         assert eventually("fresh prices are stored, and no answer of the cache was late", fresh) == {
@@ -613,7 +613,7 @@ def test_each_request_is_one_log_line_with_the_id_that_the_caller_gave(migrated:
         [line] = eventually("the request's line", lambda: backend.logged(request_id="abc-123"))
         assert (line["level"], line["logger"], line["method"], line["path"]) == ("INFO", "http", "GET", "/api/v1/coins")
         assert (line["status"], line["message"]) == (200, "GET /api/v1/coins 200")
-        assert 0 < line["duration_ms"] < 5000
+        assert 0 < line["duration_ms"] < 60_000
 
         made = backend.get("/api/v1/coins").headers["x-request-id"]
         unfit = backend.get("/api/v1/coins", headers={"X-Request-Id": 'no "quotes", or spaces'}).headers["x-request-id"]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -42,6 +43,10 @@ class _Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+def get(url: str, **options: Any) -> httpx.Response:
+    return httpx.get(url, timeout=60, **options)
+
+
 @pytest.fixture(scope="module")
 def frontend() -> Iterator[tuple[str, subprocess.Popen[str]]]:
     address = f"127.31.{os.getpid() % 250 + 1}.1"  # of its own, so that the port is free
@@ -59,7 +64,7 @@ def frontend() -> Iterator[tuple[str, subprocess.Popen[str]]]:
         def answers() -> bool:
             assert process.poll() is None, process.communicate()[0]
             try:
-                httpx.get(f"{url}/health", timeout=5)
+                get(f"{url}/health")
             except httpx.TransportError:
                 return False
             return True
@@ -73,7 +78,7 @@ def frontend() -> Iterator[tuple[str, subprocess.Popen[str]]]:
 
 def test_the_page_is_whole_and_needs_nothing_from_elsewhere(frontend: tuple[str, subprocess.Popen[str]]) -> None:
     url, _ = frontend
-    answer = httpx.get(url)
+    answer = get(url)
     assert answer.headers["content-type"].startswith("text/html")
     assert "default-src 'self'" in answer.headers["content-security-policy"]
     page = _Page()
@@ -82,8 +87,8 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere(frontend: tuple[str,
     assert {"prices", "coin", "line", "range", "freshness"} <= page.ids
     for file in page.files:
         assert re.match(r"/\w", file), f"{file} is not of this origin"
-        assert httpx.get(url + file).status_code == 200
-    script = httpx.get(f"{url}/app.js").text
+        assert get(url + file).status_code == 200
+    script = get(f"{url}/app.js").text
     used = set(re.findall(r'byId\("([a-z-]+)"\)', script))
     assert used <= page.ids, f"the script looks for {used - page.ids}"
     assert not re.search(r"https?://(?!www\.w3\.org/)", answer.text + script)
@@ -91,14 +96,14 @@ def test_the_page_is_whole_and_needs_nothing_from_elsewhere(frontend: tuple[str,
 
 def test_it_is_healthy_and_serves_nothing_but_the_page(frontend: tuple[str, subprocess.Popen[str]]) -> None:
     url, _ = frontend
-    assert {httpx.get(url + path).status_code for path in ("/health", "/health/live", "/health/ready")} == {200}
-    assert httpx.get(f"{url}/../../requirements.txt").status_code == 404
-    assert httpx.get(f"{url}/%2e%2e/__main__.py").status_code == 404
+    assert {get(url + path).status_code for path in ("/health", "/health/live", "/health/ready")} == {200}
+    assert get(f"{url}/../../requirements.txt").status_code == 404
+    assert get(f"{url}/%2e%2e/__main__.py").status_code == 404
 
 
 def test_it_logs_requests_as_json_and_stops_in_order(frontend: tuple[str, subprocess.Popen[str]]) -> None:
     url, process = frontend
-    assert httpx.get(url, headers={"X-Request-Id": "page-1"}).headers["x-request-id"] == "page-1"
+    assert get(url, headers={"X-Request-Id": "page-1"}).headers["x-request-id"] == "page-1"
     process.terminate()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0

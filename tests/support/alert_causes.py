@@ -15,9 +15,9 @@ from support.responding import PRIMARY, SECONDARY, PageSeen, Team, is_business_d
 from support.stack import CLUSTER, all_tasks
 from support.waiting import eventually
 
-TO_PAGE = 30.0
+TO_PAGE = 90.0
 """Seconds from the alarm's change to the page in its recipient's hands; one, on a machine with nothing else to do."""
-LATE = 45.0
+LATE = 120.0
 """Seconds by which an escalation may come late on a busy machine."""
 STEP = 60.0
 """Seconds until the secondary's turn (``support.responding``)."""

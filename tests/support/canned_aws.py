@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from werkzeug.datastructures import Headers
 
 from localcloud.core.registry import AwsError
 from localcloud.front import protocol
+from support.http_server import LoopbackServer
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ACCOUNT = "123456789012"
@@ -109,8 +110,7 @@ def canned_aws(answers: Mapping[tuple[str, str], Answer]) -> Iterator[CannedAws]
         def log_message(self, *_: object) -> None:
             """Tests are quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = LoopbackServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     aws.endpoint = f"http://127.0.0.1:{server.server_address[1]}"

@@ -31,7 +31,7 @@ class SocketServer:
 
     def connection(self) -> ServerConnection:
         """The newest one, once there is one."""
-        return eventually("a connection", lambda: self.connections[-1] if self.connections else None, within=10)
+        return eventually("a connection", lambda: self.connections[-1] if self.connections else None)
 
     def deliver(self, envelope: dict[str, Any], *, to: ServerConnection | None = None) -> str:
         (to or self.connection()).send(json.dumps(envelope))

@@ -21,7 +21,7 @@ def users(stack: Stack) -> Iterator[Counter[str]]:
     ended = threading.Event()
 
     def use() -> None:
-        with httpx.Client(base_url=stack.url, timeout=20) as client:
+        with httpx.Client(base_url=stack.url, timeout=60) as client:
             while not ended.is_set():
                 for method, path in REQUESTS:
                     try:

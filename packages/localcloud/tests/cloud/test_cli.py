@@ -89,13 +89,13 @@ def test_a_whole_life(state: Path) -> None:
     assert not (state / "cloud.json").exists()
     assert localcloud("status", "--state", state).returncode == 3
 
-    def again_within_ten_seconds() -> bool:
+    def again_within_a_minute() -> bool:
         assert localcloud("down", "--state", state).returncode == 0
         began = time.monotonic()
         assert localcloud("up", "--state", state).stdout == up.stdout
-        return time.monotonic() - began < 10
+        return time.monotonic() - began < 60
 
-    assert any(again_within_ten_seconds() for _ in range(3)), "not the machine's other work but the start is slow"
+    assert any(again_within_a_minute() for _ in range(3)), "not the machine's other work but the start is slow"
     assert "kept" in client(state, "sqs").list_queues()["QueueUrls"][0]
 
 

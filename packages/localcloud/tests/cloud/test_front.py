@@ -258,13 +258,11 @@ def test_a_long_poll_holds_up_nobody(shared_aws: Any) -> None:
 
     polling = threading.Thread(target=poll)
     kms = shared_aws("kms")
-    began = time.monotonic()
     polling.start()
     kms.list_keys()
     sqs.send_message(QueueUrl=queue, MessageBody="hello")
     polling.join(60)
-    assert received == ["hello"]  # a poll that held up the message would have ended without it
-    assert time.monotonic() - began < 20
+    assert received == ["hello"]  # a poll that held up one of them would have ended without it
 
 
 def test_faults_are_injected_counted_and_gone(shared_cloud: Cloud, shared_aws: Any) -> None:
@@ -328,7 +326,7 @@ def test_what_was_done_is_in_the_record_while_its_answer_is_still_awaited(shared
         events = trail.lookup_events(LookupAttributes=[named])["Events"]
         return any('"awaited"' in event["CloudTrailEvent"] for event in events)
 
-    eventually("the call is in the record", recorded, 10)  # a busy machine obeys after the client's half second
+    eventually("the call is in the record", recorded)  # a busy machine obeys after the client's half second
 
 
 def test_the_quota_of_fargate_is_reported(shared_aws: Any) -> None:

@@ -468,7 +468,7 @@ def test_silent_connections_hold_up_nobody(shared_cloud: Cloud, shared_aws: Any)
             held.enter_context(connected(shared_cloud))
         began = time.monotonic()
         shared_aws("sqs").list_queues()
-        assert time.monotonic() - began < 30  # their time-out is 65 s
+        assert time.monotonic() - began < 60  # their time-out is 65 s
 
 
 def test_slow_heads_are_cut_off(shared_cloud: Cloud, shared_aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -511,8 +511,8 @@ def test_more_connections_than_allowed_are_closed_at_once(
                     count += 1
             return count
 
-        eventually("those above the bound are closed", lambda: closed() >= 20, 30)
-    eventually("there is room again", lambda: bool(shared_aws("sqs").list_queues()), 30)
+        eventually("those above the bound are closed", lambda: closed() >= 20)
+    eventually("there is room again", lambda: bool(shared_aws("sqs").list_queues()))
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_https_under_a_name_of_ones_own(cloud: Cloud, aws: Any, tmp_path: Path, 
         except ConnectionError:
             return False
 
-    eventually("the name is answered for over HTTPS", answers, within=30)
+    eventually("the name is answered for over HTTPS", answers)
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         https(address, port, "other.example.com", trusted)
     plain = HTTPConnection(address, cloud.settings.real_port(80), timeout=10)

@@ -235,13 +235,13 @@ def test_who_binds_the_tasks_address_as_nc_does_in_a_session_is_dropped_by_the_k
         return True
 
     with vpc.cloud.part(Network).bound(vpc.task.address) as source:
-        eventually("the SYN is dropped: no rule allows it", lambda: not connects(source), 30)
+        eventually("the SYN is dropped: no rule allows it", lambda: not connects(source))
         assert connects("127.0.0.1")  # an operator's isn't
         vpc.allow()
-        eventually("the rule lets it through", lambda: connects(source), 30)
+        eventually("the rule lets it through", lambda: connects(source))
         vpc.forbid()
-        eventually("and not any more", lambda: not connects(source), 30)
-    eventually("without a session nothing is filtered", lambda: connects(source), 30)
+        eventually("and not any more", lambda: not connects(source))
+    eventually("without a session nothing is filtered", lambda: connects(source))
 
 
 def test_what_flowed_and_what_was_rejected_is_in_the_flow_log_of_both_interfaces(vpc: LoggedVpc) -> None:

@@ -140,7 +140,7 @@ def test_an_alarm_of_cloudwatch_arrives_as_a_notification(alarms: Alarms, aws: C
     for value in ("ALARM", "OK"):
         aws("cloudwatch").set_alarm_state(AlarmName="backend-no-healthy", StateValue=value, StateReason="a test")
     reader = alarms.reader()
-    eventually("both changes were taken", lambda: reader.run_once() < 0 or len(alarms.taken) >= 2, within=20)
+    eventually("both changes were taken", lambda: reader.run_once() < 0 or len(alarms.taken) >= 2)
     found = [one for delivery in alarms.taken for one in read(delivery.body, Context("staging", delivery.sent))]
     # The cloud judges the alarm too, as often as it comes to it: missing data breach.
     assert set(told(found)) == {"ended backend-no-healthy", "firing backend-no-healthy"}
@@ -148,7 +148,7 @@ def test_an_alarm_of_cloudwatch_arrives_as_a_notification(alarms: Alarms, aws: C
         assert isinstance(one, Notification)
         assert one.labels["topic"] == alarms.topic
         assert one.labels["dimension.TargetGroup"] == "targetgroup/backend/1"
-        assert abs((datetime.now(UTC) - one.at).total_seconds()) < 60
+        assert abs((datetime.now(UTC) - one.at).total_seconds()) < 600
     aws("cloudwatch").delete_alarms(AlarmNames=["backend-no-healthy"])
 
 
@@ -181,7 +181,7 @@ def test_many_messages_in_any_order_some_of_them_twice_are_all_taken(alarms: Ala
     random.Random(7).shuffle(sent)
     alarms.publish(*sent)
     reader = alarms.reader()
-    eventually("all were taken", lambda: reader.run_once() < 0 or len(alarms.taken) >= len(sent), within=20)
+    eventually("all were taken", lambda: reader.run_once() < 0 or len(alarms.taken) >= len(sent))
     assert sorted(alarms.texts()) == sorted(sent)
     ids = {
         one.id
@@ -202,7 +202,7 @@ def test_a_message_that_cannot_be_taken_comes_again_and_stops_no_other(alarms: A
 
     alarms.publish("a", "poison", "b")
     reader = alarms.reader(take, visibility=5)
-    eventually("all were taken", lambda: reader.run_once() < 0 or len(alarms.taken) == 3, within=30)
+    eventually("all were taken", lambda: reader.run_once() < 0 or len(alarms.taken) == 3)
     assert alarms.texts() == ["a", "b", "poison"]
     assert alarms.taken[-1].receives == 2
     assert reader.failed == 1
@@ -317,7 +317,7 @@ def test_a_queue_that_cannot_be_read_is_reported_and_waited_for(alarms: Alarms, 
     thread = threading.Thread(target=reader.run_forever)
     thread.start()
     try:
-        eventually("it was taken", lambda: alarms.taken, within=30)
+        eventually("it was taken", lambda: alarms.taken)
     finally:
         reader.stopping.set()
         thread.join(30)
@@ -333,7 +333,7 @@ def test_two_readers_share_a_queue(alarms: Alarms) -> None:
     for thread in threads:
         thread.start()
     try:
-        eventually("all were taken", lambda: len(alarms.taken) >= 40, within=30)
+        eventually("all were taken", lambda: len(alarms.taken) >= 40)
     finally:
         for one in readers:
             one.stopping.set()
@@ -383,7 +383,7 @@ def test_who_is_killed_between_commit_and_deletion_leaves_messages_that_come_aga
     first = set(committed.read_text().split())
     assert first
     reader = alarms.reader()
-    eventually("all came again", lambda: reader.run_once() < 0 or len(alarms.taken) >= 3, within=30)
+    eventually("all came again", lambda: reader.run_once() < 0 or len(alarms.taken) >= 3)
     assert {one.id for one in alarms.taken} >= first  # the same ids: whoever takes them in once takes them in once
     assert sorted(alarms.texts()) == ["one", "three", "two"]
     assert alarms.counts() == (0, 0)

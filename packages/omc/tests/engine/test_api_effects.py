@@ -41,7 +41,7 @@ from omc.store.incidents import add, incidents_of, open_incident
 from omc.store.location import StoreLocation
 from omc.store.opened import Store
 from omc.store.outbox import enqueue
-from support.api_server import BASE, ApiServer, api_server, stack_in
+from support.api_server import BASE, CLIENT_TIMEOUT, ApiServer, api_server, stack_in
 from support.canary import CANARY, FORMS, dump
 from support.commands import ROOT, clean_env
 from support.engine_world import opened_at
@@ -168,7 +168,7 @@ def test_a_server_killed_in_the_middle_of_a_request_leaves_nothing_half_written(
     place: StoreLocation, store: Store, tmp_path: Path
 ) -> None:
     _, token = create_token(store, "jo-laptop", Role.RESPONDER, "ann")
-    asked = {"json": {"severity": 1, "summary": "Users can't log in"}, "timeout": 60}
+    asked = {"json": {"severity": 1, "summary": "Users can't log in"}, "timeout": CLIENT_TIMEOUT}
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "opened-by-jo"}
     with (
         psycopg.connect(place.url or "", autocommit=True) as holder,
@@ -177,12 +177,12 @@ def test_a_server_killed_in_the_middle_of_a_request_leaves_nothing_half_written(
     ):
         holder.execute("SELECT pg_advisory_lock(%s)", [audit.CHAIN_LOCK])  # its transaction can't come to its end
         request = pool.submit(httpx.post, f"{address}{BASE}", headers=headers, trust_env=False, **asked)  # type: ignore[arg-type]
-        eventually("the request waits for the record", lambda: count(holder, WAITING) == 1, 30)
+        eventually("the request waits for the record", lambda: count(holder, WAITING) == 1)
         os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(httpx.TransportError):
-            request.result(60)
+            request.result(90)
         holder.execute("SELECT pg_advisory_unlock(%s)", [audit.CHAIN_LOCK])
-        eventually("the database has ended its transaction", lambda: count(holder, IDLE) == 0, 30)
+        eventually("the database has ended its transaction", lambda: count(holder, IDLE) == 0)
         left = {table: count(holder, f"FROM {table}") for table in ("outbox", "inbox", "deadlines")}
     assert set(left.values()) == {0}, left
     assert incidents_of(store, "production") == ()
@@ -208,12 +208,14 @@ def test_a_server_that_is_told_to_end_answers_what_it_has_begun_and_ends_well(
     ):
         holder.execute("SELECT pg_advisory_lock(%s)", [audit.CHAIN_LOCK])
         body = {"severity": 3, "summary": "slow"}
-        request = pool.submit(httpx.post, f"{address}{BASE}", headers=headers, json=body, timeout=60, trust_env=False)
-        eventually("the request waits for the record", lambda: count(holder, WAITING) == 1, 30)
+        request = pool.submit(
+            httpx.post, f"{address}{BASE}", headers=headers, json=body, timeout=CLIENT_TIMEOUT, trust_env=False
+        )
+        eventually("the request waits for the record", lambda: count(holder, WAITING) == 1)
         process.send_signal(signal.SIGTERM)
         holder.execute("SELECT pg_advisory_unlock(%s)", [audit.CHAIN_LOCK])
-        assert request.result(60).status_code == 201
-        assert process.wait(30) == 0
+        assert request.result(90).status_code == 201
+        assert process.wait(90) == 0
 
 
 def test_a_request_that_takes_too_long_is_answered_and_its_effect_is_there_once(
@@ -229,7 +231,14 @@ def test_a_request_that_takes_too_long_is_answered_and_its_effect_is_there_once(
         late = responder.post(BASE, json=body, headers=keyed)
         assert (late.status_code, "may or may not have been done" in late.text) == (503, True)
         holder.execute("SELECT pg_advisory_unlock(%s)", [audit.CHAIN_LOCK])
-        assert responder.post(BASE, json=body, headers=keyed).json()["number"] == 1
+
+        def done() -> httpx.Response | None:
+            """On a busy machine this one may take too long too: whoever asks then asks again, as always."""
+            answer = responder.post(BASE, json=body, headers=keyed)
+            return None if answer.status_code == 503 else answer
+
+        again = eventually("it is answered in time", done)
+        assert (again.status_code, again.json()["number"]) == (201, 1)
     assert len(incidents_of(store, "production")) == 1
 
 
@@ -360,7 +369,8 @@ def test_beside_a_responder_it_knows_what_that_one_knows_and_wakes_it(
     log: list[str] = []
     responder = Responder(stack, (stack.environments["production"],), store, log.append)
     with answering(responder) as address:
-        client = httpx.Client(base_url=address or "", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        headers = {"Authorization": f"Bearer {token}"}
+        client = httpx.Client(base_url=address or "", headers=headers, timeout=CLIENT_TIMEOUT, trust_env=False)
         with client:
             assert client.post(BASE, json={"severity": 3, "summary": "slow"}).status_code == 201
             assert "omc_incidents_open" in client.get("/metrics").text
@@ -371,7 +381,7 @@ def test_beside_a_responder_it_knows_what_that_one_knows_and_wakes_it(
         assert nowhere is None
     monkeypatch.setenv("OMC_LISTEN", "127.0.0.1:0")
     with answering(silent) as address:
-        assert httpx.get(f"{address}/healthz", trust_env=False).status_code == 200
+        assert httpx.get(f"{address}/healthz", timeout=CLIENT_TIMEOUT, trust_env=False).status_code == 200
     for wrong in ("8080", "127.0.0.1:x", "127.0.0.1:99999", "203.0.113.1:0"):
         monkeypatch.setenv("OMC_LISTEN", wrong)
         with pytest.raises(WrongUse, match="listen"), answering(silent):

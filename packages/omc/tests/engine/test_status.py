@@ -34,7 +34,7 @@ from omc.store.location import StoreLocation
 from omc.store.opened import Store
 from omc.store.outbox import SENT, OutboxRow, take_due
 from omc.store.subscribers import Subscriber, lane_of, subscribers_of
-from support.api_server import ApiServer, api_server, stack_in
+from support.api_server import CLIENT_TIMEOUT, ApiServer, api_server, stack_in
 from support.canary import CANARY, dump
 from support.mail import Mailbox, mail_server
 from support.receivers import Receiver, Response, is_signed, receiving
@@ -82,7 +82,7 @@ class Customers:
             self.store,
             [lane_of("production")],
             {Channel.SUBSCRIBER: postman.send},
-            ChannelContext(self.stack, self.store.now, httpx.Client(trust_env=False, timeout=5)),
+            ChannelContext(self.stack, self.store.now, httpx.Client(trust_env=False, timeout=CLIENT_TIMEOUT)),
             "test",
             tell=postman.undelivered,
             report=self.reports.append,

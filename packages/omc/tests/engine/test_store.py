@@ -204,11 +204,11 @@ def test_they_are_meant_for_a_database_that_was_named(place: StoreLocation, monk
 )
 def test_a_broken_folder_is_one_sentence(tmp_path: Path, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file where a folder belongs, a folder where a file does, and something missing."""
-    monkeypatch.setattr(embedded, "PATIENCE", 0.5)
     place = StoreLocation(folder=tmp_path / "store")
     with open_store(place):
         pass
     assert place.folder is not None
+    monkeypatch.setattr(embedded, "PATIENCE", 0.5)
     path = place.folder / broken
     if path.is_dir():
         shutil.rmtree(path)

@@ -69,7 +69,7 @@ def ask(stack: Stack, path: str) -> tuple[int, Any]:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     shift = json.loads((stack.state / "cloud.json").read_text())["port_shift"]
     try:
-        with opener.open(f"{stack.url}:{80 + shift}{path}", timeout=20) as answer:
+        with opener.open(f"{stack.url}:{80 + shift}{path}", timeout=60) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, None

@@ -116,7 +116,7 @@ def test_a_closed_database_lets_no_new_connection_in_until_it_is_opened_again(he
         eventually("the flow log has the rejection", lambda: bool(flows(healthy, began, "REJECT")), WITHIN)
         assert {fields[6] for fields in flows(healthy, began, "REJECT")} == {"5432"}
         # Connections that stand go on: the service answers from its pool.
-        with urllib.request.urlopen(f"{healthy.url}/api/v1/status", timeout=20) as answer:
+        with urllib.request.urlopen(f"{healthy.url}/api/v1/status", timeout=60) as answer:
             assert answer.status == 200
     assert rules(healthy) == before
     eventually("new connections are made", lambda: connects(healthy) == 0, WITHIN)
@@ -132,9 +132,9 @@ def test_closed_tasks_fail_the_morning_check_and_recover(healthy: Stack, watch: 
     with fault(healthy, "security-group-closed", target="tasks"):
         eventually("health checks time out", lambda: "Target.Timeout" in reasons(healthy), WITHIN)
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(f"{healthy.url}/api/v1/status", timeout=30)
+            urllib.request.urlopen(f"{healthy.url}/api/v1/status", timeout=60)
         assert refused.value.code in (504, 503)  # 503: ECS has just taken the unhealthy tasks away
-        assert "targets" in failing(healthy)
+        eventually("the morning check fails for them", lambda: "targets" in failing(healthy), WITHIN)
         eventually("the flow log has the rejections", lambda: bool(flows(healthy, began, "REJECT")), WITHIN)
         # The balancer sent it, the task's interface rejected it.
         for fields in flows(healthy, began, "REJECT"):

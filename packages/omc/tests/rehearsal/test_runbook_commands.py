@@ -267,7 +267,7 @@ def test_a_running_task_has_its_process_listening_at_its_address(healthy: Stack,
     [container] = task["containers"]
     shown = container["networkInterfaces"][0]["privateIpv4Address"]
     assert real["address"].split(".")[2:] == shown.split(".")[2:]  # 10.0.11.7 listens on 127.(64 + block).11.7
-    with urllib.request.urlopen(f"http://{real['address']}:8000/health/ready", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{real['address']}:8000/health/ready", timeout=60) as answer:
         assert answer.status == 200
     [pid] = real["pids"][:1]
     environment = (Path(f"/proc/{pid}/environ")).read_bytes().decode().split("\0")
@@ -390,7 +390,7 @@ def test_tailing_a_group_shows_what_the_application_just_wrote(healthy: Stack, t
         assert "sessionStart" in next(events)
         identity, began = f"rehearsal-{uuid.uuid4()}", int(time.time() * 1000)
         request = urllib.request.Request(f"{healthy.url}/api/v1/coins", headers={"X-Request-Id": identity})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             assert answer.status == 200
         found: list[dict[str, Any]] = []
         for _ in range(90):  # one update a second
@@ -434,7 +434,7 @@ def test_the_id_of_a_replication_group_is_no_cache_cluster_and_its_member_is(hea
     endpoint = cluster["CacheNodes"][0]["Endpoint"]
     context = ssl.create_default_context(cafile=str(healthy.state / "certificates" / "authority.pem"))
     with (
-        socket.create_connection((endpoint["Address"], endpoint["Port"]), 10) as plain,
+        socket.create_connection((endpoint["Address"], endpoint["Port"]), 60) as plain,
         context.wrap_socket(plain, server_hostname=endpoint["Address"]) as secure,
     ):
         secure.sendall(b"PING\r\n")

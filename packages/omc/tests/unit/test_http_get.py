@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def trouble_of(url: str, timeout: float = LONG, via: tuple[str, int] | None = No
     return failed.value.trouble
 
 
+@contextmanager
+def nobody_listens() -> Iterator[int]:
+    """A port that is kept while nobody listens at it, so that nobody else begins to."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
+
+
 def drip(start: bytes, drop: bytes) -> Handler:
     def handler(line: socket.socket, over: threading.Event) -> None:
         line.recv(65536)
@@ -39,7 +48,7 @@ def drip(start: bytes, drop: bytes) -> Handler:
 
 def silent(line: socket.socket, over: threading.Event) -> None:
     line.recv(65536)
-    over.wait(10)
+    over.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -66,9 +75,8 @@ def test_what_stands_in_the_way_of_an_answer(handler: Handler, trouble: Trouble)
 
 
 def test_nothing_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert trouble_of(f"http://127.0.0.1:{port}/") is Trouble.REFUSED
+    with nobody_listens() as port:
+        assert trouble_of(f"http://127.0.0.1:{port}/") is Trouble.REFUSED
 
 
 def test_a_frozen_server_takes_the_connection_and_stays_silent() -> None:
@@ -136,9 +144,7 @@ def test_a_look_up_that_never_ends_is_left(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_next_address_is_taken_where_the_first_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(page(b"here")) as port, socket.create_server(("127.0.0.1", 0)) as closed:
-        dead = closed.getsockname()[1]
-        closed.close()
+    with answering(page(b"here")) as port, nobody_listens() as dead:
         found = [(socket.AF_INET, 0, 0, "", ("127.0.0.1", dead)), (socket.AF_INET, 0, 0, "", ("127.0.0.1", port))]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_: found)
         assert get("http://shop.example/", timeout=LONG).body == b"here"

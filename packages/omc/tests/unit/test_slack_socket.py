@@ -33,7 +33,7 @@ class Handler:
         self.failing = False
 
     def __call__(self, interaction: Interaction) -> str | None:
-        self.go.wait(10)
+        self.go.wait(90)
         if self.failing:
             raise Unknown(f"omc's own database does not answer: token={CANARY}")
         self.seen.append(interaction)
@@ -62,7 +62,7 @@ class Ears:
     def end(self) -> None:
         self.handler.go.set()
         self.listener.stopping.set()
-        self.thread.join(10)
+        self.thread.join(90)
         self.http.close()
         assert not self.thread.is_alive()
 
@@ -98,7 +98,7 @@ def ears(slack: tuple[Slack, Receiver], server: SocketServer) -> Iterator[Ears]:
 def test_a_button_a_command_and_a_message_come_in_as_what_they_are(server: SocketServer, ears: Ears) -> None:
     for envelope in (button("e1"), command("e2", " ack 3 "), message("e3")):
         server.deliver(envelope)
-        eventually("its acknowledgement", lambda: server.is_acknowledged(envelope["envelope_id"]), within=10)  # noqa: B023
+        eventually("its acknowledgement", lambda: server.is_acknowledged(envelope["envelope_id"]))  # noqa: B023
     pressed, typed, posted = ears.handler.seen
     assert isinstance(pressed, Button)
     assert (pressed.user, pressed.action, pressed.environment, pressed.incident) == (
@@ -121,20 +121,20 @@ def test_nothing_is_acknowledged_before_it_has_taken_effect(server: SocketServer
     ears.handler.go.clear()
     server.deliver(button("slow"))
     server.deliver({**message("other"), "type": "events_api", "payload": {"event": {"type": "reaction_added"}}})
-    eventually("what needs no handler", lambda: server.is_acknowledged("other"), within=10)
+    eventually("what needs no handler", lambda: server.is_acknowledged("other"))
     assert not server.is_acknowledged("slow")
     ears.handler.go.set()
-    eventually("the acknowledgement", lambda: server.is_acknowledged("slow"), within=10)
+    eventually("the acknowledgement", lambda: server.is_acknowledged("slow"))
     assert len(ears.handler.seen) == 1
 
 
 def test_what_failed_is_not_acknowledged_so_that_the_person_sees_it(server: SocketServer, ears: Ears) -> None:
     ears.handler.failing = True
     server.deliver(button("e1"))
-    eventually("a note", lambda: any("had no effect" in note for note in ears.notes), within=10)
+    eventually("a note", lambda: any("had no effect" in note for note in ears.notes))
     ears.handler.failing = False
     server.deliver(button("e2"))
-    eventually("the second try", lambda: server.is_acknowledged("e2"), within=10)
+    eventually("the second try", lambda: server.is_acknowledged("e2"))
     assert not server.is_acknowledged("e1")
     assert CANARY not in "".join(ears.notes)
 
@@ -142,7 +142,7 @@ def test_what_failed_is_not_acknowledged_so_that_the_person_sees_it(server: Sock
 def test_what_is_delivered_again_takes_effect_once(server: SocketServer, ears: Ears) -> None:
     for envelope in ("a", "b", "c"):  # Slack delivers an event again in a new envelope
         server.deliver(message(envelope, "Ev7") | {"retry_attempt": 1})
-        eventually("its acknowledgement", lambda: server.is_acknowledged(envelope), within=10)  # noqa: B023
+        eventually("its acknowledgement", lambda: server.is_acknowledged(envelope))  # noqa: B023
     assert len(ears.handler.seen) == 1
 
 
@@ -152,26 +152,26 @@ def test_at_a_refresh_the_next_connection_is_open_before_the_last_is_left(
 ) -> None:
     old = server.connection()
     server.disconnect(reason)
-    eventually("a second connection", lambda: server.opened == 2, within=10)
+    eventually("a second connection", lambda: server.opened == 2)
     server.deliver(button("by the old one"), to=old)
     server.deliver(button("by the new one"))
     for envelope in ("by the old one", "by the new one"):
-        eventually(envelope, lambda: server.is_acknowledged(envelope), within=10)  # noqa: B023
+        eventually(envelope, lambda: server.is_acknowledged(envelope))  # noqa: B023
     assert server.by == {"by the old one": 0, "by the new one": 1}
     old.close()
-    eventually("one connection", lambda: len(server.connections) == 1, within=10)
+    eventually("one connection", lambda: len(server.connections) == 1)
     server.deliver(button("later"))
-    eventually("the acknowledgement", lambda: server.is_acknowledged("later"), within=10)
+    eventually("the acknowledgement", lambda: server.is_acknowledged("later"))
     assert server.opened == 2, "the end of the old one opens no third"
 
 
 def test_a_connection_that_ends_is_replaced(server: SocketServer, ears: Ears) -> None:
     for number in range(3):
-        eventually("a hello", ears.listener.connected.is_set, within=10)
+        eventually("a hello", ears.listener.connected.is_set)
         server.connection().socket.shutdown(2)  # as a network that fails does it: without a word
-        eventually("the next connection", lambda: server.opened == number + 2, within=10)  # noqa: B023
+        eventually("the next connection", lambda: server.opened == number + 2)  # noqa: B023
     server.deliver(button("e1"))
-    eventually("the acknowledgement", lambda: server.is_acknowledged("e1"), within=10)
+    eventually("the acknowledgement", lambda: server.is_acknowledged("e1"))
 
 
 def test_garbage_is_passed_over(server: SocketServer, ears: Ears) -> None:
@@ -187,20 +187,20 @@ def test_garbage_is_passed_over(server: SocketServer, ears: Ears) -> None:
     ):
         connection.send(text)
     server.deliver(button("e1"))
-    eventually("the acknowledgement", lambda: server.is_acknowledged("e1"), within=10)
-    eventually("what can't be read is acknowledged", lambda: server.is_acknowledged("g"), within=10)
+    eventually("the acknowledgement", lambda: server.is_acknowledged("e1"))
+    eventually("what can't be read is acknowledged", lambda: server.is_acknowledged("g"))
     assert len(ears.handler.seen) == 1
 
 
 def test_socket_mode_that_is_switched_off_ends_it(server: SocketServer, ears: Ears) -> None:
     server.disconnect("link_disabled")
-    (error,) = eventually("the end", lambda: list(ears.ended), within=10)
+    (error,) = eventually("the end", lambda: list(ears.ended))
     assert "switched off" in str(error)
 
 
 def test_a_wrong_token_ends_it_and_is_not_said(slack: tuple[Slack, Receiver], server: SocketServer) -> None:
     with listening(slack[1], f"xapp-1-{CANARY}") as ears:
-        (error,) = eventually("the end", lambda: list(ears.ended), within=10)
+        (error,) = eventually("the end", lambda: list(ears.ended))
     assert str(error) == "Slack answered invalid_auth to apps.connections.open. Check OMC_SLACK_APP_TOKEN."
 
 
@@ -209,10 +209,10 @@ def test_slack_that_does_not_answer_is_tried_again(slack: tuple[Slack, Receiver]
     workspace.errors += [("apps.connections.open", "internal_error")] * 2
     url, workspace.socket_url = workspace.socket_url, "ws://127.0.0.1:9/?ticket=c4n4ry"
     with listening(receiver) as ears:
-        eventually("three notes", lambda: len(ears.notes) >= 3, within=10)
+        eventually("three notes", lambda: len(ears.notes) >= 3)
         workspace.socket_url = url
         server.deliver(button("e1"), to=server.connection())
-        eventually("the acknowledgement", lambda: server.is_acknowledged("e1"), within=10)
+        eventually("the acknowledgement", lambda: server.is_acknowledged("e1"))
     assert CANARY not in "".join(ears.notes)
 
 
@@ -220,7 +220,7 @@ def test_slack_that_does_not_answer_is_tried_again(slack: tuple[Slack, Receiver]
 def test_a_socket_elsewhere_is_not_opened(slack: tuple[Slack, Receiver], address: str) -> None:
     slack[0].socket_url = address
     with listening(slack[1]) as ears:
-        eventually("a note", lambda: bool(ears.notes), within=10)
+        eventually("a note", lambda: bool(ears.notes))
         assert not ears.listener.connected.is_set()
 
 
