@@ -228,7 +228,9 @@ def test_the_action_that_cloudwatch_takes_after_a_mute_is_told_at_once_and_only_
     action = replace(muted, labels={"topic": "arn:t"})
     board = Board()
     board.take(muted, muted)
-    assert words("deduplicate", board) == "deduplicate: dropped: This change, of 09:00:00 UTC on 23 Nov, is known already."
+    assert (
+        words("deduplicate", board) == "deduplicate: dropped: This change, of 09:00:00 UTC on 23 Nov, is known already."
+    )
     board.take(action, now=20)
     assert "is known and was muted; CloudWatch now tells it unmuted." in said(board.outcomes[-1])[0]
     assert (board.incident_of("disk"), board.alert("disk").hold, len(board.alert("disk").fires)) == (1, None, 1)

@@ -48,6 +48,4 @@ def deduplicate(passing: Passing, _: Situation) -> Passing:
 
 def _is_unmuted(before: Alert, notification: Notification) -> bool:
     """Whether it is held only since CloudWatch muted it, and comes by a way now that isn't muted."""
-    return (
-        before.is_firing and before.hold is not None and before.hold.by == "mute" and not is_muted(notification)
-    )
+    return before.is_firing and before.hold is not None and before.hold.by == "mute" and not is_muted(notification)
