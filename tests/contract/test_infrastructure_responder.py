@@ -185,6 +185,16 @@ def test_the_queues_key_lets_in_whoever_sends_to_it(staging: Applied) -> None:
 
 
 @pytest.mark.terraform
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_every_topic_signs_with_sha_256(environment: str, request: pytest.FixtureRequest) -> None:
+    """A topic signs with SHA-1 unless it is told otherwise, and the responder takes no such message by HTTPS."""
+    applied: Applied = request.getfixturevalue(environment)
+    topics = applied.all("aws_sns_topic")
+    assert {topic["name"]: topic["signature_version"] for topic in topics} == {topic["name"]: 2 for topic in topics}
+    assert len(topics) >= 4
+
+
+@pytest.mark.terraform
 def test_the_cache_tells_to_a_topic_that_elasticache_can_publish_to(staging: Applied) -> None:
     topic = staging.named("aws_sns_topic", "ohmycoins-staging-cache")
     assert not topic["kms_master_key_id"]

@@ -25,10 +25,12 @@ from omc.responder.sns import SnsDoor, sns_door
 from omc.store.incidents import incident_of, incidents_of, open_incident
 from omc.store.opened import Store
 from support.api_server import ApiServer, api_server, stack_in
+from support.payload_cases import MUTED
 from support.payloads import (
     REGION,
     TOPIC,
     alarm,
+    alarm_event,
     container,
     enveloped,
     grafana_group,
@@ -119,6 +121,20 @@ def test_a_topic_is_subscribed_by_awss_api_and_its_alarm_becomes_an_incident_onc
     with store.reading() as session:
         [(_, told)] = unreadable_messages(session, "staging")
     assert told.why == f"{TOPIC} delivers here no more: somebody ended its subscription."
+
+
+def test_a_muted_alarm_is_held_also_where_a_topic_carries_its_event_and_its_action_pages(
+    sns: SnsWorld, store: Store
+) -> None:
+    muted = alarm_event(muteDetail=MUTED)
+    plain = alarm(StateChangeTime=muted["detail"]["state"]["timestamp"])
+    for message, ids in ((muted, OTHER), (plain, THIRD)):
+        assert incidents_of(store, "staging") == ()
+        assert sns.post(sign(enveloped(json.dumps(message), MessageId=ids))).status_code == 200
+    [incident] = incidents_of(store, "staging")
+    assert len(incident.firing) == 1
+    asked = [json.dumps(each.headers) + each.body.decode(errors="replace") + each.path for each in sns.aws.requests]
+    assert any("DescribeAlarms" in each for each in asked), "whether its actions are off is asked, as for the queue"
 
 
 def test_what_is_forged_or_too_large_is_refused_and_the_sender_learns_nothing(sns: SnsWorld, store: Store) -> None:
