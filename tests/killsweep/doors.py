@@ -130,10 +130,9 @@ class Senders:
         """One post to one of the instances that live; the gate is before it and before its answer."""
         post = self.waiting[name]
         living = [each for each in self.instances if each.lives()]
-        if not living:
+        if not living or not _listens(self.ports[(instance := self.chance.choice(living)).name]):
             time.sleep(PAUSE)
             return
-        instance = self.chance.choice(living)
         label = f"HTTP {post.kind}"
         if self.gate.at(instance, label, "before"):
             return
@@ -143,7 +142,7 @@ class Senders:
                 content=post.body,
                 headers=self._headers(post),
             )
-        except httpx.HTTPError:  # it has died, or doesn't listen yet
+        except httpx.HTTPError:  # it has died
             time.sleep(PAUSE)
             return
         post.attempts += 1
@@ -186,6 +185,15 @@ def alertmanager_group(names: Sequence[str], began: datetime, ended: datetime | 
         for name in names
     ]
     return {"version": "4", "groupKey": f"{{}}/{names[0]}", "truncatedAlerts": 0, "status": "firing", "alerts": alerts}
+
+
+def _listens(port: int) -> bool:
+    """One that begins takes a second until it does, and what nobody heard is no point."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT).close()
+    except OSError:
+        return False
+    return True
 
 
 def free_port() -> int:
