@@ -15,8 +15,11 @@ import pytest
 from moto.events.models import EventPattern
 
 from contract.terraform_support import ENVIRONMENTS, INFRASTRUCTURE, Applied
+from omc import github_api
 from omc.aws.command_permissions import operations_of
 from omc.aws.permissions import action_for
+from omc.config.notify_tables import SECRETS
+from omc.responder import pulse
 
 REGION, ACCOUNT = "ap-southeast-2", "123456789012"
 ARN = f"{REGION}:{ACCOUNT}"
@@ -182,6 +185,16 @@ def test_the_queues_key_lets_in_whoever_sends_to_it(staging: Applied) -> None:
 
 
 @pytest.mark.terraform
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_every_topic_signs_with_sha_256(environment: str, request: pytest.FixtureRequest) -> None:
+    """A topic signs with SHA-1 unless it is told otherwise, and the responder takes no such message by HTTPS."""
+    applied: Applied = request.getfixturevalue(environment)
+    topics = applied.all("aws_sns_topic")
+    assert {topic["name"]: topic["signature_version"] for topic in topics} == {topic["name"]: 2 for topic in topics}
+    assert len(topics) >= 4
+
+
+@pytest.mark.terraform
 def test_the_cache_tells_to_a_topic_that_elasticache_can_publish_to(staging: Applied) -> None:
     topic = staging.named("aws_sns_topic", "ohmycoins-staging-cache")
     assert not topic["kms_master_key_id"]
@@ -190,6 +203,26 @@ def test_the_cache_tells_to_a_topic_that_elasticache_can_publish_to(staging: App
     ]
     assert [row["Condition"] for row in policy["Statement"]] == [{"StringEquals": {"aws:SourceOwner": ACCOUNT}}]
     assert staging.one("aws_elasticache_replication_group")["notification_topic_arn"] is not None
+
+
+BESIDE = {"OMC_WATCHDOG_URL", "GH_TOKEN"}
+"""What `omc serve` reads that no channel and nothing that comes in needs."""
+
+
+def test_the_module_takes_every_secret_that_omc_serve_reads_and_says_what_it_is_for() -> None:
+    module = INFRASTRUCTURE / "modules/responder"
+    [allowed] = re.findall(r'can\(regex\("(\^\(OMC_.*?)", key\)\)', (module / "variables.tf").read_text())
+    names = {name.replace("<NAME>", "A_1") for name in SECRETS} | BESIDE
+    assert [name for name in sorted(names) if not re.search(allowed, name)] == []
+    for name in names:
+        assert not re.search(allowed, f"{name}-")
+        assert not re.search(allowed, f"X{name}")
+    [listed] = re.findall(r"^## Secrets\n(.*?)^## ", (module / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    rows = "".join(line.split("|")[1] for line in listed.splitlines() if line.startswith("|"))
+    assert set(re.findall(r"`([A-Z0-9_]+(?:<NAME>)?)`", rows)) == {*SECRETS, *BESIDE}
+    words = re.findall(r"[A-Z]+_[A-Z_]*[A-Z]", allowed)
+    assert {name for name in words if not any(name in each for each in (*SECRETS, *BESIDE))} == set()
+    assert (pulse.WATCHDOG, "GH_TOKEN" in github_api.TOKENS) == ("OMC_WATCHDOG_URL", True)
 
 
 NOT_THE_RESPONDERS = {

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+from urllib.parse import parse_qs
 
 from killsweep.wire import CUT, ERROR, KILL, SILENCE, Gate, Instance
 from support.http_server import serving
@@ -178,29 +179,74 @@ class Outside:
             with self._lock:
                 answer = self.slack.answer(request)
             if request.path == "/api/chat.postMessage" and answer.body.get("ok"):
-                self._note("slack", request.json["metadata"]["event_payload"]["key"], request.json["text"])
+                self.note("slack", request.json["metadata"]["event_payload"]["key"], request.json["text"])
         elif request.path == "/v2/enqueue":
             answer, given = pagerduty(request), request.json
-            self._note("pagerduty", request.headers["idempotency-key"], json.dumps(given, sort_keys=True))
+            self.note("pagerduty", request.headers["idempotency-key"], json.dumps(given, sort_keys=True))
         elif request.path == "/pages":
             answer, data = Response(200, {}), request.json["data"]
-            self._note("webhook", data["key"], json.dumps(data, sort_keys=True))
+            self.note("webhook", data["key"], json.dumps(data, sort_keys=True))
+        elif form := form_of(request):
+            return self._sms(form)
         elif request.path == "/" and request.headers.get("idempotency-key"):
             answer = ntfy(request)
-            self._note("ntfy", request.headers["idempotency-key"], request.body.decode())
+            self.note("ntfy", request.headers["idempotency-key"], request.body.decode())
         else:
             answer = Response(400, {"__type": "AccessDenied", "message": "nothing else is here"})
         return answer.status, answer.body
 
-    def _note(self, channel: str, key: str, content: str) -> None:
+    def _sms(self, form: Mapping[str, str]) -> tuple[int, bytes]:
+        """SNS: a number may have opted out. What was sent is known by the code at its end."""
+        action = form["Action"]
+        if action == "CheckIfPhoneNumberIsOptedOut":
+            found = f"<isOptedOut>{str(form['phoneNumber'] == OPTED_OUT).lower()}</isOptedOut>"
+        elif action == "Publish":
+            code = form["Message"].rpartition(" ")[2]
+            self.note("sms", f"{SMS}{code}", f"{form['PhoneNumber']} {form['Message']}")
+            found = f"<MessageId>{code}</MessageId>"
+        else:
+            return 403, xml("<ErrorResponse><Error><Code>AuthorizationError</Code></Error></ErrorResponse>")
+        return 200, xml(f"<{action}Response><{action}Result>{found}</{action}Result></{action}Response>")
+
+    def note(self, channel: str, key: str, content: str) -> None:
         with self._lock:
             self.handed.append(Handed(channel, key, content, time.monotonic()))
 
 
+SMS = "sms "
+"""Before the code of an SMS, which stands for the key of its page."""
+OPTED_OUT = "+61400000009"
+SERVER_ERROR = "<ErrorResponse><Error><Code>InternalError</Code></Error></ErrorResponse>"
+
+
+def xml(text: str) -> bytes:
+    return text.encode()
+
+
+def form_of(request: Request) -> dict[str, str]:
+    """What a request of AWS's query protocol asks; empty for any other."""
+    if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return {}
+    found = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
+    return found if "Action" in found else {}
+
+
 def label_of(request: Request) -> str:
     """What kind of send it is."""
+    if form := form_of(request):
+        return f"SNS {form['Action']}"
     target = request.headers.get("x-amz-target", "")
     return f"SQS {target.partition('.')[2]}" if target else f"POST {request.path}"
+
+
+def _failed(label: str) -> Any:
+    return xml(SERVER_ERROR) if label.startswith("SNS") else {"error": "internal_error"}
+
+
+def _type_of(label: str) -> str:
+    if label.startswith("SNS"):
+        return "text/xml"
+    return "application/x-amz-json-1.0" if label.startswith("SQS") else "application/json"
 
 
 @contextmanager
@@ -227,17 +273,17 @@ def outside_wire(outside: Outside, instance: Instance, gate: Gate) -> Iterator[s
                 time.sleep(SILENT_FOR)
                 self._end()
                 return
-            status, content = (500, {"error": "internal_error"}) if action == ERROR else outside.answer(request)
+            status, content = (500, _failed(label)) if action == ERROR else outside.answer(request)
             if not action and not (is_poll and not content.get("Messages")) and gate.at(instance, label, "after"):
                 self._end()
                 return
             if is_poll and not instance.lives():
                 self._end()
                 return
-            text = json.dumps(content).encode()
+            text = content if isinstance(content, bytes) else json.dumps(content).encode()
             try:
                 self.send_response(status)
-                self.send_header("Content-Type", "application/x-amz-json-1.0" if "SQS" in label else "application/json")
+                self.send_header("Content-Type", _type_of(label))
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)

@@ -2,10 +2,12 @@
 and after it, one is killed, or its connection ends, or the database restarts, or a channel fails. Nothing may be lost,
 and nothing comes twice but with the same key.
 
-    python tests/killsweep/respond.py [--only kill] [--runs N]
+    python tests/killsweep/respond.py [--only kill] [--day doors] [--runs N]
 
 A run is a small day: alarms come in any order and some twice, people are paged, the clock goes on and the next in the
-chain is paged, the alarms end, and so do the incidents. In each run something happens at the first few points that
+chain is paged, the alarms end, and so do the incidents. There are two kinds of day: on one alarms come by the queue,
+and people have Slack, PagerDuty, ntfy and webhooks; on the other they come over HTTP (Alertmanager, somebody who signs,
+SNS by HTTPS), and people have e-mail and SMS. In each run something happens at the first few points that
 nothing has happened at before, and the sweep is over when a run meets no such point: so a commit or a send that omc
 learns is swept without being named anywhere. The last line is JSON. Exit code 1 with anything lost, or doubled with
 another key. Ended by Ctrl-C or SIGTERM it says what it has found so far, and exits with 130.
@@ -28,7 +30,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -38,10 +40,14 @@ if __name__ == "__main__":
 
 from sqlalchemy import select
 
-from killsweep.outside import Outside, Queue, outside_wire
+from killsweep.doors import Senders, alertmanager_group, free_port, mail_wire
+from killsweep.outside import SMS, Outside, Queue, outside_wire
 from killsweep.responder_process import CHAIN, ENVIRONMENT, Clock, Nursery, stack_at
 from killsweep.wire import CUT, ERROR, KILL, RESTART, SILENCE, Gate, Instance, Plan, Point, database_wire
+from omc.access.model import Role
+from omc.access.records import create_token
 from omc.model.matchers import parse_all
+from omc.notify.text import code_of
 from omc.responder.gathering import SUMMARY
 from omc.responder.records import create_silence, rebuild
 from omc.responder.rules import rules_of
@@ -54,6 +60,7 @@ from omc.store.opened import Store
 from omc.store.outbox import GATHERED, WAITING, OutboxRow, summarised
 from support.engine_world import execute, place_in
 from support.notify_world import SECRETS
+from support.sns_messages import certificate
 
 WITHIN: Final = 180.0
 """Seconds for one step of a run: many times what it needs."""
@@ -77,6 +84,23 @@ INCIDENTS: Final = (
 """By their alarms. More than one person gets pages for, so that there is a summary; two alarms of one group, so that an
 incident is joined; and one of another severity."""
 ALARMS: Final = (SILENCED, *(name for group in INCIDENTS for name in group))
+BY_ALERTMANAGER, SIGNED = ("queue-age", "threads-busy"), ("certificate-ends",)
+BY_SNS: Final = (SILENCED, *INCIDENTS[2], *INCIDENTS[3])
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What comes in, by which ways, and whom it reaches how."""
+
+    name: str
+    incidents: tuple[tuple[str, ...], ...]
+    has_doors: bool
+    """Whether alerts come over HTTP, and people are reached by mail and SMS."""
+
+
+QUEUE_DAY = Day("queue", INCIDENTS, has_doors=False)
+DOORS_DAY = Day("doors", (BY_ALERTMANAGER, SIGNED, *INCIDENTS[2:]), has_doors=True)
+DAYS: Final = {each.name: each for each in (QUEUE_DAY, DOORS_DAY)}
 
 
 # ── What comes in ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -117,6 +141,11 @@ def retirement(at: str) -> dict[str, Any]:
     }
 
 
+def certificate_of_sns() -> str:
+    """Valid for many years around the day for which ``support.sns_messages`` makes its own."""
+    return certificate(days=10_000).decode()
+
+
 # ── One run ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -140,6 +169,7 @@ class Ground:
     server: embedded.Server
     nursery: Nursery
     folder: Path
+    day: Day = QUEUE_DAY
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def restart_database(self) -> None:
@@ -182,7 +212,12 @@ class Run:
     told: Told = field(default_factory=Told)
     clock: Clock = field(init=False)
     outside: Outside = field(init=False)
+    senders: Senders | None = None
+    doors: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of each instance: the port that it listens at, its mail server's, and SNS's certificate."""
     instances: list[Instance] = field(default_factory=list)
+    began: datetime = field(init=False)
+    """When the alerts began to fire."""
     addresses: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Of each instance: its database's URL and that of all else."""
 
@@ -194,15 +229,25 @@ class Run:
     def play(self) -> None:
         with ExitStack() as stack:
             stack.callback(self._end_all)
-            for name in ("a", "b"):
+            names = ("a", "b")
+            ports = {name: free_port() for name in names} if self.ground.day.has_doors else {}
+            for name in names:
                 instance = Instance(name)
                 path = self.ground.server.data / ".s.PGSQL.5432"
                 wire = stack.enter_context(database_wire(instance, self.gate, path))
                 http = stack.enter_context(outside_wire(self.outside, instance, self.gate))
                 url = f"postgresql://omc@127.0.0.1:{wire.port}/{self.database}?sslmode=disable&gssencmode=disable"
                 self.addresses[name] = (url, http)
+                if ports:
+                    smtp = stack.enter_context(mail_wire(self.outside, instance, self.gate))
+                    self.doors[name] = {"listen": ports[name], "smtp": smtp, "certificate": certificate_of_sns()}
                 self._write_state(name, http)
                 self.instances.append(instance)
+            if ports:
+                _, token = create_token(self.store, "alertmanager", Role.RESPONDER, "ann")
+                chance = random.Random(self.seed)
+                self.senders = Senders(self.clock, token, chance, self.gate, ports, self.instances)
+                stack.enter_context(self.senders.at_work())
             self._silence()
             for instance in self.instances:
                 self._start(instance)
@@ -212,20 +257,39 @@ class Run:
                 self.gate.stand_down()
             self._judge()
 
+    def _begin(self) -> None:
+        began = self.clock()
+        at = began.isoformat(timespec="milliseconds")
+        others = (retirement(at), "what nobody can read")
+        if self.senders is None:
+            # One is told twice.
+            self.outside.queue.put(*(alarm(name, at, "ALARM") for name in (*ALARMS, ALARMS[1])), *others)
+            return
+        self.senders.put("alertmanager", alertmanager_group(BY_ALERTMANAGER, began))
+        self.senders.put("signed", alertmanager_group(SIGNED, began))
+        self.senders.put("sns", *(alarm(name, at, "ALARM") for name in (*BY_SNS, BY_SNS[1])), *others)
+        self.began = began
+
+    def _end(self) -> None:
+        ended = self.clock()
+        at = ended.isoformat(timespec="milliseconds")
+        if self.senders is None:
+            self.outside.queue.put(*(alarm(name, at, "OK") for name in ALARMS))
+            return
+        self.senders.put("alertmanager", alertmanager_group(BY_ALERTMANAGER, self.began, ended))
+        self.senders.put("signed", alertmanager_group(SIGNED, self.began, ended))
+        self.senders.put("sns", *(alarm(name, at, "OK") for name in BY_SNS))
+
+    def _is_all_taken(self) -> bool:
+        return self.outside.queue.is_empty() and (self.senders is None or self.senders.is_empty())
+
     def _day(self) -> None:
-        at = self.clock().isoformat(timespec="milliseconds")
-        self.outside.queue.put(
-            *(alarm(name, at, "ALARM") for name in ALARMS),
-            alarm(ALARMS[1], at, "ALARM"),  # told twice
-            retirement(at),
-            "what nobody can read",
-        )
+        self._begin()
         self._settled("the alarms are taken in and the first is paged")
         for rung in CHAIN[1:]:
             self.clock.forward(rung.after - CHAIN[rung.step - 1].after)
             self._settled(f"{rung.role} is paged")
-        at = self.clock().isoformat(timespec="milliseconds")
-        self.outside.queue.put(*(alarm(name, at, "OK") for name in ALARMS))
+        self._end()
         self._settled("the ends are taken in")
         self.clock.forward(QUIET)
         self._settled("all incidents are over", self._are_all_over)
@@ -235,7 +299,7 @@ class Run:
         began = time.monotonic()
         deadline, wait, idle = began + WITHIN, IDLE, began + IDLE
         # What leads to more is looked at first: a message to its effects, the end of an incident to its notices.
-        while not (self.outside.queue.is_empty() and also() and not self._is_work_left()):
+        while not (self._is_all_taken() and also() and not self._is_work_left()):
             for each in self.instances:
                 if not each.lives():
                     self.clock.forward(AFTER_DEATH)
@@ -268,7 +332,7 @@ class Run:
                 due = [each.due_at for each in session.scalars(select(Deadline)) if each.kind == SUMMARY]
         except embedded.StoreUnreachable:
             return None
-        if not self.outside.queue.is_empty() or any(row.holder for row in waiting):
+        if not self._is_all_taken() or any(row.holder for row in waiting):
             return None
         at = min([*due, *(row.due_at for row in waiting)], default=now)
         return at - now + timedelta(seconds=0.1) if at > now else None
@@ -281,7 +345,8 @@ class Run:
                 for row in session.scalars(select(OutboxRow))
                 if row.state in (WAITING, GATHERED)
             ]
-        return f"messages: {list(self.outside.queue.messages)}, deadlines: {due}, pages: {pages}"
+        posts = [] if self.senders is None else list(self.senders.waiting)
+        return f"messages: {list(self.outside.queue.messages)}, posts: {posts}, deadlines: {due}, pages: {pages}"
 
     def _are_all_over(self) -> bool:
         try:
@@ -300,13 +365,15 @@ class Run:
     def _judge(self) -> None:
         told, problems = self.told, self.told.problems
         told.seen, told.happened = self.gate.seen, self.gate.happened
-        told.deliveries, told.repeated = self.outside.queue.deliveries, self.outside.queue.repeated
+        came = self.outside.queue if self.senders is None else self.senders
+        told.deliveries, told.repeated = came.deliveries, came.repeated
         groups = {
             each.number: tuple(sorted({a.name for a in each.alerts.values()}))
             for each in incidents_of(self.store, ENVIRONMENT)
         }
-        if sorted(groups.values()) != sorted(INCIDENTS):
+        if sorted(groups.values()) != sorted(map(_sorted, self.ground.day.incidents)):
             problems.append(f"the incidents are {groups}")
+        self._name_messages()
         with self.store.reading() as session:
             named = {each.key: [row.key for row in summarised(session, each.key)] for each in self.outside.handed}
         contents, by_page = dict[str, str](), dict[str, set[str]]()
@@ -332,6 +399,13 @@ class Run:
         with self.store.reading() as session:
             problems += audit.verify(session).problems[:3]
 
+    def _name_messages(self) -> None:
+        """An SMS has a code in place of its page's key."""
+        with self.store.reading() as session:
+            by_code = {f"{SMS}{code_of(key)}": key for key in session.scalars(select(OutboxRow.key))}
+        for each in self.outside.handed:
+            each.key = by_code.get(each.key, each.key)
+
     # -- processes
 
     def _write_state(self, name: str, address: str) -> None:
@@ -355,6 +429,7 @@ class Run:
             state=str(self.folder / instance.name),
             clock=str(self.folder / "clock"),
             log=str(self.folder / f"{instance.name}.log"),
+            **self.doors.get(instance.name, {}),
         )
 
     def _end_all(self) -> None:
@@ -375,6 +450,10 @@ def _without_numbers(key: str, groups: Mapping[int, tuple[str, ...]]) -> str:
     if at < len(parts) and parts[at].isdigit():
         parts[at] = "+".join(groups.get(int(parts[at]), (parts[at],)))
     return ":".join(parts)
+
+
+def _sorted(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(names))
 
 
 def _is_notice(key: str) -> bool:
@@ -438,7 +517,7 @@ class Result:
                 "",
                 f"{self.runs} runs, {len(self.labels)} kinds of commits and sends, {self.points} points; "
                 f"{self.pages} pages to hand over: {len(self.lost)} lost, {len(self.other_key)} with another key, "
-                f"{self.same_key} twice with the same key; {self.deliveries} deliveries of SQS, "
+                f"{self.same_key} twice with the same key; {self.deliveries} deliveries of alarms, "
                 f"{self.repeated} of them repeated; {len(self.wrong)} otherwise wrong",
             ]
         )
@@ -484,7 +563,12 @@ def is_before_send(point: Point) -> bool:
 
 
 def is_channel(point: Point) -> bool:
-    return point.label.startswith("POST") and point.side == "before"
+    return point.label.startswith(("POST", "SMTP", "SNS Publish")) and point.side == "before"
+
+
+def is_door(point: Point) -> bool:
+    """Of what only the day of doors has: a post that comes in, a mail, an SMS."""
+    return point.label.startswith(("HTTP", "SMTP", "SNS"))
 
 
 def whole() -> list[Greedy]:
@@ -545,37 +629,48 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     plans = whole()
     names = [plan.action for plan in plans]
+    parser.add_argument("--day", choices=list(DAYS), help="of this kind alone")
     parser.add_argument("--only", action="append", choices=names, help="sweep this, and whatever else is named")
     parser.add_argument("--runs", type=int, default=10_000, help="runs of each kind, at most")
     provided = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    began, result = time.monotonic(), Result()
+    began, results = time.monotonic(), dict[str, Result]()
     with tempfile.TemporaryDirectory(prefix="omc-") as folder, ground_ready(Path(folder)) as ground:
-        wanted = [plan for plan in plans if provided.only is None or plan.action in provided.only]
+        wanted = {plan.action for plan in plans if provided.only is None or plan.action in provided.only}
         with suppress(KeyboardInterrupt):  # whoever ends it is told what was found so far
-            sweep(ground, wanted, provided.runs, lambda text: print(text, file=sys.stderr, flush=True), result)
-            result.complete = True
-    for each in (*result.lost, *result.other_key, *result.wrong):
-        print(each)
-    print(result.table())
+            for day in DAYS.values():
+                if provided.day in (None, day.name):
+                    ground.day, result = day, results.setdefault(day.name, Result())
+                    chosen = [plan for plan in whole() if plan.action in wanted]
+                    sweep(ground, chosen, provided.runs, lambda text: print(text, file=sys.stderr, flush=True), result)
+                    result.complete = True
+    found = list(results.values())
+    for result in found:
+        for each in (*result.lost, *result.other_key, *result.wrong):
+            print(each)
+    for name, result in results.items():
+        print(f"The day of the {name}:\n\n{result.table()}\n")
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    is_complete = all(result.complete for result in found) and len(found) == (1 if provided.day else len(DAYS))
     print(
         json.dumps(
             {
-                "runs": result.runs,
-                "points": result.points,
-                "pages": result.pages,
-                "complete": result.complete,
-                "lost": len(result.lost),
-                "other_key": len(result.other_key),
-                "same_key": result.same_key,
-                "wrong": len(result.wrong),
+                "runs": sum(result.runs for result in found),
+                "points": sum(result.points for result in found),
+                "pages": sum(result.pages for result in found),
+                "complete": is_complete,
+                "lost": sum(len(result.lost) for result in found),
+                "other_key": sum(len(result.other_key) for result in found),
+                "same_key": sum(result.same_key for result in found),
+                "wrong": sum(len(result.wrong) for result in found),
                 "seconds": round(time.monotonic() - began),
                 "cpu_seconds": round(sum(each.ru_utime + each.ru_stime for each in used)),
             }
         )
     )
-    return 1 if not result.is_well else 0 if result.complete else 130
+    if not all(result.is_well for result in found):
+        return 1
+    return 0 if is_complete else 130
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,19 +24,34 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from killsweep.doors import GONE, INTAKE_SECRET, SNS_TOPIC
+from killsweep.outside import OPTED_OUT
 from omc.aws.gateway import Access
 from omc.config import Stack, load
-from omc.config.notify_tables import NotifySettings, NtfyTable, PagerDutyTable, SlackTable, WebhookTable
+from omc.config.notify_tables import (
+    EmailTable,
+    NotifySettings,
+    NtfyTable,
+    PagerDutyTable,
+    SlackTable,
+    SmsTable,
+    WebhookTable,
+)
+from omc.config.server_tables import ServerLimits, ServerSettings, SnsTable
 from omc.incidents.events import Captured
 from omc.judgement.escalation import Rung
 from omc.model.people import Channel, ContactMethod, Person
 from omc.notify import delivery
 from omc.notify.http import client
+from omc.responder.api.beside import context_beside
+from omc.responder.api.serving import bound
+from omc.responder.api.serving import serve as serve_api
 from omc.responder.life import OnCallContext
 from omc.responder.policy import Policy
 from omc.responder.queue import gateway_to_queue
 from omc.responder.rules import Rules
 from omc.responder.service import Responder, Task
+from omc.responder.sns import sns_door
 from omc.store.database import open_store
 from omc.store.location import StoreLocation
 
@@ -46,6 +62,12 @@ PEOPLE = {
     "bob": Person("bob", "Bob", (ContactMethod(Channel.SLACK, "U0GONE001"), ContactMethod(Channel.NTFY, "bob"))),
     "cy": Person("cy", "Cy", (ContactMethod(Channel.PAGERDUTY, "jo-pages"),)),
 }
+BY_MAIL_AND_SMS = {
+    "ann": Person("ann", "Ann", (ContactMethod(Channel.EMAIL, "ann@example.com"),)),
+    "bob": Person("bob", "Bob", (ContactMethod(Channel.SMS, OPTED_OUT), ContactMethod(Channel.SMS, "+61400000001"))),
+    "cy": Person("cy", "Cy", (ContactMethod(Channel.EMAIL, GONE), ContactMethod(Channel.EMAIL, "cy@example.com"))),
+}
+"""The people of the day on which alerts come over HTTP. Of two contacts the first is gone."""
 CHAIN = tuple(
     Rung(step, role, timedelta(hours=after))
     for step, (role, after) in enumerate((("primary", 0), ("secondary", 4), ("lead", 8)))
@@ -65,8 +87,9 @@ ATTEMPT = 1.0
 """Seconds for one attempt of a page, in place of eight."""
 
 
-def stack_at(address: str, state: Path) -> Stack:
-    """omc.toml's stack, whose people and channels are the sweep's."""
+def stack_at(address: str, state: Path, smtp: int = 0) -> Stack:
+    """omc.toml's stack, whose people and channels are the sweep's. ``smtp``: a mail server's port, where people are
+    reached by mail and SMS, and alerts come over HTTP."""
     os.environ["OMC_LOCAL_STATE"] = str(state)
     settings = NotifySettings(
         slack=SlackTable(api=f"{address}/api"),
@@ -74,7 +97,14 @@ def stack_at(address: str, state: Path) -> Stack:
         ntfy=NtfyTable(server=address),
         webhook={"hook": WebhookTable(url=f"{address}/pages")},
     )
-    return replace(load(TESTS.parent / "omc.toml"), notify=settings, persons=PEOPLE)
+    stack = replace(load(TESTS.parent / "omc.toml"), notify=settings, persons=PEOPLE)
+    if not smtp:
+        return stack
+    email = EmailTable(host="127.0.0.1", port=smtp, sender="omc@example.com", security="none")
+    settings = NotifySettings(slack=settings.slack, email=email, sms=SmsTable(sender_id="OhMyCoins"))
+    limits = ServerLimits(address_requests_per_minute=100_000)
+    server = ServerSettings(sns={ENVIRONMENT: SnsTable(topics=(SNS_TOPIC,))}, limits=limits)
+    return replace(stack, notify=settings, persons=BY_MAIL_AND_SMS, server=server)
 
 
 class Clock:
@@ -99,7 +129,9 @@ class Swept(Responder):
 
     def context_of(self, environment: str) -> OnCallContext:
         return OnCallContext(
-            replace(POLICY, most_pages=0), lambda rung, _: PEOPLE[("ann", "bob", "cy")[rung.step]], lambda: ()
+            replace(POLICY, most_pages=0, persons=self.stack.persons),
+            lambda rung, _: self.stack.persons[("ann", "bob", "cy")[rung.step]],
+            lambda: (),
         )
 
     def rules_of(self, environment: str) -> Rules:
@@ -116,7 +148,7 @@ class Hurried(Swept):
     """With a clock that is put forward, and a person who gets one page and a summary."""
 
     def context_of(self, environment: str) -> OnCallContext:
-        return replace(super().context_of(environment), policy=POLICY)
+        return replace(super().context_of(environment), policy=replace(POLICY, persons=self.stack.persons))
 
     def _tasks(self) -> list[Task]:
         kept = super()._tasks()
@@ -125,11 +157,32 @@ class Hurried(Swept):
         return kept
 
 
-def serve(url: str, address: str, state: str, clock: str, log: str, *, is_hurried: bool = True) -> None:
-    """As ``omc serve`` does, until it is killed or told to end."""
+def answer(responder: Responder, port: int, certificate: str) -> None:
+    """The API beside it, as ``omc serve`` has it; SNS's host gives our own certificate."""
+    chosen = {each.name: each for each in responder.environments}
+    door = sns_door(responder.stack, chosen, responder.store.now, lambda _, limit: certificate.encode()[: limit + 1])
+    context = replace(context_beside(responder), sns=door)
+    listening = bound(f"127.0.0.1:{port}")
+    what = (context, listening, lambda _: None, responder.stopping.is_set)
+    threading.Thread(target=serve_api, args=what, name="api", daemon=True).start()
+
+
+def serve(
+    url: str,
+    address: str,
+    state: str,
+    clock: str,
+    log: str,
+    *,
+    is_hurried: bool = True,
+    listen: int = 0,
+    smtp: int = 0,
+    certificate: str = "",
+) -> None:
+    """As ``omc serve`` does, until it is killed or told to end. ``listen``: the port of its API, if it has one."""
     if is_hurried:
         delivery.URGENT_LIMIT = delivery.LIMIT = ATTEMPT
-    stack = stack_at(address, Path(state))
+    stack = stack_at(address, Path(state), smtp)
     with Path(log).open("a") as notes, open_store(StoreLocation(url=url)) as store:
         store.now = Clock(Path(clock), store.now)
         chosen = stack.environments[ENVIRONMENT]
@@ -139,6 +192,8 @@ def serve(url: str, address: str, state: str, clock: str, log: str, *, is_hurrie
 
         responder = (Hurried if is_hurried else Swept)(stack, (chosen,), store, report)
         signal.signal(signal.SIGTERM, lambda *_: responder.stopping.set())
+        if listen:
+            answer(responder, listen, certificate)
         responder.run_forever()
 
 
@@ -154,7 +209,7 @@ class Nursery:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=kept | own | {"PYTHONPATH": path},
+            env=kept | own | {"PYTHONPATH": path, "OMC_INTAKE_SECRET_LOCAL": INTAKE_SECRET},
         )
 
     def start(self, **what: Any) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from killsweep.respond import Greedy, ground_ready, is_channel, is_commit, sweep
+from killsweep.respond import DOORS_DAY, Greedy, ground_ready, is_channel, is_commit, is_door, sweep
 from killsweep.wire import ERROR, KILL, RESTART, Point
 
 pytestmark = pytest.mark.timeout(900)
@@ -23,6 +23,8 @@ MUST_BE_SWEPT = (
     "SQS DeleteMessageBatch",
 )
 """Ingest, escalate, page, and what they send. All others are found as well; these show that the gate sees anything."""
+DOORS = ("HTTP alertmanager", "HTTP signed", "HTTP sns", "SMTP DATA", "SNS Publish")
+"""What only the other day has."""
 
 
 def is_sampled(point: Point) -> bool:
@@ -41,7 +43,13 @@ def test_whoever_is_killed_wherever_no_page_is_lost_and_one_that_comes_twice_has
         for plan in plans[1:]:
             plan.begin()
             result.add(ground.run(plan, seed=result.runs))
-    print(result.table())
+        # The other ways in and out, each kind killed once; their commits are as those above.
+        ground.day = DOORS_DAY
+        at_doors = Greedy(KILL, lambda point: is_sampled(point) and is_door(point), each_time=False, most=8)
+        doors = sweep(ground, [at_doors], most_runs=1, note=lambda _: None)
+    print(result.table(), doors.table(), sep="\n")
+    assert (doors.lost, doors.other_key, doors.wrong) == ([], [], [])
+    assert set(DOORS) <= {point for point, _, _ in at_doors.done}
     assert (result.lost, result.other_key, result.wrong) == ([], [], [])
     assert set(MUST_BE_SWEPT) <= result.labels
     assert result.kinds[KILL] >= len(result.labels) - 2, "each kind once, but for those of which one side is no point"

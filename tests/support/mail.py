@@ -57,9 +57,9 @@ class AnyPort(Controller):
 
 @contextmanager
 def mail_server(
-    context: ssl.SSLContext | None, *, tls_first: bool = False, **more: Any
+    context: ssl.SSLContext | None, *, tls_first: bool = False, mailbox: Mailbox | None = None, **more: Any
 ) -> Iterator[tuple[Mailbox, int]]:
-    mailbox = Mailbox()
+    mailbox = Mailbox() if mailbox is None else mailbox
 
     def authenticate(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> AuthResult:
         is_right = (given.login, given.password) == (b"omc", PASSWORD.encode())

@@ -13,6 +13,7 @@ responder     = true
 run_responder = false
 # responder_service = {
 #   image   = "<account>.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/responder@sha256:…"
+#   # What omc serve reads, as far as omc.toml asks for it; modules/responder lists them all.
 #   secrets = { OMC_SLACK_BOT_TOKEN = "arn:aws:secretsmanager:…", OMC_SLACK_APP_TOKEN = "arn:aws:secretsmanager:…" }
 # }
 

@@ -18,7 +18,7 @@ locals {
   # "<arn>:<json key>:<stage>:<version>" takes a part of a secret; the right to it is the right to the secret. As lists:
   # the ARN of our own is not known before it is made.
   secret_arns = concat(
-    [for reference in sort(distinct(values(var.secrets))) : join(":", slice(split(":", reference), 0, 7))],
+    sort(distinct([for reference in values(var.secrets) : join(":", slice(split(":", reference), 0, 7))])),
     local.own_store ? [aws_secretsmanager_secret.database[0].arn] : [join(":", slice(split(":", var.store_url_secret_arn), 0, 7))],
   )
 

@@ -278,7 +278,7 @@ variable "run_responder" {
 }
 
 variable "responder_service" {
-  description = "The responder that run_responder runs: its image by digest, its secrets OMC_… by the ARNs of Secrets Manager, the secret with the URL of a PostgreSQL that there is already (null makes one) and that one's port, whether it may send SMS, the mail server's port, and the host name of its API (null for none). Raise database_password_version by one for a new password."
+  description = "The responder that run_responder runs: its image by digest, its secrets by the ARNs of Secrets Manager (modules/responder lists them), the secret with the URL of a PostgreSQL that there is already (null makes one) and that one's port, whether it may send SMS, the mail server's port, and the host name of its API (null for none). Raise database_password_version by one for a new password."
   type = object({
     image                     = string
     secrets                   = optional(map(string), {})

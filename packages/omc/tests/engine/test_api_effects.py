@@ -30,6 +30,7 @@ from omc.model.pages import Message, Page
 from omc.model.people import Channel, ContactMethod
 from omc.notify.channels.registry import ChannelContext
 from omc.notify.delivery import Sender
+from omc.notify.links import token_for
 from omc.notify.model import Failure, Refused
 from omc.responder.api.beside import answering
 from omc.responder.api.context import Sample
@@ -307,7 +308,11 @@ def test_it_is_ready_only_with_a_database_of_its_own_schema(api: ApiServer, stor
     assert not any("/healthz" in line for line in api.log)
 
 
-def test_without_its_database_it_lives_and_says_that_it_can_not_answer(store: Store, tmp_path: Path) -> None:
+def test_without_its_database_it_lives_and_says_that_it_can_not_answer(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMC_LINK_SECRET", "x" * 32)
+    link = f"/ack/{token_for('page:production:1:0.0:jo', 'x' * 32, store.now())}"
     with api_server(store, stack_in(tmp_path)) as api, api.of("viewer") as viewer:
         store.engine.dispose()
         with psycopg.connect(store.place.url or "", dbname="postgres", autocommit=True) as elsewhere:
@@ -318,6 +323,11 @@ def test_without_its_database_it_lives_and_says_that_it_can_not_answer(store: St
             assert [each.status_code for each in answers] == [503, 503, 503]
             assert all(each.headers["retry-after"] for each in answers)
             assert viewer.get("/healthz").status_code == 200
+            for method in ("GET", "POST"):
+                page = viewer.request(method, link)
+                assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+                assert page.headers["retry-after"]
+                assert "<h1>Not now</h1>" in page.text
             elsewhere.execute(f"ALTER DATABASE gone_{name[1]} RENAME TO {name[1]}".encode())
         assert viewer.get(BASE).status_code == 200
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from omc.incidents.events import PageFailed, Resolved
+from omc.incidents.events import Acknowledged, PageFailed, Resolved
 from omc.judgement.escalation import Rung
 from omc.model.pages import Message, Page
 from omc.model.people import Channel, ContactMethod, Person
@@ -18,14 +18,24 @@ from omc.notify.channels.registry import ChannelContext
 from omc.notify.delivery import Sender
 from omc.notify.followups import follow_up
 from omc.notify.model import Outcome, Refused, Sent
-from omc.responder import gathering, life
+from omc.responder import gathering, life, pulse
 from omc.responder.life import Doer, OnCallContext, act, look, note_undelivered
 from omc.responder.policy import Policy
 from omc.store import audit
-from omc.store.incidents import incident_of, open_incident
+from omc.store.incidents import add, incident_of, open_incident
 from omc.store.location import StoreLocation
 from omc.store.opened import Store
-from omc.store.outbox import FAILED, GATHERED, OVER, SENT, SUMMARISED, WITHDRAWN, OutboxRow
+from omc.store.outbox import (
+    FAILED,
+    GATHERED,
+    OVER,
+    SENT,
+    SUMMARISED,
+    WAITING,
+    WITHDRAWN,
+    OutboxRow,
+    oldest_due,
+)
 from support.engine_world import opened_at
 from support.incident_life import PEOPLE, POLICY, START, minutes
 from support.notify_world import stack_with
@@ -71,7 +81,13 @@ def summaries(store: Store) -> list[Page]:
     return [from_json(Page, row.page) for row in rows(store) if row.key.startswith("summary:")]
 
 
-def send(store: Store, outcome: Outcome) -> list[str]:
+def spoil(store: Store, incident: int, written: object) -> None:
+    """As another version of omc would have written it, or a mistake."""
+    with store.transaction("another version") as transaction:
+        transaction.session.execute(update(OutboxRow).where(OutboxRow.incident == incident).values(page=written))
+
+
+def send(store: Store, outcome: Outcome, reports: list[str] | None = None) -> list[str]:
     """The keys of all that is due, in their order."""
     keys: list[str] = []
 
@@ -85,7 +101,8 @@ def send(store: Store, outcome: Outcome) -> list[str]:
     def tell(transaction: object, page: Page, undelivered: object) -> None:
         note_undelivered(transaction, page, undelivered.sentence)  # type: ignore[arg-type,attr-defined]
 
-    sender = Sender(store, ("staging",), channels, context, "test", tell)
+    report = ([] if reports is None else reports).append
+    sender = Sender(store, ("staging",), channels, context, "test", tell, report)
     while sender.run_once():
         pass
     return keys
@@ -191,3 +208,56 @@ def test_whoever_is_asked_for_by_hand_is_paged_at_once_and_without_a_bound_every
     begin(timed, 6)
     looks(timed, replace(BOUND, most_pages=0))
     assert {row.incident for row in rows(timed, GATHERED)} == {4}
+
+
+@pytest.mark.parametrize("written", [{"severity": "worse", "new": True}, "no page"], ids=["newer", "text"])
+def test_a_page_that_cannot_be_read_is_set_aside_and_all_others_are_told(
+    timed: Store, now: list[datetime], written: object
+) -> None:
+    begin(timed, 6)
+    looks(timed)
+    send(timed, Sent())
+    spoil(timed, 5, written)
+    now[0] += minutes(1)
+    looks(timed)
+    [page] = summaries(timed)
+    assert [line.partition(":")[0] for line in page.message.lines] == ["Incident 4", "Incident 6", "Incident 5"]
+    assert page.message.lines[-1] == "Incident 5: its page can't be read. omc incident show 5 --env staging"
+    assert "3 more incidents of staging, SEV-2 at worst: 4, 6, 5." in page.message.short
+    reports: list[str] = []
+    assert send(timed, Sent(), reports) == [page.key]
+    assert "This omc can't read the page page:staging:5:0.0:ann" in "".join(reports)
+    [left] = rows(timed, WAITING)
+    assert (left.incident, left.due_at > now[0]) == (5, True), "a newer omc may send it yet"
+    begin(timed, 1)
+    looks(timed)
+    assert {row.incident for row in rows(timed, GATHERED)} == {7}, "what was set aside stops nothing that follows"
+
+
+def test_what_an_older_version_ended_or_acknowledged_is_not_named_in_a_summary(
+    timed: Store, now: list[datetime]
+) -> None:
+    begin(timed, 7)
+    looks(timed)
+    now[0] += minutes(0.5)
+    # A version that knows of no gathered pages writes the events, and withdraws none.
+    add(timed, "staging", 5, Acknowledged("ann", None), "ann")
+    add(timed, "staging", 6, Resolved("by hand"), "ann")
+    assert {row.incident for row in rows(timed, GATHERED)} == {4, 5, 6, 7}
+    now[0] += minutes(0.5)
+    looks(timed)
+    assert [line.partition(":")[0] for line in summaries(timed)[0].message.lines] == ["Incident 4", "Incident 7"]
+    assert {row.incident for row in rows(timed, WITHDRAWN)} == {5, 6}
+
+
+def test_a_gathered_page_counts_as_unsent_from_when_its_summary_is_due(timed: Store, now: list[datetime]) -> None:
+    begin(timed, 5)
+    looks(timed)
+    send(timed, Sent())
+    summary_due = now[0] + minutes(1)
+    for waited, expected in ((0.5, {}), (3, {"staging": summary_due})):
+        with timed.reading() as session:
+            assert oldest_due(session, START + minutes(waited)) == expected
+            assert pulse.late(session, ["staging"], START + minutes(waited)).pages == 0
+    with timed.reading() as session:
+        assert pulse.late(session, ["staging"], START + minutes(60)).pages == 2

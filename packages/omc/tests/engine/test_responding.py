@@ -255,6 +255,20 @@ def test_a_muted_alarm_is_held_and_paged_when_it_is_unmuted_while_it_fires(
     assert (told_now.hold, number, bool(woken)) == (None, 1, True)
 
 
+@pytest.mark.parametrize("by_topic", [False, True])
+def test_the_action_after_a_mute_pages_at_once_whichever_way_the_muted_event_came(store: Store, by_topic: bool) -> None:
+    since = store.now() - YOUNG
+    muted = alarm_event(since, muteDetail={"mutedByArn": "arn:mute-rule:sunday"})
+    event = {"Type": "Notification", "TopicArn": "arn:events", "Message": json.dumps(muted)} if by_topic else muted
+    action = {"Type": "Notification", "TopicArn": "arn:topic", "Message": json.dumps(alarm(since))}
+    intaking(store).deliveries([delivery(1, event)])
+    [(held, knows)] = records.listed(store, rules_of(STACK, STACK.environments["staging"]))
+    assert (held.hold and held.hold.by, knows) == ("mute", None)
+    intaking(store).deliveries([delivery(2, action), delivery(3, event)])
+    intaking(store).deliveries([delivery(4, action)])
+    assert len(incidents_of(store, "staging")) == 1
+
+
 class WayOfAlarms:
     """SNS, SQS and a responder in a row: what is published is read at once, unless it stops somewhere."""
 

@@ -111,7 +111,10 @@ class Customers:
 
 
 @pytest.fixture
-def customers(store: Store, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Customers]:
+def customers(
+    store: Store, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Customers]:
+    """A parameter is keys of ``[status]``."""
     monkeypatch.setenv("OMC_STATUS_KEY", KEY)
     with ExitStack() as opened:
         mailbox, port = opened.enter_context(mail_server(None))
@@ -130,6 +133,7 @@ def customers(store: Store, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> I
                 title="Oh My Coins",
                 subscriptions=("email", "webhook"),
                 webhook_networks=("127.0.0.0/8",),
+                **getattr(request, "param", {}),
             ),
         )
         server = opened.enter_context(api_server(store, stack, with_tokens=False, is_watched=lambda _: True))
@@ -341,6 +345,28 @@ def test_a_webhook_is_signed_with_a_secret_that_is_shown_once_and_ends_with_410(
     customers.tell("No more.", "monitoring")
     customers.deliver()
     assert [each.id for each in customers.subscribers() if each.confirmed_at] == []
+
+
+@pytest.mark.parametrize("customers", [{"most_webhooks_of_a_host": 2}], indirect=True)
+def test_a_host_confirms_so_many_of_its_webhooks_and_no_more(customers: Customers, receiver: Receiver) -> None:
+    for number in range(3):
+        assert customers.post("/subscriptions", {"webhook": f"{receiver.address}/{number}"}).status_code == 202
+    customers.deliver()
+    links = [each.json["data"]["confirm"] for each in receiver.requests]
+    answers = [customers.follow(each) for each in links]
+    assert [each.status_code for each in answers] == [200, 200, 409]
+    assert "2 webhooks go to this host, and no more may." in answers[2].text
+    assert customers.follow(links[0]).status_code == 200, "once or often, it is the same"
+    refused = customers.post("/subscriptions", {"webhook": receiver.address.upper().replace("HTTP", "http") + "/3"})
+    assert (refused.status_code, "2 webhooks go to this host" in refused.json()["detail"]) == (429, True)
+    assert sum(each.confirmed_at is not None for each in customers.subscribers()) == 2
+
+
+@pytest.mark.parametrize("customers", [{"most_subscribers": 2}], indirect=True)
+def test_webhooks_leave_half_of_the_places_to_mailboxes(customers: Customers, receiver: Receiver) -> None:
+    answers = [customers.post("/subscriptions", {"webhook": f"{receiver.address}/{number}"}) for number in range(2)]
+    assert [each.status_code for each in answers] == [202, 429]
+    assert customers.post("/subscriptions", {"email": ADDRESS}).status_code == 202
 
 
 def test_a_webhook_to_what_is_not_public_is_refused(customers: Customers) -> None:

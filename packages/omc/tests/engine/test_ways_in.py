@@ -19,14 +19,29 @@ from omc.incidents.events import Acknowledged, AlertReworded
 from omc.incidents.words import in_words
 from omc.notify.channels.webhook import sign as sign_webhook
 from omc.notify.links import token_for
+from omc.responder.intake.trials import body_of
 from omc.responder.sns import SnsDoor, sns_door
 from omc.responder.unreadable import unreadable_messages
 from omc.store.incidents import incident_of, incidents_of, open_incident
 from omc.store.opened import Store
 from support.api_server import ApiServer, api_server, stack_in
-from support.payloads import REGION, TOPIC, alarm, enveloped, grafana_group, group, prometheus_alert
+from support.payload_cases import MUTED
+from support.payloads import (
+    REGION,
+    TOPIC,
+    alarm,
+    alarm_event,
+    container,
+    enveloped,
+    grafana_group,
+    group,
+    health,
+    prometheus_alert,
+    stopped_task,
+)
 from support.receivers import Receiver, Request, Response, receiving
 from support.sns_messages import ADDRESS, NOW, Certificates, sign
+from support.waiting import eventually
 
 if TYPE_CHECKING:
     import httpx
@@ -106,6 +121,20 @@ def test_a_topic_is_subscribed_by_awss_api_and_its_alarm_becomes_an_incident_onc
     with store.reading() as session:
         [(_, told)] = unreadable_messages(session, "staging")
     assert told.why == f"{TOPIC} delivers here no more: somebody ended its subscription."
+
+
+def test_a_muted_alarm_is_held_also_where_a_topic_carries_its_event_and_its_action_pages(
+    sns: SnsWorld, store: Store
+) -> None:
+    muted = alarm_event(muteDetail=MUTED)
+    plain = alarm(StateChangeTime=muted["detail"]["state"]["timestamp"])
+    for message, ids in ((muted, OTHER), (plain, THIRD)):
+        assert incidents_of(store, "staging") == ()
+        assert sns.post(sign(enveloped(json.dumps(message), MessageId=ids))).status_code == 200
+    [incident] = incidents_of(store, "staging")
+    assert len(incident.firing) == 1
+    asked = [json.dumps(each.headers) + each.body.decode(errors="replace") + each.path for each in sns.aws.requests]
+    assert any("DescribeAlarms" in each for each in asked), "whether its actions are off is asked, as for the queue"
 
 
 def test_what_is_forged_or_too_large_is_refused_and_the_sender_learns_nothing(sns: SnsWorld, store: Store) -> None:
@@ -203,6 +232,22 @@ def test_any_other_sender_signs_as_standard_webhooks_has_it(api: ApiServer, stor
         assert sender.post(POSTS, content=firing, headers=forged).status_code == 401
     [incident] = incidents_of(store, "production")
     assert incident.firing == ()
+
+
+def test_what_is_understood_and_not_taken_in_by_a_post_is_named_with_why(api: ApiServer, store: Store) -> None:
+    posts = {
+        "Planned work isn't taken in here: AWS_ECS_TASK_PATCHING_RETIREMENT": health(
+            "AWS_ECS_TASK_PATCHING_RETIREMENT", "scheduledChange"
+        ),
+        "A test of the alarm path isn't taken in here.": json.loads(body_of("production", "0123456789abcdef")),
+        "ended with exit code 0": stopped_task("EssentialContainerExited", "It exited", container(0)),
+    }
+    with api.of("responder") as sender:
+        for why, content in posts.items():
+            answer = sender.post(POSTS, json=content).json()
+            assert (answer["taken"], [why in each for each in answer["ignored"]]) == (0, [True]), answer
+    assert sum("led to nothing" in each for each in api.log) == len(posts)
+    assert incidents_of(store, "production") == ()
 
 
 def test_an_alert_that_is_told_again_has_its_newest_words_and_an_old_post_brings_none_back(
@@ -309,4 +354,28 @@ def test_the_page_behind_a_link_leaks_nothing(api: ApiServer, store: Store) -> N
     assert "http" not in shown.text, "it leads nowhere and loads nothing"
     token = link().rpartition("/")[2]
     assert not any(token in each or token[-22:] in each for each in api.log)
-    assert any("POST /ack/… 200" in each and "link of jo" in each for each in api.log)
+
+    def is_noted() -> bool:
+        return any("POST /ack/… 200" in each and "link of jo" in each for each in api.log)
+
+    eventually("the line of the request, which is written after its answer", is_noted)
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def is_page(answer: httpx.Response) -> bool:
+    return answer.headers["content-type"].startswith("text/html") and "<h1>" in answer.text
+
+
+def test_whoever_follows_links_too_often_gets_a_page_to_read(store: Store, tmp_path: Path) -> None:
+    limits = "[server.limits]\naddress_requests_per_minute = 30\n"
+    with api_server(store, stack_in(tmp_path, limits)) as api, api.client() as browser:
+        answers = [browser.get("/ack/guess") for _ in range(8)]
+        assert [each.status_code for each in (answers[0], answers[-1])] == [404, 429]
+        late = answers[-1]
+        assert (is_page(late), "Too many requests. Ask again in" in late.text) == (True, True)
+        assert int(late.headers["retry-after"]) >= 1
+        assert late.headers["content-security-policy"].startswith("default-src 'none'; style-src 'sha256-")
+        assert is_page(browser.get("/status/production/confirm", headers=BROWSER)), "a person's, of another route"
+        assert browser.get("/v1/environments").headers["content-type"] == "application/problem+json", "a program's"

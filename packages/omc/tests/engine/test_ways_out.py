@@ -18,6 +18,7 @@ from omc.config.server_tables import ServerSettings
 from omc.incidents.events import Said
 from omc.incidents.words import in_words
 from omc.judgement.escalation import Rung
+from omc.model.pages import Message
 from omc.model.people import Channel, ContactMethod, Person
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery
 from omc.notify.delivery import Sender
@@ -32,7 +33,7 @@ from omc.responder.life import Doer, OnCallContext
 from omc.responder.slack_actions import SlackActions
 from omc.store.incidents import incident_of, open_incident
 from omc.store.opened import Store, Transaction
-from omc.store.outbox import SENT, OutboxRow
+from omc.store.outbox import SENT, OutboxRow, enqueue
 from omc.store.push import PushBrowser
 from support.api_server import api_server, stack_in
 from support.notify_world import SECRETS, STAGING, page
@@ -244,6 +245,13 @@ def test_a_page_gets_its_link_when_it_is_sent_and_no_row_has_it(store: Store, mo
     open_incident(store, "staging", 2, "Prices are late", "ann")
     world.work()
     [link] = [each for each in shown if each]
+    with store.transaction("ann") as transaction:
+        asked = page("pagerduty:jo-pages", key="page:staging:1:hand.0:jo", message=Message("Prices are late"))
+        enqueue(transaction, asked)
+    world.sender.channels = {Channel.PAGERDUTY: channel}
+    before = len(shown)
+    world.work()
+    assert shown[before:] == [None], "PagerDuty has other readers"
     assert link.startswith("https://omc.example.com/ack/staging:1:")
     found = read_token(link.rpartition("/")[2], [secret], world.now)
     assert found is not None

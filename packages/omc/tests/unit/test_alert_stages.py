@@ -222,6 +222,27 @@ def test_what_cloudwatch_mutes_is_held_until_it_is_unmuted_and_told_then(labels:
     assert words("end", board) == "end: ended: It has ended while it was held (mute): nobody was told of it."
 
 
+@pytest.mark.parametrize("labels", [{"muted_by": RULE}, {"suppressed_by": "WaitPeriod"}])
+def test_the_action_that_cloudwatch_takes_after_a_mute_is_told_at_once_and_only_then(labels: dict[str, str]) -> None:
+    muted = notification("disk", labels=labels)
+    action = replace(muted, labels={"topic": "arn:t"})
+    board = Board()
+    board.take(muted, muted)
+    assert (
+        words("deduplicate", board) == "deduplicate: dropped: This change, of 09:00:00 UTC on 23 Nov, is known already."
+    )
+    board.take(action, now=20)
+    assert "is known and was muted; CloudWatch now tells it unmuted." in said(board.outcomes[-1])[0]
+    assert (board.incident_of("disk"), board.alert("disk").hold, len(board.alert("disk").fires)) == (1, None, 1)
+    board.take(muted, action, now=21)
+    assert board.open_incidents == [1], "the muted event that comes late, and the action again, change nothing"
+
+    silenced = Board(silences=[silence("name=disk", end=60)])
+    silenced.take(muted)
+    silenced.take(action, now=20)
+    assert words("silence", silenced).startswith("silence: held: "), "a silence holds what is unmuted"
+
+
 def test_what_is_silenced_and_muted_is_told_when_both_are_over() -> None:
     board = Board(silences=[silence("name=disk", end=60)])
     board.take(notification("disk", labels={"actions": "off"}))

@@ -8,11 +8,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from omc.model.pages import Message
+from omc.model.people import Person
 from omc.notify.document import page_document
-from omc.notify.links import LIFE, AcknowledgeLink, is_acknowledge_link, read_token, token_for, with_link
+from omc.notify.links import (
+    LIFE,
+    AcknowledgeLink,
+    is_acknowledge_link,
+    is_read_by_many,
+    read_token,
+    token_for,
+    with_link,
+)
 from omc.notify.text import code_of, septets, sms
 from omc.output import terminal
-from support.notify_world import page
+from support.notify_world import contact, page
 
 NOW = datetime(2026, 11, 30, 3, 12, tzinfo=UTC)
 SECRET, OTHER = "s" * 32, "o" * 32
@@ -74,6 +83,30 @@ def test_a_page_that_asks_for_an_answer_gets_the_link_and_any_other_is_as_it_was
     ):
         assert with_link(other, ADDRESS, SECRET, NOW) == other
     assert with_link(asked, None, SECRET, NOW) == with_link(asked, ADDRESS, None, NOW) == asked
+
+
+@pytest.mark.parametrize(
+    ("method", "is_shared"),
+    [
+        ("pagerduty:jo-pages", True),
+        ("webhook:hook", True),
+        ("slack:#incidents", True),
+        ("slack:U024BE7LH", False),
+        ("email:jo@example.com", False),
+        ("email:On-Call@example.com", True),  # named in omc.toml
+        ("email:desk@example.com", True),  # of two people
+        ("sms:+61400000001", False),
+        ("ntfy:jo", False),
+        ("push", False),
+    ],
+)
+def test_what_others_read_too_has_no_link_that_acknowledges_in_one_name(method: str, is_shared: bool) -> None:
+    everything = ("email:jo@example.com", "email:desk@example.com", "sms:+61400000001", "ntfy:jo", "push")
+    people = [
+        Person("jo", "Jo", tuple(map(contact, everything))),
+        Person("sam", "Sam", (contact("email:Desk@example.com"), contact("push"))),
+    ]
+    assert is_read_by_many(contact(method), people, ["email:on-call@example.com"]) is is_shared
 
 
 def test_an_sms_has_the_link_whole_where_it_leaves_room_for_what_is_wrong() -> None:

@@ -135,6 +135,13 @@ def test_the_window_is_aest_all_year(folder: Path) -> None:
                 ("fax:jo", "", "slack:U024BE7LH, email:jo@example.com"),
             )
         ),
+        (
+            "[channels]",
+            "[people.jo]\naws = ['jo']\ncontacts = ['email:on-call@example.com']\n"
+            "[notify]\nshared = ['email:oncall@example.com']\n[channels]",
+            "shared =",
+            ["nobody's contact", 'Did you mean "email:on-call@example.com"?'],
+        ),
         *(
             ("[channels]", f"[notify.{table}]\n{text}\n\n[channels]", text.splitlines()[-1], [why])
             for table, text, why in (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from omc.model.pages import Message, Page
@@ -17,9 +15,9 @@ SMS = (ContactMethod(Channel.SMS, "+61400000000"),)
 
 @pytest.mark.parametrize(("incidents", "what"), [((4, 4), "1 more incident"), ((4, 5), "2 more incidents")])
 def test_two_pages_of_one_incident_are_one_incident(incidents: tuple[int, int], what: str) -> None:
-    rows: list[Any] = []
+    found: list[tuple[OutboxRow, Page]] = []
     for step, incident in enumerate(incidents):
         key = f"page:staging:{incident}:0.{step}:ann"
         page = Page(key, "staging", "ann", SMS, Message("Trouble"), incident=incident, severity=2)
-        rows.append(OutboxRow(key=key, page=to_json(page)))
-    assert _summary("staging", "ann", rows).message.short.startswith(f"{what} of staging, SEV-2 at worst: 4")
+        found.append((OutboxRow(key=key, page=to_json(page)), page))
+    assert _summary("staging", "ann", found, []).message.short.startswith(f"{what} of staging, SEV-2 at worst: 4")

@@ -260,6 +260,50 @@ run "a_secrets_value_is_refused" {
   expect_failures = [var.secrets]
 }
 
+run "a_secret_that_omc_does_not_read_is_refused" {
+  command = plan
+
+  variables {
+    secrets = { OMC_STATUS_KEYS = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:status-AbCdEf" }
+  }
+
+  expect_failures = [var.secrets]
+}
+
+run "every_secret_of_omc_serve_reaches_the_tasks_and_ecs_reads_exactly_these" {
+  variables {
+    secrets = {
+      OMC_SLACK_BOT_TOKEN              = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:slack-AbCdEf:bot::"
+      OMC_SLACK_APP_TOKEN              = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:slack-AbCdEf:app::"
+      OMC_SMTP_PASSWORD                = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:smtp-AbCdEf"
+      OMC_NTFY_TOKEN                   = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:ntfy-AbCdEf"
+      OMC_PAGERDUTY_KEY_JO_PAGES       = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:pagerduty-AbCdEf:jo::"
+      OMC_WEBHOOK_SECRET_HOOK          = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:hook-AbCdEf"
+      OMC_LINK_SECRET                  = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:link-AbCdEf:new::"
+      OMC_OLD_LINK_SECRET              = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:link-AbCdEf:old::"
+      OMC_VAPID_KEY                    = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:push-AbCdEf"
+      OMC_INTAKE_SECRET_PRODUCTION     = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:intake-AbCdEf"
+      OMC_OLD_INTAKE_SECRET_PRODUCTION = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:intake-old-AbCdEf"
+      OMC_STATUS_KEY                   = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:status-AbCdEf"
+      OMC_WATCHDOG_URL                 = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:watchdog-AbCdEf"
+      GH_TOKEN                         = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:github-AbCdEf"
+    }
+  }
+
+  assert {
+    condition     = tomap({ for secret in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].secrets : secret.name => secret.valueFrom if secret.name != "PGPASSWORD" }) == var.secrets
+    error_message = "Each is a reference of the task definition."
+  }
+
+  assert {
+    condition = one([for statement in jsondecode(aws_iam_role_policy.execution.policy).Statement : sort(statement.Resource) if contains(statement.Action, "secretsmanager:GetSecretValue")]) == sort([
+      for name in ["github", "hook", "intake", "intake-old", "link", "ntfy", "ohmycoins-staging/responder-database", "pagerduty", "push", "slack", "smtp", "status", "watchdog"] :
+      "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:${name}-AbCdEf"
+    ])
+    error_message = "The execution role reads these secrets, each once, and no others."
+  }
+}
+
 run "an_unencrypted_mail_port_is_refused" {
   command = plan
 

@@ -222,6 +222,22 @@ class NotifySettings(Table, frozen=True, kw_only=True):
     ntfy: Annotated[NtfyTable, key("See below.", default="as below")] = field(default_factory=NtfyTable)
     webhook: Annotated[dict[Identifier, WebhookTable], key("See below.", default="none")] = field(default_factory=dict)
     push: Annotated[PushTable, key("See below.", default="as below")] = field(default_factory=PushTable)
+    shared: Annotated[
+        tuple[
+            Annotated[
+                str,
+                key("A contact of [people].", pattern=r"(?:email|sms|ntfy|slack):.{1,254}", allowed="a contact"),
+            ],
+            ...,
+        ],
+        key(
+            "Contacts that several people read, such as a team's mailbox: pages to them have no link that acknowledges "
+            "in one person's name. PagerDuty, webhooks, channels of Slack and what two people have need not be named.",
+            allowed='a list such as ["email:on-call@example.com"]',
+            default="none",
+            example=["email:on-call@example.com"],
+        ),
+    ] = ()
 
 
 DEFAULT_NOTIFY = NotifySettings()

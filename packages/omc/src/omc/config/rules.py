@@ -42,7 +42,7 @@ def problems(stack: StackTable) -> Iterator[Problem]:
     yield from rota_problems(stack)
     yield from ((("people", *path), problem) for path, problem in _people(stack.people))
     yield from ((("people", *path), problem) for path, problem in _contacts(stack.people, stack.notify))
-    yield from ((("notify", *path), problem) for path, problem in _notify(stack.notify))
+    yield from ((("notify", *path), problem) for path, problem in _notify(stack.notify, stack.people))
     server = server_problems(stack.server, stack.environments)
     yield from ((("server", *path), problem) for path, problem in server)
     yield from ((("status", *path), problem) for path, problem in status_problems(stack))
@@ -121,7 +121,12 @@ def _contacts(people: dict[str, PersonTable], notify: NotifySettings) -> Iterato
                 yield (person, "contacts", number), message
 
 
-def _notify(notify: NotifySettings) -> Iterator[Problem]:
+def _notify(notify: NotifySettings, people: dict[str, PersonTable]) -> Iterator[Problem]:
+    known = {each.lower(): each for table in people.values() for each in table.contacts}
+    for number, contact in enumerate(notify.shared):
+        if contact.lower() not in known:
+            near = did_you_mean(contact, list(known.values()))
+            yield ("shared", number), f"is {shown(contact)}, which is nobody's contact.{near}"
     email = notify.email
     if email is not None and email.security == "none":
         if email.host not in ("localhost", "127.0.0.1", "::1"):

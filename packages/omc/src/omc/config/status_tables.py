@@ -82,6 +82,17 @@ class StatusTable(Table, frozen=True, kw_only=True):
         int,
         key("Of one environment; one more is refused.", least=1, most=100_000, unit="subscribers", example=2000),
     ] = 10_000
+    most_webhooks_of_a_host: Annotated[
+        int,
+        key(
+            "Confirmed webhooks of one environment at the same host name: whoever runs a host confirms its webhooks "
+            "himself, as many as he likes.",
+            least=1,
+            most=10_000,
+            unit="subscribers",
+            example=5,
+        ),
+    ] = 20
     webhook_networks: Annotated[
         tuple[
             Annotated[

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from omc.model.pages import Page
-from omc.model.people import Channel
+from omc.model.people import Channel, ContactMethod
 from omc.model.typed_json import Misfit, from_json
 from omc.notify.channels.registry import ChannelContext, PageDelivery, Send
-from omc.notify.links import with_link
+from omc.notify.links import is_read_by_many, with_link
 from omc.notify.model import (
     ANEW,
     TRY_AGAIN,
@@ -115,7 +115,7 @@ class Sender:
             return True
         method = page.methods[following.method]
         began = time.monotonic()
-        shown = with_link(page, self.context.stack.server.address, link_secret(), _asked_at(taken, log))
+        shown = self._shown(page, method, _asked_at(taken, log))
         outcome = self._send(PageDelivery(shown, method, _may_have_arrived(taken, log, following)))
         seconds = round(time.monotonic() - began, 3)
 
@@ -125,6 +125,13 @@ class Sender:
 
         self._record(taken, page, write)
         return True
+
+    def _shown(self, page: Page, method: ContactMethod, at: datetime) -> Page:
+        """The page as it is sent there: with a link that acknowledges, where its recipient alone reads it."""
+        stack = self.context.stack
+        if is_read_by_many(method, stack.persons.values(), stack.notify.shared):
+            return page
+        return with_link(page, stack.server.address, link_secret(), at)
 
     def _work_on(self) -> None:
         while not self.stopping.is_set():

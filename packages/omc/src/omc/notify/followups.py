@@ -45,7 +45,10 @@ def _end_summary(transaction: Transaction, key: str, message: Message) -> int:
     row = transaction.session.get(OutboxRow, key)
     if row is None or any(each.state == SUMMARISED for each in summarised(transaction.session, key)):
         return 0
-    page = from_json(Page, row.page)
+    try:
+        page = from_json(Page, row.page)
+    except Misfit:
+        return 0
     followed = [replace(page, key=f"resolve:{key}", methods=(each,), message=message) for each in _where(row, page)]
     return sum(enqueue(transaction, replace(each, is_urgent=False, actions=())) for each in followed)
 

@@ -1,7 +1,8 @@
 """The link by which a page is acknowledged without a login: what it says, and whether it is one of ours. Pure.
 
 Its token names the page, and so the incident and the person, and when it ends; a keyed hash (HMAC-SHA256) is the proof.
-It is made when the page is sent and stands in no row. Opening it changes nothing, since filters of mail and previews
+It is made when the page is sent and stands in no row. What many people read has none: whoever followed it would take
+the incident in the name of the one who was paged. Opening it changes nothing, since filters of mail and previews
 open whatever they find; what acknowledges is the button behind it.
 """
 
@@ -11,11 +12,12 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from omc.model.pages import Page
+from omc.model.people import Channel, ContactMethod, Person
 
 PATH = "/ack/"
 LIFE = timedelta(hours=24)
@@ -75,6 +77,20 @@ def with_link(page: Page, address: str | None, secret: str | None, now: datetime
     return (
         page if token is None else replace(page, message=replace(page.message, link=address.rstrip("/") + PATH + token))
     )
+
+
+def is_read_by_many(method: ContactMethod, people: Iterable[Person], shared: Collection[str]) -> bool:
+    """Whether others than the person who is paged read what is sent there: an integration, a receiver, a channel of
+    Slack's, what two people have as their contact, or what omc.toml says is shared."""
+    if method.channel in (Channel.PAGERDUTY, Channel.WEBHOOK):
+        return True
+    if method.channel is Channel.SLACK and method.address.startswith("#"):
+        return True
+    if method.channel is Channel.PUSH:  # each person's own browsers, by no address
+        return False
+    written = str(method).lower()
+    holders = sum(any(str(each).lower() == written for each in person.contacts) for person in people)
+    return holders > 1 or written in {each.lower() for each in shared}
 
 
 def is_acknowledge_link(link: str) -> bool:

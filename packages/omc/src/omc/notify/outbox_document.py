@@ -88,7 +88,10 @@ def _message(row: OutboxRow) -> str:
     """What it says. A code that proves whose a contact is isn't shown: whoever reads this could enter it."""
     if row.key.startswith(CODE_PAGE):
         return "a code, to confirm a contact"
-    return str(row.page.get("message", {}).get("short", ""))
+    try:
+        return str(row.page["message"]["short"])
+    except (KeyError, TypeError):
+        return "a page that this omc can't read"
 
 
 def _data(row: OutboxRow) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from omc.incidents.events import (
     AlertLeft,
     ChannelMade,
     Merged,
-    Mitigated,
     Noted,
     Paged,
     PageFailed,
@@ -213,10 +212,6 @@ class Doer:
         return self.person or self.name
 
 
-QUIETENING = (Acknowledged, Mitigated, Snoozed)
-"""After these nobody else has to be woken up for it."""
-
-
 def act(store: Store, environment: str, number: int, doer: Doer, *payloads: Payload) -> Incident:
     """Events by a person; what the incident comes to then. ``Refused`` where one may not follow."""
     return decide(
@@ -230,7 +225,7 @@ def _act(transaction: Transaction, environment: str, number: int, doer: Doer, pa
         # Before anything else is locked: whoever sends a page holds its row while it tells us that it failed.
         if isinstance(payload, Resolved | Merged):
             withdraw(transaction, environment, number)
-        elif isinstance(payload, QUIETENING) and not SEVERITIES[incident.severity].pages_everybody:
+        elif isinstance(payload, gathering.QUIETENING) and not SEVERITIES[incident.severity].pages_everybody:
             withdraw(transaction, environment, number, escalation_keys(incident))
     incident = added(transaction, incident, *payloads, link=doer.link)
     _follow_up(transaction, incident, payloads)

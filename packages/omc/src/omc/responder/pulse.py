@@ -20,7 +20,7 @@ from omc.config import Environment
 from omc.notify.http import client
 from omc.store.deadlines import overdue
 from omc.store.opened import Store
-from omc.store.outbox import WAITING, OutboxRow
+from omc.store.outbox import GATHERED, WAITING, OutboxRow
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -85,7 +85,9 @@ def late(session: Session, environments: Sequence[str], now: datetime) -> Late:
     pages = list(
         session.scalars(
             select(OutboxRow.due_at).where(
-                OutboxRow.state == WAITING, OutboxRow.due_at < before, OutboxRow.environment.in_([*environments, ""])
+                OutboxRow.state.in_((WAITING, GATHERED)),
+                OutboxRow.due_at < before,
+                OutboxRow.environment.in_([*environments, ""]),
             )
         )
     )

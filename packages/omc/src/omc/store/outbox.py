@@ -50,7 +50,7 @@ class OutboxRow(Base):
     """The key of the page that names this one's incident, in its place."""
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
-    """When it is sent, or tried again."""
+    """When it is sent, or tried again; of one that is gathered, when its summary is due at the latest."""
     method: Mapped[int] = mapped_column(default=0)
     """Which of the page's methods is tried, from 0."""
     attempts: Mapped[int] = mapped_column(default=0)
@@ -72,7 +72,8 @@ class OutboxRow(Base):
 
 def enqueue(transaction: Transaction, page: Page, due_at: datetime | None = None, state: str = WAITING) -> bool:
     """Have a page sent once this transaction is committed; from ``due_at`` on, else at once. False where a page of this
-    key is there already: then nothing is written. ``GATHERED``: it isn't sent by itself."""
+    key is there already: then nothing is written. ``GATHERED``: it isn't sent by itself, and its summary is due
+    then."""
     if transaction.session.get(OutboxRow, page.key) is not None:
         return False
     row = OutboxRow(
@@ -160,10 +161,11 @@ def pages(session: Session, environments: Sequence[str], states: Sequence[str], 
 
 
 def oldest_due(session: Session, now: datetime) -> dict[str, datetime]:
-    """By environment since when the page waits that is due longest; without those in which all that is due was sent."""
+    """By environment since when the page waits that is due longest, by itself or in a summary; without those in which
+    all that is due was sent."""
     due = (
         select(OutboxRow.environment, func.min(OutboxRow.due_at))
-        .where(OutboxRow.state == WAITING, OutboxRow.due_at <= now)
+        .where(OutboxRow.state.in_((WAITING, GATHERED)), OutboxRow.due_at <= now)
         .group_by(OutboxRow.environment)
     )
     return {row[0]: row[1] for row in session.execute(due)}

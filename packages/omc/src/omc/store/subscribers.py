@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from sqlalchemy import Index, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -137,6 +138,19 @@ def count_of(session: Session, environment: str, kind: str | None = None, since:
     if since is not None:
         query = query.where(Subscriber.created_at >= since, Subscriber.confirmed_at.is_(None))
     return session.scalar(query) or 0
+
+
+def confirmed_webhooks_of(session: Session, environment: str, address: str) -> int:
+    """How many confirmed webhooks go to the host of this one. Its name counts, in small letters and without the full
+    stop that may end it."""
+    confirmed = select(Subscriber.address).where(
+        Subscriber.environment == environment, Subscriber.kind == WEBHOOK, Subscriber.confirmed_at.is_not(None)
+    )
+    return sum(_host(each) == _host(address) for each in session.scalars(confirmed))
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").rstrip(".")
 
 
 def confirmed_after(session: Session, environment: str, at: datetime, after: str, limit: int) -> Sequence[str]:

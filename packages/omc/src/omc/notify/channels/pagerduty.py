@@ -15,7 +15,6 @@ from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext, PageDelivery, secret_or_refusal
 from omc.notify.document import headline
 from omc.notify.http import Answer, failure, post
-from omc.notify.links import is_acknowledge_link
 from omc.notify.model import FOLLOW_UPS, Outcome, Refused, Sent
 from omc.notify.text import cut, long_form
 from omc.output.document import is_safe
@@ -65,5 +64,5 @@ def event(page: Page) -> dict[str, Any]:
     }
     link = page.message.link
     if link and is_safe(link) and link.startswith("http"):
-        made["links"] = [{"href": link, "text": "Acknowledge" if is_acknowledge_link(link) else "More"}]
+        made["links"] = [{"href": link, "text": "More"}]
     return made

@@ -8,12 +8,10 @@ other right that a browser adds is looked at, so another page has nothing to for
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from html import escape
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse  # noqa: TC002 - FastAPI reads it at run time
 
 from omc.errors import Missing, Refused
 from omc.incidents.document import state_of
@@ -21,26 +19,16 @@ from omc.incidents.incident import Incident
 from omc.model.people import Person
 from omc.notify.links import PATH, AcknowledgeLink, read_token
 from omc.notify.secrets import link_secrets
-from omc.output import line
 from omc.responder import life
 from omc.responder.api.callers import COST_OF_A_GUESS
 from omc.responder.api.context import ApiContext, Context
 from omc.responder.api.guard import address_of
 from omc.responder.api.once import AlreadyDone, store_for
+from omc.responder.api.plain_page import plain_page
 from omc.responder.life import Doer
 from omc.store.incidents import incident_of
 
 router = APIRouter(include_in_schema=False)  # for people alone
-STYLE = (
-    "body{font:18px/1.4 sans-serif;max-width:34em;margin:2em auto;padding:0 1em}"
-    "button{font:inherit;padding:.7em 1.4em;cursor:pointer}"
-)
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'",
-    "X-Robots-Tag": "noindex, nofollow",
-}
 
 
 class NoLink(Missing):
@@ -65,10 +53,10 @@ def look(request: Request, context: Context, token: str) -> HTMLResponse:
         link = link_of(request, context, token)
         incident, person = _found(context, link)
     except Missing as error:
-        return _shown("Not found", [error.message], 404)
+        return plain_page("Not found", [error.message], 404)
     if not incident.is_open:
-        return _shown(_title(incident), [_state(incident), "There is nothing to take any more."])
-    return _shown(_title(incident), [_state(incident)], button=f"I have it ({person.name})")
+        return plain_page(_title(incident), [_state(incident), "There is nothing to take any more."])
+    return plain_page(_title(incident), [_state(incident)], button=f"I have it ({person.name})")
 
 
 @router.post(f"{PATH}{{token}}")
@@ -78,7 +66,7 @@ def acknowledge(request: Request, context: Context, token: str) -> HTMLResponse:
         link = link_of(request, context, token)
         incident, person = _found(context, link)
     except Missing as error:
-        return _shown("Not found", [error.message], 404)
+        return plain_page("Not found", [error.message], 404)
     identity = hashlib.sha256(f"acknowledge by link\n{token}".encode()).hexdigest()
     doer = Doer(person.name, None, person.id)
     policy = context.on_call(link.environment).policy
@@ -86,11 +74,12 @@ def acknowledge(request: Request, context: Context, token: str) -> HTMLResponse:
         incident = life.acknowledge(store_for(context, identity), link.environment, link.incident, doer, policy)
     except AlreadyDone:
         incident = incident_of(context.store, link.environment, link.incident)
-        return _shown(_title(incident), ["This link was used already, and takes the incident once.", _state(incident)])
+        once = "This link was used already, and takes the incident once."
+        return plain_page(_title(incident), [once, _state(incident)])
     except Refused as error:
-        return _shown(_title(incident), [error.message], 409)
+        return plain_page(_title(incident), [error.message], 409)
     context.wake()
-    return _shown(_title(incident), [f"It is yours, {person.name}.", _next(incident)])
+    return plain_page(_title(incident), [f"It is yours, {person.name}.", _next(incident)])
 
 
 def _found(context: ApiContext, link: AcknowledgeLink) -> tuple[Incident, Person]:
@@ -115,16 +104,3 @@ def _state(incident: Incident) -> str:
 
 def _next(incident: Incident) -> str:
     return f"All that is known of it: omc incident show {incident.number} --env {incident.environment}"
-
-
-def _shown(title: str, sentences: list[str], status: int = 200, button: str = "") -> HTMLResponse:
-    """A page that loads nothing and leads nowhere."""
-    body = [f"<h1>{escape(line(title))}</h1>", *(f"<p>{escape(line(each))}</p>" for each in sentences if each)]
-    if button:
-        body.append(f'<form method="post"><button type="submit">{escape(line(button))}</button></form>')
-    head = (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>omc</title><style>{STYLE}</style></head><body>\n"
-    )
-    return HTMLResponse(head + "\n".join(body) + "\n</body></html>\n", status, HEADERS)

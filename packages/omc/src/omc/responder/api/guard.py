@@ -69,7 +69,7 @@ class Guard:
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001 - a mistake in one request ends no server
-            response, words = problems.of_mistake(error)
+            response, words = problems.of_mistake(error, scope)
             self._context.log(line(words))
             if not answer.has_begun:
                 await response(scope, receive, answer)
@@ -81,18 +81,19 @@ class Guard:
             late = problems.TooManyRequests(seconds)
             # Alertmanager, Grafana and SNS give a message up at any 4xx.
             status = 503 if scope["path"] == SNS_PATH or scope["path"].endswith("/notifications") else 429
-            await problems.problem(status, late.message, {"Retry-After": str(late.seconds)})(scope, receive, answer)
+            headers = {"Retry-After": str(late.seconds)}
+            await problems.problem(status, late.message, headers, scope)(scope, receive, answer)
             return
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 body = await self._body(scope, receive)
         except BodyTooLarge:
             words = f"The body has more than {self._most(scope)} bytes."
-            await problems.problem(413, words, {"Connection": "close"})(scope, receive, answer)
+            await problems.problem(413, words, {"Connection": "close"}, scope)(scope, receive, answer)
             return
         except TimeoutError:
             words = f"The body did not come within {self._limits.body_seconds:g} s."
-            await problems.problem(408, words, {"Connection": "close"})(scope, receive, answer)
+            await problems.problem(408, words, {"Connection": "close"}, scope)(scope, receive, answer)
             return
         await self._in_time(scope, _replayed(body, receive), answer)
 
@@ -132,7 +133,7 @@ class Guard:
             words = "This took too long. What was asked for may or may not have been done: look before you ask again."
             if scope["method"] == "GET":
                 words = "This took too long. Ask again later."
-            late = problems.problem(503, words, {"Retry-After": str(problems.RETRY_SECONDS)})
+            late = problems.problem(503, words, {"Retry-After": str(problems.RETRY_SECONDS)}, scope)
             await late(scope, receive, answer)
             answer.is_over = True
 

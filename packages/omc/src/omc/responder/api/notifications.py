@@ -34,7 +34,7 @@ from omc.responder.intake.signatures import (
     verify_webhook,
 )
 from omc.responder.intaking import Intaking
-from omc.responder.model import Ignored, Notification, Unreadable
+from omc.responder.model import Ignored, Notification, Planned, Trial, Unreadable
 from omc.responder.records import Once
 from omc.responder.rules import rules_of
 
@@ -49,7 +49,7 @@ class TakenShape(BaseModel):
     taken: int
     """Changes of alerts that are written down, with all that follows from them; also those that were known."""
     ignored: list[str]
-    """Why others led to nothing."""
+    """What else it says and why that led to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class Sender:
     """The post itself, where it is known again."""
 
 
+BY_QUEUE = "Alerts alone may be posted; send it by the queue or by SNS."
 SIGNATURES = ((GRAFANA_SIGNATURE, verify_grafana), (WEBHOOK_SIGNATURE, verify_webhook))
 """By the header that holds it."""
 
@@ -126,6 +127,16 @@ def take(
         context.store, rules_of(context.stack, environment), lambda each: each, context.log, context.wake
     )
     intaking.take(notifications, sender.once)
-    return TakenShape(
-        taken=len(notifications), ignored=unreadable + [each.reason for each in found if isinstance(each, Ignored)]
-    )
+    others = unreadable + [_not_taken(each) for each in found if not isinstance(each, Notification | Unreadable)]
+    if others:
+        context.log(line(f"Of a post for {environment.name} {len(others)} led to nothing: {others[0]}"))
+    return TakenShape(taken=len(notifications), ignored=others)
+
+
+def _not_taken(found: Planned | Trial | Ignored) -> str:
+    """Why something that was understood has no effect when it is posted here."""
+    if isinstance(found, Planned):
+        return f"Planned work isn't taken in here: {found.what} ({found.subject}). {BY_QUEUE}"
+    if isinstance(found, Trial):
+        return f"A test of the alarm path isn't taken in here. {BY_QUEUE}"
+    return found.reason

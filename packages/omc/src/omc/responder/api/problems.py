@@ -1,4 +1,5 @@
-"""Every error as a problem of RFC 9457: one sentence, and a status that says whose turn it is."""
+"""Every error as a problem of RFC 9457: one sentence, and a status that says whose turn it is. A person with a browser
+gets the sentence as a page."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from starlette.responses import JSONResponse, Response
 
 from omc.access.model import NotAllowed, NotAuthenticated
 from omc.errors import Altered, Missing, OmcError, Outdated, Refused, Throttled, Unknown, WrongUse, contained
+from omc.notify.links import PATH
 from omc.output.json import to_json
+from omc.responder.api.plain_page import plain_page
 from omc.store.embedded import StoreError
 
 if TYPE_CHECKING:
@@ -64,12 +67,30 @@ class MaskedJson(JSONResponse):
         return to_json(content, indent=None).encode()
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+PATHS_FOR_PEOPLE = (PATH,)
+"""What begins so is for people alone, whatever their browsers say that they accept."""
+TITLES = {408: "Too slow", 429: "Not now", 500: "Something is wrong with omc", 503: "Not now"}
+"""Above the sentence that a person gets; else HTTP's own words."""
+
+
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, scope: Mapping[str, Any] | None = None
+) -> Response:
+    """``scope``: of the request, which says whether a person or a program asks."""
+    if scope is not None and _is_for_person(scope):
+        return plain_page(TITLES.get(status, HTTPStatus(status).phrase), [detail], status, headers=headers)
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return MaskedJson(body, status, headers, MEDIA_TYPE)
 
 
-def of_omc(_: Request, error: Exception) -> Response:
+def _is_for_person(scope: Mapping[str, Any]) -> bool:
+    """Whether a browser asks for a page to show; what a page's script asks for names no HTML."""
+    if any(path in scope["path"] for path in PATHS_FOR_PEOPLE):
+        return True
+    return any(name == b"accept" and b"text/html" in value.lower() for name, value in scope["headers"])
+
+
+def of_omc(request: Request, error: Exception) -> Response:
     """Of an error of omc's own."""
     if not isinstance(error, OmcError):
         raise error
@@ -81,16 +102,17 @@ def of_omc(_: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.seconds)
     elif status == 503:
         headers["Retry-After"] = str(RETRY_SECONDS)
-    return problem(status, error.message, headers)
+    return problem(status, error.message, headers, request.scope)
 
 
-def of_pool(_: Request, error: Exception) -> Response:
+def of_pool(request: Request, error: Exception) -> Response:
     """All connections to the store are in use."""
     del error
-    return problem(503, "omc's database is busy. Ask again in some seconds.", {"Retry-After": str(RETRY_SECONDS)})
+    headers = {"Retry-After": str(RETRY_SECONDS)}
+    return problem(503, "omc's database is busy. Ask again in some seconds.", headers, request.scope)
 
 
-def of_http(_: Request, error: Exception) -> Response:
+def of_http(request: Request, error: Exception) -> Response:
     """Of a route that isn't there, or not for this method."""
     if not isinstance(error, HTTPException):
         raise error
@@ -98,14 +120,14 @@ def of_http(_: Request, error: Exception) -> Response:
         404: "There is nothing at this address. /openapi.json lists what there is.",
         405: "This address doesn't know this method. /openapi.json lists what there is.",
     }
-    return problem(error.status_code, words.get(error.status_code, str(error.detail)), error.headers)
+    return problem(error.status_code, words.get(error.status_code, str(error.detail)), error.headers, request.scope)
 
 
-def of_validation(_: Request, error: Exception) -> Response:
+def of_validation(request: Request, error: Exception) -> Response:
     """Of a request that isn't what the schema says: the first thing in it. What it held isn't repeated."""
     if not isinstance(error, RequestValidationError):
         raise error
-    return problem(400, _sentence(error.errors()))
+    return problem(400, _sentence(error.errors()), scope=request.scope)
 
 
 def _sentence(errors: Sequence[Any]) -> str:
@@ -118,9 +140,10 @@ def _sentence(errors: Sequence[Any]) -> str:
     return f"{place or 'The body'}: {what[:1].lower()}{what[1:]}.{more}"
 
 
-def of_mistake(error: Exception) -> tuple[Response, str]:
+def of_mistake(error: Exception, scope: Mapping[str, Any]) -> tuple[Response, str]:
     """Of a mistake of ours: the answer, which says nothing of it, and the line for the log."""
-    return problem(500, "This is a bug in omc. Its log says more."), contained("a request", error).message
+    answer = problem(500, "This is a bug in omc. Its log says more.", scope=scope)
+    return answer, contained("a request", error).message
 
 
 HANDLERS: tuple[tuple[type[Exception], Any], ...] = (

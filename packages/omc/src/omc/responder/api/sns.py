@@ -21,7 +21,8 @@ from omc.responder.api.context import ApiContext, Context
 from omc.responder.api.guard import SNS_PATH, address_of
 from omc.responder.api.notifications import body_of
 from omc.responder.intake.signatures import Rejected
-from omc.responder.intaking import Intaking
+from omc.responder.intaking import AlarmReader, Intaking
+from omc.responder.model import Notification
 from omc.responder.rules import rules_of
 
 router = APIRouter(tags=["alerts"])
@@ -55,5 +56,11 @@ def take(request: Request, context: Context, body: Annotated[bytes, Depends(body
 
 
 def _intaking(context: ApiContext, environment: Environment, door: sns.SnsDoor) -> Intaking:
-    complete = door.tags(environment, context.log).complete
-    return Intaking(context.store, rules_of(context.stack, environment), complete, context.log, context.wake)
+    """As of the queue: with tags, and with what has become of the alarm where its message doesn't say it."""
+    rules, tags = rules_of(context.stack, environment), door.tags(environment, context.log)
+    alarms = AlarmReader(tags.gateway, rules, context.store.now, context.log)
+
+    def complete(notification: Notification) -> Notification:
+        return alarms.complete(tags.complete(notification))
+
+    return Intaking(context.store, rules, complete, context.log, context.wake)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -32,7 +32,9 @@ from omc.responder.status.pages import page
 from omc.responder.status.proofs import CONFIRM, UNSUBSCRIBE, Proofs, masked, proofs_of
 from omc.responder.status.sending import base_of
 from omc.responder.status.telling import CONFIRMATION, page_to
+from omc.store.eventlog import wait_turn
 from omc.store.incidents import incidents_of
+from omc.store.opened import Transaction
 from omc.store.outbox import enqueue
 from omc.store.subscribers import (
     CONFIRM_WITHIN,
@@ -40,12 +42,16 @@ from omc.store.subscribers import (
     WEBHOOK,
     Subscriber,
     confirm,
+    confirmed_webhooks_of,
     count_of,
     find,
     forget_unconfirmed,
     remove,
     subscribe,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 PREFIX = "/status/{environment}"
 router = APIRouter(prefix=PREFIX, tags=["status"])
@@ -57,6 +63,9 @@ COST_OF_SUBSCRIBING = 30.0
 """Requests that a subscription costs its address: what it leads to is a mail to whomever it names."""
 MOST_UNCONFIRMED = 500
 """Of an environment and a kind, at a time: nobody makes us send more mails than that to strangers in two days."""
+WEBHOOKS_SHARE = 2
+"""One in so many subscribers may be a webhook: a host has as many names as its owner likes, and the others are for
+people's mailboxes."""
 LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 EMAIL_FORM = rf"^[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~-]+)*@{LABEL}(\.{LABEL})+$"
 """An address that every mail server takes: without quotes, comments and letters of other scripts (RFC 5321, 4.1.2)."""
@@ -226,12 +235,17 @@ def _subscribed(context: ApiContext, environment: str, kind: str, address: str) 
     with context.store.transaction("a customer") as transaction:
         session = transaction.session
         forget_unconfirmed(transaction)  # before they are counted
-        if count_of(session, environment) >= status.most_subscribers:
+        _wait_turn(transaction, environment)
+        most_webhooks = max(1, status.most_subscribers // WEBHOOKS_SHARE)
+        is_full = kind == WEBHOOK and count_of(session, environment, kind) >= most_webhooks
+        if is_full or count_of(session, environment) >= status.most_subscribers:
             raise Throttled(
                 "There are as many subscribers as there may be. Nothing was done; the feeds are open to all."
             )
         if count_of(session, environment, kind, transaction.at - CONFIRM_WITHIN) >= MOST_UNCONFIRMED:
             raise Throttled("Too many subscriptions wait to be confirmed. Nothing was done; try again in some hours.")
+        if kind == WEBHOOK and not _has_place(context, session, environment, address):
+            raise Throttled(f"{_too_many(context)} Nothing was done; the feeds are open to all.")
         found = subscribe(transaction, environment, kind, address)
         if found is not None:
             words = f"Subscriber {found.id} is asked to confirm"
@@ -239,6 +253,21 @@ def _subscribed(context: ApiContext, environment: str, kind: str, address: str) 
         made = None if found is None else found.id
     context.wake()
     return made
+
+
+def _wait_turn(transaction: Transaction, environment: str) -> None:
+    """So that who is counted and who is added are the same."""
+    wait_turn(transaction, ("subscribers", environment))
+
+
+def _has_place(context: ApiContext, session: Session, environment: str, address: str) -> bool:
+    """Whether a webhook's host has fewer of them than it may. Whoever runs a host confirms what he subscribes, so a
+    question bounds nothing. What isn't confirmed doesn't count: or a stranger could take a host's places."""
+    return confirmed_webhooks_of(session, environment, address) < context.stack.status.most_webhooks_of_a_host
+
+
+def _too_many(context: ApiContext) -> str:
+    return f"{context.stack.status.most_webhooks_of_a_host} webhooks go to this host, and no more may."
 
 
 @router.get("/confirm", summary="The page that asks whether to confirm", response_class=HTMLResponse)
@@ -256,11 +285,16 @@ def ask_to_confirm(context: Context, environment: Public, subscriber: Subscriber
 def confirm_one(context: Context, environment: Public, subscriber: SubscriberId, proof: Proof) -> Response:
     """Once or often, it is the same."""
     found = _proven(context, environment, CONFIRM, subscriber, proof)
-    is_done = False
+    is_done, has_place = False, True
     if found is not None:
         with context.store.transaction("a customer") as transaction:
-            is_done = confirm(transaction, subscriber)
+            _wait_turn(transaction, environment.name)
+            if found.kind == WEBHOOK and found.confirmed_at is None:
+                has_place = _has_place(context, transaction.session, environment.name, found.address)
+            is_done = has_place and confirm(transaction, subscriber)
     title = f"Status of {title_of(context.stack)}"
+    if not has_place:
+        return _page(409, title, f"{_too_many(context)} End another one, and confirm this one then.")
     if not is_done:
         return _page(404, title, "This link is no longer valid. Subscribe again to get another one.")
     return _page(200, title, "Done: updates will be sent. Each of them says how to end that.")

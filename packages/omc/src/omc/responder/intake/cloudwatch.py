@@ -1,12 +1,14 @@
 """CloudWatch's alarms: a change of state as SNS carries it and as EventBridge does, of a metric, a computed metric or
 other alarms.
 
-Both ways of one change give the same notification: which change it was says CloudWatch's own time of it.
+Both ways of one change give the same notification: which change it was says CloudWatch's own time of it. Only what
+CloudWatch mutes is told apart: once it is unmuted, the alarm's own action tells the same change, with the same time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from omc.responder.intake.reading import (
@@ -73,7 +75,9 @@ def from_sns(message: Mapping[str, Any], context: Context) -> Intake:
 
 
 def from_event(event: Mapping[str, Any], context: Context) -> Intake:
-    """An event of EventBridge's, of ``aws.cloudwatch``."""
+    """An event of EventBridge's, of ``aws.cloudwatch``. A topic that carried it isn't one that the alarm's own action
+    told: EventBridge tells of muted alarms too."""
+    carrier, context = context.topic, replace(context, topic=None)
     kind = text(event.get("detail-type"))
     detail = mapping(event, "detail")
     name, value = text(detail.get("alarmName")), text(mapping(detail, "state").get("value"))
@@ -95,6 +99,7 @@ def from_event(event: Mapping[str, Any], context: Context) -> Intake:
         "suppressed_by": current.get("actionsSuppressedBy"),
         "muted_by": mapping(detail, "muteDetail").get("mutedByArn"),
         "evaluation_state": current.get("evaluationState"),
+        "event_topic": carrier,
         "alarm_rule": configuration.get("alarmRule"),
         **_first_metric(metrics),
         **_tags(detail.get("alarmTags"), detail.get("alarmTagsStatus")),
@@ -119,6 +124,7 @@ def from_event(event: Mapping[str, Any], context: Context) -> Intake:
         reason=current.get("reason"),
         about=configuration.get("description"),
         found=found,
+        is_muted=bool(text(found["muted_by"]) or text(found["suppressed_by"])),
     )
 
 
@@ -148,6 +154,7 @@ def _change(
     reason: object,
     about: object,
     found: Mapping[str, object],
+    is_muted: bool = False,
 ) -> Notification | Ignored | Unreadable:
     if isinstance(state, Ignored):
         return ignored(f"{name}: {state.reason}")
@@ -157,7 +164,7 @@ def _change(
         context,
         SOURCE,
         identity,
-        f"{value} {context.within(when).isoformat(timespec='milliseconds')}",
+        f"{value} {context.within(when).isoformat(timespec='milliseconds')}{' muted' if is_muted else ''}",
         name=name,
         state=state,
         at=when,

@@ -34,6 +34,11 @@ def muted_by(labels: Mapping[str, str]) -> str:
     return "its suppressor" if labels.get(SUPPRESSED_BY) else ""
 
 
+def is_muted(notification: Notification) -> bool:
+    """Whether CloudWatch kept it to itself."""
+    return notification.source == SOURCE and bool(muted_by(notification.labels))
+
+
 def with_actions_off(notification: Notification) -> Notification:
     """The notification of an alarm whose actions are switched off."""
     return replace(notification, labels={**notification.labels, ACTIONS: OFF})
