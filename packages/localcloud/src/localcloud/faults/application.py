@@ -61,7 +61,7 @@ def _keep_alive(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 
 def _drain_kill(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
-    values = {"seconds": number(settings, "seconds", 1, 120), "percent": number(settings, "percent", 0.1, 100)}
+    values = {"seconds": number(settings, "seconds", 1, 120)}
     timeout = int(number(settings, "stop_timeout", 1, 120))
 
     def change(cloud: Cloud, _: Definition, container: dict[str, Any]) -> None:
@@ -86,7 +86,7 @@ FAULTS = (
     ),
     Fault(
         "drain-kill",
-        "A release is deployed some of whose answers take longer than its stopTimeout.",
+        "A release is deployed whose answers of /history take longer than its stopTimeout.",
         "Each time its tasks are stopped (a deployment, a restart, scaling in) they end with 137 and cut off what they "
         "were answering; the load balancer says 502.",
         _drain_kill,
@@ -94,7 +94,6 @@ FAULTS = (
         {
             "service": SERVICE,
             "seconds": Setting("20", "how long the slow answers take, 1 to 120"),
-            "percent": Setting("30", "per cent of the answers that are slow"),
             "stop_timeout": Setting("2", "seconds between SIGTERM and SIGKILL, 1 to 120"),
         },
     ),

@@ -11,13 +11,11 @@ import os
 import time
 from typing import Any
 
-from uvicorn.protocols.http import h11_impl, httptools_impl
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 
 def begin() -> None:
-    seconds = float(os.environ["KEEP_ALIVE_SECONDS"])
-    for protocol in (h11_impl.H11Protocol, httptools_impl.HttpToolsProtocol):
-        _limit(protocol, seconds)
+    _limit(AutoHTTPProtocol, float(os.environ["KEEP_ALIVE_SECONDS"]))
 
 
 def _limit(protocol: Any, seconds: float) -> None:
