@@ -66,12 +66,6 @@ STARTS = [
     (f"{LOGGER}log group /ecs/shop does not exist", why.LOG_GROUP, "/ecs/shop", "log group /ecs/shop"),
     (NO_COMMAND, why.COMMAND, "uvicornn", "its start command uvicornn"),
     ("CannotStartContainerError: exec /app/run: exec format error", why.PROCESSOR, "", "another processor"),
-    (
-        f"{PULLED}image Manifest does not contain descriptor matching platform 'linux/amd64'",
-        why.PROCESSOR,
-        "",
-        "another processor",
-    ),
     ("Timeout waiting for network interface provisioning to complete.", why.ADDRESS, "", "network interface"),
     ("Capacity is unavailable at this time. Please try again later", why.CAPACITY, "", "Capacity"),
     ("ECS was unable to assume the role 'arn:aws:iam::123456789012:role/x'", why.ROLE, "", "unable to assume"),

@@ -138,7 +138,7 @@ def test_scaling_left_too_few(
 
 @pytest.mark.parametrize(
     ("revision", "created", "minutes"),
-    [(6, ago(days=2), 2.0), (7, ago(minutes=5), 2.0), (7, ago(days=2), 40.0)],
+    [(6, ago(days=2), 2.0), (7, ago(minutes=5), 2.0), (7, ago(minutes=1), 2.0), (7, ago(days=2), 40.0)],
 )
 def test_what_a_deployment_replaced_or_was_long_ago_is_no_scaling(revision: int, created: Any, minutes: float) -> None:
     old = stopped("ServiceSchedulerInitiated", SCALING, minutes, task_definition=f"b:{revision}")

@@ -115,6 +115,8 @@ def test_a_cause_that_yields_to_another_is_not_ruled_out_though_it_is_not_told()
     said = LastWords({}, {"b:7": RevisionDetails(variables={"backend": {"KEEP_ALIVE_TIMEOUT": "5"}})})
     found = diagnosed((RATE,), StoppedTasks((gone,)), Services((service(),)), balancer, said, stores())
     assert [each.explained.cause.name for each in found.causes] == ["stopped-by-aws"]
+    alone = diagnosed((RATE,), Services((service(),)), balancer, said, stores())
+    assert [each.place for each in alone.causes[0].path] == ["services/backend", "load-balancer"], "targets are well"
     assert "idle connections that end too soon" not in {each.title for each in found.ruled_out}
 
 

@@ -42,7 +42,10 @@ def path(explained: Explained, environment: Environment, reporting: Reporting = 
     service = _service(explained, environment, reporting)
     seen = _seen(explained, service, environment)
     stations = [Station(cause.place, cause.sentence, is_seen=True)]
-    for place in _way(cause.place, service, seen, reporting):
+    way = _way(cause.place, service, seen, reporting)
+    if cause.checks is not None and "targets" not in cause.checks:  # its targets are well
+        way = [place for place in way if place in seen or not place.startswith("targets/")]
+    for place in way:
         found = seen.get(place, ())
         sentence = found[0].sentence if found else _words(stations[-1].place, place, service, cause.subject)
         stations.append(Station(found[0].place if found else place, sentence, is_seen=bool(found)))

@@ -64,11 +64,11 @@ def stopped_on_purpose(situation: Situation) -> Iterator[Cause]:
 
 def _is_scaled_in(task: StoppedTask, service: EcsService) -> bool:
     """ECS says the same of tasks that a deployment replaces: those are of another revision, or stop just after one
-    began."""
+    began. A deployment that began after the stop may be the way back to its revision from one that is forgotten."""
     if blame(task) is not Blame.WANTED or "scaling activity" not in task.reason.lower():
         return False
     began = max((each.created for each in service.deployments), default=None)
-    is_deployed = began is not None and timedelta(0) <= task.stopped - began <= DEPLOYED
+    is_deployed = began is not None and abs(task.stopped - began) <= DEPLOYED
     return task.task_definition == service.task_definition and not is_deployed
 
 
