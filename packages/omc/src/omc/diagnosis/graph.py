@@ -43,7 +43,7 @@ def path(explained: Explained, environment: Environment, reporting: Reporting = 
     seen = _seen(explained, service, environment)
     stations = [Station(cause.place, cause.sentence, is_seen=True)]
     way = _way(cause.place, service, seen, reporting)
-    if cause.checks is not None and "targets" not in cause.checks:  # its targets are well
+    if cause.yields and cause.checks is not None and "targets" not in cause.checks:  # its targets are well
         way = [place for place in way if place in seen or not place.startswith("targets/")]
     for place in way:
         found = seen.get(place, ())
