@@ -43,7 +43,7 @@ def test_a_baseline_is_what_is_earned() -> None:
 
 
 def test_a_volume_has_its_most_for_half_an_hour_and_its_baseline_without_an_end() -> None:
-    micro, baseline = "db.t4g.micro", volume_baseline("db.t4g.micro")
+    micro, baseline = "db.t4g.micro", volume_baseline("db.t4g.micro") or 0.0
     assert baseline == pytest.approx(87e6 / 8)
     assert volume_balance(micro, None, 60, 0) == 100
     assert volume_balance(micro, None, 1800, 2085e6 / 8 * 1800) == pytest.approx(0)

@@ -116,7 +116,9 @@ def test_a_cause_that_yields_to_another_is_not_ruled_out_though_it_is_not_told()
     found = diagnosed((RATE,), StoppedTasks((gone,)), Services((service(),)), balancer, said, stores())
     assert [each.explained.cause.name for each in found.causes] == ["stopped-by-aws"]
     alone = diagnosed((RATE,), Services((service(),)), balancer, said, stores())
-    assert [each.place for each in alone.causes[0].path] == ["services/backend", "load-balancer"], "targets are well"
+    path = alone.causes[0].path
+    assert [each.place for each in path] == ["services/backend", "targets/backend", "load-balancer"]
+    assert "pass the load balancer's health checks" in path[1].sentence
     assert "idle connections that end too soon" not in {each.title for each in found.ruled_out}
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from rehearsal.outside.story import Story
 from rehearsal.outside.world import World
 from support.stack import CLUSTER, wait_until_healthy
+from support.waiting import eventually
 
 NO_ROLLBACK = r"omc rollback"
 HISTORY, PRICES = "/api/v1/prices/BTC/history", "/api/v1/prices"
@@ -95,10 +96,16 @@ def _held(how: str) -> Callable[[World], AbstractContextManager[None]]:
             _injected(world, "scaling-held", service="backend", how=how),
             _injected(world, "cpu-burn", service="backend", percent="150"),
         ):
+            eventually("target tracking asks for more tasks", lambda: _wants_more(world), 180)
             yield
         wait_until_healthy(world.stack, 180)
 
     return fault
+
+
+def _wants_more(world: World) -> bool:
+    alarms = world.aws("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+    return any("TargetTracking" in each["AlarmName"] and "AlarmHigh" in each["AlarmName"] for each in alarms)
 
 
 @contextmanager
@@ -134,7 +141,7 @@ STORIES = (
         "a release ends idle connections after 2 s, the load balancer after 60 s: some requests get a 502",
         headline=r"backend.*ends an idle connection after 2 s",
         words=(r"KEEP_ALIVE_SECONDS", r"502"),
-        path=r"^services/backend → load-balancer",
+        path=r"^services/backend → targets/backend → load-balancer",
         exits=(0, 1),
         within=240,
     ),
@@ -172,7 +179,7 @@ STORIES = (
         _noise,
         "one client sends hundreds of requests a second",
         headline=r"one client|requests.*times as many|backend.*CPU|cpu",
-        words=(r"One client sends|times as many",),
+        words=(r"One client sends|\d{4,} requests a minute",),
         never=(r"rollback",),
         exits=(0, 1),
         within=240,
@@ -181,8 +188,8 @@ STORIES = (
         "scaling-suspended-under-load",
         _held("suspended"),
         "the backend is out of CPU, and its scaling out is suspended",
-        headline=r"scaling out is suspended|cpu",
-        words=(r"scaling out is suspended",),
+        headline=r"autoscaling of backend is changed: suspended|scaling out is suspended",
+        words=(r"suspended with scaling out|scaling out is suspended",),
         exits=(0, 1),
         within=240,
     ),
@@ -190,8 +197,8 @@ STORIES = (
         "scaling-capped-under-load",
         _held("capped"),
         "the backend is out of CPU, and its maximum of tasks is what runs",
-        headline=r"at its maximum of 2 tasks|cpu",
-        words=(r"at its maximum of 2 tasks",),
+        headline=r"autoscaling of backend is changed: maximum|at its maximum of 2 tasks",
+        words=(r"maximum is 2|at its maximum of 2 tasks",),
         exits=(0, 1),
         within=240,
     ),
