@@ -91,6 +91,39 @@ def test_a_release_that_cannot_be_made_leaves_nothing_behind(cluster: EcsCluster
     assert faults.status() == {"in_force": {}}
 
 
+def test_an_image_for_another_processor_says_so_and_ends(cluster: EcsCluster) -> None:
+    cluster.create_service("tiny", cluster.register("tiny", cluster.push("good", WAITER)))
+    cluster.steady("tiny")
+    faults = cluster.cloud.part(StackFaults)
+    faults.begin("wrong-processor", {"service": "tiny"})
+    released = cluster.service("tiny")["taskDefinition"]
+
+    def failed() -> list[str]:
+        arns = cluster.ecs.list_tasks(cluster="rehearsal", desiredStatus="STOPPED")["taskArns"]
+        tasks = cluster.ecs.describe_tasks(cluster="rehearsal", tasks=arns)["tasks"] if arns else []
+        return [each["taskArn"] for each in tasks if each["taskDefinitionArn"] == released and "stoppedAt" in each]
+
+    eventually("a task of it has ended", failed)
+    task = cluster.task(failed()[0])
+    assert (task["stopCode"], task["containers"][0]["exitCode"]) == ("EssentialContainerExited", 1)
+    eventually("its line is in the log", lambda: "exec python: exec format error" in cluster.log_lines(failed()[0]))
+    faults.end("wrong-processor")
+
+
+def test_aws_retires_tasks_in_its_own_words_and_others_come(cluster: EcsCluster) -> None:
+    cluster.create_service("tiny", cluster.register("tiny", cluster.push("good", WAITER)))
+    cluster.steady("tiny")
+    [arn] = cluster.ecs.list_tasks(cluster="rehearsal", serviceName="tiny")["taskArns"]
+    cluster.cloud.part(StackFaults).begin("task-retirement", {"service": "tiny"})
+    task = cluster.stopped(arn)
+    assert (task["stopCode"], task["stoppedReason"]) == (
+        "TerminationNotice",
+        "ECS is performing maintenance on the underlying infrastructure hosting the task.",
+    )
+    cluster.steady("tiny")
+    assert cluster.ecs.list_tasks(cluster="rehearsal", serviceName="tiny")["taskArns"] != [arn]
+
+
 def asked(cloud: Cloud, timeout: float) -> bytes:
     context = ssl.create_default_context(cafile=certificates.bundle(cloud.settings.state))
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))

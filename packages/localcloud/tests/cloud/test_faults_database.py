@@ -199,3 +199,45 @@ def test_storage_runs_full_and_is_given_back(database: Database) -> None:
 def test_what_cannot_be_made_is_refused(database: Database, name: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(AwsError, match=message):
         database.cloud.part(StackFaults).begin(name, settings)
+
+
+def test_a_volume_without_credits_slows_the_whole_database_to_its_baseline(database: Database) -> None:
+    """87 Mbit a second of a db.t4g.micro, and all of it at once again when the fault is over."""
+
+    def moved() -> float:
+        return (metric(database, "WriteThroughput") or 0.0) / 1e6
+
+    with fault(database, "burst-credits", megabytes_per_second="60"):
+        brake = eventually("there is a brake", lambda: database.cloud.part(Databases)._brakes.get("shop"))
+        eventually("it is told", lambda: metric(database, "EBSByteBalance%") == 0)
+        eventually("the server is held back", lambda: brake.share < 0.9)
+        eventually("it moves what its class may", lambda: 3 < moved() < 25, within=60)
+        assert database.ask("SELECT 1") == 1
+    assert brake.share == 1
+    eventually("the credits are back", lambda: (metric(database, "EBSByteBalance%") or 0) > 90)
+    assert database.ask("SELECT to_regclass('price_archive')") is None
+
+
+def test_an_instance_of_unlimited_mode_goes_on_without_cpu_credits(database: Database) -> None:
+    with fault(database, "burst-credits", of="cpu"):
+        eventually("they are gone", lambda: below(metric(database, "CPUCreditBalance"), 1))
+        assert all(brake.share == 1 for brake in database.cloud.part(Databases)._brakes.values())
+
+
+def test_an_old_transaction_keeps_dead_rows_and_lets_transaction_ids_grow_old(database: Database) -> None:
+    before = metric(database, "MaximumUsedTransactionIDs") or 0.0
+
+    def dead() -> int:
+        return int(
+            database.ask("SELECT coalesce(max(n_dead_tup), 0) FROM pg_stat_user_tables WHERE relname = 'job_queue'")
+        )
+
+    with fault(database, "old-transaction", per_second="500"):
+        eventually("dead rows are counted", lambda: dead() > 500)
+        with psycopg.connect(**database.url(), autocommit=True) as connection:
+            connection.execute("VACUUM job_queue")
+        assert dead() > 500, "vacuuming has to leave them"
+        eventually("ids grow old", lambda: (metric(database, "MaximumUsedTransactionIDs") or 0) > before + 500)
+        assert sessions(database, "stock-count") == 2
+    assert sessions(database, "stock-count") == 0
+    assert database.ask("SELECT to_regclass('job_queue')") is None

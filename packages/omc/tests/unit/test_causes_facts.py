@@ -455,6 +455,21 @@ def test_a_start_lasts_until_the_first_line_that_says_that_it_serves() -> None:
     assert aws.calls("get_log_events")[0]["startFromHead"] is True
 
 
+@pytest.mark.parametrize(("lines", "is_told"), [(("warming the caches up",), True), ((), False)])
+def test_a_task_that_speaks_and_never_says_that_it_serves_is_told_apart(lines: tuple[str, ...], is_told: bool) -> None:
+    events = [{"timestamp": int(causes.ago(seconds=60).timestamp() * 1000), "message": line} for line in lines]
+    aws = gateway(
+        {
+            ("ecs", "describe_task_definition"): lambda _: described(),
+            ("ecs", "list_tasks"): {"taskArns": []},
+            ("logs", "get_log_events"): {"events": events},
+        }
+    )
+    one = causes.ill(1)
+    found = read_starts(aws, StoppedTasks((one,)), Services((causes.service(),)))
+    assert (found.seconds, found.unready) == ({}, frozenset({one.id}) if is_told else frozenset())
+
+
 def test_no_start_is_measured_where_health_checks_ended_nothing() -> None:
     aws = gateway({})
     assert read_starts(aws, StoppedTasks((causes.task(1),)), Services((causes.service(),))).seconds == {}

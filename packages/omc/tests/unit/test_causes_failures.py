@@ -81,6 +81,32 @@ def test_a_task_that_never_ran_failed_for_what_ecs_says(reason: str, kind: str, 
     assert text in found.text
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "exec /usr/local/bin/python: exec format error",
+        "standard_init_linux.go:228: exec user process caused: exec format error",
+        '{"log": "exec /docker-entrypoint.sh: exec format error"}',
+    ],
+)
+def test_a_program_for_another_processor_is_known_by_what_the_runtime_writes_into_its_log(line: str) -> None:
+    ended = task(containers=(Container("api", 1, ""),))
+    found = failure_of(ended, LastWords({ended.id: (line,)}))
+    assert found.kind == why.PROCESSOR
+    assert "built for another processor" in found.text
+
+
+def test_a_manifest_without_the_processor_is_the_same_trouble() -> None:
+    reason = f"{PULLED}image Manifest does not contain descriptor matching platform 'linux/amd64'"
+    assert failure_of(unstarted(reason), None).kind == why.PROCESSOR
+
+
+@pytest.mark.parametrize("line", ["exec /usr/local/bin/python", "could not read the export: format error"])
+def test_other_words_of_formats_say_nothing_of_the_processor(line: str) -> None:
+    ended = task(containers=(Container("api", 1, ""),))
+    assert failure_of(ended, LastWords({ended.id: (line,)})).kind == why.EXIT
+
+
 def test_memory_is_the_containers_or_the_tasks() -> None:
     killed = task(containers=(Container("api", 137, "OutOfMemoryError: Container killed due to memory usage"),))
     own = LastWords(revisions={"backend:8": RevisionDetails(memory={"api": 256}, task_memory=1024)})

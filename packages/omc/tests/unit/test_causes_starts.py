@@ -161,3 +161,19 @@ def test_the_application_s_own_end_is_no_side_car_s(app: int, code: int | None, 
 
 def test_health_checks_alone_are_told_as_before() -> None:
     assert first(StoppedTasks((ill(1),)), Services((service(running=0),))).check == "health-checks"
+
+
+@pytest.mark.parametrize(
+    ("unready", "line", "is_slow"),
+    [
+        (True, "warming the caches up, about 120 s", True),
+        (False, "warming the caches up, about 120 s", False),
+        (True, "ERROR: the ledger is out of order", False),
+    ],
+)
+def test_a_task_that_was_ended_before_it_said_that_it_serves(unready: bool, line: str, is_slow: bool) -> None:
+    """Others of the service say so after 3 s; what it says itself goes before."""
+    one = ended(45)
+    starts = Starts({"backend": (3.0,)}, frozenset({one.id}) if unready else frozenset())
+    found = first(StoppedTasks((one,)), Services((service(running=0),)), starts, groups(), LastWords({one.id: (line,)}))
+    assert (found.check == "start-too-slow") is is_slow

@@ -14,7 +14,21 @@ from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.followup.last_writes import LastWrites, Write
 from omc.facts.services import Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
-from support.causes_facts import FAIL, OK, RATE, SERVED, SHORT, TARGETS, ago, run, service, stores, task, unpulled
+from support.causes_facts import (
+    FAIL,
+    OK,
+    RATE,
+    SERVED,
+    SHORT,
+    TARGETS,
+    ago,
+    minutes,
+    run,
+    service,
+    stores,
+    task,
+    unpulled,
+)
 
 ONE_LEFT = Services((service(running=1),))
 FEWER = Finding("services-running", FAIL, "backend", "1 of 2 tasks run, and none is starting.")
@@ -49,6 +63,12 @@ def test_what_aws_took_and_ecs_has_replaced_explains_nothing_of_now() -> None:
     found = run((RATE,), [tasks, stores()])
     assert "stopped-by-aws" not in {each.check for each in found if not each.is_past}
     assert RATE.sentence in {each.sentence for each in found}
+
+
+@pytest.mark.parametrize(("minutes", "is_over"), [(1.0, False), (1.9, False), (3.0, True), (4.5, True)])
+def test_a_stop_is_over_once_others_have_run_for_two_minutes(minutes: float, is_over: bool) -> None:
+    found = run((RATE,), [StoppedTasks((stopped(*BY_AWS[0][:2], minutes),)), stores()])
+    assert ("stopped-by-aws" in {each.check for each in found if not each.is_past}) is not is_over
 
 
 def test_an_image_that_is_gone_goes_before_the_spot_task_that_it_can_not_replace() -> None:
@@ -118,7 +138,7 @@ def test_scaling_left_too_few(
 
 @pytest.mark.parametrize(
     ("revision", "created", "minutes"),
-    [(6, ago(days=2), 2.0), (7, ago(minutes=5), 2.0), (7, ago(days=2), 40.0)],
+    [(6, ago(days=2), 2.0), (7, ago(minutes=5), 2.0), (7, ago(minutes=1), 2.0), (7, ago(days=2), 40.0)],
 )
 def test_what_a_deployment_replaced_or_was_long_ago_is_no_scaling(revision: int, created: Any, minutes: float) -> None:
     old = stopped("ServiceSchedulerInitiated", SCALING, minutes, task_definition=f"b:{revision}")
@@ -158,11 +178,18 @@ def test_tasks_that_stop_too_slowly_are_killed_with_their_requests(
         killed(3.0),
         killed(30.4, containers=(Container("backend", 137, "OutOfMemoryError: Container killed due to memory usage"),)),
         replace(killed(30.4), reason="Task failed ELB health checks in (target-group x)"),
-        replace(killed(30.4), stopped=ago(minutes=45)),
+        replace(killed(30.4), stopped=ago(minutes=9)),
     ],
 )
 def test_a_task_that_ended_in_time_or_for_another_reason_was_not_cut_off(one: StoppedTask) -> None:
     assert "stop-timeout" not in checks_of(run((BAD,), [StoppedTasks((one,)), stores()]))
+
+
+@pytest.mark.parametrize(("bad_minutes", "is_told"), [((0, 0, 7, 0, 0), True), ((0, 0, 7, 3, 4), False), ((), True)])
+def test_a_kill_cuts_off_nothing_that_fails_minutes_later(bad_minutes: tuple[float, ...], is_told: bool) -> None:
+    tasks = StoppedTasks((replace(killed(30.4), stopped=ago(minutes=4)),))
+    found = run((BAD,), [tasks, stores(), BalancerSettings(bad_gateways=minutes(*bad_minutes))])
+    assert ("stop-timeout" in checks_of(found)) is is_told
 
 
 def test_what_yields_takes_nothing_that_another_cause_explains() -> None:

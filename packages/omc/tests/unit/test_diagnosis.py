@@ -29,7 +29,9 @@ from omc.facts.collector import NO_READING, Unavailable
 from omc.facts.expected import Expected
 from omc.facts.followup.clients import Clients
 from omc.facts.followup.database_log import DatabaseLog
+from omc.facts.followup.balancer_settings import BalancerSettings
 from omc.facts.followup.gauges import Gauges
+from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.followup.lock_waits import DatabaseLoad
 from omc.facts.followup.rejects import Rejects
 from omc.facts.load_balancers import TargetGroup, TargetGroups
@@ -42,15 +44,18 @@ from omc.output import markdown, terminal
 from support.causes_facts import (
     ALL_ILL,
     NOW,
+    RATE,
     SERVED,
     SHORT,
     STAGING,
     TARGETS,
     ago,
     errors,
+    minutes,
     rules,
     service,
     stores,
+    task,
     unpulled,
 )
 
@@ -106,6 +111,20 @@ def test_what_was_read_and_is_not_there_is_ruled_out_and_what_could_not_be_read_
 def test_a_kind_of_which_a_cause_was_found_is_not_ruled_out() -> None:
     found = diagnosed(ALL_ILL, STOPPED, Gauges(), rules())
     assert "the database's state" not in {each.title for each in found.ruled_out}
+
+
+def test_a_cause_that_yields_to_another_is_not_ruled_out_though_it_is_not_told() -> None:
+    """AWS took a task a minute ago, and the load balancer says 502 of a server that ends idle connections first."""
+    gone = task(1, stop_code="TerminationNotice", reason="maintenance", stopped=ago(minutes=1))
+    balancer = BalancerSettings(idle={"alb": 60.0}, bad_gateways=minutes(0.0, 4.0), unreached=minutes(0.0, 0.0))
+    said = LastWords({}, {"b:7": RevisionDetails(variables={"backend": {"KEEP_ALIVE_TIMEOUT": "5"}})})
+    found = diagnosed((RATE,), StoppedTasks((gone,)), Services((service(),)), balancer, said, stores())
+    assert [each.explained.cause.name for each in found.causes] == ["stopped-by-aws"]
+    alone = diagnosed((RATE,), Services((service(),)), balancer, said, stores())
+    path = alone.causes[0].path
+    assert [each.place for each in path] == ["services/backend", "targets/backend", "load-balancer"]
+    assert "pass the load balancer's health checks" in path[1].sentence
+    assert "idle connections that end too soon" not in {each.title for each in found.ruled_out}
 
 
 def test_nothing_found_is_an_answer_and_so_is_a_healthy_stack() -> None:

@@ -176,6 +176,11 @@ class Process:
             shared = max(shared, int(pages[2]) * _PAGE)
         return private + shared
 
+    def send_all(self, number: int) -> None:
+        """Signal it and all its living descendants."""
+        for entry in self.members():
+            _send(entry.pid, entry.started_at, number)
+
     def send(self, number: int) -> None:
         """Signal the first process, as ``docker kill`` does."""
         if self._popen.poll() is None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SMALL_CPU = 256
 """CPU units of a release that burns: a quarter of a core fills it."""
+KEEP_ALIVE = "KEEP_ALIVE_SECONDS"
 SMALL_MEMORY = 512
 """MiB of a release that leaks or burns: the smallest task that the application fits in."""
 
@@ -48,7 +49,54 @@ def _server_errors(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     return releasing.start(cloud, settings["service"], change)
 
 
+def _keep_alive(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
+    seconds = number(settings, "seconds", 0.1, 3600)
+
+    def change(cloud: Cloud, _: Definition, container: dict[str, Any]) -> None:
+        releasing.variant(cloud, container, "keep_alive", {})
+        kept = [each for each in container.get("environment", []) if each["name"] != KEEP_ALIVE]
+        container["environment"] = [*kept, {"name": KEEP_ALIVE, "value": f"{seconds:g}"}]
+
+    return releasing.start(cloud, settings["service"], change)
+
+
+def _drain_kill(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
+    values = {"seconds": number(settings, "seconds", 1, 120)}
+    timeout = int(number(settings, "stop_timeout", 1, 120))
+
+    def change(cloud: Cloud, _: Definition, container: dict[str, Any]) -> None:
+        releasing.variant(cloud, container, "slow_answers", values)
+        container["stopTimeout"] = timeout
+
+    return releasing.start(cloud, settings["service"], change)
+
+
 FAULTS = (
+    Fault(
+        "keep-alive-mismatch",
+        "A release is deployed whose server ends idle connections sooner than the load balancer does.",
+        "HTTPCode_ELB_502_Count rises while targets are healthy and the application logs no error: the load balancer's "
+        "next request meets the end of its connection.",
+        _keep_alive,
+        releasing.stop,
+        {
+            "service": SERVICE,
+            "seconds": Setting("2", f"for how long the server keeps an idle connection, in its variable {KEEP_ALIVE}"),
+        },
+    ),
+    Fault(
+        "drain-kill",
+        "A release is deployed whose answers of /history take longer than its stopTimeout.",
+        "Each time its tasks are stopped (a deployment, a restart, scaling in) they end with 137 and cut off what they "
+        "were answering; the load balancer says 502.",
+        _drain_kill,
+        releasing.stop,
+        {
+            "service": SERVICE,
+            "seconds": Setting("20", "how long the slow answers take, 1 to 120"),
+            "stop_timeout": Setting("2", "seconds between SIGTERM and SIGKILL, 1 to 120"),
+        },
+    ),
     Fault(
         "memory-leak",
         "A release is deployed that leaks memory.",

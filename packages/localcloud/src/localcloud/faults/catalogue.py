@@ -50,14 +50,17 @@ class Fault:
 NEEDS: Mapping[str, frozenset[str]] = {
     "application": frozenset({"ecr", "ecs"}),
     "cache": frozenset({"elasticache"}),
+    "credits": frozenset({"rds"}),
     "database": frozenset({"rds"}),
     "dependency": frozenset({"outside-api"}),
-    "maintenance": frozenset({"ecs", "elasticache", "rds"}),
+    "maintenance": frozenset({"ecr", "ecs", "elasticache", "rds"}),
     "metrics": frozenset({"cloudwatch"}),
     "network": frozenset({"ecr", "ecs", "elasticache", "rds"}),
     "release": frozenset({"ecr", "ecs"}),
     "releasing": frozenset({"ecr", "ecs"}),
+    "scaling": frozenset({"application-autoscaling", "ecr", "ecs"}),
     "traffic": frozenset({"elbv2"}),
+    "transactions": frozenset({"rds"}),
 }
 """The services (names of entry points) without which a module's faults have nothing to break; its imports load them."""
 

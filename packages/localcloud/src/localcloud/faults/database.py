@@ -40,7 +40,7 @@ def _instance(cloud: Cloud, name: str) -> Instance:
     return found
 
 
-def _running(cloud: Cloud, settings: Mapping[str, str]) -> Instance:
+def running(cloud: Cloud, settings: Mapping[str, str]) -> Instance:
     """The instance to break, which must be up. Raises ``AwsError``."""
     instance = _instance(cloud, settings["database"])
     if instance not in cloud.part(Databases).running():
@@ -70,14 +70,14 @@ def _login(cloud: Cloud, instance: Instance, application: str) -> dict[str, str]
     }
 
 
-def _worker(cloud: Cloud, fault: str, memory: Memory) -> None:
+def keep_worker(cloud: Cloud, fault: str, memory: Memory) -> None:
     """Keep the worker that the memory describes; nothing where the instance has gone."""
     instance = cloud.part(Databases).instances.get(memory["database"])
     if instance is not None:
         common.keep_worker(cloud, fault, memory["worker"], lambda: _login(cloud, instance, memory["application"]))
 
 
-def _end(cloud: Cloud, fault: str, memory: Memory, *tables: str) -> None:
+def end(cloud: Cloud, fault: str, memory: Memory, *tables: str) -> None:
     """End the worker, its sessions (a server goes on with a statement whose client has gone) and its tables."""
     common.end_worker(cloud, fault)
     databases, name = cloud.part(Databases), memory["database"]
@@ -107,8 +107,8 @@ def _start_queries(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     sessions = int(values.number(settings, "sessions", 1, 8))
     seconds = values.number(settings, "seconds", 0.2, 60)
     worker = ["queries", "--sessions", sessions, "--seconds", seconds]
-    memory = {"database": _running(cloud, settings).identifier, "application": "nightly-report", "worker": worker}
-    _worker(cloud, "slow-queries", memory)
+    memory = {"database": running(cloud, settings).identifier, "application": "nightly-report", "worker": worker}
+    keep_worker(cloud, "slow-queries", memory)
     return memory
 
 
@@ -119,8 +119,8 @@ def _start_leak(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     most = int(values.number(settings, "connections", 1, 500))
     per_second = values.number(settings, "per_second", 0.1, 50)
     worker = ["connections", "--most", most, "--per-second", per_second]
-    memory = {"database": _running(cloud, settings).identifier, "application": "price-export", "worker": worker}
-    _worker(cloud, "connection-leak", memory)
+    memory = {"database": running(cloud, settings).identifier, "application": "price-export", "worker": worker}
+    keep_worker(cloud, "connection-leak", memory)
     return memory
 
 
@@ -129,11 +129,11 @@ def _start_leak(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 def _start_lock(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     mode = values.choice(settings, "mode", LOCK_MODES)
-    instance = _running(cloud, settings)
+    instance = running(cloud, settings)
     table = _table(cloud, instance, settings["table"])
     worker = ["lock", "--table", table, "--mode", mode]
     memory = {"database": instance.identifier, "application": "schema-change", "worker": worker}
-    _worker(cloud, "lock-pile-up", memory)
+    keep_worker(cloud, "lock-pile-up", memory)
     return memory
 
 
@@ -190,7 +190,7 @@ def _stop_stopped(cloud: Cloud, memory: Memory) -> None:
 def _start_filling(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     mebibytes = int(values.number(settings, "mebibytes", 0, 2048))
     free = values.number(settings, "free_percent", 1, 100)
-    instance = _running(cloud, settings)
+    instance = running(cloud, settings)
     memory: Memory = {
         "database": instance.identifier,
         "application": "audit-writer",
@@ -207,7 +207,7 @@ def _spilled(cloud: Cloud, memory: Memory) -> Path:
 
 
 def _keep_filling(cloud: Cloud, memory: Memory) -> None:
-    _worker(cloud, "storage-filling", memory)
+    keep_worker(cloud, "storage-filling", memory)
     if memory["database"] not in cloud.part(Databases).instances or not memory["spilled"]:
         return
     path = _spilled(cloud, memory)
@@ -222,7 +222,7 @@ def _keep_filling(cloud: Cloud, memory: Memory) -> None:
 def _stop_filling(cloud: Cloud, memory: Memory) -> None:
     if memory["database"] in cloud.part(Databases).instances:
         _spilled(cloud, memory).unlink(missing_ok=True)
-    _end(cloud, "storage-filling", memory, workers.AUDIT_TABLE)
+    end(cloud, "storage-filling", memory, workers.AUDIT_TABLE)
 
 
 # -- password-rotation ----------------------------------------------------------------------------------------------
@@ -230,7 +230,7 @@ def _stop_filling(cloud: Cloud, memory: Memory) -> None:
 
 def _start_rotation(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
     every = values.number(settings, "every", 0, 7 * 86400)
-    instance = _running(cloud, settings)
+    instance = running(cloud, settings)
     _rotate(cloud, instance)
     return {"database": instance.identifier, "every": every, "last": cloud.now().timestamp()}
 
@@ -267,13 +267,13 @@ FAULTS = (
         "A report with a join that no index helps runs over and over, as the database's master user.",
         "Load by SQL in Performance Insights, CPUUtilization of the instance, slow statements in its PostgreSQL log.",
         _start_queries,
-        lambda cloud, memory: _end(cloud, "slow-queries", memory, workers.REPORT_TABLE),
+        lambda cloud, memory: end(cloud, "slow-queries", memory, workers.REPORT_TABLE),
         {
             "database": DATABASE,
             "sessions": Setting("2", "how many run it side by side, 1 to 8"),
             "seconds": Setting("3", "about how many seconds one statement takes, 0.2 to 60"),
         },
-        lambda cloud, memory: _worker(cloud, "slow-queries", memory),
+        lambda cloud, memory: keep_worker(cloud, "slow-queries", memory),
     ),
     Fault(
         "connection-leak",
@@ -281,26 +281,26 @@ FAULTS = (
         "DatabaseConnections at max_connections; whoever needs a new one is refused: tasks that start, pools "
         "that grow.",
         _start_leak,
-        lambda cloud, memory: _end(cloud, "connection-leak", memory),
+        lambda cloud, memory: end(cloud, "connection-leak", memory),
         {
             "database": DATABASE,
             "connections": Setting("500", "how many it holds at most, 1 to 500"),
             "per_second": Setting("5", "how many it opens a second, 0.1 to 50"),
         },
-        lambda cloud, memory: _worker(cloud, "connection-leak", memory),
+        lambda cloud, memory: keep_worker(cloud, "connection-leak", memory),
     ),
     Fault(
         "lock-pile-up",
         "A schema change takes a table's lock in a transaction that nobody ends.",
         "Lock waits in Performance Insights and in the PostgreSQL log; latency and time-outs of what uses the table.",
         _start_lock,
-        lambda cloud, memory: _end(cloud, "lock-pile-up", memory),
+        lambda cloud, memory: end(cloud, "lock-pile-up", memory),
         {
             "database": DATABASE,
             "table": Setting("", "the table; the one that is written most if left out"),
             "mode": Setting("ACCESS EXCLUSIVE", f"one of {', '.join(LOCK_MODES)}"),
         },
-        lambda cloud, memory: _worker(cloud, "lock-pile-up", memory),
+        lambda cloud, memory: keep_worker(cloud, "lock-pile-up", memory),
     ),
     Fault(
         "database-stopped",

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core.interfaces import EventBus
 from localcloud.core.windows import next_window
-from localcloud.faults import common, values
+from localcloud.faults import common, developer, releasing, values
 from localcloud.faults.catalogue import Fault, Memory, Setting
 from localcloud.services.ecs import Clusters
+from localcloud.services.ecs.model import Status, StopCode
 from localcloud.services.elasticache import Caches
 from localcloud.services.rds import Databases
 
@@ -136,7 +137,44 @@ def _written(at: datetime) -> str:
     return format_datetime(at.astimezone(UTC), usegmt=True)
 
 
+# -- task-retirement
+
+
+RETIRED = "ECS is performing maintenance on the underlying infrastructure hosting the task."
+"""The reason of a stopped task. Source: Amazon ECS user guide for AWS Fargate, AWS Fargate task maintenance."""
+
+
+def _start_retirement(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
+    count = int(values.number(settings, "tasks", 1, 100))
+    service = settings["service"] or releasing.the_service(developer.client(cloud, "ecs"))
+    clusters = cloud.part(Clusters)
+    with cloud.lock:
+        tasks = [
+            task
+            for task in clusters.state.tasks.values()
+            if task.status is Status.RUNNING and task.wanted and task.service.rpartition("/")[2] == service
+        ][:count]
+        for task in tasks:
+            clusters.stop_task(task, StopCode.TERMINATION, RETIRED)
+    if not tasks:
+        raise common.refused(f"No task of the service {service} is running.")
+    cloud.touch()
+    return {"service": service, "retired": [task.id for task in tasks]}
+
+
 FAULTS = (
+    Fault(
+        "task-retirement",
+        "AWS stops tasks since it works on what they run on, all of them at once.",
+        "Tasks stop with TerminationNotice and AWS's reason; ECS starts others, and until they are healthy nobody "
+        "answers.",
+        _start_retirement,
+        lambda _cloud, _memory: None,  # ECS has replaced them
+        {
+            "service": Setting("", "the ECS service; the only one that reads secrets, if left out"),
+            "tasks": Setting("100", "how many of its tasks at most, 1 to 100"),
+        },
+    ),
     Fault(
         "maintenance-announced",
         "AWS announces work of its own: tasks are retired (AWS Health), the database gets a system update (an event of "

@@ -81,6 +81,15 @@ def _bad_environment_variable(cloud: Cloud, settings: Mapping[str, str]) -> Memo
     return releasing.start(cloud, settings["service"], change)
 
 
+def _wrong_processor(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
+    processor = choice(settings, "processor", ("arm64", "s390x"))
+
+    def change(cloud: Cloud, _: Definition, container: dict[str, Any]) -> None:
+        releasing.variant(cloud, container, "", {}, processor=processor)
+
+    return releasing.start(cloud, settings["service"], change)
+
+
 def _fault(
     name: str,
     injected: str,
@@ -104,6 +113,13 @@ FAULTS = (
         "The deployment hangs; new tasks are stopped for failed health checks, until the circuit breaker rolls back.",
         _slow_start,
         seconds=Setting("120", "seconds before it serves; with only a few, it comes up slowly"),
+    ),
+    _fault(
+        "wrong-processor",
+        "A release is deployed whose image was built for another processor than its tasks have.",
+        "New tasks stop with exit code 1 and the line `exec …: exec format error` in their log, until the rollback.",
+        _wrong_processor,
+        processor=Setting("arm64", "what the image is built for: arm64 or s390x"),
     ),
     _fault(
         "missing-image",

@@ -8,6 +8,7 @@ the service back by itself.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -84,8 +85,11 @@ def stop(cloud: Cloud, memory: Memory) -> None:
             ecs.update_service(cluster=memory["cluster"], service=memory["service"], taskDefinition=memory["before"])
 
 
-def variant(cloud: Cloud, container: dict[str, Any], program: str, values: Mapping[str, float]) -> None:
-    """Push the container's image with its application started by one of ``VARIANTS``, and name that image instead."""
+def variant(
+    cloud: Cloud, container: dict[str, Any], program: str, values: Mapping[str, float], processor: str = ""
+) -> None:
+    """Push the container's image with its application started by one of ``VARIANTS`` (none: as it is), or built for
+    another processor, and name that image instead."""
     if container.get("command") or container.get("entryPoint"):
         raise AwsError("InvalidState", "The task definition has a start command of its own, so the image's isn't used.")
     try:
@@ -96,13 +100,19 @@ def variant(cloud: Cloud, container: dict[str, Any], program: str, values: Mappi
     with tempfile.TemporaryDirectory(prefix="localcloud-release-") as folder:
         copy = Path(folder) / "image"
         shutil.copytree(image.folder, copy, symlinks=True)
-        for name in ("start.py", f"{program}.py"):
-            shutil.copy(VARIANTS / name, copy)
-        (copy / f"{program}.json").write_text(json.dumps(values))
-        start = f"{image.config.working_directory}/start.py"
-        command = json.dumps(["python", start, program, *image.config.command])
-        with (copy / "Dockerfile").open("a") as dockerfile:
-            dockerfile.write(f"\nCMD {command}\n")
+        dockerfile = copy / "Dockerfile"
+        if program:
+            for name in ("start.py", f"{program}.py"):
+                shutil.copy(VARIANTS / name, copy)
+            (copy / f"{program}.json").write_text(json.dumps(values))
+            start = f"{image.config.working_directory}/start.py"
+            command = json.dumps(["python", start, program, *image.config.command])
+            dockerfile.write_text(f"{dockerfile.read_text()}\nCMD {command}\n")
+        if processor:
+            built = re.sub(
+                r"(?im)^FROM +(--platform=\S+ +)?", f"FROM --platform=linux/{processor} ", dockerfile.read_text()
+            )
+            dockerfile.write_text(built)
         pushed = ecr.push(developer.client(cloud, "ecr"), cloud.settings.state, copy, repository)
     container["image"] = pushed.uri
 

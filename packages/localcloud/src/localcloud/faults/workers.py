@@ -45,6 +45,9 @@ JOIN {REPORT_TABLE} earlier ON earlier.symbol = later.symbol AND earlier.traded_
 WHERE later.id <= %s GROUP BY later.symbol
 """  # noqa: S608 - constants
 AUDIT_TABLE = "audit_events"
+ARCHIVE_TABLE = "price_archive"
+QUEUE_TABLE = "job_queue"
+QUEUE_ROWS = 50
 KEY_PREFIX = "catalogue:"
 CALLS = (
     ("sts", "POST", "/", "Action=GetCallerIdentity&Version=2011-06-15", ""),
@@ -175,6 +178,45 @@ def fill(provided: argparse.Namespace) -> None:
     run_in_parallel(1, work)
 
 
+def archive(provided: argparse.Namespace) -> None:
+    """Writes a copy of much data anew, over and over, at a rate."""
+    pace = RateLimiter(provided.megabytes)
+    statement = f"INSERT INTO {ARCHIVE_TABLE} SELECT repeat('x', 8000) FROM generate_series(1, 128)"  # noqa: S608
+
+    def work(_: int) -> None:
+        with psycopg.connect("", autocommit=True) as connection:
+            connection.execute(f"CREATE UNLOGGED TABLE IF NOT EXISTS {ARCHIVE_TABLE} (detail text STORAGE EXTERNAL)")
+            while True:
+                connection.execute(f"TRUNCATE {ARCHIVE_TABLE}")
+                for _ in range(100):
+                    pace.wait()
+                    connection.execute(statement)
+
+    run_in_parallel(1, work)
+
+
+def transaction(provided: argparse.Namespace) -> None:
+    """A transaction that nobody ends keeps its snapshot, while a queue's rows are updated: none of the versions that
+    are replaced can be vacuumed away, and each update takes a transaction id."""
+    pace = RateLimiter(provided.per_second)
+
+    def work(_: int) -> None:
+        with psycopg.connect("", autocommit=True) as writer, psycopg.connect("") as reader:
+            writer.execute(f"CREATE TABLE IF NOT EXISTS {QUEUE_TABLE} (id int PRIMARY KEY, tries int NOT NULL)")
+            writer.execute(
+                f"INSERT INTO {QUEUE_TABLE} SELECT n, 0 FROM generate_series(1, {QUEUE_ROWS}) n ON CONFLICT DO NOTHING"  # noqa: S608
+            )
+            reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            reader.execute(f"SELECT sum(tries) FROM {QUEUE_TABLE}").fetchone()  # noqa: S608
+            for turn in itertools.count():
+                pace.wait()
+                writer.execute(f"UPDATE {QUEUE_TABLE} SET tries = tries + 1 WHERE id = %s", [1 + turn % QUEUE_ROWS])  # noqa: S608
+                if select.select([reader], [], [], 0)[0]:
+                    return  # somebody ended the transaction: begin another
+
+    run_in_parallel(1, work)
+
+
 # -- the cache ------------------------------------------------------------------------------------------------------
 
 
@@ -291,6 +333,8 @@ def main(arguments: Sequence[str]) -> None:
         connections: {"most": int, "per-second": float},
         lock: {"table": str, "mode": str},
         fill: {"mebibytes": int, "per-second": float},
+        archive: {"megabytes": float},
+        transaction: {"per-second": float},
         keys: {"host": str, "port": int, "authorities": str, "per-second": float, "keys": int, "bytes": int},
         requests: {"url": str, "address": str, "authorities": str, "per-second": float, "connections": int},
         calls: {"endpoint": str, "region": str, "address": str, "per-second": float, "lacks": str},

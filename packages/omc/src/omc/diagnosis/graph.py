@@ -28,6 +28,7 @@ WAYS = {
     ("targets", "users"): "users get errors, or nothing",
 }
 """How trouble gets from one place to the next, where nothing was read there."""
+WELL_TARGETS = "its tasks pass the load balancer's health checks, and what it sends them fails or is slow"
 Reporting = Mapping[str, Sequence[str]]
 NOBODY: Reporting = {}
 ALL_USERS = "users"
@@ -45,6 +46,8 @@ def path(explained: Explained, environment: Environment, reporting: Reporting = 
     for place in _way(cause.place, service, seen, reporting):
         found = seen.get(place, ())
         sentence = found[0].sentence if found else _words(stations[-1].place, place, service, cause.subject)
+        if not found and place.startswith("targets/") and cause.checks is not None and "targets" not in cause.checks:
+            sentence = WELL_TARGETS
         stations.append(Station(found[0].place if found else place, sentence, is_seen=bool(found)))
     return tuple(stations)
 

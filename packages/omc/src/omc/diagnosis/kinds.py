@@ -101,6 +101,12 @@ KINDS = (
         (DatabaseLoad, DatabaseLog),
         STORES,
     ),
+    Kind(
+        "credits that the database lives on",
+        ("database-credits",),
+        (Gauges, DataStores),
+        STORES,
+    ),
     Kind("the database's connections", ("database-connection", "database-pool"), (DatabaseLoad, DataStores), STORES),
     Kind(
         "logins and rights in the database",

@@ -197,6 +197,7 @@ def looked_for(
     places = [place_of_finding(each) for each in symptoms]
     names = [each.cause.name for each in explanation.causes]
     names += [station.name for each in explanation.causes for station in each.stations]
+    names += explanation.yielded
     out: list[RuledOut] = []
     unseen: list[NotSeen] = []
     for kind in KINDS:

@@ -230,6 +230,18 @@ def database_busy(w: World, r: Random) -> Truth:
     return truth("database-busy", "database", w.apis, PLAN, r"omc check weekly performance")
 
 
+@fault("database", "the database's volume has used up its burst credits")
+def volume_credits_gone(w: World, r: Random) -> Truth:
+    at, metric = since(w, r, 200, 500, 1300), r.choice(("EBSByteBalance%", "EBSIOBalance%"))
+    w.database = replace(w.database, size=r.choice(("db.t4g.micro", "db.t3.small", "db.m6g.large")))
+    w.database_gauges[metric] = w.lasting(r.choice((20.0, 55.0)), at, 0.0)
+    w.database_gauges["CPUCreditBalance"] = w.series(r.choice((0.0, 250.0)))
+    w.load = replace(w.load, waits=(Wait("IO", "DataFileWrite", "INSERT INTO archive SELECT ?", r.choice((1.0, 5.0))),))
+    for each in w.apis:
+        each.slow = r.choice((3.5, 4.5))
+    return truth("database-credits", "database", w.apis, PLAN, r"omc check weekly performance")
+
+
 # -- the way to the database and the cache
 
 

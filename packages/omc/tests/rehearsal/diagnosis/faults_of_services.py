@@ -160,6 +160,24 @@ def wrong_processor(w: World, r: Random) -> Truth:
     return _unstarted(w, r, "wrong-processor image-not-pulled", reason, anew=True)
 
 
+@fault("release", "an image for another processor, as only the tasks' log says it")
+def wrong_processor_logged(w: World, r: Random) -> Truth:
+    program = r.choice(("/app/run", "/usr/local/bin/python", "python"))
+    return _dying(w, r, "wrong-processor", anew=True, words=(f"exec {program}: exec format error",))
+
+
+@fault("entrance", "a server ends idle connections sooner than the load balancer")
+def keep_alive_too_short(w: World, r: Random) -> Truth:
+    at, service = since(w, r, 240, 400, 900), r.choice(w.apis)
+    w.fail(service, at, share=r.choice((0.3, 0.5)), answer=Answer(502, "Bad Gateway", by_balancer=True, seconds=0.1))
+    name, value = r.choice((("KEEP_ALIVE_SECONDS", "2"), ("KEEP_ALIVE_TIMEOUT", "5"), ("KEEPALIVE_MS", "3000")))
+    details = w.details[service.definition]
+    container = next(each.container for each in w.environment.services if each.name == service.name)
+    w.details[service.definition] = replace(details, variables={container: w.variables(**{name: value})})
+    w.bad_gateways = w.lasting(0.0, at, r.choice((4.0, 30.0)))
+    return truth("keep-alive-too-short", f"services/{service.name}", [service], PLAN, BACK)
+
+
 @fault("tasks", "a role that ECS may no longer assume")
 def role_lost(w: World, r: Random) -> Truth:
     reason = (

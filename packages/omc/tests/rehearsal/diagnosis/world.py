@@ -18,6 +18,7 @@ from omc.facts.data_age import DataAge, read_data_age
 from omc.facts.dependencies import Dependencies, read_dependencies
 from omc.facts.deviations import Deviations, counts_below, deviations
 from omc.facts.expected import Expected, Thing
+from omc.facts.followup.balancer_settings import BalancerSettings
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.database_log import DatabaseLog
 from omc.facts.followup.gauges import Gauges
@@ -233,6 +234,8 @@ class World:
         self.has_listener = True
         self.things = list(self._things())
         self.unread: dict[type, str] = {}
+        self.bad_gateways = self.series(0.0)
+        """The load balancer's own 502, by the minute."""
         self.knows_state = True
         """Whether the Terraform's state can be read."""
         self.nobody_in: Trouble | None = None
@@ -448,6 +451,7 @@ class World:
             self._secrets(),
             DataStores(self.database, self.cache),
             Gauges(self.database_gauges, self.cache_gauges),
+            BalancerSettings({f"{self.environment.prefix}": 60.0}, bad_gateways=self.bad_gateways),
             GroupRules(tuple(self.rules), self._groups()),
             LastWords(self.lines, self.details),
             LastWrites(tuple(sorted(self.writes, key=lambda each: each.at, reverse=True))),

@@ -62,6 +62,8 @@ class Request:
     containers: tuple[ContainerRequest, ...]
     execution_role: str = ""
     """The ARN of the role that reads the secrets; Fargate knows no task with secrets and without it."""
+    processor: str = "amd64"
+    """Of the task, as images name it."""
 
 
 @dataclass(slots=True)
@@ -189,6 +191,9 @@ def _from_parameter_store(cloud: Cloud, request: Request, reference: str) -> str
 
 # --- the process
 
+NOT_RUN = "import sys; sys.exit(f'exec {sys.argv[1]}: exec format error')"
+"""A line on standard error, and exit code 1."""
+
 
 def _start(
     cloud: Cloud,
@@ -207,6 +212,9 @@ def _start(
     # As Docker: an entry point of the task definition's own drops the image's command.
     command = definition.get("command") or (() if definition.get("entryPoint") else image.config.command)
     argv = [_inside(word, image) for word in (*entrypoint, *command)]
+    if argv and image.config.architecture != request.processor:
+        # The kernel refuses the first program of such an image; what the container runtime says of it is in its log.
+        argv = [sys.executable, "-I", "-c", NOT_RUN, (*entrypoint, *command)[0]]
     group, stream = destination(definition.get("logConfiguration", {}), name, request.task_id)
     write_end, reader = output.open(group, stream)
     try:

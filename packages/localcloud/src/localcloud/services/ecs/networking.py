@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PROCESSORS = {"X86_64": "amd64", "ARM64": "arm64"}
+"""A task's processor, as images name it."""
 RESERVED = 4
 """Addresses at the start of each subnet that AWS keeps for itself."""
 
@@ -159,7 +161,8 @@ def launch_request(clusters: Records, task: Task) -> Request:
         requests.append(ContainerRequest(merged, image, environment))
     address = task.interface.address if task.interface else ""
     role = task.spec.get("overrides", {}).get("executionRoleArn") or definition.body.get("executionRoleArn", "")
-    return Request(task.id, task.arn, address, definition.family, tuple(requests), role)
+    processor = PROCESSORS.get(definition.body.get("runtimePlatform", {}).get("cpuArchitecture", ""), "amd64")
+    return Request(task.id, task.arn, address, definition.family, tuple(requests), role, processor)
 
 
 def _settled_digests(clusters: Records, task: Task) -> dict[str, str]:

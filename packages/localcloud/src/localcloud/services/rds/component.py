@@ -25,6 +25,7 @@ from localcloud.backends import certificates, postgres
 from localcloud.backends.databases import DatabaseServers
 from localcloud.backends.postgres import PostgresError, Server
 from localcloud.core import network
+from localcloud.core.brake import Brake
 from localcloud.core.connections import VpcNetwork
 from localcloud.core.interfaces import LogSink, MetricSink
 from localcloud.core.processes import Process, Supervisor
@@ -71,6 +72,8 @@ class Databases(DatabaseServers):
         self._nearly_full: set[str] = set()
         """Instances of whose storage it was told that it is low."""
         self._measure = measure.Measurements()
+        self._brakes: dict[str, Brake] = {}
+        self._spent: set[str] = set()
         self._cloud: Cloud | None = None
 
     # -- component ------------------------------------------------------------------------------------------------
@@ -95,6 +98,8 @@ class Databases(DatabaseServers):
     def stop(self) -> None:
         for job in list(self._jobs.values()):
             job.join(10.0)
+        for brake in self._brakes.values():
+            brake.release()
         if self._cloud:
             ending = [process for processes in self._processes.values() for process in processes]
             self._cloud.part(Supervisor).end_all(ending, grace=10.0)
@@ -122,6 +127,22 @@ class Databases(DatabaseServers):
 
     def processes(self, identifier: str) -> list[Process]:
         return list(self._processes.get(identifier, ()))
+
+    def spend(self, identifier: str, *, volume: bool) -> None:
+        """An instance has used up its CPU credits, or those of its volume."""
+        self._measure.spend(identifier, volume=volume)
+        self._spent.add(identifier)
+
+    def has_spent(self, identifier: str) -> bool:
+        """Whether ``spend`` was called and nothing was filled since."""
+        return identifier in self._spent
+
+    def fill(self, identifier: str) -> None:
+        """It has all of its credits again."""
+        self._measure.fill(identifier)
+        self._spent.discard(identifier)
+        if brake := self._brakes.get(identifier):
+            brake.release()
 
     def tell(self, identifier: str, message: str, *categories: str) -> None:
         """An event of an instance, as DescribeEvents and EventBridge show it."""
@@ -419,6 +440,8 @@ class Databases(DatabaseServers):
     def _end(self, instance: Instance) -> None:
         if self._cloud and self._cloud.has(VpcNetwork):
             self._cloud.part(VpcNetwork).close(_gate(instance))
+        if brake := self._brakes.pop(instance.identifier, None):
+            brake.release()
         self._supervisor().end_all(self._processes.pop(instance.identifier, ()), grace=20.0)
         self._measure.forget(instance.identifier)
 
@@ -441,7 +464,10 @@ class Databases(DatabaseServers):
             return
         for instance in self.running():
             processes = self.processes(instance.identifier)
+            before = self._measure.last(instance.identifier)
             taken = self._measure.take(self._server(instance), processes, instance.size, instance.record)
+            if taken:
+                self._hold(instance, before)
             dimensions = {"DBInstanceIdentifier": instance.identifier}
             for name, value, unit in taken:
                 cloud.part(MetricSink).put("AWS/RDS", name, dimensions, value, unit=unit)
@@ -450,6 +476,12 @@ class Databases(DatabaseServers):
             if instance.record["BackupRetentionPeriod"]:
                 with cloud.lock:
                     instance.record["LatestRestorableTime"] = cloud.now() - timedelta(minutes=5)
+
+    def _hold(self, instance: Instance, before: measure.Reading | None) -> None:
+        """Slow an instance without credits to its baseline, and let one go that has some again."""
+        name = instance.identifier
+        brake = self._brakes.setdefault(name, Brake(lambda: self.processes(name)))
+        brake.hold(self._measure.slowed(name, before, instance.record, brake.share))
 
     def _watch_storage(self, instance: Instance, free: float) -> None:
         """Once it is nearly full, an event; the next one only after there was room again."""

@@ -36,6 +36,8 @@ SELECT
   (SELECT coalesce(sum(writes) + sum(extends), 0) FROM pg_stat_io) AS writes,
   (SELECT coalesce(sum(read_time), 0) FROM pg_stat_io) AS read_ms,
   (SELECT coalesce(sum(write_time) + sum(extend_time), 0) FROM pg_stat_io) AS write_ms,
+  (SELECT coalesce(sum(wal_bytes), 0) FROM pg_stat_wal) AS wal_written,
+  (SELECT coalesce(sum(temp_bytes), 0) FROM pg_stat_database) AS spilled,
   (SELECT coalesce(sum(deadlocks), 0) FROM pg_stat_database) AS deadlocks,
   (SELECT coalesce(sum(xact_commit + xact_rollback), 0) FROM pg_stat_database) AS transactions
 """
@@ -43,7 +45,7 @@ _PAGE = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class Reading:
     at: float
     cpu_seconds: float
     stats: dict[str, float]
@@ -53,11 +55,22 @@ class _Reading:
 class Measurements:
     """Remembers the last reading of each server, since most metrics are what happened between two."""
 
-    _last: dict[str, _Reading] = field(default_factory=dict)
+    _last: dict[str, Reading] = field(default_factory=dict)
     _credits: dict[str, float] = field(default_factory=dict)
+    _volumes: dict[str, float] = field(default_factory=dict)
+    """Percent that is left of each volume's bucket."""
 
     def forget(self, identifier: str) -> None:
         self._last.pop(identifier, None)
+
+    def spend(self, identifier: str, *, volume: bool) -> None:
+        """Leave nothing of its credits, or of its volume's, as after a day of more than its baseline."""
+        (self._volumes if volume else self._credits)[identifier] = 0.0
+
+    def fill(self, identifier: str) -> None:
+        """As after a day of rest."""
+        self._volumes.pop(identifier, None)
+        self._credits.pop(identifier, None)
 
     def take(self, server: Server, processes: Sequence[Process], size: Size, record: Mapping[str, Any]) -> list[Sample]:
         """The samples of this moment; none where the server can't be asked, so that its silence shows."""
@@ -67,7 +80,7 @@ class Measurements:
         except (psycopg.Error, OSError):
             return []
         entry = {name: float(value or 0) for name, value in row.items()}
-        now = _Reading(time.monotonic(), sum(process.cpu_seconds() for process in processes), entry)
+        now = Reading(time.monotonic(), sum(process.cpu_seconds() for process in processes), entry)
         before = self._last.get(server.name)
         self._last[server.name] = now
         memory = sum(process.memory_bytes() for process in processes)
@@ -82,17 +95,47 @@ class Measurements:
         ]
         return samples + (_between(before, now, size) + self._burst(server.name, before, now, record) if before else [])
 
-    def _burst(self, name: str, before: _Reading, now: _Reading, record: Mapping[str, Any]) -> list[Sample]:
+    def _burst(self, name: str, before: Reading, now: Reading, record: Mapping[str, Any]) -> list[Sample]:
         """Credits of a small instance; they outlive a restart, which makes its processes' CPU time begin anew."""
+        kind, seconds = record.get("DBInstanceClass", ""), now.at - before.at
         used = max(0.0, now.cpu_seconds - before.cpu_seconds)
-        left = burst.balance(record.get("DBInstanceClass", ""), self._credits.get(name), now.at - before.at, used)
-        if left is None:
-            return []
-        self._credits[name] = left
-        return [("CPUCreditBalance", left, "Count"), ("CPUCreditUsage", used / 60, "Count")]
+        samples: list[Sample] = []
+        left = burst.balance(kind, self._credits.get(name), seconds, used)
+        if left is not None:
+            self._credits[name] = left
+            samples += [("CPUCreditBalance", left, "Count"), ("CPUCreditUsage", used / 60, "Count")]
+        bucket = burst.volume_balance(kind, self._volumes.get(name), seconds, _moved(before, now))
+        if bucket is not None:
+            self._volumes[name] = bucket
+            samples += [("EBSByteBalance%", bucket, "Percent")]
+        return samples
+
+    def slowed(self, name: str, before: Reading | None, record: Mapping[str, Any], share: float) -> float:
+        """The share of its time that an instance may run, of what it used with the share that it had."""
+        now = self._last.get(name)
+        kind, shares = record.get("DBInstanceClass", ""), [1.0]
+        if before is None or now is None or now.at <= before.at:
+            return share
+        seconds = now.at - before.at
+        baseline, speed = burst.cpu_baseline(kind), burst.volume_baseline(kind)
+        if burst.is_held(kind) and baseline and self._credits.get(name, 1.0) <= 0:
+            used = (now.cpu_seconds - before.cpu_seconds) / seconds / share
+            shares.append(baseline / max(used, baseline))
+        if speed and self._volumes.get(name, 1.0) <= 0:
+            shares.append(speed / max(_moved(before, now) / seconds / share, speed))
+        return min(shares)
+
+    def last(self, name: str) -> Reading | None:
+        return self._last.get(name)
 
 
-def _between(before: _Reading, now: _Reading, size: Size) -> list[Sample]:
+def _moved(before: Reading, now: Reading) -> float:
+    """Bytes that were read and written between two readings, as far as PostgreSQL tells."""
+    pages = sum(max(0.0, now.stats[name] - before.stats[name]) for name in ("reads", "writes"))
+    return pages * _PAGE + sum(max(0.0, now.stats[name] - before.stats[name]) for name in ("wal_written", "spilled"))
+
+
+def _between(before: Reading, now: Reading, size: Size) -> list[Sample]:
     seconds = max(0.001, now.at - before.at)
 
     def gained(name: str) -> float:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from math import ceil
 
+from omc.checks.causes.credits import credits_gone, spent
 from omc.checks.causes.heard import LoggedError, about, cause_at, heard, still
 from omc.checks.causes.logins import connection_limit, password, read_only
 from omc.checks.causes.model import Cause, Situation, reading_of
@@ -125,7 +126,10 @@ def _status(situation: Situation, store: Store, logged_errors: list[LoggedError]
 
 
 def _slow(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
-    """A statement that works (or sleeps in a trigger) for longer than it may: what waits for its locks waits for it."""
+    """A statement that works (or sleeps in a trigger) for longer than it may: what waits for its locks waits for it.
+    Without credits every statement does."""
+    if spent(situation, store):
+        return None
     cut = [each for each in still(situation, logged_errors, Kind.LOCK) if "statement timeout" in each.message.line]
     load = situation.fact(DatabaseLoad)
     waits = load.waits if load else ()
@@ -463,5 +467,5 @@ def _busy(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
 
 LOOKS: tuple[Callable[[Situation, Store, list[LoggedError]], Cause | None], ...] = (
     *(_status, password, _slow, _lock, connection_limit, _connections, _storage, _schema),
-    *(read_only, _refuses),
+    *(read_only, credits_gone, _refuses),
 )

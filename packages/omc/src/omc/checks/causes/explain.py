@@ -119,6 +119,8 @@ class Explanation:
     """Root causes, the deepest first; what is before what was."""
     rest: tuple[Finding, ...]
     """What no cause explains, and what is fine."""
+    yielded: tuple[str, ...] = ()
+    """Names of causes that are there and aren't told, since others explain all that they could: not ruled out."""
 
 
 def explained(findings: Iterable[Finding], readings: Readings, provided: Mapping[type, Any]) -> tuple[Finding, ...]:
@@ -160,6 +162,7 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
             if not causes[other].yields and _shares(causes[other], finding):
                 shared[other].append(finding)
     kept = [number for number, cause in enumerate(causes) if taken[number] or not cause.yields]
+    yielded = tuple(cause.name for number, cause in enumerate(causes) if number not in kept and possible[number])
     causes, taken = [causes[number] for number in kept], dict(enumerate(taken[number] for number in kept))
     roots = tuple(
         replace(root, possible=tuple(possible[kept[number]]), shared=tuple(shared[kept[number]]))
@@ -167,7 +170,7 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
     )
     gone = {id(each) for some in taken.values() for each in some}
     rest = [finding for finding in everything if id(finding) not in gone]
-    return Explanation(situation, everything, roots, tuple(_folded(rest, situation, found)))
+    return Explanation(situation, everything, roots, tuple(_folded(rest, situation, found)), yielded)
 
 
 def _is_symptom(finding: Finding) -> bool:

@@ -30,8 +30,8 @@ _IMAGE = re.compile(r"(?P<image>[\w.-]+\.[\w-]+/[\w./-]+(?:@sha256:[0-9a-f]{64}|
 _STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for kind, pattern in (
-        (IMAGE, r"CannotPull|pull image|manifest unknown|ImageNotFound|registry auth from|GetAuthorizationToken"),
         (PROCESSOR, r"exec format error|image Manifest does not contain descriptor matching platform"),
+        (IMAGE, r"CannotPull|pull image|manifest unknown|ImageNotFound|registry auth from|GetAuthorizationToken"),
         (
             LOG_GROUP,
             r"log ?group .{0,200}(?:does not exist|not found)|failed to validate logger args|"
@@ -61,6 +61,8 @@ _STARTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 _OUT_OF_MEMORY = re.compile(r"OutOfMemory|killed due to memory", re.IGNORECASE)
 _HEALTH = re.compile(r"failed (?P<by>ELB|container) health checks", re.IGNORECASE)
+_NOT_RUN = re.compile(r"\bexec (?P<program>\S+): exec format error|exec user process caused: exec format error")
+"""What the container runtime writes into the log of a container whose program isn't for this processor."""
 _NO_ANSWER = re.compile(
     r"Request timed out|Health checks failed$|Target\.Timeout|connection (?:refused|timed out)", re.IGNORECASE
 )
@@ -99,6 +101,9 @@ def failure_of(task: StoppedTask, words: LastWords | None) -> Failure:
         for kind, pattern in _STARTS:
             if pattern.search(reasons):
                 return _start(kind, reasons, task, revision_told)
+    if not_run := next((found for each in lines if (found := _NOT_RUN.search(each))), None):
+        text = f'its image is built for another processor: its log says "{not_run[0]}"'
+        return Failure(PROCESSOR, "", text, None, not_run[0])
     response = most_telling(lines)
     ended = next((each for each in task.containers if each.exit_code), None)
     if response:

@@ -48,7 +48,10 @@ def _slow_start(situation: Situation, service: Service, task: StoppedTask, failu
         or not HEALTH.search(task.reason)
     ):
         return None
-    slowest, lived = max(measured), task.stopped - task.started
+    slowest, lived = max(measured), (task.stopping or task.stopped) - task.started
+    if starts and task.id in starts.unready and failure.message is None and not failure.line:
+        late = f"{lived.total_seconds():.0f} s after its start it had not said that it serves, which others say after "
+        return Failure(why.SLOW_START, "", f"{late}{slowest:.0f} s at most, and its health checks ended it")
     if lived > timedelta(seconds=slowest) + LATE:
         return None  # it had started, and was ill later
     took = f"its start takes {slowest:.0f} s"

@@ -18,10 +18,12 @@ from omc.facts.tasks import StoppedTask, StoppedTasks
 from omc.judgement.task_causes import Blame, blame
 
 SHOWN = 3
-REPLACED = timedelta(minutes=5)
-"""This long after the last of them, a service that runs all its tasks is well again."""
+REPLACED = timedelta(minutes=2)
+"""This long after the last of them, a service that runs all its tasks is well again: what goes on has another cause."""
 LATELY = timedelta(minutes=30)
 """A stop longer ago than this explains nothing of now."""
+CUT_OFF = timedelta(minutes=7)
+"""A kill so long ago is still in the five minutes of answers of which the error rate is told, and not longer."""
 DEPLOYED = timedelta(minutes=15)
 """Tasks that stop within this time after a deployment began are what it replaces."""
 KILLED = 137
@@ -62,11 +64,11 @@ def stopped_on_purpose(situation: Situation) -> Iterator[Cause]:
 
 def _is_scaled_in(task: StoppedTask, service: EcsService) -> bool:
     """ECS says the same of tasks that a deployment replaces: those are of another revision, or stop just after one
-    began."""
+    began. A deployment that began after the stop may be the way back to its revision from one that is forgotten."""
     if blame(task) is not Blame.WANTED or "scaling activity" not in task.reason.lower():
         return False
     began = max((each.created for each in service.deployments), default=None)
-    is_deployed = began is not None and timedelta(0) <= task.stopped - began <= DEPLOYED
+    is_deployed = began is not None and abs(task.stopped - began) <= DEPLOYED
     return task.task_definition == service.task_definition and not is_deployed
 
 
@@ -147,12 +149,15 @@ def killed_at_stop(situation: Situation) -> Iterator[Cause]:
         killed = [
             (task, limit)
             for task in (stopped.tasks if stopped else ())
-            if task.service == service.name in well and situation.scope.now - task.stopped <= LATELY
+            if task.service == service.name in well and situation.scope.now - task.stopped <= CUT_OFF
             if (limit := _killed_after(task, words.revisions if words else {})) is not None
         ]
         if not killed:
             continue
-        newest, limit = killed[0]
+        newest, limit = max(killed, key=lambda each: each[0].stopped)
+        later = [at for at, value in (settings.bad_gateways if settings else ()) if value]
+        if any(at > newest.stopped + REPLACED for at in later):
+            continue  # what fails now fails without them
         number = "1 task" if len(killed) == 1 else f"{len(killed)} tasks"
         delay = delays.get(service.target_group)
         drains = f"the target group drains for {delay:.0f} s" if delay is not None else ""

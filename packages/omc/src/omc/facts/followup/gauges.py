@@ -16,7 +16,11 @@ from omc.facts.scope import Scope
 
 MINUTES = 30
 """How far back is looked: long enough to see what was usual before."""
-DATABASE = ("DatabaseConnections", "CPUUtilization", "FreeStorageSpace", "FreeableMemory", "DiskQueueDepth")
+VOLUME_CREDITS = ("EBSByteBalance%", "EBSIOBalance%", "BurstBalance")
+"""Of a small class's way to its volume, and of a gp2 volume, in percent."""
+CREDITS = (*VOLUME_CREDITS, "CPUCreditBalance")
+"""The least of each minute counts."""
+DATABASE = ("DatabaseConnections", "CPUUtilization", "FreeStorageSpace", "FreeableMemory", "DiskQueueDepth", *CREDITS)
 CACHE = (
     *("Evictions", "DatabaseMemoryUsagePercentage", "CurrConnections"),
     *("CacheHits", "CacheMisses", "EngineCPUUtilization"),
@@ -41,7 +45,14 @@ class Gauges:
 def read_gauges(aws: Gateway, environment: Environment, scope: Scope, stores: DataStores) -> Gauges:
     """One GetMetricData for all of them."""
     wanted: list[tuple[str, str, str, Sequence[tuple[str, str]], str]] = [
-        ("database", name, "AWS/RDS", [("DBInstanceIdentifier", environment.database)], "Maximum") for name in DATABASE
+        (
+            "database",
+            name,
+            "AWS/RDS",
+            [("DBInstanceIdentifier", environment.database)],
+            "Minimum" if name in CREDITS else "Maximum",
+        )
+        for name in DATABASE
     ]
     for member in stores.cache.members or ():
         statistic = {name: "Sum" if name in SUMMED else "Maximum" for name in CACHE}

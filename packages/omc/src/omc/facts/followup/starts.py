@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import inf
 
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
@@ -19,6 +20,8 @@ from omc.facts.tasks import StoppedTasks, list_running_tasks
 
 TASKS = 3
 """Tasks of one service that are measured, of those that run and of those that were ended each."""
+NEVER = inf
+"""What a task that speaks, and never says that it serves, took to say so."""
 LINES = 200
 """Lines from a task's first on in which it says that it serves, if at all."""
 READY = re.compile(
@@ -35,6 +38,8 @@ HEALTH = re.compile(r"failed (?:ELB|container) health checks", re.IGNORECASE)
 class Starts:
     seconds: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """By service: from a task's start to its first line that says that it serves, of each task that said so."""
+    unready: frozenset[str] = frozenset()
+    """Tasks that health checks ended, and that said something, but not that they serve."""
     reading: Reading = NO_READING
 
 
@@ -48,24 +53,30 @@ def read_starts(aws: Gateway, stopped: StoppedTasks, services: Services) -> Star
 
     def read() -> Starts:
         found = parallel_map(lambda name: _of(aws, name, stopped), wanted)
-        return Starts({name: seconds for name, seconds in zip(wanted, found, strict=True) if seconds})
+        said = {name: seconds for name, (seconds, _) in zip(wanted, found, strict=True) if seconds}
+        return Starts(said, frozenset(task for _, unready in found for task in unready))
 
     return within(BUDGET, "how long the tasks take to start", read)
 
 
-def _of(aws: Gateway, service: str, stopped: StoppedTasks) -> tuple[float, ...]:
-    tasks = [
+def _of(aws: Gateway, service: str, stopped: StoppedTasks) -> tuple[tuple[float, ...], list[str]]:
+    """Seconds, and the tasks that were ended before they said that they serve."""
+    ended = [
         (task.id, task.task_definition, task.started)
         for task in stopped.tasks
         if task.service == service and task.started and HEALTH.search(task.reason)
     ][:TASKS]
-    tasks += [
-        (task.id, task.task_definition, task.started) for task in list_running_tasks(aws, service) if task.started
-    ][:TASKS]
+    tasks = (
+        ended
+        + [(task.id, task.task_definition, task.started) for task in list_running_tasks(aws, service) if task.started][
+            :TASKS
+        ]
+    )
     names = list(dict.fromkeys(revision for _, revision, _ in tasks))
     definitions = dict(zip(names, parallel_map(lambda name: describe_definition(aws, name), names), strict=True))
     measured = parallel_map(lambda task: _measured(aws, definitions[task[1]], task[0], task[2]), tasks)
-    return tuple(sorted(each for each in measured if each is not None))
+    found = tuple(sorted(each for each in measured if each is not None and each < NEVER))
+    return found, [task for (task, _, _), seconds in zip(ended, measured, strict=False) if seconds == NEVER]
 
 
 def _measured(aws: Gateway, definition: Definition | None, task: str, started: datetime | None) -> float | None:
@@ -83,9 +94,13 @@ def _measured(aws: Gateway, definition: Definition | None, task: str, started: d
             )
         except NotFound:
             continue
-        lines = [(each.get("timestamp", 0) / 1000, each.get("message", "")) for each in answer["events"]]
+        lines: list[tuple[float, str]] = [
+            (each.get("timestamp", 0) / 1000, each.get("message", "")) for each in answer["events"]
+        ]
         if (at := first_ready(lines)) is not None:
             return max(0.0, at - started.astimezone(UTC).timestamp())
+        if lines:
+            return NEVER
     return None
 
 
