@@ -1,0 +1,56 @@
+"""The encryption of a session beside that of its websocket: AES-256-GCM with two keys that KMS makes of one request.
+
+As the plugin has it (aws/session-manager-plugin, ``src/encryption``): the first half of the data key opens what the agent
+sends, the second closes what the client sends; a message is a nonce of 12 bytes and what GCM gives.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+KEY_BYTES: Final = 64
+NONCE_BYTES: Final = 12
+
+
+class NotEncrypted(Exception):
+    """A message that isn't encrypted with this session's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """Of one session."""
+
+    wrapped: bytes
+    """The data key as KMS encrypted it: the agent has KMS decrypt it."""
+    decryption_key: bytes = field(repr=False)
+    encryption_key: bytes = field(repr=False)
+
+    def encrypt(self, data: bytes) -> bytes:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + AESGCM(self.encryption_key).encrypt(nonce, data, None)
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Raises ``NotEncrypted``."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        try:
+            return AESGCM(self.decryption_key).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], None)
+        except (InvalidTag, ValueError) as error:
+            raise NotEncrypted(f"{len(data)} bytes aren't encrypted with the session's key") from error
+
+
+def context_of(session: str, target: str) -> dict[str, str]:
+    """The encryption context that both sides give KMS, so that a key serves one session alone."""
+    return {"aws:ssm:SessionId": session, "aws:ssm:TargetId": target}
+
+
+def new_encryption(kms: Any, key: str, session: str, target: str) -> Encryption:
+    """Have KMS make a data key. Raises what the gateway raises, ``AccessDenied`` on kms:GenerateDataKey above all."""
+    made = kms.generate_data_key(KeyId=key, NumberOfBytes=KEY_BYTES, EncryptionContext=context_of(session, target))
+    plain, half = bytes(made["Plaintext"]), KEY_BYTES // 2
+    return Encryption(bytes(made["CiphertextBlob"]), plain[:half], plain[half:])
