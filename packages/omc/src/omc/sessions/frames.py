@@ -6,6 +6,8 @@ are big-endian. What messages mean, and in which order they come, is in ``channe
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import json
 import struct
@@ -133,3 +135,16 @@ def acknowledgement(of: Frame) -> Frame:
         "IsSequentialMessage": True,
     }
     return Frame(ACKNOWLEDGE, json.dumps(content).encode(), flags=3)
+
+
+def base64_of(data: bytes) -> str:
+    """Bytes within JSON, as Go writes them."""
+    return base64.b64encode(data).decode()
+
+
+def from_base64(text: str) -> bytes:
+    """The same read. Raises ``BadFrame``."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadFrame("what should be base64 isn't") from error
