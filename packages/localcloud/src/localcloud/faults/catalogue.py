@@ -57,6 +57,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "network": frozenset({"ecr", "ecs", "elasticache", "rds"}),
     "release": frozenset({"ecr", "ecs"}),
     "releasing": frozenset({"ecr", "ecs"}),
+    "sessions": frozenset({"ecs"}),
     "traffic": frozenset({"elbv2"}),
 }
 """The services (names of entry points) without which a module's faults have nothing to break; its imports load them."""

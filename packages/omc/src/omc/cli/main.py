@@ -56,6 +56,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.cli.deployments", "The releases that omc verified, and ECS's own history where omc recorded nothing."
         ),
         "releases": LazyCommand("omc.cli.releases", "Housekeeping for releases."),
+        "exec": LazyCommand(
+            "omc.sessions.command",
+            "Run a command in a running container, or a shell where none is given; ends with the command's exit code.",
+        ),
         "runbook": LazyCommand(
             "omc.runbook.command",
             "The runbook: what there is in it, and a section with today's values in its commands.",

@@ -172,7 +172,7 @@ def read_exec_access(aws: Gateway, task: ExecTask, container: str, is_tunnel: bo
             unread[part] = error.message
             return None
 
-    definition, transcript, service_enabled, network, caller = parallel_map(
+    parts: list[Any] = parallel_map(
         lambda pair: attempt(*pair),
         [
             ("definition", lambda: _definition(aws, task)),
@@ -182,10 +182,11 @@ def read_exec_access(aws: Gateway, task: ExecTask, container: str, is_tunnel: bo
             ("caller", lambda: read_caller(aws)),
         ],
     )
+    definition, transcript, service_enabled, network, caller = parts
     role = task.role or str((definition or {}).get("taskRoleArn", ""))
     key = transcript.key if transcript else ""
     principal = _principal(aws, caller) if caller else ""
-    asked = [
+    asked: list[tuple[str, Callable[[], Mapping[str, str] | None]]] = [
         ("decisions", lambda: _of_caller(aws, principal, caller, task, key, is_tunnel)),
         ("role_decisions", lambda: _of_role(aws, role, transcript, caller)),
     ]
@@ -232,7 +233,7 @@ def _task(record: Any, service: str) -> ExecTask:
 
 
 def _container(record: Any) -> ExecContainer:
-    agent = next((each for each in record.get("managedAgents", []) if each.get("name") == AGENT), {})
+    agent: Any = next((each for each in record.get("managedAgents", []) if each.get("name") == AGENT), {})
     return ExecContainer(
         record.get("name", ""),
         record.get("lastStatus", ""),
@@ -306,7 +307,7 @@ def _of_caller(
         return {}
     if is_tunnel:
         document = f"arn:{caller.partition}:ssm:{aws.environment.region}::document/{REMOTE_DOCUMENT}"
-        wanted = {"ssm:StartSession": (task.arn, document)}
+        wanted: dict[str, tuple[str, ...]] = {"ssm:StartSession": (task.arn, document)}
     else:
         wanted = {"ecs:ExecuteCommand": (task.arn,)}
     if key:
@@ -314,9 +315,7 @@ def _of_caller(
     return _simulated(aws, principal, wanted)
 
 
-def _of_role(
-    aws: Gateway, role: str, transcript: Transcript | None, caller: Caller | None
-) -> Mapping[str, str] | None:
+def _of_role(aws: Gateway, role: str, transcript: Transcript | None, caller: Caller | None) -> Mapping[str, str] | None:
     if not role or caller is None:
         return None
     wanted: dict[str, tuple[str, ...]] = dict.fromkeys(CHANNEL_ACTIONS, ("*",))

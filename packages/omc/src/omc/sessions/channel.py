@@ -1,8 +1,8 @@
-"""Both streams of a data channel as the client has them: whatever is lost, doubled or overtaken on the way, each message
-arrives once and in order.
+"""Both streams of a data channel as the client has them: whatever is lost, doubled or overtaken on the way, each
+message arrives once and in order.
 
-What is sent is kept until it is acknowledged, and sent again when that takes longer than a round trip should; what comes
-in is acknowledged, put in order and given out. Knows nothing of sockets, or of what payloads mean.
+What is sent is kept until it is acknowledged, and sent again when that takes longer than a round trip should; what
+comes in is acknowledged, put in order and given out. Knows nothing of sockets, or of what payloads mean.
 """
 
 from __future__ import annotations
@@ -13,9 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from omc.sessions.frames import ACKNOWLEDGE, INPUT, OUTPUT, PAUSE_PUBLICATION, START_PUBLICATION, BadFrame, Frame
+from omc.sessions.frames import (
+    ACKNOWLEDGE,
+    INPUT,
+    OUTPUT,
+    PAUSE_PUBLICATION,
+    START_PUBLICATION,
+    BadFrame,
+    Frame,
+    encode,
+)
 from omc.sessions.frames import acknowledgement as acknowledging
-from omc.sessions.frames import encode
 
 # As the plugin has them (src/config/config.go), in seconds.
 FIRST_TIMEOUT: Final = 0.2

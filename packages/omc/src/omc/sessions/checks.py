@@ -175,11 +175,15 @@ def _read_only(access: ExecAccess) -> Condition:
     found = access.of_container
     if not found.get("readonlyRootFilesystem"):
         return Condition(name, Door.OPEN, "The container's root file system can be written.")
-    paths = [each.get("containerPath", "").rstrip("/") for each in found.get("mountPoints", ()) if not each.get("readOnly")]
+    paths = [
+        each.get("containerPath", "").rstrip("/") for each in found.get("mountPoints", ()) if not each.get("readOnly")
+    ]
     covered = [each for each in WRITABLE if any(each == path or each.startswith(f"{path}/") for path in paths if path)]
     if len(covered) == len(WRITABLE):
         return Condition(
-            name, Door.WARNING, "The root file system is read-only, and the agent writes to volumes, which AWS doesn't support."
+            name,
+            Door.WARNING,
+            "The root file system is read-only. The agent writes to volumes, which AWS doesn't support.",
         )
     return Condition(
         name,
@@ -197,7 +201,7 @@ def _pid_mode(access: ExecAccess) -> Condition:
     return Condition(
         "pidMode",
         Door.WARNING,
-        "The containers share their processes (pidMode task), and ECS Exec then works in one container of the task only.",
+        "The containers share their processes (pidMode task): ECS Exec then works in one container of the task.",
         "Choose the container in which the agent runs: --container NAME",
     )
 

@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -62,7 +63,9 @@ def ensure_installed() -> None:
     """``WrongUse`` where the packages for sessions aren't there."""
     missing = [name for name in ("websockets", "cryptography") if find_spec(name) is None]
     if missing:
-        raise WrongUse(f"Sessions need packages that aren't installed ({', '.join(missing)}): pip install 'omc[doors]'.")
+        raise WrongUse(
+            f"Sessions need packages that aren't installed ({', '.join(missing)}): pip install 'omc[doors]'."
+        )
 
 
 class Session:
@@ -147,7 +150,7 @@ class Session:
         raise DoorClosed(
             f"The session began and ended at once: {self.reason}"
             if self.reason
-            else f"The agent in the container didn't answer within {HANDSHAKE_SECONDS:.0f} s, and the session was given up."
+            else f"The agent in the container didn't answer within {HANDSHAKE_SECONDS:.0f} s: the session was given up."
         )
 
     def close(self) -> None:
@@ -186,10 +189,8 @@ class Session:
     def _transmit(self, data: bytes) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        try:
+        with suppress(ConnectionClosed, OSError):  # whoever listens notices, and tells
             self._socket.send(data)
-        except (ConnectionClosed, OSError):
-            pass  # whoever listens notices, and tells
 
     # -- receiving ------------------------------------------------------------------------------------------------
 

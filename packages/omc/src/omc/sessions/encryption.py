@@ -1,7 +1,7 @@
 """The encryption of a session beside that of its websocket: AES-256-GCM with two keys that KMS makes of one request.
 
-As the plugin has it (aws/session-manager-plugin, ``src/encryption``): the first half of the data key opens what the agent
-sends, the second closes what the client sends; a message is a nonce of 12 bytes and what GCM gives.
+As the plugin has it (aws/session-manager-plugin, ``src/encryption``): the first half of the data key opens what the
+agent sends, the second closes what the client sends; a message is a nonce of 12 bytes and what GCM gives.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The messages of a Session Manager data channel: each is one binary websocket message; here as bytes and as values.
 
-The layout is that of Session Manager's own plugin (aws/session-manager-plugin, ``src/message``, version 1.2.650); numbers
-are big-endian. What messages mean, and in which order they come, is in ``channel`` and ``connection``.
+The layout is that of Session Manager's own plugin (aws/session-manager-plugin, ``src/message``, version 1.2.650);
+numbers are big-endian. What messages mean, and in which order they come, is in ``channel`` and ``connection``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is really run in a container so that more comes back than a terminal gives: the exit code, and bytes as they are.
+"""What is really run in a container, so that the exit code comes back, and bytes as they are.
 
 ECS Exec runs every command in a terminal of its own and tells nobody how it ended. So the command is run by a line of
 POSIX shell, which says its exit code behind a mark that no output has by chance. Where nobody sits at a terminal here,
