@@ -125,6 +125,15 @@ COMMANDS: Mapping[str, str] = {
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
         ssm DescribeParameters""",
+    "exec": """
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ExecuteCommand ListTasks
+        ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
+        iam GetRole ListRoles SimulatePrincipalPolicy
+        kms DescribeKey GenerateDataKey
+        ssm StartSession
+        secretsmanager GetSecretValue
+        rds DescribeDBInstances
+        elasticache DescribeReplicationGroups""",
     "infra plan": """
         cloudtrail LookupEvents
         ecs DescribeServices

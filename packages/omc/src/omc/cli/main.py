@@ -60,6 +60,19 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.sessions.command",
             "Run a command in a running container, or a shell where none is given; ends with the command's exit code.",
         ),
+        "db": LazyCommand(
+            "omc.sessions.command",
+            "SQL in the environment's database, through a running task; psql where it is on PATH, else a client of "
+            "omc's.",
+        ),
+        "redis": LazyCommand(
+            "omc.sessions.command",
+            "Commands in the environment's cache, through a running task, over TLS where the cache has it.",
+        ),
+        "forward": LazyCommand(
+            "omc.sessions.command",
+            "Ports of this machine that lead to the database, the cache or a service, until Ctrl-C.",
+        ),
         "runbook": LazyCommand(
             "omc.runbook.command",
             "The runbook: what there is in it, and a section with today's values in its commands.",

@@ -149,6 +149,7 @@ def _environment(name: str, table: EnvironmentTable, stack: StackTable, people: 
         services=tuple(_service(service, each, prefix, stack.name) for service, each in stack.services.items()),
         thresholds=stack.thresholds,
         review=stack.review,
+        doors=stack.doors,
         monthly_budget_usd=table.monthly_budget_usd,
         maintenance_window=_window(table.maintenance_window),
         release_watch_seconds=watch,

@@ -111,7 +111,7 @@ class ExecAccess:
     definition: Mapping[str, Any] | None
     transcript: Transcript | None
     caller: str
-    """The ARN that was simulated; empty where nobody can be."""
+    """The ARN that was simulated, or the account's root user, whom nothing restricts; empty where nobody can be."""
     decisions: Mapping[str, str] | None
     """By IAM action, what the simulation says of the caller."""
     role: str
@@ -186,6 +186,7 @@ def read_exec_access(aws: Gateway, task: ExecTask, container: str, is_tunnel: bo
     role = task.role or str((definition or {}).get("taskRoleArn", ""))
     key = transcript.key if transcript else ""
     principal = _principal(aws, caller) if caller else ""
+    is_root = caller is not None and caller.kind == "root"
     asked: list[tuple[str, Callable[[], Mapping[str, str] | None]]] = [
         ("decisions", lambda: _of_caller(aws, principal, caller, task, key, is_tunnel)),
         ("role_decisions", lambda: _of_role(aws, role, transcript, caller)),
@@ -197,8 +198,8 @@ def read_exec_access(aws: Gateway, task: ExecTask, container: str, is_tunnel: bo
         service_enabled=service_enabled,
         definition=definition,
         transcript=transcript,
-        caller=principal,
-        decisions=decisions if principal else None,
+        caller=caller.arn if caller and is_root else principal,
+        decisions={} if is_root else decisions if principal else None,
         role=role,
         role_decisions=role_decisions if role else None,
         network=network,

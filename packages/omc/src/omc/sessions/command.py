@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,15 +18,26 @@ from omc.config import Environment, Stack, environment_of, load
 from omc.engine.actors import actor_of
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import OmcError, Unknown, WrongUse
-from omc.facts.exec_access import Transcript, read_exec_access
+from omc.facts.exec_access import Transcript, exec_tasks, read_exec_access
 from omc.output import echo, line
-from omc.sessions import running
+from omc.sessions import cache, database, running
 from omc.sessions.checks import conditions, transcript_sentence
 from omc.sessions.connection import Session, ensure_installed
 from omc.sessions.document import preflight_document
-from omc.sessions.doors import Place, choose_place, door_gateway, open_exec, service_of, transcript_of
+from omc.sessions.doors import (
+    CREDENTIALS,
+    Place,
+    choose_place,
+    door_gateway,
+    open_exec,
+    open_tunnel,
+    service_of,
+    transcript_of,
+)
+from omc.sessions.forwarding import Forward, Lead
 from omc.sessions.model import Asked, Ended, Opened, is_guarded
 from omc.sessions.model import Refused as StayedClosed
+from omc.sessions.places import Wanted, wanted_of
 from omc.store.location import locate_store
 
 if TYPE_CHECKING:
@@ -32,6 +46,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 AFTER_DASHES = "omc.after_dashes"
+NO_TRANSCRIPT = "No transcript is kept of what goes through a tunnel."
 
 
 class DashedCommand(click.Command):
@@ -158,6 +173,209 @@ def _announce(aws: Gateway, place: Place) -> str:
         said = f"Whether a transcript is kept isn't known: {found.message}"
     echo(line(f"omc: {place.container} in task {place.task.id} of {place.service}. {said}"), err=True)
     return said
+
+
+@click.command(cls=DashedCommand)
+@door_options
+@click.option("--service", default="", help="Through whose task.  [default: the first service]")
+@click.option("--write", is_flag=True, help="Statements may change something; production asks for its name.")
+@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when asked.")
+@click.pass_context
+def db(
+    context: click.Context,
+    /,
+    env: str | None,
+    task: str,
+    container: str,
+    reason: str,
+    service: str,
+    confirm: str | None,
+    *,
+    write: bool,
+) -> None:
+    """SQL in the environment's database, through a running task; psql where it is on PATH, else a client of omc's.
+
+    What follows ``--`` is SQL, or psql's own arguments. The session reads only, a statement and an idle session have an
+    end (`[doors]` of omc.toml), and the certificate is verified. With --write it may change something.
+
+    \b
+    omc db --env staging -- "SELECT count(*) FROM prices"
+    omc db --env production --reason "incident 12"
+    omc db --env staging --write -- -f repair.sql
+    """
+    from omc.sessions.data import database_target
+
+    words: tuple[str, ...] = context.meta[AFTER_DASHES]
+    stack, environment = _chosen(context, env, reason)
+    if write:
+        _confirm(environment, confirm)
+    aws = door_gateway(environment, CREDENTIALS)
+    place = choose_place(aws, service_of(environment, service), task, container)
+    asked = Asked("db", "database", place.task.id, place.container, reason, writes=write)
+    with _leading(stack, environment, aws, place, asked, [Wanted("database")]) as forwards:
+        target = database_target(aws, place, forwards[0].port, writes=write)
+        _say(f"{target.name} as {target.user}, {'writing' if write else 'reading only'}, through task {place.task.id}.")
+        context.exit(database.run_psql(target, words, database.environment_of_process()))
+
+
+@click.command(cls=DashedCommand)
+@door_options
+@click.option("--service", default="", help="Through whose task.  [default: the first service]")
+@click.option("--write", is_flag=True, help="Send commands that don't only read, too; production asks for its name.")
+@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when asked.")
+@click.pass_context
+def redis(
+    context: click.Context,
+    /,
+    env: str | None,
+    task: str,
+    container: str,
+    reason: str,
+    service: str,
+    confirm: str | None,
+    *,
+    write: bool,
+) -> None:
+    """Commands in the environment's cache, through a running task, over TLS where the cache has it.
+
+    What follows ``--`` is one command. Commands that write, that delete or that hold up the server (KEYS, FLUSHALL …)
+    are refused without --write.
+
+    \b
+    omc redis --env staging -- PING
+    omc redis --env staging -- SCAN 0 MATCH "prices:*" COUNT 100
+    omc redis --env production --reason "incident 12"
+    """
+    from omc.sessions.data import cache_client
+
+    words: tuple[str, ...] = context.meta[AFTER_DASHES]
+    if words and not write:
+        cache.refuse_unread(words)
+    stack, environment = _chosen(context, env, reason)
+    if write:
+        _confirm(environment, confirm)
+    aws = door_gateway(environment, CREDENTIALS)
+    place = choose_place(aws, service_of(environment, service), task, container)
+    asked = Asked("redis", "cache", place.task.id, place.container, reason, writes=write)
+    with _leading(stack, environment, aws, place, asked, [Wanted("cache")]) as forwards:
+        client = cache_client(aws, place, forwards[0].port)
+        _say(f"{environment.cache}, {'writing' if write else 'reading only'}, through task {place.task.id}.")
+        try:
+            context.exit(cache.run(client, words, writes=write, name=environment.cache))
+        finally:
+            client.close()
+
+
+@click.command()
+@door_options
+@click.argument("places", nargs=-1, metavar="PLACE [LOCAL:]PORT …")
+@click.pass_context
+def forward(
+    context: click.Context,
+    /,
+    places: tuple[str, ...],
+    env: str | None,
+    task: str,
+    container: str,
+    reason: str,
+) -> None:
+    """Ports of this machine that lead to the database, the cache or a service, until Ctrl-C.
+
+    PLACE is ``database``, ``cache`` or a service; several may follow each other. Each has ports after it: ``5432``,
+    ``15432:5432``; ``database`` and ``cache`` know their own. They listen on 127.0.0.1 alone. A session that ends is
+    opened again by the next connection.
+
+    \b
+    omc forward --env staging database 15432:5432 cache 16379:6379
+    omc forward --env staging backend 8000
+    omc forward --env production database --reason "incident 12"
+    """
+    stack, environment = _chosen(context, env, reason)
+    wanted = wanted_of(places, [each.name for each in environment.services])
+    names = [each.name for each in environment.services if each.name in {one.place for one in wanted}]
+    aws = door_gateway(environment)
+    place = choose_place(aws, service_of(environment, names[0] if len(set(names)) == 1 else ""), task, container)
+    what = " ".join(f"{one.place} {one.local or ''}:{one.port or ''}" for one in wanted)
+    asked = Asked(
+        "forward", " ".join(dict.fromkeys(one.place for one in wanted)), place.task.id, place.container, reason, what
+    )
+    with _leading(stack, environment, aws, place, asked, wanted) as forwards:
+        for each in forwards:
+            where = f"{each.lead.host}:{each.lead.port}" if each.lead.host else f"port {each.lead.port} of the task"
+            _say(f"127.0.0.1:{each.port} leads to {each.lead.name} ({where}) through task {place.task.id}.")
+        _say("Ctrl-C ends it.")
+        threading.Event().wait()
+
+
+@contextmanager
+def _leading(
+    stack: Stack,
+    environment: Environment,
+    aws: Gateway,
+    place: Place,
+    asked: Asked,
+    wanted: Sequence[Wanted],
+) -> Iterator[list[Forward]]:
+    """Local ports that lead to these places while the block lasts, and their record."""
+    from omc.sessions.data import leads_of
+
+    every = leads_of(aws, environment, place, wanted)
+    recorder = _begin(stack, environment, aws, asked)
+    forwards: list[Forward] = []
+
+    def open_(lead: Lead, at: Place) -> Callable[[Callable[[bytes], None]], Session]:
+        def opened(on_data: Callable[[bytes], None]) -> Session:
+            session = open_tunnel(aws, _current(aws, environment, at), lead.host, lead.port, on_data)
+            recorder.write(Opened(session.grant.session, NO_TRANSCRIPT))
+            return session
+
+        return opened
+
+    began, how = time.monotonic(), "failed"
+    try:
+        try:
+            forwards += [Forward(lead, open_(lead, at), _say) for lead, at in every]
+        except OmcError as error:
+            recorder.write(StayedClosed(error.message))
+            raise
+        yield forwards
+        how = "done"
+    except KeyboardInterrupt:
+        how = "ended by Ctrl-C"
+        raise
+    except click.exceptions.Exit:
+        how = "done"
+        raise
+    finally:
+        for each in forwards:
+            each.close()
+        if forwards:
+            recorder.write(Ended(f"{how}, after {time.monotonic() - began:.0f} s"))
+
+
+def _current(aws: Gateway, environment: Environment, place: Place) -> Place:
+    """The same place, or another task of the same service where that one has gone."""
+    found = choose_place(aws, service_of(environment, place.service))
+    if any(each.id == place.task.id and each.status == "RUNNING" for each in exec_tasks(aws, place.service)):
+        return place
+    return found
+
+
+def _confirm(environment: Environment, confirm: str | None) -> None:
+    """Where it is asked for: the environment's name, typed."""
+    if not is_guarded(environment):
+        return
+    if confirm is None:
+        if not sys.stdin.isatty():
+            raise WrongUse(f"Writing in {environment.name} needs its name too: --confirm {environment.name}")
+        words = f"Type the environment's name ({environment.name}) to be able to write there"
+        confirm = str(click.prompt(line(words), err=True)).strip()
+    if confirm != environment.name:
+        raise WrongUse(f'"{confirm}" is not the environment that would be written to, {environment.name}.')
+
+
+def _say(sentence: str) -> None:
+    echo(line(f"omc: {sentence}"), err=True)
 
 
 globals()["exec"] = exec_  # the name by which the table of commands finds it
