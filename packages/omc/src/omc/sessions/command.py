@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ from omc.output import echo, line
 from omc.sessions import cache, database, running
 from omc.sessions.checks import conditions, transcript_sentence
 from omc.sessions.connection import Session, ensure_installed
+from omc.sessions.data import cache_client, database_target, leads_of
 from omc.sessions.document import preflight_document
 from omc.sessions.doors import (
     CREDENTIALS,
@@ -120,26 +122,34 @@ def exec_(
         context.exit(document.data["exit_code"])
     manner = running.manner_of(words, no_terminal=no_tty, is_bare=bare)
     asked = Asked("exec", place.service, place.task.id, place.container, reason, " ".join(words))
-    recorder = _begin(stack, environment, aws, asked)
+    with _recording(stack, environment, aws, asked) as recorder:
+        ending = _run(recorder, aws, place, words, manner)
+    if ending.exit_code is None and ending.reason:
+        raise Unknown(ending.reason)
+    context.exit(ending.exit_code or 0)
+
+
+def _run(
+    recorder: Recorder, aws: Gateway, place: Place, words: tuple[str, ...], manner: running.Manner
+) -> running.Ending:
+    """Run a command to its end, and write down what became of it."""
     said = _announce(aws, place)
-
-    def opened(session: Session) -> None:
-        recorder.write(Opened(session.grant.session, said))
-
     began = time.monotonic()
     try:
-        ending = running.run(words, manner, lambda line_, show_: open_exec(aws, place, line_, show_), opened)
+        ending = running.run(
+            words,
+            manner,
+            lambda text, show_: open_exec(aws, place, text, show_),
+            lambda session: recorder.write(Opened(session.grant.session, said)),
+        )
     except OmcError as error:
         recorder.write(StayedClosed(error.message))
         raise
     except KeyboardInterrupt:
         recorder.write(Ended("given up"))
         raise
-    took = time.monotonic() - began
-    recorder.write(Ended(ending.reason or f"after {took:.0f} s", ending.exit_code))
-    if ending.exit_code is None and ending.reason:
-        raise Unknown(ending.reason)
-    context.exit(ending.exit_code or 0)
+    recorder.write(Ended(ending.reason or f"after {time.monotonic() - began:.0f} s", ending.exit_code))
+    return ending
 
 
 def _chosen(
@@ -153,15 +163,17 @@ def _chosen(
     return stack, environment
 
 
-def _begin(stack: Stack, environment: Environment, aws: Gateway, asked: Asked) -> Recorder:
-    """Write down that a door is asked for, before it is."""
-    from omc.sessions.records import new_recorder
+@contextmanager
+def _recording(stack: Stack, environment: Environment, aws: Gateway, asked: Asked) -> Iterator[Recorder]:
+    """The record of a door, begun before the door is asked for."""
+    from omc.sessions.records import recording
 
     location = locate_store(stack, environment)
     refuse_fleeting_record(location, environment)
-    recorder = new_recorder(stack, environment, location, actor_of(aws))
-    recorder.write(replace(asked, reason=asked.reason.strip()))
-    return recorder
+    with recording(
+        stack, environment, location, actor_of(aws), replace(asked, reason=asked.reason.strip())
+    ) as recorder:
+        yield recorder
 
 
 def _announce(aws: Gateway, place: Place) -> str:
@@ -203,8 +215,6 @@ def db(
     omc db --env production --reason "incident 12"
     omc db --env staging --write -- -f repair.sql
     """
-    from omc.sessions.data import database_target
-
     words: tuple[str, ...] = context.meta[AFTER_DASHES]
     stack, environment = _chosen(context, env, reason)
     if write:
@@ -246,8 +256,6 @@ def redis(
     omc redis --env staging -- SCAN 0 MATCH "prices:*" COUNT 100
     omc redis --env production --reason "incident 12"
     """
-    from omc.sessions.data import cache_client
-
     words: tuple[str, ...] = context.meta[AFTER_DASHES]
     if words and not write:
         cache.refuse_unread(words)
@@ -296,14 +304,14 @@ def forward(
     aws = door_gateway(environment)
     place = choose_place(aws, service_of(environment, names[0] if len(set(names)) == 1 else ""), task, container)
     what = " ".join(f"{one.place} {one.local or ''}:{one.port or ''}" for one in wanted)
-    asked = Asked(
-        "forward", " ".join(dict.fromkeys(one.place for one in wanted)), place.task.id, place.container, reason, what
-    )
+    led_to = " ".join(dict.fromkeys(one.place for one in wanted))
+    asked = Asked("forward", led_to, place.task.id, place.container, reason, what)
     with _leading(stack, environment, aws, place, asked, wanted) as forwards:
         for each in forwards:
             where = f"{each.lead.host}:{each.lead.port}" if each.lead.host else f"port {each.lead.port} of the task"
             _say(f"127.0.0.1:{each.port} leads to {each.lead.name} ({where}) through task {place.task.id}.")
         _say("Ctrl-C ends it.")
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # both end it in order
         threading.Event().wait()
 
 
@@ -317,40 +325,43 @@ def _leading(
     wanted: Sequence[Wanted],
 ) -> Iterator[list[Forward]]:
     """Local ports that lead to these places while the block lasts, and their record."""
-    from omc.sessions.data import leads_of
-
     every = leads_of(aws, environment, place, wanted)
-    recorder = _begin(stack, environment, aws, asked)
     forwards: list[Forward] = []
+    with _recording(stack, environment, aws, asked) as recorder:
 
-    def open_(lead: Lead, at: Place) -> Callable[[Callable[[bytes], None]], Session]:
-        def opened(on_data: Callable[[bytes], None]) -> Session:
-            session = open_tunnel(aws, _current(aws, environment, at), lead.host, lead.port, on_data)
-            recorder.write(Opened(session.grant.session, NO_TRANSCRIPT))
-            return session
+        def open_(lead: Lead, at: Place) -> Callable[[Callable[[bytes], None]], Session]:
+            def opened(on_data: Callable[[bytes], None]) -> Session:
+                session = open_tunnel(aws, _current(aws, environment, at), lead.host, lead.port, on_data)
+                recorder.write(Opened(session.grant.session, NO_TRANSCRIPT))
+                return session
 
-        return opened
+            return opened
 
-    began, how = time.monotonic(), "failed"
-    try:
+        began, how = time.monotonic(), "failed"
         try:
-            forwards += [Forward(lead, open_(lead, at), _say) for lead, at in every]
-        except OmcError as error:
-            recorder.write(StayedClosed(error.message))
+            for lead, at in every:
+                forwards.append(_forwarded(recorder, lead, open_(lead, at)))
+            yield forwards
+            how = "done"
+        except KeyboardInterrupt:
+            how = "ended by Ctrl-C"
             raise
-        yield forwards
-        how = "done"
-    except KeyboardInterrupt:
-        how = "ended by Ctrl-C"
+        except click.exceptions.Exit:
+            how = "done"
+            raise
+        finally:
+            for each in forwards:
+                each.close()
+            if forwards:
+                recorder.write(Ended(f"{how}, after {time.monotonic() - began:.0f} s"))
+
+
+def _forwarded(recorder: Recorder, lead: Lead, open_: Callable[[Callable[[bytes], None]], Session]) -> Forward:
+    try:
+        return Forward(lead, open_, _say)
+    except OmcError as error:
+        recorder.write(StayedClosed(error.message))
         raise
-    except click.exceptions.Exit:
-        how = "done"
-        raise
-    finally:
-        for each in forwards:
-            each.close()
-        if forwards:
-            recorder.write(Ended(f"{how}, after {time.monotonic() - began:.0f} s"))
 
 
 def _current(aws: Gateway, environment: Environment, place: Place) -> Place:

@@ -195,8 +195,8 @@ class Forward:
             self._tell(error.message)
             return
         if not tunnel.carry(connection):
-            where = self.lead.host or "the task"
-            self._tell(f"From the task {where}:{self.lead.port} can't be reached ({self.lead.name}).")
+            where = f"{self.lead.host}:{self.lead.port}" if self.lead.host else f"its own port {self.lead.port}"
+            self._tell(f"The task can't reach {where} ({self.lead.name}).")
 
     def _opened(self) -> Tunnel:
         with self._lock:

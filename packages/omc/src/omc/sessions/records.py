@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from omc.config import Environment, Stack
@@ -20,12 +22,11 @@ from omc.store.outbox import enqueue
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
-    """Writes down what becomes of one door. The store is open only while something is written: a session may last for
-    hours."""
+    """Writes down what becomes of one door."""
 
     stack: Stack
     environment: Environment
-    place: StoreLocation
+    store: Store
     actor: Actor
     id: str
 
@@ -40,8 +41,7 @@ class Recorder:
                 begun = payload if isinstance(payload, Asked) else self._asked(transaction)
                 enqueue(transaction, self._page(payload, begun))
 
-        with open_store(self.place) as store:
-            eventlog.retry_on_conflict(store, self.actor.name, (TYPES.kind, self.environment.name), append)
+        eventlog.retry_on_conflict(self.store, self.actor.name, (TYPES.kind, self.environment.name), append)
 
     def _asked(self, transaction: Transaction) -> Asked:
         events = eventlog.read_stream(transaction.session, TYPES, stream_of(self.environment.name, self.id))
@@ -72,8 +72,15 @@ class Recorder:
         )
 
 
-def new_recorder(stack: Stack, environment: Environment, place: StoreLocation, actor: Actor) -> Recorder:
-    return Recorder(stack, environment, place, actor, secrets.token_hex(6))
+@contextmanager
+def recording(
+    stack: Stack, environment: Environment, place: StoreLocation, actor: Actor, asked: Asked
+) -> Iterator[Recorder]:
+    """Write down that a door is asked for, before it is, and keep the store open for what becomes of it."""
+    with open_store(place) as store:
+        recorder = Recorder(stack, environment, store, actor, secrets.token_hex(6))
+        recorder.write(asked)
+        yield recorder
 
 
 def doors_of(store: Store, environment: str) -> list[DoorRecord]:

@@ -21,13 +21,14 @@ END_OF_INPUT: Final = b"\x04"
 LINE_BYTES: Final = 57
 """Of input in one line: 76 characters of base64. A terminal takes lines up to 4,095."""
 
-# Ctrl-C reaches the shell too, which must live on to say what came of the command.
+# Ctrl-C reaches all of them: the shell must live on to say what came of the command, and the cat to pass its output on.
 _KEEP: Final = "trap : INT QUIT; "
 _TELL: Final = 'printf "\\036%s:%s\\036" "$0" "$c"'
 _SHELL: Final = "if command -v bash >/dev/null 2>&1; then bash; else sh; fi"
 _PIPED: Final = (
     'stty -echo -opost 2>/dev/null; exec 3>&1; printf "\\036%s:ready\\036" "$0"; '
-    'c=$({{ {{ {input} 2>&1 3>&- 4>&-; echo $? >&4; }} | cat >&3; }} 4>&1); c="${{c:-130}}"; '
+    'c=$({{ {{ trap : INT QUIT; {input} 2>&1 3>&- 4>&-; echo $? >&4; }} | {{ trap "" INT QUIT; cat >&3; }}; }} 4>&1); '
+    'c="${{c:-130}}"; '
 )
 
 

@@ -259,7 +259,9 @@ class Sessions:
             secure.put(PayloadType.FLAG, messages.CONNECT_TO_PORT_ERROR.to_bytes(4, "big"))
 
         own = session.place.environment.get(ADDRESS_VARIABLE, "")
-        ports = Ports(session.port, own, source, send, failed)
+        if own and self._cloud is not None:
+            own = self._cloud.settings.real_address(own)
+        ports = Ports(session.port, own, source if session.port.host else "", send, failed)
         log.info("session %s forwards to %s:%s", session.id, session.port.host or "the task", session.port.number)
         try:
             while session.place.lives():
