@@ -73,6 +73,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.sessions.command",
             "Ports of this machine that lead to the database, the cache or a service, until Ctrl-C.",
         ),
+        "open": LazyCommand(
+            "omc.sessions.command_open",
+            "Open AWS's console at a dashboard, a service's logs, an alarm or a trace, and print the address.",
+        ),
         "runbook": LazyCommand(
             "omc.runbook.command",
             "The runbook: what there is in it, and a section with today's values in its commands.",
@@ -150,6 +154,7 @@ def root(context: click.Context, stack: Path | None) -> None:
     omc deploy --env local --image backend=DIGEST --dry-run
     omc rollback --env local         back to the last release that was verified here
     omc scale --env local backend 4 --for 2h
+    omc exec --env local backend     a shell in a running container
     omc runs list                    what was changed, by whom, and how it went
     omc incident list --env local    what is wrong just now, as people recorded it
     omc oncall now --env production  who is on call, and how they are reached
