@@ -14,7 +14,6 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -207,21 +206,21 @@ class Kms:
 
     def __init__(self) -> None:
         self.key = bytes(range(64))
-        self.asked: dict[str, Any] = {}
+        self.asked: dict[str, str] = {}
 
-    def generate_data_key(self, **asked: Any) -> dict[str, Any]:
-        self.asked = asked
-        return {"Plaintext": self.key, "CiphertextBlob": b"wrapped"}
+    def make(self, key: str, context: dict[str, str]) -> tuple[bytes, bytes]:
+        self.asked = {"key": key, **context}
+        return self.key, b"wrapped"
 
 
 def test_each_direction_has_its_half_of_the_data_key() -> None:
     """encrypter.go: the agent encrypts with the first half, the client with the second; the nonce comes first."""
     kms = Kms()
-    made = new_encryption(kms, "alias/sessions", "ecs-execute-command-1", "ecs:shop_1_1-2")
+    made = new_encryption(kms.make, "alias/sessions", "ecs-execute-command-1", "ecs:shop_1_1-2")
     assert kms.asked == {
-        "KeyId": "alias/sessions",
-        "NumberOfBytes": 64,
-        "EncryptionContext": {"aws:ssm:SessionId": "ecs-execute-command-1", "aws:ssm:TargetId": "ecs:shop_1_1-2"},
+        "key": "alias/sessions",
+        "aws:ssm:SessionId": "ecs-execute-command-1",
+        "aws:ssm:TargetId": "ecs:shop_1_1-2",
     }
     theirs = Keys(kms.key[:32], kms.key[32:])
     assert theirs.decrypt(made.encrypt(b"typed")) == b"typed"

@@ -259,11 +259,11 @@ def _service(aws: Gateway, name: str) -> bool | None:
 def _network(aws: Gateway, task: ExecTask) -> Network | None:
     if not task.subnet:
         return None
-    ec2: Any = aws.client("ec2")
-    subnets = ec2.describe_subnets(SubnetIds=[task.subnet])["Subnets"]
-    vpc = [{"Name": "vpc-id", "Values": [subnets[0]["VpcId"]]}]
-    tables = ec2.describe_route_tables(Filters=vpc)["RouteTables"]
-    endpoints = ec2.describe_vpc_endpoints(Filters=vpc)["VpcEndpoints"]
+    ec2 = aws.client("ec2")
+    subnets: list[Any] = ec2.describe_subnets(SubnetIds=[task.subnet])["Subnets"]
+    vpc: Any = [{"Name": "vpc-id", "Values": [subnets[0]["VpcId"]]}]
+    tables: list[Any] = ec2.describe_route_tables(Filters=vpc)["RouteTables"]
+    endpoints: list[Any] = ec2.describe_vpc_endpoints(Filters=vpc)["VpcEndpoints"]
     region = aws.environment.region
     return Network(
         any(_leads_out(route) for route in _table_of(tables, task.subnet).get("Routes", ())),

@@ -73,7 +73,7 @@ def refuse_unread(words: Sequence[str]) -> None:
         raise Refused(f"{shown} isn't among the commands that only read{why}. To send it all the same: --write")
 
 
-class Client:
+class CacheConnection:
     """A connection that was made through a tunnel. Raises ``Unknown`` where it breaks."""
 
     def __init__(self, port: int, host: str, context: ssl.SSLContext | None, password: str = "") -> None:
@@ -156,10 +156,10 @@ def shown(answer: Any, depth: int = 0) -> Iterator[str]:
                 yield from (" " * len(label) + part for part in more)
 
 
-def run(client: Client, words: Sequence[str], *, writes: bool, name: str) -> int:
+def run(connection: CacheConnection, words: Sequence[str], *, writes: bool, name: str) -> int:
     """One command given, or those that are typed or piped in; 1 where the last was refused."""
     if words:
-        return _one(client, list(words), writes=writes, at_terminal=False)
+        return _one(connection, list(words), writes=writes, at_terminal=False)
     at_terminal, code = sys.stdin.isatty(), 0
     while True:
         try:
@@ -174,10 +174,10 @@ def run(client: Client, words: Sequence[str], *, writes: bool, name: str) -> int
         if typed and typed[0].upper() in ("QUIT", "EXIT"):
             return code
         if typed:
-            code = _one(client, typed, writes=writes, at_terminal=at_terminal)
+            code = _one(connection, typed, writes=writes, at_terminal=at_terminal)
 
 
-def _one(client: Client, words: list[str], *, writes: bool, at_terminal: bool) -> int:
+def _one(connection: CacheConnection, words: list[str], *, writes: bool, at_terminal: bool) -> int:
     if words[0].upper() in ("SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR"):
         raise WrongUse(f"{words[0].upper()} answers without an end, which this client doesn't follow.")
     try:
@@ -188,7 +188,7 @@ def _one(client: Client, words: list[str], *, writes: bool, at_terminal: bool) -
             raise
         echo(line(error.message), err=True)
         return 1
-    answer = client.ask(words)
+    answer = connection.ask(words)
     for each in shown(answer):
         echo(each)
     return int(isinstance(answer, ServerError))

@@ -24,7 +24,7 @@ from omc.output import echo, line
 from omc.sessions import cache, database, running
 from omc.sessions.checks import conditions, transcript_sentence
 from omc.sessions.connection import Session, ensure_installed
-from omc.sessions.data import cache_client, database_target, leads_of
+from omc.sessions.data import cache_connection, database_target, leads_of
 from omc.sessions.document import preflight_document
 from omc.sessions.doors import (
     CREDENTIALS,
@@ -266,12 +266,12 @@ def redis(
     place = choose_place(aws, service_of(environment, service), task, container)
     asked = Asked("redis", "cache", place.task.id, place.container, reason, writes=write)
     with _leading(stack, environment, aws, place, asked, [Wanted("cache")]) as forwards:
-        client = cache_client(aws, place, forwards[0].port)
+        connection = cache_connection(aws, place, forwards[0].port)
         _say(f"{environment.cache}, {'writing' if write else 'reading only'}, through task {place.task.id}.")
         try:
-            context.exit(cache.run(client, words, writes=write, name=environment.cache))
+            context.exit(cache.run(connection, words, writes=write, name=environment.cache))
         finally:
-            client.close()
+            connection.close()
 
 
 @click.command()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from omc.errors import OmcError, Unknown, WrongUse
 from omc.sessions import frames
 from omc.sessions.channel import Channel
-from omc.sessions.encryption import Encryption, NotEncrypted, new_encryption
+from omc.sessions.encryption import Encryption, MakeKey, NotEncrypted, new_encryption
 from omc.sessions.frames import BadFrame, Flag, Frame, PayloadType
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ class Session:
     the session while it does."""
 
     def __init__(
-        self, grant: Grant, on_data: Callable[[bytes], None], kms: Callable[[], Any], *, is_direct: bool = False
+        self, grant: Grant, on_data: Callable[[bytes], None], make_key: MakeKey, *, is_direct: bool = False
     ) -> None:
         """Connect, and wait for the handshake. Raises ``DoorClosed``.
 
-        ``kms`` gives the client by which a data key is made, where the agent wants one. ``is_direct``: the machine's
+        ``make_key`` is asked where the agent wants the session encrypted. ``is_direct``: the machine's
         proxy isn't asked.
         """
         self.grant = grant
@@ -94,7 +94,7 @@ class Session:
         self.moved = time.monotonic()
         """When bytes last went either way."""
         self._on_data = on_data
-        self._kms = kms
+        self._make_key = make_key
         self._is_direct = is_direct
         self._ready = threading.Event()
         self._failure: OmcError | None = None
@@ -271,7 +271,7 @@ class Session:
         elif kind == "KMSEncryption":
             try:
                 key = str(parameters.get("KMSKeyId", ""))
-                self._encryption = new_encryption(self._kms(), key, self.grant.session, self.grant.target)
+                self._encryption = new_encryption(self._make_key, key, self.grant.session, self.grant.target)
                 result = {"KMSCipherTextKey": frames.base64_of(self._encryption.wrapped)}
             except OmcError as problem:
                 self._failure = problem

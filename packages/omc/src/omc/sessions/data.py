@@ -20,7 +20,7 @@ from omc.facts.data_doors import (
     secret_place,
 )
 from omc.sessions.authorities import cache_context, database_authorities
-from omc.sessions.cache import Client
+from omc.sessions.cache import CacheConnection
 from omc.sessions.database import Target
 from omc.sessions.doors import Place, choose_place, service_of
 from omc.sessions.forwarding import LOOPBACK, Lead
@@ -114,7 +114,7 @@ def read_secret(aws: Gateway, reference: str) -> str:
         raise Unknown(f"The secret {arn.rpartition(':secret:')[2]} has no {name}.") from error
 
 
-def cache_client(aws: Gateway, place: Place, port: int) -> Client:
+def cache_connection(aws: Gateway, place: Place, port: int) -> CacheConnection:
     """A connection to the cache, with its password where it has one."""
     found = read_cache(aws)
     password = ""
@@ -126,4 +126,4 @@ def cache_client(aws: Gateway, place: Place, port: int) -> Client:
                 "beside its address. Go through a service that logs in there: --service NAME"
             )
         password = read_secret(aws, login.secret)
-    return Client(port, found.address, cache_context(aws.environment) if found.has_tls else None, password)
+    return CacheConnection(port, found.address, cache_context(aws.environment) if found.has_tls else None, password)

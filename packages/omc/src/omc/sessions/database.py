@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from omc.config.door_tables import DoorsTable
 from omc.errors import OmcError, WrongUse
-from omc.output import echo, line
+from omc.output import echo, line, terminal
 from omc.output.document import Document, Row, Table
 
 CONNECT_SECONDS: Final = 10
@@ -145,8 +145,6 @@ def _typed(target: Target) -> Any:
 def _execute(connection: Any, statement: str) -> int:
     """Run one and show what it gives; 1 where the server refuses it."""
     import psycopg
-
-    from omc.output import terminal
 
     try:
         cursor = connection.execute(statement)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from omc.aws.gateway import Gateway, access_to
@@ -20,6 +21,7 @@ from omc.facts.exec_access import (
 )
 from omc.sessions.checks import Condition, Door, choose_task, closing, conditions
 from omc.sessions.connection import DoorClosed, Grant, Session
+from omc.sessions.encryption import KEY_BYTES
 
 ALLOWED: Final = frozenset(
     {
@@ -127,9 +129,15 @@ def _open(
         raise explained(aws, place, None, is_tunnel=is_tunnel)  # AWS would only say that it failed
     try:
         grant = Grant.of(ask(), place.target)
-        return Session(grant, on_data, lambda: aws.client("kms"), is_direct=aws.environment.is_local)
+        make_key = partial(_data_key, aws)
+        return Session(grant, on_data, make_key, is_direct=aws.environment.is_local)
     except (AccessDenied, AwsRefused, DoorClosed) as error:
         raise explained(aws, place, error, is_tunnel=is_tunnel) from error
+
+
+def _data_key(aws: Gateway, key: str, context: dict[str, str]) -> tuple[bytes, bytes]:
+    made = aws.client("kms").generate_data_key(KeyId=key, NumberOfBytes=KEY_BYTES, EncryptionContext=context)
+    return bytes(made["Plaintext"]), bytes(made["CiphertextBlob"])
 
 
 def explained(aws: Gateway, place: Place, error: OmcError | None, *, is_tunnel: bool = False) -> DoorClosed:

@@ -7,11 +7,16 @@ agent sends, the second closes what the client sends; a message is a nonce of 12
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 KEY_BYTES: Final = 64
 NONCE_BYTES: Final = 12
+
+
+MakeKey = Callable[[str, dict[str, str]], tuple[bytes, bytes]]
+"""Has KMS make a data key of ``KEY_BYTES`` with a key, for a context: as it is, and as KMS encrypted it."""
 
 
 class NotEncrypted(Exception):
@@ -49,8 +54,8 @@ def context_of(session: str, target: str) -> dict[str, str]:
     return {"aws:ssm:SessionId": session, "aws:ssm:TargetId": target}
 
 
-def new_encryption(kms: Any, key: str, session: str, target: str) -> Encryption:
+def new_encryption(make: MakeKey, key: str, session: str, target: str) -> Encryption:
     """Have KMS make a data key. Raises what the gateway raises, ``AccessDenied`` on kms:GenerateDataKey above all."""
-    made = kms.generate_data_key(KeyId=key, NumberOfBytes=KEY_BYTES, EncryptionContext=context_of(session, target))
-    plain, half = bytes(made["Plaintext"]), KEY_BYTES // 2
-    return Encryption(bytes(made["CiphertextBlob"]), plain[:half], plain[half:])
+    plain, wrapped = make(key, context_of(session, target))
+    half = KEY_BYTES // 2
+    return Encryption(wrapped, plain[:half], plain[half:])
