@@ -73,6 +73,9 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.sessions.command",
             "Ports of this machine that lead to the database, the cache or a service, until Ctrl-C.",
         ),
+        "doors": LazyCommand(
+            "omc.sessions.command", "Who opened which door, when, why, and how it ended: exec, db, redis and forward."
+        ),
         "open": LazyCommand(
             "omc.sessions.command_open",
             "Open AWS's console at a dashboard, a service's logs, an alarm or a trace, and print the address.",

@@ -25,7 +25,7 @@ from omc.sessions import cache, database, running
 from omc.sessions.checks import conditions, transcript_sentence
 from omc.sessions.connection import Session, ensure_installed
 from omc.sessions.data import cache_connection, database_target, leads_of
-from omc.sessions.document import preflight_document
+from omc.sessions.document import doors_document, preflight_document
 from omc.sessions.doors import (
     CREDENTIALS,
     Place,
@@ -37,7 +37,7 @@ from omc.sessions.doors import (
     transcript_of,
 )
 from omc.sessions.forwarding import Forward, Lead
-from omc.sessions.model import Asked, Ended, Opened, is_guarded
+from omc.sessions.model import Asked, DoorRecord, Ended, Opened, is_guarded
 from omc.sessions.model import Refused as StayedClosed
 from omc.sessions.places import Wanted, wanted_of
 from omc.store.location import locate_store
@@ -387,6 +387,30 @@ def _confirm(environment: Environment, confirm: str | None) -> None:
 
 def _say(sentence: str) -> None:
     echo(line(f"omc: {sentence}"), err=True)
+
+
+@click.command()
+@environment_option
+@OUTPUT
+@click.option("--most", type=click.IntRange(1, 1000), default=30, show_default=True, help="How many, newest first.")
+@click.pass_context
+def doors(context: click.Context, env: str | None, output: str, most: int) -> None:
+    """Who opened which door, when, why, and how it ended: exec, db, redis and forward.
+
+    \b
+    omc doors --env production
+    """
+    from omc.sessions.records import doors_of
+    from omc.store.database import open_store
+
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    location = locate_store(stack, environment)
+    found: list[DoorRecord] = []
+    if location.exists:
+        with open_store(location) as store:
+            found = doors_of(store, environment.name)[:most]
+    show(doors_document(found, environment.time_zone), output)
 
 
 globals()["exec"] = exec_  # the name by which the table of commands finds it

@@ -1,4 +1,4 @@
-"""What is shown of doors: the preconditions of one."""
+"""What is shown of doors: the preconditions of one, and those that were opened."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from omc.output.document import Document, Row, Severity, Status, Table
 from omc.sessions.checks import Condition, Door, closing
+from omc.sessions.model import DoorRecord
+from omc.times import format_time
 
 _SEVERITY = {
     Door.OPEN: Severity.OK,
@@ -38,3 +40,36 @@ def preflight_document(service: str, task: str, container: str, found: Sequence[
     }
     title = f"The door to {container} in task {task} of {service}: {word}"
     return Document(title, (Table(("", "condition", "how it is"), tuple(rows)),), data=data)
+
+
+def doors_document(found: Sequence[DoorRecord], zone: str) -> Document:
+    """Doors that were opened, as a table."""
+    rows = []
+    for each in found:
+        how = each.how or "open, or its omc was killed"
+        code = "" if each.exit_code is None else f", exit code {each.exit_code}"
+        what = f"{each.asked.door} {each.asked.place}" + (" (writing)" if each.asked.writes else "")
+        rows.append(Row((format_time(each.at, zone), each.by, what, each.asked.reason, f"{how}{code}")))
+    data = [
+        {
+            "id": each.id,
+            "at": each.at,
+            "by": each.by,
+            "door": each.asked.door,
+            "place": each.asked.place,
+            "task": each.asked.task,
+            "container": each.asked.container,
+            "reason": each.asked.reason,
+            "what": each.asked.what,
+            "writes": each.asked.writes,
+            "sessions": list(each.sessions),
+            "transcript": each.transcript,
+            "ended_at": each.ended_at,
+            "how": each.how,
+            "exit_code": each.exit_code,
+        }
+        for each in found
+    ]
+    if not rows:
+        return Document("No door was opened.", (), data=data)
+    return Document("", (Table(("when", "who", "door", "reason", "how it ended"), tuple(rows)),), data=data)
