@@ -68,6 +68,7 @@ WITH_DATABASE = (
     "omc.responder.status.document",
     "omc.responder.status.telling",
     "omc.review.lists",
+    "omc.sessions.records",
     "omc.store.audit",
     "omc.store.database",
     "omc.store.ids",

@@ -31,7 +31,8 @@ MORE: dict[str, str] = {
     "costs": "anomalies expressions forecast ledger metering periods prices seeding sums",
     "ecr": "images",
     "ecs": "deploying factory health launch lookup networking notices output records running scheduling "
-    "session_channel session_messages session_terminal sessions shapes sizes steps targets usage",
+    "session_channel session_keys session_messages session_ports session_terminal sessions shapes sizes steps targets "
+    "usage",
     "elasticache": "measure parameters",
     "elbv2": "access_logs configuration paths probes targets traffic",
     "logs": "definitions flow_delivery live_sessions metric_filters pattern_parser patterns queries reader shared "

@@ -6,8 +6,10 @@ often a frame really passes (0: lost, 2: doubled), in both directions: a bad lin
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import os
 import struct
 import threading
 import time
@@ -17,11 +19,33 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 HEADER = struct.Struct(">I32sIQqQ16s32sII")
 OUTPUT, SIZE, HANDSHAKE_REQUEST, HANDSHAKE_RESPONSE, HANDSHAKE_COMPLETE, FLAG = 1, 3, 5, 6, 7, 10
+CHALLENGE, CHALLENGE_RESPONSE = 8, 9
+MakeKey = Callable[[str], tuple[bytes, bytes]]
+"""Gives, for a key of KMS, a data key of 64 bytes and the same as KMS encrypted it."""
+
+
+def key_maker(kms: Any, session: str, target: str) -> MakeKey:
+    """Data keys by KMS for one session, as the plugin asks for them."""
+
+    def make(key: str) -> tuple[bytes, bytes]:
+        context = {"aws:ssm:SessionId": session, "aws:ssm:TargetId": target}
+        made = kms.generate_data_key(KeyId=key, NumberOfBytes=64, EncryptionContext=context)
+        return made["Plaintext"], made["CiphertextBlob"]
+
+    return make
+
+
+def target_of(ecs: Any, cluster: str, task: str, container: str) -> str:
+    """A container as Session Manager names it."""
+    found = ecs.describe_tasks(cluster=cluster, tasks=[task])["tasks"][0]
+    runtime = next(each["runtimeId"] for each in found["containers"] if each["name"] == container)
+    return f"ecs:{cluster}_{found['taskArn'].rpartition('/')[2]}_{runtime}"
 
 
 class SessionRefused(Exception):
@@ -67,7 +91,14 @@ class Frame:
 class SessionClient:
     """One session, from ``ExecuteCommand``'s answer. A context manager: leaving it closes the connection."""
 
-    def __init__(self, session: Mapping[str, str], copies: Callable[[Frame], int] = lambda _: 1) -> None:
+    def __init__(
+        self,
+        session: Mapping[str, str],
+        copies: Callable[[Frame], int] = lambda _: 1,
+        make_key: MakeKey | None = None,
+    ) -> None:
+        self._make_key = make_key
+        self._data_key = b""
         self.closed_with: str | None = None
         """``Output`` of channel_closed: empty where the command just ended. ``None`` until then."""
         self.refusal = ""
@@ -117,7 +148,7 @@ class SessionClient:
         return self
 
     def type(self, text: str) -> None:
-        self.send(OUTPUT, text.encode())
+        self.send(OUTPUT, self._encrypt(text.encode()))
 
     def resize(self, columns: int, rows: int) -> None:
         self.send(SIZE, json.dumps({"cols": columns, "rows": rows}).encode())
@@ -218,12 +249,31 @@ class SessionClient:
     def _process(self, frame: Frame) -> None:
         if frame.payload_type == HANDSHAKE_REQUEST:
             actions = [
-                {"ActionType": each["ActionType"], "ActionStatus": 1, "ActionResult": None, "Error": ""}
+                {"ActionType": each["ActionType"], "ActionStatus": 1, "ActionResult": self._act(each), "Error": ""}
                 for each in json.loads(frame.payload)["RequestedClientActions"]
             ]
             response = {"ClientVersion": "1.2.707.0", "ProcessedClientActions": actions, "Errors": None}
             self.send(HANDSHAKE_RESPONSE, json.dumps(response).encode())
         elif frame.payload_type == HANDSHAKE_COMPLETE:
             self._ready = True
+        elif frame.payload_type == CHALLENGE:
+            met = self._encrypt(self._decrypt(base64.b64decode(json.loads(frame.payload)["Challenge"])))
+            self.send(CHALLENGE_RESPONSE, json.dumps({"Challenge": base64.b64encode(met).decode()}).encode())
         elif frame.payload_type == OUTPUT:
-            self._output += frame.payload
+            self._output += self._decrypt(frame.payload)
+
+    def _act(self, action: dict[str, Any]) -> dict[str, str] | None:
+        """Have a key made where the agent wants one."""
+        if action["ActionType"] != "KMSEncryption" or self._make_key is None:
+            return None
+        self._data_key, wrapped = self._make_key(action["ActionParameters"]["KMSKeyId"])
+        return {"KMSCipherTextKey": base64.b64encode(wrapped).decode()}
+
+    def _encrypt(self, data: bytes) -> bytes:
+        if not self._data_key:
+            return data
+        nonce = os.urandom(12)
+        return nonce + AESGCM(self._data_key[32:]).encrypt(nonce, data, None)
+
+    def _decrypt(self, data: bytes) -> bytes:
+        return AESGCM(self._data_key[:32]).decrypt(data[:12], data[12:], None) if self._data_key else data

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.session_client import SessionClient
+from support.session_client import SessionClient, key_maker
 
 TIMEOUT = 60.0
 
@@ -20,7 +20,14 @@ TIMEOUT = 60.0
 def main() -> None:
     if len(sys.argv) == 1:
         return  # the CLI asks whether there is such a program
-    with SessionClient(json.loads(sys.argv[1])).begin(TIMEOUT) as client:
+    session = json.loads(sys.argv[1])
+
+    def make_key(key: str) -> tuple[bytes, bytes]:
+        import boto3
+
+        return key_maker(boto3.client("kms"), session["sessionId"], json.loads(sys.argv[5])["Target"])(key)
+
+    with SessionClient(session, make_key=make_key).begin(TIMEOUT) as client:
 
         def type_all() -> None:
             for line in sys.stdin:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -26,7 +27,7 @@ from localcloud.services.ecs.session_channel import Channel
 from localcloud.services.ecs.sessions import Sessions
 from support.ecs_cluster import WAITER, EcsCluster, create_cluster
 from support.running_cloud import cloud_at
-from support.session_client import Frame, SessionClient, SessionRefused
+from support.session_client import Frame, SessionClient, SessionRefused, key_maker, target_of
 from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
@@ -497,3 +498,75 @@ def test_a_bad_line_delivers_each_message_once_and_in_order(sent: list[bytes], s
         sides[0].resend()
     assert sides[0].drained(0)
     assert got == sent
+
+
+# -- ports, keys, an agent that is gone
+
+
+def test_ports_are_reached_from_inside_the_task_side_by_side(cluster: EcsCluster, task: str) -> None:
+    ssm, target = cluster.aws("ssm"), target_of(cluster.ecs, "rehearsal", task, "app")
+    with socket.create_server((cluster.cloud.settings.address, 0)) as server:
+        address, port = server.getsockname()
+        answer = ssm.start_session(
+            Target=target,
+            DocumentName="AWS-StartPortForwardingSessionToRemoteHost",
+            Parameters={"host": [address], "portNumber": [str(port)], "localPortNumber": ["0"]},
+        )
+        session = {"streamUrl": answer["StreamUrl"], "tokenValue": answer["TokenValue"]}
+        with SessionClient(session).begin() as client:
+            streams = {3: b"three", 5: b"five"}
+            for number in streams:
+                client.send(1, struct.pack("<BBHI", 1, 0, 0, number))
+            taken = [server.accept()[0] for _ in streams]
+            for number, said in streams.items():
+                client.send(1, struct.pack("<BBHI", 1, 2, len(said), number) + said)
+            heard = {connection.recv(100) for connection in taken}
+            assert heard == set(streams.values())
+            for connection in taken:
+                connection.sendall(b"answer")
+                connection.close()
+            client.read_until("answer\x01\x01")
+            client.terminate()
+            client.end()
+    for wrong in ({"Target": target[:-1]}, {"Target": "i-0123456789abcdef0"}):
+        given = {"DocumentName": "AWS-StartPortForwardingSession", "Parameters": {"portNumber": ["80"]}, **wrong}
+        with pytest.raises(ClientError) as refused:
+            ssm.start_session(**given)
+        assert refused.value.response["Error"]["Code"] == "TargetNotConnected"
+
+
+def test_a_session_is_encrypted_with_the_clusters_key(cluster: EcsCluster, task: str) -> None:
+    kms = cluster.aws("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    wanted = {"executeCommandConfiguration": {"kmsKeyId": key, "logging": "NONE"}}
+    cluster.ecs.update_cluster(cluster="rehearsal", configuration=wanted)
+    try:
+        granted = ask(cluster, task, "sh -c 'read word; echo secret-$word'")["session"]
+        target = target_of(cluster.ecs, "rehearsal", task, "app")
+        make_key = key_maker(kms, granted["sessionId"], target)
+        with SessionClient(granted, make_key=make_key).begin() as client:
+            client.type("word\n")
+            assert "secret-word" in client.read_until("secret-word")
+            client.end()
+            assert not any(b"secret-word" in frame.payload for frame in client.received)
+        for other in (None, key_maker(kms, "another-session", target)):
+            granted = ask(cluster, task, "echo no")["session"]
+            with SessionClient(granted, make_key=other) as client, pytest.raises(SessionRefused, match="key"):
+                client.begin()
+    finally:
+        plain = {"executeCommandConfiguration": {"logging": "NONE"}}
+        cluster.ecs.update_cluster(cluster="rehearsal", configuration=plain)
+
+
+def test_a_role_without_the_agents_rights_keeps_the_door_closed(cluster: EcsCluster, task: str) -> None:
+    iam = cluster.aws("iam")
+    role = iam.create_role(RoleName="mute", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    arn = start(cluster, overrides={"taskRoleArn": role})
+    with pytest.raises(ClientError) as refused:
+        ask(cluster, arn, "true")
+    assert refused.value.response["Error"]["Code"] == "TargetNotConnectedException"
+    allowed = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "ssmmessages:*", "Resource": "*"}}
+    iam.put_role_policy(RoleName="mute", PolicyName="channels", PolicyDocument=json.dumps(allowed))
+    with SessionClient(ask(cluster, arn, "echo open")["session"]).begin() as client:
+        assert client.read_until("open")
+    cluster.ecs.stop_task(cluster="rehearsal", task=arn)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from support.alert_causes import UNHEALTHY, Watch, of_frontend
-from support.session_client import SessionClient
+from support.session_client import SessionClient, key_maker, target_of
 from support.stack import CLUSTER, Stack, wait_until_healthy
 from support.waiting import eventually
 
@@ -88,7 +88,8 @@ def netcat(stack: Stack) -> str:
     task = ecs.list_tasks(cluster=CLUSTER, serviceName="backend", desiredStatus="RUNNING")["taskArns"][0]
     command = f"nc -zv -w 3 {stack.output('database')['address']} 5432"
     session = ecs.execute_command(cluster=CLUSTER, task=task, container="backend", command=command, interactive=True)
-    with SessionClient(session["session"]).begin() as client:
+    make_key = key_maker(stack.client("kms"), session["session"]["sessionId"], target_of(ecs, CLUSTER, task, "backend"))
+    with SessionClient(session["session"], make_key=make_key).begin() as client:
         client.end()
         return client.output
 

@@ -33,7 +33,7 @@ import pytest
 from support import variants
 from support.commands import CommandResult
 from support.runbook import VERSION_2, Block, blocks, shell
-from support.session_client import SessionClient
+from support.session_client import SessionClient, key_maker, target_of
 from support.stack import CLUSTER, Stack, wait_until_healthy
 from support.waiting import eventually
 
@@ -449,7 +449,9 @@ def test_in_a_tasks_shell_the_database_and_the_cache_are_reached_as_written(heal
         cluster=CLUSTER, task=task["taskArn"], container=container, command=command, interactive=True
     )["session"]
     database, cache = healthy.output("database")["address"], healthy.output("cache")["address"]
-    with SessionClient(session).begin() as client:
+    target = target_of(healthy.client("ecs"), CLUSTER, task["taskArn"], container)
+    make_key = key_maker(healthy.client("kms"), session["sessionId"], target)
+    with SessionClient(session, make_key=make_key).begin() as client:
         client.type(fill(ORIGINAL["psql"], rds_endpoint=database) + "\n")
         client.read_until("Password for user ohmycoins:")
         client.type(password(healthy) + "\n")

@@ -16,8 +16,10 @@ from omc.logs.trace import OBJECTS
 from omc.procedures.catalogue import PLANNERS
 from omc.responder.queue import OPERATIONS
 from omc.responder.sns import CONFIRM
+from omc.sessions.doors import ALLOWED, CREDENTIALS
 from support.called import called, everything
 
+DOORS = ("exec", "db", "redis", "forward")
 LOGS = ("errors", "query", "top_talkers", "slow_queries", "tail", "trace")
 
 
@@ -41,6 +43,11 @@ ROOTS = {
     ],
     "deployments": [("omc.cli.deployments", "deployments")],
     "maintenance calendar": [("omc.maintenance.command_calendar", "show_calendar")],
+    "exec": [("omc.sessions.command", "exec_")],
+    "db": [("omc.sessions.command", "db")],
+    "redis": [("omc.sessions.command", "redis")],
+    "forward": [("omc.sessions.command", "forward")],
+    "open": [("omc.sessions.command_open", "open_")],
     "logs": [("omc.logs.command", name) for name in LOGS],
     "mcp": [
         *(("omc.reports.morning", "morning"), ("omc.agents.tools", "TOOLS")),
@@ -116,6 +123,8 @@ def test_only_changes_pages_and_the_lock_of_the_state_need_more_than_reads() -> 
         rest -= OBJECTS | FOLLOWING | athena.OPERATIONS if command == "logs" else set()
         if command == "serve":
             rest -= OPERATIONS | CONFIRM | {("sns", "Publish"), ("cloudwatch", "PutMetricData")}
+        if command in DOORS:
+            rest -= ALLOWED | (CREDENTIALS if command in ("db", "redis") else set())
         assert all(is_read(*operation) for operation in rest), command  # of objects the state alone, by the gateway
 
 

@@ -59,6 +59,7 @@ NEEDS: Mapping[str, frozenset[str]] = {
     "release": frozenset({"ecr", "ecs"}),
     "releasing": frozenset({"ecr", "ecs"}),
     "scaling": frozenset({"application-autoscaling", "ecr", "ecs"}),
+    "sessions": frozenset({"ecs"}),
     "traffic": frozenset({"elbv2"}),
     "transactions": frozenset({"rds"}),
 }

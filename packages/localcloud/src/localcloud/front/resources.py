@@ -89,7 +89,12 @@ def secret(cloud: Cloud, provided: str, region: str) -> str:
 
 
 def _ssm(cloud: Cloud, call: Call) -> Iterator[str]:  # noqa: ARG001
-    """Parameters, without the version or label behind their names."""
+    """Parameters, without the version or label behind their names; of a session, its task and its document."""
+    if call.operation == "StartSession":
+        cluster, _, rest = str(call.params.get("Target", "")).removeprefix("ecs:").rpartition("_")[0].rpartition("_")
+        partition = partition_of(call.region)
+        yield f"arn:{partition}:ecs:{call.region}:{call.account}:task/{cluster}/{rest}"
+        yield f"arn:{partition}:ssm:{call.region}::document/{call.params.get('DocumentName', '')}"
     if call.operation.endswith(("Parameter", "Parameters", "ParameterHistory", "ParameterVersion")):
         for name in values_of(call, "Name", "Names"):
             yield parameter(name, call.region, call.account)

@@ -130,6 +130,40 @@ COMMANDS: Mapping[str, str] = {
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
         ssm DescribeParameters""",
+    "exec": """
+        ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ExecuteCommand ListTasks
+        iam GetRole ListRoles SimulatePrincipalPolicy
+        kms DescribeKey GenerateDataKey""",
+    "db": """
+        ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
+        elasticache DescribeReplicationGroups
+        iam GetRole ListRoles SimulatePrincipalPolicy
+        kms DescribeKey GenerateDataKey
+        rds DescribeDBInstances
+        secretsmanager GetSecretValue
+        ssm StartSession""",
+    "redis": """
+        ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
+        elasticache DescribeReplicationGroups
+        iam GetRole ListRoles SimulatePrincipalPolicy
+        kms DescribeKey GenerateDataKey
+        rds DescribeDBInstances
+        secretsmanager GetSecretValue
+        ssm StartSession""",
+    "forward": """
+        ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
+        elasticache DescribeReplicationGroups
+        iam GetRole ListRoles SimulatePrincipalPolicy
+        kms DescribeKey GenerateDataKey
+        rds DescribeDBInstances
+        ssm StartSession""",
+    "open": """
+        cloudwatch DescribeAlarms ListDashboards
+        logs DescribeLogGroups""",
     "infra plan": """
         cloudtrail LookupEvents
         ecs DescribeServices
@@ -254,6 +288,9 @@ RESOURCES: Mapping[str, str] = {
     "s3:ListBucket": _AUDIT,
     "s3:PutObject": f"{_AUDIT}/record/{{environment}}/omc",
     "s3:PutObjectRetention": f"{_AUDIT}/record/{{environment}}/omc",
+    "ecs:ExecuteCommand": "arn:{partition}:ecs:{region}:{account}:task/{cluster}/0123456789abcdef0123456789abcdef",
+    "secretsmanager:GetSecretValue": "arn:{partition}:secretsmanager:{region}:{account}:secret:{prefix}/omc-000000",
+    "ssm:StartSession": "arn:{partition}:ecs:{region}:{account}:task/{cluster}/0123456789abcdef0123456789abcdef",
     "secretsmanager:DescribeSecret": "arn:{partition}:secretsmanager:{region}:{account}:secret:{prefix}/omc-000000",
     "sns:ListSubscriptionsByTopic": "arn:{partition}:sns:{region}:{account}:{prefix}-sev-1",
     "sqs:ChangeMessageVisibility": _QUEUE,

@@ -56,6 +56,30 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.cli.deployments", "The releases that omc verified, and ECS's own history where omc recorded nothing."
         ),
         "releases": LazyCommand("omc.cli.releases", "Housekeeping for releases."),
+        "exec": LazyCommand(
+            "omc.sessions.command",
+            "Run a command in a running container, or a shell where none is given; ends with the command's exit code.",
+        ),
+        "db": LazyCommand(
+            "omc.sessions.command",
+            "SQL in the environment's database, through a running task; psql where it is on PATH, else a client of "
+            "omc's.",
+        ),
+        "redis": LazyCommand(
+            "omc.sessions.command",
+            "Commands in the environment's cache, through a running task, over TLS where the cache has it.",
+        ),
+        "forward": LazyCommand(
+            "omc.sessions.command",
+            "Ports of this machine that lead to the database, the cache or a service, until Ctrl-C.",
+        ),
+        "doors": LazyCommand(
+            "omc.sessions.command", "Who opened which door, when, why, and how it ended: exec, db, redis and forward."
+        ),
+        "open": LazyCommand(
+            "omc.sessions.command_open",
+            "Open AWS's console at a dashboard, a service's logs, an alarm or a trace, and print the address.",
+        ),
         "runbook": LazyCommand(
             "omc.runbook.command",
             "The runbook: what there is in it, and a section with today's values in its commands.",
@@ -137,6 +161,7 @@ def root(context: click.Context, stack: Path | None) -> None:
     omc deploy --env local --image backend=DIGEST --dry-run
     omc rollback --env local         back to the last release that was verified here
     omc scale --env local backend 4 --for 2h
+    omc exec --env local backend     a shell in a running container
     omc runs list                    what was changed, by whom, and how it went
     omc incident list --env local    what is wrong just now, as people recorded it
     omc oncall now --env production  who is on call, and how they are reached

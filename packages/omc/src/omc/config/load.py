@@ -147,6 +147,7 @@ def _environment(name: str, table: EnvironmentTable, stack: StackTable, people: 
         services=tuple(_service(service, each, prefix, stack.name) for service, each in stack.services.items()),
         thresholds=stack.thresholds,
         review=stack.review,
+        doors=stack.doors,
         monthly_budget_usd=table.monthly_budget_usd,
         windows=tuple(_window(each) for each in table.window or ()),
         release_watch_seconds=watch,

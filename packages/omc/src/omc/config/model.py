@@ -9,6 +9,7 @@ from pathlib import Path
 
 from omc.config.alert_tables import ALERTS, AlertsTable
 from omc.config.contact_tables import ContactTable
+from omc.config.door_tables import DOORS, DoorsTable
 from omc.config.log_tables import LOGS, LogsTable
 from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.oncall_tables import RotaTable
@@ -137,6 +138,7 @@ class Environment:
     probe: bool = True
     """Whether omc asks for pages as users do. Not where it runs outside of the network that may."""
     review: ReviewTable = REVIEW
+    doors: DoorsTable = DOORS
     monthly_budget_usd: float | None = None
     """None: what AWS Budgets says counts."""
 

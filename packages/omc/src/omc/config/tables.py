@@ -13,6 +13,7 @@ from msgspec import Meta, field
 
 from omc.config.alert_tables import AlertsTable
 from omc.config.contact_tables import ContactTable
+from omc.config.door_tables import DoorsTable
 from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
 from omc.config.fields import ClockTime, Identifier, Table, key
 from omc.config.log_tables import LogsTable
@@ -382,6 +383,7 @@ class StackTable(Table, frozen=True, kw_only=True):
     alerts: Annotated[AlertsTable, key("See below.", default="as below")] = field(default_factory=AlertsTable)
     logs: Annotated[LogsTable, key("See below.", default="as below")] = field(default_factory=LogsTable)
     review: Annotated[ReviewTable, key("See below.", default="as below")] = field(default_factory=ReviewTable)
+    doors: Annotated[DoorsTable, key("See below.", default="as below")] = field(default_factory=DoorsTable)
     approvals: Annotated[dict[Identifier, ApprovalsTable], key("See below.", default="as below")] = field(
         default_factory=dict
     )

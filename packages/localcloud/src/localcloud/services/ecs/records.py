@@ -41,6 +41,8 @@ class Records(ScalableServices):
         """ARNs of services that the scheduler must look at."""
         self.running: dict[str, Running] = {}
         """What runs for a task, by its ARN."""
+        self.stopped_agents: set[str] = set()
+        """ARNs of tasks whose agent of ECS Exec has stopped: a fault's doing, which no restart keeps."""
         self.watches = Watches()
         self._jobs: list[Callable[[], None]] = []
         self._results: list[Callable[[], None]] = []

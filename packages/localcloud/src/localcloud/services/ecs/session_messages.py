@@ -44,11 +44,15 @@ class PayloadType(IntEnum):
     HANDSHAKE_REQUEST = 5
     HANDSHAKE_RESPONSE = 6
     HANDSHAKE_COMPLETE = 7
+    CHALLENGE_REQUEST = 8
+    CHALLENGE_RESPONSE = 9
     FLAG = 10
 
 
 TERMINATE_SESSION: Final = 2
 """A ``FLAG`` payload (four bytes): the client wants the session to end."""
+CONNECT_TO_PORT_ERROR: Final = 3
+"""The same of the agent's: the port can't be reached."""
 
 
 class BadFrame(Exception):

@@ -169,7 +169,7 @@ def task(clusters: Records, record: model.Task, include: Iterable[str] = ()) -> 
         "attributes": [{"name": "ecs.cpu-architecture", "value": "x86_64"}],
         "connectivity": "CONNECTED" if record.interface else None,
         "connectivityAt": record.pull_started_at or (record.created_at if record.interface else None),
-        "containers": [_container(record, container, definition) for container in record.containers],
+        "containers": [_container(clusters, record, container, definition) for container in record.containers],
         "cpu": str(record.cpu),
         "memory": str(record.memory),
         "createdAt": record.created_at,
@@ -220,7 +220,9 @@ def _attachments(record: model.Task) -> list[dict[str, Any]]:
     ]
 
 
-def _container(record: model.Task, container: model.Container, definition: Mapping[str, Any]) -> dict[str, Any]:
+def _container(
+    clusters: Records, record: model.Task, container: model.Container, definition: Mapping[str, Any]
+) -> dict[str, Any]:
     defined = next(d for d in definition["containerDefinitions"] if d["name"] == container.name)
     interfaces = []
     if record.interface is not None:
@@ -240,7 +242,7 @@ def _container(record: model.Task, container: model.Container, definition: Mappi
             "networkBindings": [],
             "networkInterfaces": interfaces,
             "healthStatus": container.health,
-            "managedAgents": _agents(record, container),
+            "managedAgents": _agents(record, container, record.arn in clusters.stopped_agents),
             "cpu": str(defined.get("cpu", 0)),
             "memory": str(defined["memory"]) if defined.get("memory") else None,
             "memoryReservation": str(defined["memoryReservation"]) if defined.get("memoryReservation") else None,
@@ -248,11 +250,13 @@ def _container(record: model.Task, container: model.Container, definition: Mappi
     )
 
 
-def _agents(record: model.Task, container: model.Container) -> list[dict[str, Any]] | None:
+def _agents(record: model.Task, container: model.Container, has_stopped: bool) -> list[dict[str, Any]] | None:
     if not record.spec.get("enableExecuteCommand"):
         return None
     running = container.status == "RUNNING"
     agent: dict[str, Any] = {"name": "ExecuteCommandAgent", "lastStatus": "RUNNING" if running else container.status}
+    if running and has_stopped:
+        agent |= {"lastStatus": "STOPPED", "reason": "Received Container Stopped event"}
     if running and record.pull_stopped_at:
         agent["lastStartedAt"] = record.pull_stopped_at
     return [agent]

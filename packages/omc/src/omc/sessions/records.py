@@ -1,0 +1,92 @@
+"""Doors in the event log, and the channel that hears of those of production: in the transaction of what caused it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from omc.config import Environment, Stack
+from omc.engine.actors import Actor
+from omc.model.events import EventTypes
+from omc.model.pages import SHORT, Message, Page
+from omc.model.people import Channel, ContactMethod
+from omc.sessions.model import TYPES, Asked, DoorRecord, Ended, Payload, is_guarded, replay, stream_of
+from omc.store import eventlog
+from omc.store.database import open_store
+from omc.store.location import StoreLocation
+from omc.store.opened import Store, Transaction
+from omc.store.outbox import enqueue
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Writes down what becomes of one door."""
+
+    stack: Stack
+    environment: Environment
+    store: Store
+    actor: Actor
+    id: str
+
+    def write(self, payload: Payload) -> None:
+        """Append an event; the channel is told of a beginning and an end where the environment is guarded."""
+        stream = stream_of(self.environment.name, self.id)
+
+        def append(transaction: Transaction) -> None:
+            seen = eventlog.last_sequence(transaction.session, stream)
+            eventlog.append(transaction, TYPES, stream, payload, seen=seen, link=self.actor.link)
+            if is_guarded(self.environment) and isinstance(payload, Asked | Ended):
+                begun = payload if isinstance(payload, Asked) else self._asked(transaction)
+                enqueue(transaction, self._page(payload, begun))
+
+        eventlog.retry_on_conflict(self.store, self.actor.name, (TYPES.kind, self.environment.name), append)
+
+    def _asked(self, transaction: Transaction) -> Asked:
+        events = eventlog.read_stream(transaction.session, TYPES, stream_of(self.environment.name, self.id))
+        found = replay(self.id, events)
+        assert found is not None  # an end follows a beginning  # noqa: S101
+        return found.asked
+
+    def _page(self, payload: Asked | Ended, begun: Asked) -> Page:
+        environment, channel = self.environment.name, self.stack.channels.general
+        writes = " to write" if begun.writes else ""
+        if isinstance(payload, Asked):
+            text = f"{environment}: {self.actor.name} opens {begun.door} to {begun.place}{writes}: {payload.reason}"
+            lines = (
+                f"Task {begun.task}, container {begun.container}.",
+                *([f"Runs: {begun.what}"] if begun.what else []),
+            )
+            step = "opened"
+        else:
+            text = f"{environment}: {begun.door} of {self.actor.name} to {begun.place} has ended: {payload.how}"
+            lines, step = (), "ended"
+        return Page(
+            key=f"door:{environment}:{self.id}:{step}",
+            environment=environment,
+            recipient=channel,
+            methods=(ContactMethod(Channel.SLACK, channel),),
+            message=Message(short=text[:SHORT], lines=lines),
+            is_urgent=False,
+        )
+
+
+@contextmanager
+def recording(
+    stack: Stack, environment: Environment, place: StoreLocation, actor: Actor, asked: Asked
+) -> Iterator[Recorder]:
+    """Write down that a door is asked for, before it is, and keep the store open for what becomes of it."""
+    with open_store(place) as store:
+        recorder = Recorder(stack, environment, store, actor, secrets.token_hex(6))
+        recorder.write(asked)
+        yield recorder
+
+
+def doors_of(store: Store, environment: str) -> list[DoorRecord]:
+    """Every door that was asked for, the newest first."""
+    types: EventTypes = TYPES
+    with store.reading() as session:
+        streams = eventlog.read_streams(session, types, environment)
+        found = [replay(stream.id, events) for stream, events in streams.items()]
+    return sorted((each for each in found if each), key=lambda each: each.at, reverse=True)
