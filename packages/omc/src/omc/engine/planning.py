@@ -161,11 +161,13 @@ def commands(plan: Plan, environment: Environment) -> list[str]:
 
 def _with_variables(value: Any) -> Any:
     """Outputs of steps, before there are any, as names of shell variables."""
+    if isinstance(value, Mapping) and set(value) == {"output_of", "key"}:
+        value = OutputOf(str(value["output_of"]), str(value["key"]))
     if isinstance(value, OutputOf):
         return "$" + f"{value.output_of}_{value.key}".upper().replace("-", "_")
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{each.name: _with_variables(getattr(value, each.name)) for each in fields(value)})
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return tuple(_with_variables(item) for item in value)
     if isinstance(value, Mapping):
         return {name: _with_variables(item) for name, item in value.items()}
