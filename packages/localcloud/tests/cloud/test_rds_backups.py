@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,10 +18,10 @@ pytestmark = pytest.mark.cloud
 
 
 @pytest.fixture(scope="module")
-def database(shared_cloud: Cloud, shared_aws: Clients) -> Iterator[Database]:
+def database(shared_cloud: Cloud, shared_aws: Clients) -> Database:
     made = Database(shared_cloud, shared_aws, BackupRetentionPeriod=1)
     made.ask("CREATE TABLE coins (name text, at timestamptz DEFAULT clock_timestamp()); INSERT INTO coins VALUES ('a')")
-    yield made
+    return made
 
 
 def one(database: Database, name: str) -> dict[str, Any]:

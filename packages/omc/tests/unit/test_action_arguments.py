@@ -16,6 +16,15 @@ import omc.actions
 from omc.actions.action import ACTIONS, action_named
 from omc.engine.step_arguments import misfit_of, require_performable
 from omc.errors import Altered
+from omc.model.arguments.backups import (
+    ConfigureInstance,
+    CreateSnapshot,
+    DeleteInstance,
+    DeleteSnapshot,
+    JudgeBackup,
+    RenameInstance,
+    RestoreInstance,
+)
 from omc.model.arguments.base import Arguments, OutputOf, from_json, known, output_of, to_json
 from omc.model.arguments.cloudwatch import NoteBefore, Settle
 from omc.model.arguments.ecr import ProtectImage
@@ -34,7 +43,30 @@ REGISTERED = output_of("register-backend", "task_definition")
 AWSVPC = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "assignPublicIp": "DISABLED"}}
 READINGS = {"firing": [], "requests": 100, "error_percent": 0.5, "p95_seconds": None}
 
+RESTORED = output_of("restore", "instance")
 EXAMPLES: tuple[Arguments, ...] = (
+    CreateSnapshot(instance="ohmycoins-staging", label="before-upgrade"),
+    DeleteSnapshot(snapshot="ohmycoins-staging-before-upgrade-0123456789ab"),
+    RestoreInstance(
+        prefix="ohmycoins-staging-verify",
+        source="db-ABC",
+        at="latest",
+        settings={"DBInstanceClass": "db.t4g.micro"},
+        purpose="verification",
+        expires_seconds=21600.0,
+    ),
+    ConfigureInstance(instance=RESTORED, settings={"ManageMasterUserPassword": True}),
+    DeleteInstance(instance=RESTORED, purpose="verification"),
+    RenameInstance(resource="db-ABC", before="ohmycoins-staging", after="ohmycoins-staging-before-abc"),
+    JudgeBackup(
+        backup="snapshot one",
+        restored=output_of("inspect-restored", "result"),
+        source=output_of("inspect-source", "result"),
+        taken_at=output_of("restore", "taken_at"),
+        asked_at=output_of("restore", "asked_at"),
+        available_at=output_of("restore", "available_at"),
+        tolerance_percent=1.0,
+    ),
     NoteBefore(),
     Settle(
         seconds=300,

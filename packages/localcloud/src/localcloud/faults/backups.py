@@ -1,4 +1,4 @@
-"""A backup rots: a page of a snapshot is no longer what was written, which nobody sees until it is restored and read."""
+"""A backup rots: a page of a snapshot is no longer what was written. Nobody sees it until it is restored and read."""
 
 from __future__ import annotations
 

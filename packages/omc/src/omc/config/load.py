@@ -150,6 +150,7 @@ def _environment(name: str, table: EnvironmentTable, stack: StackTable, people: 
         thresholds=stack.thresholds,
         review=stack.review,
         monthly_budget_usd=table.monthly_budget_usd,
+        backups=table.backups,
         maintenance_window=_window(table.maintenance_window),
         release_watch_seconds=watch,
         incident_watch_seconds=_or(table.incident_watch_seconds, 2 * watch),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeAlias
@@ -38,6 +38,9 @@ class Procedures(Protocol):
 
     def without(self, fact: type, why: str, /) -> tuple[Any, str] | None:
         """What a planner gets in place of a fact that can't be read, and a note; None: there is no plan without it."""
+
+    def schedules(self, environment: Environment, /) -> Iterable[tuple[str, timedelta, str]]:
+        """What comes round by itself in an environment: the procedure, how often, and why."""
 
 
 @dataclass(frozen=True, slots=True)

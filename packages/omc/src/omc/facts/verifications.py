@@ -41,13 +41,20 @@ def read_verifications(store: Store, environment: Environment) -> Verifications:
     return Verifications(verifications_in(store, environment.name))
 
 
-@reads
-def read_recorded_verifications(place: StoreLocation, environment: Environment) -> RecordedVerifications:
-    """A few statements in one read-only connection. Raises ``StoreUnreachable`` or ``StoreError``."""
+def verifications_at(place: StoreLocation, environment: Environment) -> Verifications:
+    """Of a record that may not have begun. Raises ``StoreUnreachable`` or ``StoreError``."""
     if not place.exists:
-        return RecordedVerifications(Verifications(), has_record=False)
+        return Verifications()
     from omc.store.backups import verifications_in
     from omc.store.database import look_into
 
     with look_into(place) as store:
-        return RecordedVerifications(Verifications(verifications_in(store, environment.name)))
+        return Verifications(verifications_in(store, environment.name))
+
+
+@reads
+def read_recorded_verifications(place: StoreLocation, environment: Environment) -> RecordedVerifications:
+    """Only where omc.toml asks for verifications. Raises ``StoreUnreachable`` or ``StoreError``."""
+    if not place.exists or environment.backups.verify_every_days is None:
+        return RecordedVerifications(Verifications(), has_record=False)
+    return RecordedVerifications(verifications_at(place, environment))

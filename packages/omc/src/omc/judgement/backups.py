@@ -1,7 +1,7 @@
 """Whether a restored backup is what it should be: a list of questions to an inspection of it and one of its source.
 
-An inspection is what ``procedures/backup_inspection.py`` prints. The source has gone on since the backup was taken, so each
-question says what may have changed by then. Pure.
+An inspection is what ``procedures/backup_inspection.py`` prints. The source has gone on since the backup was taken, so
+each question says what may have changed by then. Pure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OK, WARN, FAIL, UNKNOWN = "ok", "warn", "fail", "unknown"
 FEW = 20
 """Rows that a table may lack however small it is: written while the backup was taken."""
 LATE = timedelta(minutes=5)
-"""How much older than the source's newest row of that time the backup's may be: RDS ships its log every five minutes."""
+"""How much older than the source's newest row of that time the backup's may be: RDS ships logs every five minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,9 @@ def rows(now: Comparison) -> Iterator[Judged]:
         missing = ours - its
         if its == 0 and ours > 0:
             surely = then is not None or ours > FEW
-            words = f"The table {name} is empty; the source has {ours} rows{' of that time' if then is not None else ''}."
+            words = (
+                f"The table {name} is empty; the source has {ours} rows{' of that time' if then is not None else ''}."
+            )
             yield Judged("rows", FAIL if surely else WARN, name, words)
         elif missing > max(FEW, ours * now.tolerance / 100):
             share = 100 * missing / ours

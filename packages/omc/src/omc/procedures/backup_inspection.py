@@ -1,5 +1,5 @@
-"""What a one-off task runs to look at a database: a program for any image that has Python and psycopg, so also for one
-that was built before this omc. It logs in as the image's migration does, reads, and prints one line."""
+"""What a one-off task runs to look at a database: a program for any image with Python and psycopg, also for one that
+was built before this omc. It logs in as the image's migration does, reads, and prints one line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 E = os.environ
 DEEP, MOST = E.get("OMC_DEEP") == "1", int(E.get("OMC_MOST_BYTES", 20 << 30))
 AS_OF = E.get("OMC_AS_OF") or None
-NAMES = "created_at inserted_at recorded_at received_at as_of occurred_at at timestamp time applied_at updated_at".split()
+NAMES = "created_at inserted_at recorded_at received_at as_of occurred_at at time applied_at updated_at".split()
 began = time.monotonic()
 def login():
     until = time.monotonic() + 120
@@ -46,7 +46,7 @@ for oid, name, quoted, size, guess in ask("""SELECT c.oid, n.nspname || '.' || c
             times.append(column)
     one = tables[name] = {"columns": columns, "bytes": size, "rows": guess, "read": "estimate"}
     one["indexes"] = {index: text for index, text in ask("""SELECT c.relname,
-      regexp_replace(pg_get_indexdef(i.indexrelid), '^CREATE ', '') || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END
+      substr(pg_get_indexdef(i.indexrelid), 8) || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END
       FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = %s""", oid)}
     one["time"] = when = next((each for each in NAMES if each in times), times[0] if times else None)
     if size > MOST:
@@ -54,7 +54,8 @@ for oid, name, quoted, size, guess in ask("""SELECT c.oid, n.nspname || '.' || c
     column = '"%s"' % when.replace('"', '""').replace("%", "%%") if when else None
     parts = ["count(*)"] + ([f"max({column})"] if when else ["NULL"])
     then = when and AS_OF
-    parts += [f"count(*) FILTER (WHERE {column} <= %s)", f"max({column}) FILTER (WHERE {column} <= %s)"] if then else []
+    if then:
+        parts += [f"{what} FILTER (WHERE {column} <= %s)" for what in ("count(*)", f"max({column})")]
     parts += ["sum(length(t::text))"] if DEEP else []
     query = f"SELECT {', '.join(parts)} FROM {quoted.replace('%', '%%')} t"
     try:
@@ -89,8 +90,8 @@ print("OMC-RESULT " + json.dumps({
                    if name != "amcheck"},
     "tables": tables, "broken": broken, "indexes": checked, "seconds": round(time.monotonic() - began, 1)}), flush=True)
 '''.strip()
-"""Environment: POSTGRES_SERVER, _PORT, _DB, _USER, _PASSWORD and _SSLMODE as the stack's backend has them; OMC_AS_OF, the
-moment up to which rows are counted beside all; OMC_DEEP=1 reads each row whole; OMC_MOST_BYTES, above which a table isn't
-read. A table that can't be read is told, and the rest is read all the same."""
+"""Environment: POSTGRES_SERVER, _PORT, _DB, _USER, _PASSWORD and _SSLMODE as the stack's backend has them; OMC_AS_OF,
+the moment up to which rows are counted beside all; OMC_DEEP=1 reads each row whole; OMC_MOST_BYTES, above which a table
+isn't read. A table that can't be read is told, and the rest is read all the same."""
 
 COMMAND = ("python", "-c", SCRIPT)

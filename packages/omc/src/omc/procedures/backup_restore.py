@@ -109,28 +109,30 @@ def aside_name(database: str, resource: str) -> str:
 
 
 def _notes(environment: Environment, aside: str) -> Iterator[str]:
-    database = environment.database
+    database, name = environment.database, environment.name
     yield (
-        f"What was written to {database} after the backup was taken is not in the new instance. It stays in the old one, "
-        f"which is kept as {aside} until somebody deletes it, and costs until then."
+        f"What was written to {database} after the backup was taken is not in the new instance. It stays in the old "
+        f"one, which is kept as {aside} until somebody deletes it, and costs until then."
     )
     yield (
-        "Between the two renamings, some minutes in AWS, the name leads nowhere: the application can't reach its database."
+        "Between the two renamings, some minutes in AWS, the name leads nowhere: the application can't reach its "
+        "database."
     )
-    yield f"Undone by the reverse: both get their names back (omc runs undo), then omc restart --env {environment.name} all."
+    yield f"Undone by the reverse: both get their names back (omc runs undo), then omc restart --env {name} all."
     yield (
-        f"Terraform's state follows the resource id, so that it goes on with the old instance: it would see {database} "
-        f"renamed to {aside} and try to take that back, which AWS refuses while the new one has the name. Before the next "
-        f"apply: terraform state rm {TERRAFORM_ADDRESS}; terraform import {TERRAFORM_ADDRESS} {database}"
+        "Terraform's state follows the resource id, so that it goes on with the old instance: it would see "
+        f"{database} renamed to {aside} and try to take that back, which AWS refuses while the new one has the name. "
+        f"Before the next apply: terraform state rm {TERRAFORM_ADDRESS}; "
+        f"terraform import {TERRAFORM_ADDRESS} {database}"
     )
     yield (
-        "The new instance has a managed master password in another secret. Migrations find it after the next apply, which "
-        "gives their task definition the new ARN."
+        "The new instance has a managed master password in another secret. Migrations find it after the next apply, "
+        "which gives their task definition the new ARN."
     )
 
 
 def _restored(
-    environment: Environment, instance: Mapping[str, Any], place: Place, backup: str, source: Mapping[str, str]
+    environment: Environment, instance: Mapping[str, Any], place: Place, backup: str, source: Mapping[str, Any]
 ) -> Iterator[Step]:
     restored = output_of("restore", "instance")
     yield step(
@@ -189,7 +191,9 @@ def _switch(environment: Environment, instance: Mapping[str, Any], aside: str) -
         title=f"Rename the old instance to {aside}: from now on the application has no database",
         before=database,
         after=aside,
-        undo=undo_by(RenameInstance(resource=old, before=aside, after=database), f"the old instance is {database} again"),
+        undo=undo_by(
+            RenameInstance(resource=old, before=aside, after=database), f"the old instance is {database} again"
+        ),
         deadline=RENAME_DEADLINE,
     )
     yield step(

@@ -1,4 +1,4 @@
-"""One-off tasks that look at a restored database: the migration's own image and network, with another address and secret.
+"""One-off tasks that look at a restored database: the migration's image and network, with another address and secret.
 
 Only a task of the stack reaches a private instance, and the migration's is the one that has a login of its own.
 """
@@ -45,14 +45,14 @@ def place_of(environment: Environment, services: Services, definitions: Definiti
             raise Refused(missing_migration(service))
         return Place(service, known[service.name], definition)
     raise Refused(
-        f"No service of {environment.name} has a migrate_family in omc.toml. A restored database is looked at by such a "
-        "task, which has a login of its own."
+        f"No service of {environment.name} has a migrate_family in omc.toml. A restored database is looked at by such "
+        "a task, which has a login of its own."
     )
 
 
 def registration(place: Place, purpose: str) -> tuple[Step, Late[str]]:
-    """A revision that logs in to the restored instance with the secret that the step ``password`` found out, in a family
-    of its own: no migration starts from it."""
+    """A revision that logs in to the restored instance with the secret that the step ``password`` found out. Its family
+    is its own: no migration starts from it."""
     family = f"{place.definition.family}-{purpose}"
     body = {**place.definition.body, "family": family}
     body["containerDefinitions"] = [_with_password(each) for each in place.definition.body["containerDefinitions"]]

@@ -121,7 +121,7 @@ def _verification(
     instance: Mapping[str, Any],
     place: Place,
     backup: str,
-    source: Mapping[str, str],
+    source: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> Iterator[Step]:
     timer = output_of("timer", "timer")
@@ -254,7 +254,7 @@ def plan_sweep(
     return Plan(
         procedure="backup-sweep",
         environment=environment.name,
-        request={},
+        request=asdict(request),
         title=f"Remove what verifications left: {', '.join(one.name for one in left)}",
         risk=Risk.LOW,
         steps=tuple(
@@ -285,7 +285,7 @@ def required_instance(backups: Backups, environment: Environment) -> Mapping[str
     return backups.instance
 
 
-def chosen(snapshot: str, at: str, backups: Backups, environment: Environment) -> tuple[str, Mapping[str, str]]:
+def chosen(snapshot: str, at: str, backups: Backups, environment: Environment) -> tuple[str, Mapping[str, Any]]:
     """What the backup is called, and what the restore is given. ``Refused`` where it can't be restored."""
     if at:
         return _moment(at, backups, environment)
@@ -307,7 +307,7 @@ def label_of(snapshot: Snapshot) -> str:
     return f"snapshot {snapshot.name}"
 
 
-def _moment(at: str, backups: Backups, environment: Environment) -> tuple[str, Mapping[str, str]]:
+def _moment(at: str, backups: Backups, environment: Environment) -> tuple[str, Mapping[str, Any]]:
     instance, zone = required_instance(backups, environment), environment.time_zone
     if backups.latest is None or backups.earliest is None:
         raise Refused(f"{environment.database} keeps no automated backups, so no point in time can be restored.")
@@ -353,4 +353,3 @@ def _busy(instance: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _preflight(verb: Verb, environment: Environment, scope: Scope, active: ActiveRun) -> preflight.Found:
     return preflight.examine(verb, Situation(environment=environment, scope=scope, active=active))
-

@@ -239,26 +239,12 @@ def modify(cloud: Cloud, call: Call) -> Answer:
     if (params.get("AllocatedStorage") or record["AllocatedStorage"]) < record["AllocatedStorage"]:
         raise AwsError("InvalidParameterCombination", "The allocated storage of a DB instance can't be reduced")
     begins_backups = bool(params.get("BackupRetentionPeriod")) and not record["BackupRetentionPeriod"]
-    new_name = params.get("NewDBInstanceIdentifier")
-    if new_name and not params.get("ApplyImmediately"):
-        raise AwsError("InvalidParameterCombination", "localcloud renames a DB instance with ApplyImmediately only")
-    if new_name:
-        _in_state(instance, "available")
-        instance.new_identifier = _identifier(cloud, new_name)
+    _name_anew(cloud, instance, params)
     for name in _AT_ONCE:
         if params.get(name) is not None:
             record[name] = params[name]
     _modify_rest(cloud, instance, params)
-    waiting = {name: params[name] for name in _PENDING if params.get(name) not in (None, record.get(name))}
-    if params.get("EngineVersion"):
-        version = engine_version(params["EngineVersion"])
-        if version != record["EngineVersion"]:
-            waiting["EngineVersion"] = version
-    pending |= waiting
-    for name in (*_PENDING, "EngineVersion"):  # asking for what is in force takes a pending change back
-        request = params.get(name)
-        if request is not None and name not in waiting:
-            pending.pop(name, None)
+    _wait(instance, params)
     if (pending and params.get("ApplyImmediately")) or instance.password:
         if instance.status == "stopped":
             raise AwsError("InvalidDBInstanceState", f"Instance {instance.identifier} is not in available state.")
@@ -269,6 +255,31 @@ def modify(cloud: Cloud, call: Call) -> Answer:
         instance.status = "renaming"
     databases.tell(instance.identifier, "Applying modification to DB instance", "configuration change")
     return {"DBInstance": record}
+
+
+def _wait(instance: Instance, params: Mapping[str, Any]) -> None:
+    """Note what waits for the maintenance window, or is applied next."""
+    record, pending = instance.record, instance.record["PendingModifiedValues"]
+    waiting = {name: params[name] for name in _PENDING if params.get(name) not in (None, record.get(name))}
+    if params.get("EngineVersion"):
+        version = engine_version(params["EngineVersion"])
+        if version != record["EngineVersion"]:
+            waiting["EngineVersion"] = version
+    pending |= waiting
+    for name in (*_PENDING, "EngineVersion"):  # asking for what is in force takes a pending change back
+        request = params.get(name)
+        if request is not None and name not in waiting:
+            pending.pop(name, None)
+
+
+def _name_anew(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) -> None:
+    name = params.get("NewDBInstanceIdentifier")
+    if not name:
+        return
+    if not params.get("ApplyImmediately"):
+        raise AwsError("InvalidParameterCombination", "localcloud renames a DB instance with ApplyImmediately only")
+    _in_state(instance, "available")
+    instance.new_identifier = _identifier(cloud, name)
 
 
 def _modify_rest(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) -> None:

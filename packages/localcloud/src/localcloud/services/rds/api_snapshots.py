@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,7 @@ def copy_snapshot(cloud: Cloud, call: Call) -> Answer:
 
 
 def _inherited(databases: Databases, record: dict[str, Any], params: dict[str, Any]) -> dict[str, Any]:
-    """What a restored instance has of its source where the call says nothing; ``record``: a snapshot's or an instance's.
+    """What a restored instance has of its source where the call says nothing; ``record``: the snapshot's or instance's.
 
     Parameter group, security groups, tags, deletion protection, Multi-AZ, monitoring, Performance Insights, log exports
     and the managed password aren't inherited: what the call doesn't name is RDS's default.
@@ -185,7 +186,7 @@ def _inherited(databases: Databases, record: dict[str, Any], params: dict[str, A
     return {**{name: value for name, value in inherited.items() if value is not None}, **params}
 
 
-def _refuse_managed_password(params: dict[str, Any]) -> None:
+def _refuse_managed_password(params: Mapping[str, Any]) -> None:
     if params.get("ManageMasterUserPassword"):
         text = "ManageMasterUserPassword isn't supported when a postgres instance is restored: modify it afterwards."
         raise AwsError("InvalidParameterCombination", text)
@@ -239,7 +240,7 @@ def restore_to_point(cloud: Cloud, call: Call) -> Answer:
     return {"DBInstance": instance.record}
 
 
-def _origin(cloud: Cloud, params: dict[str, Any]) -> Instance:
+def _origin(cloud: Cloud, params: Mapping[str, Any]) -> Instance:
     if resource := params.get("SourceDbiResourceId"):
         found = cloud.part(Databases).by_resource_id(resource)
         if found is None:

@@ -1,7 +1,7 @@
 """``ecs.run_task``: one task that does something and ends, such as a migration. Its exit code is the verdict.
 
-Outputs: ``task``, ``exit_code``, ``result`` where it answers, and ``schema``, the number in a last line like ``the schema is at version 7``, with
-``schema_floor``, the oldest code that works on it, where the line says so.
+Outputs: ``task``, ``exit_code``, ``result`` where it answers, and ``schema``, the number in a last line like ``the
+schema is at version 7``, with ``schema_floor``, the oldest code that works on it, where the line says so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``rds.configure_instance``, ``rds.rename_instance``, ``rds.delete_instance``: what is done to an instance that there is.
+"""``rds.configure_instance``, ``rds.rename_instance``, ``rds.delete_instance``: what is done to one that there is.
 
 Outputs of the first: ``secret``, the ARN of the managed master password, and ``password``, its value's reference as a
 task definition names it. Nothing deletes an instance whose tags don't say that a run of omc made it.

@@ -35,7 +35,9 @@ def _is_applied(context: Context, arguments: RestoreInstance) -> bool:
     if found is None:
         return False
     if not is_made_by(found, context.run, arguments.purpose):
-        raise Interrupted(Verdict.FAILED, f"There is an instance {name} that this run didn't make.", {}, has_begun=False)
+        raise Interrupted(
+            Verdict.FAILED, f"There is an instance {name} that this run didn't make.", {}, has_begun=False
+        )
     return True
 
 
