@@ -49,6 +49,7 @@ EXAMPLES: tuple[Arguments, ...] = (
     DeleteSnapshot(snapshot="ohmycoins-staging-before-upgrade-0123456789ab"),
     RestoreInstance(
         prefix="ohmycoins-staging-verify",
+        snapshot="one",
         source="db-ABC",
         at="latest",
         settings={"DBInstanceClass": "db.t4g.micro"},
@@ -56,7 +57,7 @@ EXAMPLES: tuple[Arguments, ...] = (
         expires_seconds=21600.0,
     ),
     ConfigureInstance(instance=RESTORED, settings={"ManageMasterUserPassword": True}),
-    DeleteInstance(instance=RESTORED, purpose="verification"),
+    DeleteInstance(instance=RESTORED, purpose="verification", run="0vqk3m7x"),
     RenameInstance(resource="db-ABC", before="ohmycoins-staging", after="ohmycoins-staging-before-abc"),
     JudgeBackup(
         backup="snapshot one",
@@ -96,6 +97,8 @@ EXAMPLES: tuple[Arguments, ...] = (
         network=AWSVPC,
         launch={"launchType": "FARGATE"},
         what="the migration of backend",
+        environment={"POSTGRES_SERVER": output_of("restore", "address")},
+        answers=True,
     ),
     Deregister(task_definition=REVISION),
     RecordRelease(
@@ -121,7 +124,7 @@ EXAMPLES: tuple[Arguments, ...] = (
         unseen="2 outputs",
     ),
     SetTimer(seconds=3600, procedure="scale", request={"service": "backend", "count": 2}, why="it was scaled"),
-    CancelTimer(timer=output_of("give-back-backend", "timer")),
+    CancelTimer(timer=output_of("give-back-backend", "timer"), saying="All is well."),
 )
 FIELDS = [(example, each.name) for example in EXAMPLES for each in fields(example)]  # type: ignore[arg-type]  # all are dataclasses
 NAMED = pytest.mark.parametrize(("example", "field"), FIELDS, ids=[f"{one.ACTION}.{name}" for one, name in FIELDS])
@@ -226,16 +229,29 @@ def late_fields() -> Iterator[tuple[str, str]]:
 def test_only_some_fields_may_be_the_output_of_an_earlier_step() -> None:
     """All others are known when the plan is made, so that a person who approves it sees them."""
     assert set(late_fields()) == {
+        ("backups.judge", "restored"),
+        ("backups.judge", "source"),
+        ("backups.judge", "taken_at"),
+        ("backups.judge", "asked_at"),
+        ("backups.judge", "available_at"),
         ("cloudwatch.settle", "before"),
+        ("ecs.deregister", "task_definition"),
+        ("rds.configure_instance", "instance"),
+        ("rds.delete_instance", "instance"),
+        ("rds.rename_instance", "resource"),
+        ("rds.rename_instance", "before"),
+        ("rds.rename_instance", "after"),
         ("cloudwatch.settle", "services"),
         ("ecs.roll_service", "task_definition"),
         ("ecs.roll_service", "instead_of"),
         ("ecs.run_task", "task_definition"),
+        ("ecs.run_task", "environment"),
         ("releases.record", "services"),
         ("releases.record", "schema"),
         ("releases.record", "schema_floor"),
         ("releases.record", "proof"),
         ("timers.cancel", "timer"),
+        ("timers.cancel", "saying"),
     }
     record = stored(EXAMPLES[2]) | {"digest": {"output_of": "before", "key": "digest"}}
     assert "digest" in refusal("ecr.protect_image", record)

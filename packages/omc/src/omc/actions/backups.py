@@ -1,5 +1,5 @@
 """``backups.judge``: a verdict on a backup that was restored, written into the record. The judgement itself is
-``omc.judgement.backups``."""
+``omc.judgement.backups``. Output: ``sentence``."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def _poll(context: Context, arguments: JudgeBackup) -> Outcome:
     newest = found.recovery_point_seconds
     age = f" Its newest row is {newest:.0f} s older than it." if newest is not None else ""
     words = next(each.sentence for each in found.judged if each.question == "whole")
-    return Outcome(Verdict.SUCCEEDED, f"The {arguments.backup} is sound: {words}{took}{age}", evidence)
+    sentence = f"The {arguments.backup} is sound: {words}{took}{age}"
+    return Outcome(Verdict.SUCCEEDED, sentence, evidence, {"sentence": sentence})
 
 
 def _listed(wrong: Sequence[Judged]) -> str:

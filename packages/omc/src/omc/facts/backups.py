@@ -88,15 +88,15 @@ class Backups:
 @reads
 def read_backups(aws: Gateway, environment: Environment) -> Backups:
     """One call for the instances, one for each kind of snapshots, one for the automated backups."""
-    rds: Any = aws.client("rds")
-    every = [one for page in rds.get_paginator("describe_db_instances").paginate() for one in page["DBInstances"]]
+    pages = aws.client("rds").get_paginator("describe_db_instances").paginate()
+    every: list[Any] = [one for page in pages for one in page["DBInstances"]]
     instance = next((one for one in every if one["DBInstanceIdentifier"] == environment.database), None)
     found: list[Snapshot] = []
     for kind in KINDS:
-        asked = {"DBInstanceIdentifier": environment.database, "SnapshotType": kind}
-        for page in rds.get_paginator("describe_db_snapshots").paginate(**asked):
+        of_kind = aws.client("rds").get_paginator("describe_db_snapshots")
+        for page in of_kind.paginate(DBInstanceIdentifier=environment.database, SnapshotType=kind):
             found += [_snapshot(one) for one in page["DBSnapshots"]]
-    earliest, latest, replicas = _window(rds, environment.database)
+    earliest, latest, replicas = _window(aws, environment.database)
     unknown = datetime.min.replace(tzinfo=UTC)
     return Backups(
         instance=instance,
@@ -109,9 +109,9 @@ def read_backups(aws: Gateway, environment: Environment) -> Backups:
     )
 
 
-def _window(rds: Any, database: str) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
+def _window(aws: Gateway, database: str) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
     try:
-        answer = rds.describe_db_instance_automated_backups(DBInstanceIdentifier=database)
+        answer: Any = aws.client("rds").describe_db_instance_automated_backups(DBInstanceIdentifier=database)
     except NotFound:
         return None, None, ()
     for one in answer["DBInstanceAutomatedBackups"]:

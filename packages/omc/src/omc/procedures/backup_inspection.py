@@ -10,16 +10,17 @@ E = os.environ
 DEEP, MOST = E.get("OMC_DEEP") == "1", int(E.get("OMC_MOST_BYTES", 20 << 30))
 AS_OF = E.get("OMC_AS_OF") or None
 NAMES = "created_at inserted_at recorded_at received_at as_of occurred_at at time applied_at updated_at".split()
+for to, of in zip("HOST PORT DATABASE USER PASSWORD SSLMODE".split(), "SERVER PORT DB USER PASSWORD SSLMODE".split()):
+    if "POSTGRES_" + of in E:
+        E["PG" + to] = E["POSTGRES_" + of]
 began = time.monotonic()
 def login():
     until = time.monotonic() + 120
     while True:
         try:
-            return psycopg.connect(host=E["POSTGRES_SERVER"], port=E.get("POSTGRES_PORT", 5432),
-                dbname=E["POSTGRES_DB"], user=E["POSTGRES_USER"], password=E["POSTGRES_PASSWORD"],
-                sslmode=E.get("POSTGRES_SSLMODE", "require"), connect_timeout=10, autocommit=True,
-                application_name="omc-backup", options="-c TimeZone=UTC -c lock_timeout=5s "
-                "-c statement_timeout=1800s -c default_transaction_read_only=" + ("off" if DEEP else "on"))
+            return psycopg.connect(connect_timeout=10, autocommit=True, application_name="omc-backup",
+                options="-c TimeZone=UTC -c lock_timeout=5s -c statement_timeout=1800s "
+                "-c default_transaction_read_only=" + ("off" if DEEP else "on"))
         except psycopg.OperationalError:
             if time.monotonic() > until:
                 raise

@@ -85,7 +85,7 @@ def inspection(
     place: Place, revision: Late[str], what: str, as_of: Late[str], address: Late[str] | None = None
 ) -> RunTask:
     """Of the source, or with ``address`` of the restored instance, of which every row is read."""
-    environment: dict[str, Any] = {"OMC_AS_OF": as_of}
+    environment: dict[str, Late[str]] = {"OMC_AS_OF": as_of}
     if address is not None:
         environment |= {SERVER: address, "OMC_DEEP": "1"}
     return RunTask(

@@ -189,7 +189,12 @@ def _verification(
         title="Deregister the inspection's task definition",
         deadline=120.0,
     )
-    yield step("cancel", CancelTimer(timer=timer), title="Cancel the timer: nothing is left", deadline=120.0)
+    yield step(
+        "cancel",
+        CancelTimer(timer=timer, saying=output_of("judge", "sentence")),
+        title="Cancel the timer: nothing is left",
+        deadline=120.0,
+    )
 
 
 def plan_prune_backups(

@@ -108,7 +108,9 @@ def _poll(context: Context, arguments: RunTask) -> Outcome | None:
 def _overrides(arguments: RunTask) -> dict[str, Any]:
     container: dict[str, Any] = {"name": arguments.container, "command": list(arguments.command)}
     if arguments.environment:
-        container["environment"] = [{"name": name, "value": value} for name, value in arguments.environment.items()]
+        container["environment"] = [
+            {"name": name, "value": known(value)} for name, value in arguments.environment.items()
+        ]
     return {"containerOverrides": [container]}
 
 

@@ -1,5 +1,5 @@
-"""Actions on RDS, a module a subject. Importing the package registers them all."""
+"""Actions on RDS, a module a verb or a subject. Importing the package registers them all."""
 
-from omc.actions.rds import instances, restore, snapshots
+from omc.actions.rds import create_snapshot, delete_snapshot, instances, restore
 
-__all__ = ["instances", "restore", "snapshots"]
+__all__ = ["create_snapshot", "delete_snapshot", "instances", "restore"]

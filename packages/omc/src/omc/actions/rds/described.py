@@ -30,3 +30,12 @@ def is_made_by(record: Mapping[str, Any], run: str, purpose: str) -> bool:
     """Whether a run of omc made the instance for this purpose, as its tags say."""
     tags = tags_of(record)
     return (tags.get(RUN_TAG), tags.get(PURPOSE_TAG)) == (run, purpose)
+
+
+def described_snapshot(context: Context, name: str) -> Mapping[str, Any] | None:
+    """The snapshot of this name; None where there is none."""
+    try:
+        answer: Any = context.gateway.client("rds").describe_db_snapshots(DBSnapshotIdentifier=name)
+    except NotFound:
+        return None
+    return next(iter(answer["DBSnapshots"]), None)

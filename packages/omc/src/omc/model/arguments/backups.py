@@ -35,6 +35,7 @@ class RestoreInstance(Arguments):
     prefix: str
     """What its identifier begins with; it ends with what is the run's own."""
     snapshot: str = ""
+    """Empty: a point in time."""
     source: str = ""
     """With ``at``: the resource id of the instance whose backups they are."""
     at: str = ""

@@ -71,7 +71,7 @@ class RunTask(Arguments):
     """``launchType`` or ``capacityProviderStrategy``, and ``platformVersion``, as DescribeServices told them."""
     what: str
     """For sentences: ``the migration of backend``."""
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Late[str]] = field(default_factory=dict)
     """Variables of the container that are other than in the task definition."""
     answers: bool = False
     """Whether it prints a line that begins with ``OMC-RESULT``, and JSON after that: its output ``result``."""

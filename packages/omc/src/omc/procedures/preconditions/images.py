@@ -197,8 +197,8 @@ ROWS: tuple[Precondition, ...] = (
         cells(
             {
                 (DEPLOY, MIGRATE): REFUSE,
+                (BACKUP, RESTORE): Cell(Answer.REFUSE, "a restored database is looked at by a task of it"),
                 (*BACK, RESTART, *SCALE, *TERRAFORM, PRUNE): skip("it migrates nothing"),
-                (BACKUP, RESTORE): NO_IMAGE,
             }
         ),
     ),

@@ -39,9 +39,9 @@ VERBS: Mapping[str, tuple[Verb, ...]] = {
     "infra-destroy": (Verb.DESTROY,),
     "prune": (Verb.PRUNE,),
     "backup-create": (Verb.BACKUP,),
-    "backup-verify": (Verb.BACKUP,),
     "backup-prune": (Verb.BACKUP,),
     "backup-sweep": (Verb.BACKUP,),
+    "backup-verify": (Verb.BACKUP,),
     "backup-restore": (Verb.RESTORE,),
 }
 """By procedure of the catalogue."""
