@@ -45,29 +45,6 @@ READINGS = {"firing": [], "requests": 100, "error_percent": 0.5, "p95_seconds": 
 
 RESTORED = output_of("restore", "instance")
 EXAMPLES: tuple[Arguments, ...] = (
-    CreateSnapshot(instance="ohmycoins-staging", label="before-upgrade"),
-    DeleteSnapshot(snapshot="ohmycoins-staging-before-upgrade-0123456789ab"),
-    RestoreInstance(
-        prefix="ohmycoins-staging-verify",
-        snapshot="one",
-        source="db-ABC",
-        at="latest",
-        settings={"DBInstanceClass": "db.t4g.micro"},
-        purpose="verification",
-        expires_seconds=21600.0,
-    ),
-    ConfigureInstance(instance=RESTORED, settings={"ManageMasterUserPassword": True}),
-    DeleteInstance(instance=RESTORED, purpose="verification", run="0vqk3m7x"),
-    RenameInstance(resource="db-ABC", before="ohmycoins-staging", after="ohmycoins-staging-before-abc"),
-    JudgeBackup(
-        backup="snapshot one",
-        restored=output_of("inspect-restored", "result"),
-        source=output_of("inspect-source", "result"),
-        taken_at=output_of("restore", "taken_at"),
-        asked_at=output_of("restore", "asked_at"),
-        available_at=output_of("restore", "available_at"),
-        tolerance_percent=1.0,
-    ),
     NoteBefore(),
     Settle(
         seconds=300,
@@ -125,6 +102,29 @@ EXAMPLES: tuple[Arguments, ...] = (
     ),
     SetTimer(seconds=3600, procedure="scale", request={"service": "backend", "count": 2}, why="it was scaled"),
     CancelTimer(timer=output_of("give-back-backend", "timer"), saying="All is well."),
+    CreateSnapshot(instance="ohmycoins-staging", label="before-upgrade"),
+    DeleteSnapshot(snapshot="ohmycoins-staging-before-upgrade-0123456789ab"),
+    RestoreInstance(
+        prefix="ohmycoins-staging-verify",
+        snapshot="one",
+        source="db-ABC",
+        at="latest",
+        settings={"DBInstanceClass": "db.t4g.micro"},
+        purpose="verification",
+        expires_seconds=21600.0,
+    ),
+    ConfigureInstance(instance=RESTORED, settings={"ManageMasterUserPassword": True}),
+    DeleteInstance(instance=RESTORED, purpose="verification", run="0vqk3m7x", keeps=True),
+    RenameInstance(resource="db-ABC", before="ohmycoins-staging", after="ohmycoins-staging-before-abc"),
+    JudgeBackup(
+        backup="snapshot one",
+        restored=output_of("inspect-restored", "result"),
+        source=output_of("inspect-source", "result"),
+        taken_at=output_of("restore", "taken_at"),
+        asked_at=output_of("restore", "asked_at"),
+        available_at=output_of("restore", "available_at"),
+        tolerance_percent=1.0,
+    ),
 )
 FIELDS = [(example, each.name) for example in EXAMPLES for each in fields(example)]  # type: ignore[arg-type]  # all are dataclasses
 NAMED = pytest.mark.parametrize(("example", "field"), FIELDS, ids=[f"{one.ACTION}.{name}" for one, name in FIELDS])
@@ -238,6 +238,7 @@ def test_only_some_fields_may_be_the_output_of_an_earlier_step() -> None:
         ("ecs.deregister", "task_definition"),
         ("rds.configure_instance", "instance"),
         ("rds.delete_instance", "instance"),
+        ("rds.delete_instance", "run"),
         ("rds.rename_instance", "resource"),
         ("rds.rename_instance", "before"),
         ("rds.rename_instance", "after"),

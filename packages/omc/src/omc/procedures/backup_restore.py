@@ -19,7 +19,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.model.arguments.backups import ConfigureInstance, DeleteInstance, JudgeBackup, RenameInstance, RestoreInstance
 from omc.model.arguments.base import output_of
-from omc.model.arguments.ecs import RollService
+from omc.model.arguments.ecs import Deregister, RollService
 from omc.model.plan import Plan, Risk, Step, step, undo_by
 from omc.model.requests import BackupRestoreRequest
 from omc.procedures import preflight
@@ -29,7 +29,7 @@ from omc.procedures.backups import (
     RESTORE_DEADLINE,
     chosen,
     in_the_same_place,
-    password_step,
+    login_step,
     required_instance,
 )
 from omc.procedures.deploy_steps import MIGRATION_DEADLINE, ROLL_DEADLINE, digests_of
@@ -118,7 +118,7 @@ def _notes(environment: Environment, aside: str) -> Iterator[str]:
         "Between the two renamings, some minutes in AWS, the name leads nowhere: the application can't reach its "
         "database."
     )
-    yield f"Undone by the reverse: both get their names back (omc runs undo), then omc restart --env {name} all."
+    yield f"Undone by the reverse: both get their names back, and of the new one a last snapshot is kept (omc runs undo); then omc restart --env {name} all."
     yield (
         "Terraform's state follows the resource id, so that it goes on with the old instance: it would see "
         f"{database} renamed to {aside} and try to take that back, which AWS refuses while the new one has the name. "
@@ -141,7 +141,10 @@ def _restored(
             prefix=f"{environment.database}-restored", settings=settings_of(instance), purpose=RESTORE, **source
         ),
         title=f"Restore the {backup} to a new instance, with the old one's settings",
-        undo=undo_by(DeleteInstance(instance=restored, purpose=RESTORE), "the new instance is deleted"),
+        undo=undo_by(
+            DeleteInstance(instance=restored, purpose=RESTORE, run=output_of("restore", "run"), keeps=True),
+            "the new instance is deleted",
+        ),
         deadline=RESTORE_DEADLINE,
     )
     if later := later_settings_of(instance):
@@ -151,7 +154,7 @@ def _restored(
             title=f"Give it what a restore can't be given: {', '.join(sorted(later))}",
             deadline=3600.0,
         )
-    yield password_step(restored, instance)
+    yield login_step(restored, instance)
     register, revision = registration(place, "restore")
     yield register
     address, as_of = output_of("restore", "address"), output_of("restore", "taken_at")
@@ -180,6 +183,7 @@ def _restored(
         title="Bring its schema to the running code, and its users to the passwords of today",
         deadline=MIGRATION_DEADLINE,
     )
+    yield step("deregister", Deregister(task_definition=revision), title="Deregister that definition", deadline=120.0)
 
 
 def _switch(environment: Environment, instance: Mapping[str, Any], aside: str) -> Iterator[Step]:

@@ -51,7 +51,7 @@ def place_of(environment: Environment, services: Services, definitions: Definiti
 
 
 def registration(place: Place, purpose: str) -> tuple[Step, Late[str]]:
-    """A revision that logs in to the restored instance with the secret that the step ``password`` found out. Its family
+    """A revision that logs in to the restored instance with the secret that the step ``login`` found out. Its family
     is its own: no migration starts from it."""
     family = f"{place.definition.family}-{purpose}"
     body = {**place.definition.body, "family": family}
@@ -73,7 +73,7 @@ def registration(place: Place, purpose: str) -> tuple[Step, Late[str]]:
 
 
 def _with_password(container: Mapping[str, Any]) -> dict[str, Any]:
-    reference = {"output_of": "password", "key": "password"}
+    reference = {"output_of": "login", "key": "reference"}
     secrets = [
         {**each, "valueFrom": reference} if each["name"] == PASSWORD else dict(each)
         for each in container.get("secrets", ())

@@ -138,7 +138,7 @@ def _verification(
         deadline=120.0,
     )
     restored = output_of("restore", "instance")
-    remove = DeleteInstance(instance=restored, purpose=VERIFICATION)
+    remove = DeleteInstance(instance=restored, purpose=VERIFICATION, run=output_of("restore", "run"))
     yield step(
         "restore",
         RestoreInstance(
@@ -152,7 +152,7 @@ def _verification(
         undo=undo_by(remove, "the restored instance is removed"),
         deadline=RESTORE_DEADLINE,
     )
-    yield password_step(restored, instance)
+    yield login_step(restored, instance)
     register, revision = registration(place, "backup")
     yield register
     as_of = output_of("restore", "taken_at")
@@ -336,13 +336,13 @@ def in_the_same_place(instance: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def password_step(restored: Any, instance: Mapping[str, Any]) -> Step:
+def login_step(restored: Any, instance: Mapping[str, Any]) -> Step:
     """RDS takes no managed password in a restore of PostgreSQL, and the old one's secret is the source's."""
     settings: dict[str, Any] = {"ManageMasterUserPassword": True}
     if key := instance.get("MasterUserSecret", {}).get("KmsKeyId"):
         settings["MasterUserSecretKmsKeyId"] = key
     return step(
-        "password",
+        "login",
         ConfigureInstance(instance=restored, settings=settings),
         title="Have RDS make a master password of its own for it",
         deadline=1800.0,

@@ -1,6 +1,6 @@
 """``rds.configure_instance``, ``rds.rename_instance``, ``rds.delete_instance``: what is done to one that there is.
 
-Outputs of the first: ``secret``, the ARN of the managed master password, and ``password``, its value's reference as a
+Outputs of the first: ``secret``, the ARN of the managed master password, and ``reference``, its value's as a
 task definition names it. Nothing deletes an instance whose tags don't say that a run of omc made it.
 """
 
@@ -58,7 +58,7 @@ def _watch_configured(context: Context, arguments: ConfigureInstance) -> Outcome
         context.report(f"{name} is {found['DBInstanceStatus']}")
         return None
     arn = secret.get("SecretArn", "")
-    outputs: dict[str, Json] = {"secret": arn, "password": f"{arn}:password::"} if arn else {}
+    outputs: dict[str, Json] = {"secret": arn, "reference": f"{arn}:password::"} if arn else {}
     return Outcome(Verdict.SUCCEEDED, f"{name} is set up: {', '.join(sorted(arguments.settings))}.", outputs, outputs)
 
 
@@ -120,14 +120,17 @@ def _is_deleted(context: Context, arguments: DeleteInstance) -> bool:
 def _delete(context: Context, arguments: DeleteInstance) -> Mapping[str, Json]:
     name = known(arguments.instance)
     found = described(context, name)
-    if found is None or not is_made_by(found, arguments.run or context.run, arguments.purpose):
+    if found is None or not is_made_by(found, known(arguments.run) or context.run, arguments.purpose):
         message = f"The instance {name} doesn't carry the tags of the run that made it: it was left alone."
         raise Interrupted(Verdict.FAILED, message, {}, has_begun=False)
     rds = context.gateway.client("rds")
     try:
         if found.get("DeletionProtection"):
             rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
-        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True)
+        last: Any = {"SkipFinalSnapshot": True, "DeleteAutomatedBackups": True}
+        if arguments.keeps:
+            last = {"SkipFinalSnapshot": False, "FinalDBSnapshotIdentifier": f"{name}-last-{context.token[:8]}"}
+        rds.delete_db_instance(DBInstanceIdentifier=name, **last)
     except AwsRefused as error:
         raise _not_yet(error, f"Deleting {name}") from error
     return {}
@@ -139,14 +142,14 @@ def _watch_deleted(context: Context, arguments: DeleteInstance) -> Outcome | Non
     if found is not None:
         context.report(f"{name} is {found['DBInstanceStatus']}")
         return None
-    return Outcome(Verdict.SUCCEEDED, f"The instance {name} is deleted.")
+    kept = f" A last snapshot of it is kept: {name}-last-{context.token[:8]}." if arguments.keeps else ""
+    return Outcome(Verdict.SUCCEEDED, f"The instance {name} is deleted.{kept}")
 
 
 def _delete_by_hand(environment: Environment, arguments: DeleteInstance) -> Sequence[str]:
-    return [
-        f"aws rds delete-db-instance --db-instance-identifier {known(arguments.instance)} --skip-final-snapshot "
-        f"--delete-automated-backups --region {environment.region}"
-    ]
+    name = known(arguments.instance)
+    last = f"--final-db-snapshot-identifier {name}-last" if arguments.keeps else "--skip-final-snapshot"
+    return [f"aws rds delete-db-instance --db-instance-identifier {name} {last} --region {environment.region}"]
 
 
 register(

@@ -1,7 +1,7 @@
 """``rds.restore_instance``: a new instance from a snapshot or a point in time.
 
-Outputs: ``instance``, ``resource``, ``address``, ``taken_at`` (what it was restored to), ``asked_at`` and
-``available_at`` (between them lies what the restore took).
+Outputs: ``instance``, ``run`` (that made it), ``resource``, ``address``, ``taken_at`` (what it was restored to),
+``asked_at`` and ``available_at`` (between them lies what the restore took).
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ def _poll(context: Context, arguments: RestoreInstance) -> Outcome | None:
         return None
     outputs: dict[str, Json] = {
         "instance": name,
+        "run": context.run,
         "resource": found["DbiResourceId"],
         "address": found["Endpoint"]["Address"],
         "taken_at": context.state.get("taken_at", ""),

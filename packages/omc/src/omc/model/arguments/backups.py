@@ -59,13 +59,15 @@ class ConfigureInstance(Arguments):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteInstance(Arguments):
-    """Delete an instance that a run of omc made, without a last snapshot."""
+    """Delete an instance that a run of omc made."""
 
     ACTION: ClassVar[str] = "rds.delete_instance"
     instance: Late[str]
     purpose: str
-    run: str = ""
+    run: Late[str] = ""
     """The run that made it; empty: this one."""
+    keeps: bool = False
+    """A last snapshot of it is taken: it may have been written to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
