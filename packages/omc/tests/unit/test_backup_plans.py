@@ -27,6 +27,8 @@ from omc.model.requests import (
 from omc.procedures.backup_inspection import COMMAND
 from support import release_facts as example
 
+FAMILY = "ohmycoins-migrate-backend"
+
 
 def steps(plan: Plan) -> list[str]:
     return [each.name for each in plan.steps]
@@ -47,7 +49,15 @@ def verified(backup: str, hours_ago: float, *, sound: bool = True, compared: boo
 def test_a_verification_removes_what_it_restored_in_every_end() -> None:
     made = plan("backup-verify", BackupVerifyRequest())
     assert steps(made) == [
-        *("timer", "restore", "login", "register", "inspect-restored", "inspect-source", "judge"),
+        *(
+            "timer",
+            "restore",
+            "login",
+            "register-ohmycoins-migrate-backend-backup",
+            "inspect-restored",
+            "inspect-source",
+            "judge",
+        ),
         *("remove", "deregister", "cancel"),
     ]
     known = {each.name: each for each in made.steps}
@@ -69,9 +79,9 @@ def test_the_inspection_reads_each_row_of_the_restored_one_and_only_counts_the_s
     assert known["inspect-restored"]["environment"]["OMC_DEEP"] == "1"
     assert set(known["inspect-source"]["environment"]) == {"OMC_AS_OF"}
     assert sum(len(word) for word in COMMAND) < 7000, "ECS takes 8192 characters of overrides"
-    [container] = known["register"]["definition"]["containerDefinitions"]
+    [container] = known[f"register-{FAMILY}-backup"]["definition"]["containerDefinitions"]
     assert container["secrets"][0]["valueFrom"] == {"output_of": "login", "key": "reference"}
-    assert known["register"]["definition"]["family"] == "ohmycoins-migrate-backend-backup"
+    assert known[f"register-{FAMILY}-backup"]["definition"]["family"] == "ohmycoins-migrate-backend-backup"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +113,16 @@ def test_a_restore_keeps_the_old_instance_and_is_undone_by_its_name() -> None:
     made = plan("backup-restore", BackupRestoreRequest("one"))
     assert made.risk.value == "destructive"
     assert steps(made) == [
-        *("restore", "configure", "login", "register", "inspect", "judge", "migrate", "deregister"),
+        *(
+            "restore",
+            "configure",
+            "login",
+            "register-ohmycoins-migrate-backend-restore",
+            "inspect",
+            "judge",
+            "migrate",
+            "deregister",
+        ),
         *("rename-old", "rename-new", "restart-backend", "restart-frontend"),
     ]
     known = {each.name: each for each in made.steps}

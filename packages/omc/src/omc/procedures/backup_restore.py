@@ -118,7 +118,10 @@ def _notes(environment: Environment, aside: str) -> Iterator[str]:
         "Between the two renamings, some minutes in AWS, the name leads nowhere: the application can't reach its "
         "database."
     )
-    yield f"Undone by the reverse: both get their names back, and of the new one a last snapshot is kept (omc runs undo); then omc restart --env {name} all."
+    yield (
+        "Undone by the reverse (omc runs undo): both get their names back, and of the new one a last snapshot is kept. "
+        f"Then: omc restart --env {name} all"
+    )
     yield (
         "Terraform's state follows the resource id, so that it goes on with the old instance: it would see "
         f"{database} renamed to {aside} and try to take that back, which AWS refuses while the new one has the name. "

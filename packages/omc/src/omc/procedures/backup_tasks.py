@@ -56,9 +56,9 @@ def registration(place: Place, purpose: str) -> tuple[Step, Late[str]]:
     family = f"{place.definition.family}-{purpose}"
     body = {**place.definition.body, "family": family}
     body["containerDefinitions"] = [_with_password(each) for each in place.definition.body["containerDefinitions"]]
-    revision = output_of("register", "task_definition")
+    revision = output_of(f"register-{family}", "task_definition")
     register = step(
-        "register",
+        f"register-{family}",
         RegisterRevision(
             service=family,
             definition=without_secrets(body),

@@ -16,7 +16,7 @@ from omc.facts.backups import BACKUP, PURPOSE_TAG, RUN_TAG, taken_at
 from omc.model.arguments.backups import CreateSnapshot
 from omc.model.plan import Json
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 2.0
 
 
 def name_of(context: Context, arguments: CreateSnapshot) -> str:

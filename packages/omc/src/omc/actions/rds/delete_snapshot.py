@@ -11,7 +11,7 @@ from omc.facts.backups import BACKUP, PURPOSE_TAG, tags_of
 from omc.model.arguments.backups import DeleteSnapshot
 from omc.model.plan import Json
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 2.0
 
 
 def _is_deleted(context: Context, arguments: DeleteSnapshot) -> bool:

@@ -17,9 +17,9 @@ from omc.errors import AwsRefused, Unknown
 from omc.model.arguments.backups import ConfigureInstance, DeleteInstance, RenameInstance
 from omc.model.arguments.base import known
 from omc.model.plan import Json
-from omc.output import shell_line
+from omc.output import shell_word
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 2.0
 NOT_NOW = "InvalidDBInstanceState"
 
 
@@ -65,8 +65,12 @@ def _watch_configured(context: Context, arguments: ConfigureInstance) -> Outcome
 def _configure_by_hand(environment: Environment, arguments: ConfigureInstance) -> Sequence[str]:
     name = known(arguments.instance)
     body = json.dumps({**arguments.settings, "ApplyImmediately": True}, separators=(",", ":"))
-    words = ["aws", "rds", "modify-db-instance", "--db-instance-identifier", name, "--cli-input-json", body]
-    return [shell_line([*words, "--region", environment.region])]
+    where = f"--db-instance-identifier {name} --region {environment.region}"
+    lines = [f"aws rds modify-db-instance {where} --cli-input-json {shell_word(body)}"]
+    if arguments.settings.get("ManageMasterUserPassword"):
+        query = "--query 'DBInstances[0].MasterUserSecret.SecretArn' --output text"
+        lines.append(f"LOGIN_REFERENCE=$(aws rds describe-db-instances {where} {query}):password::")
+    return lines
 
 
 # -- rename ---------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from omc.model.arguments.backups import RestoreInstance
 from omc.model.plan import Json
 from omc.output import shell_line
 
-POLL_SECONDS = 5.0
+POLL_SECONDS = 2.0
 LATEST = "latest"
 BROKEN = ("failed", "incompatible-restore", "incompatible-network", "incompatible-parameters", "storage-full")
 """Statuses from which an instance doesn't become available by itself (RDS's guide, "Viewing DB instance status")."""
@@ -116,9 +116,14 @@ def _commands(environment: Environment, arguments: RestoreInstance) -> Sequence[
             *("aws", "rds", "restore-db-instance-to-point-in-time", "--target-db-instance-identifier", name),
             *("--source-dbi-resource-id", arguments.source, *when),
         ]
+    where = f"--db-instance-identifier {name} --region {environment.region}"
+    described = f"aws rds describe-db-instances {where}"
     return [
+        f"RESTORE_INSTANCE={name}",
         shell_line([*words, "--cli-input-json", body, "--region", environment.region]),
-        f"aws rds wait db-instance-available --db-instance-identifier {name} --region {environment.region}",
+        f"aws rds wait db-instance-available {where}",
+        f"RESTORE_ADDRESS=$({described} --query 'DBInstances[0].Endpoint.Address' --output text)",
+        f"RESTORE_RESOURCE=$({described} --query 'DBInstances[0].DbiResourceId' --output text)",
     ]
 
 
