@@ -23,6 +23,8 @@ COLUMNS = {
     Verb.APPLY: "infra apply",
     Verb.DESTROY: "infra destroy",
     Verb.PRUNE: "prune",
+    Verb.BACKUP: "backup",
+    Verb.RESTORE: "restore",
 }
 BEGIN, END = "<!-- preconditions: python scripts/preflight_table.py -->\n", "<!-- preconditions end -->\n"
 

@@ -76,7 +76,12 @@ class Database:
         return self.shown()
 
     def password(self) -> str:
-        arn = self.shown()["MasterUserSecret"]["SecretArn"]
+        return self.password_of(self.name)
+
+    def password_of(self, name: str) -> str:
+        """The managed one of any instance."""
+        shown = self.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
+        arn = shown["MasterUserSecret"]["SecretArn"]
         secret = json.loads(self.aws("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
         assert secret["username"] == "keeper"
         return str(secret["password"])
@@ -87,7 +92,7 @@ class Database:
             "host": endpoint["Address"],
             "port": endpoint["Port"],
             "user": "keeper",
-            "password": self.password(),
+            "password": more.get("password") or self.password(),
             "dbname": "shop",
             "sslmode": "verify-full",
             "sslrootcert": str(certificates.authority(self.cloud.settings.state)),

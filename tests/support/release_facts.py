@@ -10,6 +10,7 @@ from typing import Any
 from omc.config import Environment, load
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
+from omc.facts.backups import Backups, Snapshot
 from omc.facts.candidates import Candidates
 from omc.facts.collector import dependencies
 from omc.facts.connections import Connections
@@ -157,6 +158,40 @@ def facts(**more: Any) -> dict[str, Any]:
         "active": ActiveRun(),
     }
     return healthy | more
+
+
+def backups(**more: Any) -> Backups:
+    """A database with an automated snapshot of yesterday and one of omc's, and a window of three days."""
+    instance = {
+        "DBInstanceIdentifier": "ohmycoins-staging",
+        "DBInstanceStatus": "available",
+        "DbiResourceId": "db-ABCDEFGHIJ",
+        "DBInstanceClass": "db.t4g.micro",
+        "DBSubnetGroup": {"DBSubnetGroupName": "ohmycoins-staging"},
+        "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1", "Status": "active"}],
+        "DBParameterGroups": [{"DBParameterGroupName": "ohmycoins-staging-postgres17"}],
+        "BackupRetentionPeriod": 3,
+        "PreferredMaintenanceWindow": "sat:16:00-sat:18:00",
+        "MonitoringInterval": 60,
+        "MonitoringRoleArn": "arn:aws:iam::1:role/monitoring",
+        "MasterUserSecret": {"SecretArn": "arn:aws:secretsmanager:a:1:secret:rds!db-1-AbCdEf", "KmsKeyId": "arn:key"},
+        "TagList": [{"Key": "Project", "Value": "ohmycoins"}, {"Key": "aws:made", "Value": "by"}],
+    }
+    known: dict[str, Any] = {
+        "instance": instance,
+        "snapshots": (snapshot("one", 2), snapshot("rds:ohmycoins-staging-2026-11-22-13-00", 23, kind="automated")),
+        "earliest": NOW - timedelta(days=3),
+        "latest": NOW - timedelta(minutes=5),
+        "others": ("ohmycoins-staging",),
+    }
+    return Backups(**(known | more))
+
+
+def snapshot(name: str, hours_ago: float, *, kind: str = "manual", **more: Any) -> Snapshot:
+    tags = {"omc:purpose": "backup"} if kind == "manual" else {}
+    known: dict[str, Any] = {"status": "available", "progress": 100, "tags": tags, "resource": "db-ABCDEFGHIJ"}
+    at = NOW - timedelta(hours=hours_ago)
+    return Snapshot(**({"name": name, "kind": kind, "taken_at": at, "size_gib": 20, "encrypted": True} | known | more))
 
 
 def planned(procedure: str, request: Any, **more: Any) -> Plan:

@@ -105,3 +105,19 @@ variable "exchange_url" {
   description = "Where the backend gets quotes from."
   type        = string
 }
+
+variable "backup_copies" {
+  description = "Where the database's backups are copied to: a second region, and a vault of another account, each null for none; whether the vault here is locked; for how many days copies stay."
+  type = object({
+    region            = optional(string)
+    account_vault_arn = optional(string)
+    vault_lock        = optional(bool, false)
+    retention_days    = optional(number, 14)
+  })
+  default = {}
+
+  validation {
+    condition     = var.backup_copies.region == null || var.backup_copies.region != var.region
+    error_message = "backup_copies.region is another region than the database's."
+  }
+}

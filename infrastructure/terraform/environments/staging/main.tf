@@ -10,6 +10,20 @@ provider "aws" {
   }
 }
 
+# The region of the backups' copies; without one it is used for nothing.
+provider "aws" {
+  alias  = "copies"
+  region = coalesce(var.backup_copies.region, var.region)
+
+  default_tags {
+    tags = {
+      Project     = "ohmycoins"
+      Environment = "staging"
+      ManagedBy   = "terraform"
+    }
+  }
+}
+
 # Made anew at each run and written only when secret_key_version is raised; it reaches neither plan nor state.
 ephemeral "aws_secretsmanager_random_password" "secret_key" {
   password_length     = 64
@@ -87,4 +101,19 @@ module "stack" {
   exchange_url       = var.exchange_url
   timing             = var.timing
   traffic_floors     = var.traffic_floors
+}
+
+module "backup_copies" {
+  source    = "../../modules/backup-copies"
+  providers = { aws = aws, aws.copies = aws.copies }
+
+  name                 = "ohmycoins-staging"
+  account_id           = module.stack.account_id
+  database_arn         = module.stack.database.arn
+  kms_key_arn          = module.stack.data_key_arn
+  region               = var.backup_copies.region
+  account_vault_arn    = var.backup_copies.account_vault_arn
+  vault_lock           = var.backup_copies.vault_lock
+  retention_days       = var.backup_copies.retention_days
+  deletion_window_days = 7
 }

@@ -60,6 +60,20 @@ locals {
         Resource = [var.kms_key_arn]
       },
     ],
+    # A database that omc restores has a master password of its own: whoever looks at it, and migrates it, reads that.
+    kind != "migration" || var.restored_databases == null ? [] : [
+      {
+        Sid      = "ReadPasswordsOfRestoredDatabases"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:GetSecretValue"]
+        Resource = ["arn:${data.aws_partition.current.partition}:secretsmanager:${var.region}:${var.account_id}:secret:rds!db-*"]
+        Condition = {
+          StringLike = {
+            "secretsmanager:ResourceTag/aws:rds:primaryDBInstanceArn" = "arn:${data.aws_partition.current.partition}:rds:${var.region}:${var.account_id}:db:${var.restored_databases}"
+          }
+        }
+      },
+    ],
   ) }
 
   # What the application itself may do is nothing: it talks to its database and its cache. These are ECS Exec's.

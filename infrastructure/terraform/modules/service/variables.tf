@@ -255,3 +255,9 @@ variable "deployment_alarms" {
     error_message = "deployment_alarms leaves CPU alarms out: a deployment is never rolled back for them."
   }
 }
+
+variable "restored_databases" {
+  description = "Pattern of the identifiers of databases that are restored from backups, such as ohmycoins-staging-*; the migration may read their master passwords. null for none."
+  type        = string
+  default     = null
+}

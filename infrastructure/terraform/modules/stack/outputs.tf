@@ -43,6 +43,7 @@ output "database" {
   value = {
     identifier           = module.database.identifier
     resource_id          = module.database.resource_id
+    arn                  = module.database.arn
     address              = module.database.address
     port                 = module.database.port
     name                 = module.database.database_name
@@ -128,4 +129,14 @@ output "secret_key_name" {
 output "log_groups_made_by_aws" {
   description = "Names of the log groups that AWS's services make by themselves where they are missing, by what writes to them. Known before anything is applied."
   value       = module.monitoring.log_groups_made_by_aws
+}
+
+output "account_id" {
+  description = "Account of the stack."
+  value       = local.account_id
+}
+
+output "data_key_arn" {
+  description = "Key of the data: storage, backups, secrets."
+  value       = module.encryption.data_key_arn
 }

@@ -66,6 +66,7 @@ module "service" {
   secrets            = local.secrets[each.key]
   earlier_secrets    = each.key == "backend" && var.master_password_in_use ? [local.master_password] : []
   migration          = lookup(local.migrations, each.key, null)
+  restored_databases = contains(keys(local.migrations), each.key) ? "${local.name}-*" : null
   kms_key_arn        = module.encryption.data_key_arn
   subnet_ids         = module.network.app_subnet_ids
   security_group_id  = module.security.group_ids[each.key]

@@ -16,6 +16,15 @@ import omc.actions
 from omc.actions.action import ACTIONS, action_named
 from omc.engine.step_arguments import misfit_of, require_performable
 from omc.errors import Altered
+from omc.model.arguments.backups import (
+    ConfigureInstance,
+    CreateSnapshot,
+    DeleteInstance,
+    DeleteSnapshot,
+    JudgeBackup,
+    RenameInstance,
+    RestoreInstance,
+)
 from omc.model.arguments.base import Arguments, OutputOf, from_json, known, output_of, to_json
 from omc.model.arguments.cloudwatch import NoteBefore, Settle
 from omc.model.arguments.ecr import ProtectImage
@@ -34,6 +43,7 @@ REGISTERED = output_of("register-backend", "task_definition")
 AWSVPC = {"awsvpcConfiguration": {"subnets": ["subnet-1"], "assignPublicIp": "DISABLED"}}
 READINGS = {"firing": [], "requests": 100, "error_percent": 0.5, "p95_seconds": None}
 
+RESTORED = output_of("restore", "instance")
 EXAMPLES: tuple[Arguments, ...] = (
     NoteBefore(),
     Settle(
@@ -64,6 +74,8 @@ EXAMPLES: tuple[Arguments, ...] = (
         network=AWSVPC,
         launch={"launchType": "FARGATE"},
         what="the migration of backend",
+        environment={"POSTGRES_SERVER": output_of("restore", "address")},
+        answers=True,
     ),
     Deregister(task_definition=REVISION),
     RecordRelease(
@@ -89,7 +101,30 @@ EXAMPLES: tuple[Arguments, ...] = (
         unseen="2 outputs",
     ),
     SetTimer(seconds=3600, procedure="scale", request={"service": "backend", "count": 2}, why="it was scaled"),
-    CancelTimer(timer=output_of("give-back-backend", "timer")),
+    CancelTimer(timer=output_of("give-back-backend", "timer"), saying="All is well."),
+    CreateSnapshot(instance="ohmycoins-staging", label="before-upgrade"),
+    DeleteSnapshot(snapshot="ohmycoins-staging-before-upgrade-0123456789ab"),
+    RestoreInstance(
+        prefix="ohmycoins-staging-verify",
+        snapshot="one",
+        source="db-ABC",
+        at="latest",
+        settings={"DBInstanceClass": "db.t4g.micro"},
+        purpose="verification",
+        expires_seconds=21600.0,
+    ),
+    ConfigureInstance(instance=RESTORED, settings={"ManageMasterUserPassword": True}),
+    DeleteInstance(instance=RESTORED, purpose="verification", run="0vqk3m7x", keeps=True),
+    RenameInstance(resource="db-ABC", before="ohmycoins-staging", after="ohmycoins-staging-before-abc"),
+    JudgeBackup(
+        backup="snapshot one",
+        restored=output_of("inspect-restored", "result"),
+        source=output_of("inspect-source", "result"),
+        taken_at=output_of("restore", "taken_at"),
+        asked_at=output_of("restore", "asked_at"),
+        available_at=output_of("restore", "available_at"),
+        tolerance_percent=1.0,
+    ),
 )
 FIELDS = [(example, each.name) for example in EXAMPLES for each in fields(example)]  # type: ignore[arg-type]  # all are dataclasses
 NAMED = pytest.mark.parametrize(("example", "field"), FIELDS, ids=[f"{one.ACTION}.{name}" for one, name in FIELDS])
@@ -194,16 +229,30 @@ def late_fields() -> Iterator[tuple[str, str]]:
 def test_only_some_fields_may_be_the_output_of_an_earlier_step() -> None:
     """All others are known when the plan is made, so that a person who approves it sees them."""
     assert set(late_fields()) == {
+        ("backups.judge", "restored"),
+        ("backups.judge", "source"),
+        ("backups.judge", "taken_at"),
+        ("backups.judge", "asked_at"),
+        ("backups.judge", "available_at"),
         ("cloudwatch.settle", "before"),
+        ("ecs.deregister", "task_definition"),
+        ("rds.configure_instance", "instance"),
+        ("rds.delete_instance", "instance"),
+        ("rds.delete_instance", "run"),
+        ("rds.rename_instance", "resource"),
+        ("rds.rename_instance", "before"),
+        ("rds.rename_instance", "after"),
         ("cloudwatch.settle", "services"),
         ("ecs.roll_service", "task_definition"),
         ("ecs.roll_service", "instead_of"),
         ("ecs.run_task", "task_definition"),
+        ("ecs.run_task", "environment"),
         ("releases.record", "services"),
         ("releases.record", "schema"),
         ("releases.record", "schema_floor"),
         ("releases.record", "proof"),
         ("timers.cancel", "timer"),
+        ("timers.cancel", "saying"),
     }
     record = stored(EXAMPLES[2]) | {"digest": {"output_of": "before", "key": "digest"}}
     assert "digest" in refusal("ecr.protect_image", record)

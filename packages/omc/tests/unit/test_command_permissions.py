@@ -41,6 +41,7 @@ ROOTS = {
         ("omc.facts.beside_terraform", "last_changes"),
         ("omc.infrastructure.roots", "root_of"),
     ],
+    "backup list": [("omc.backups.command", "list_backups")],
     "deployments": [("omc.cli.deployments", "deployments")],
     "maintenance calendar": [("omc.maintenance.command_calendar", "show_calendar")],
     "exec": [("omc.sessions.command", "exec_")],
@@ -72,6 +73,11 @@ PROCEDURES = {
     "infra apply": "infra-apply",
     "infra destroy": "infra-destroy",
     "releases prune": "prune",
+    "backup create": "backup-create",
+    "backup verify": "backup-verify",
+    "backup restore": "backup-restore",
+    "backup prune": "backup-prune",
+    "backup sweep": "backup-sweep",
 }
 ENDING = [("omc.engine.record_heads", "keep")]
 """What every change passes through beside its own steps."""

@@ -27,9 +27,9 @@ from omc.diagnosis.run import judge
 from omc.errors import Unknown, Unreachable, WrongUse
 from omc.facts.collector import NO_READING, Unavailable
 from omc.facts.expected import Expected
+from omc.facts.followup.balancer_settings import BalancerSettings
 from omc.facts.followup.clients import Clients
 from omc.facts.followup.database_log import DatabaseLog
-from omc.facts.followup.balancer_settings import BalancerSettings
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.last_words import LastWords, RevisionDetails
 from omc.facts.followup.lock_waits import DatabaseLoad

@@ -46,7 +46,13 @@ from omc.infrastructure.planned_change import PlannedChange
 from omc.model.events import Event
 from omc.model.plan import Plan
 from omc.model.releases import ReleasedService
-from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.model.requests import (
+    BackupRestoreRequest,
+    BackupVerifyRequest,
+    DeployRequest,
+    PruneRequest,
+    RollbackRequest,
+)
 from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest as Scale
@@ -110,7 +116,10 @@ ASKED: Mapping[Verb, Any] = {
     Verb.APPLY: FILE,
     Verb.DESTROY: FILE,
     Verb.PRUNE: PruneRequest(),
+    Verb.BACKUP: BackupVerifyRequest(),
+    Verb.RESTORE: BackupRestoreRequest("one"),
 }
+HAS_NO_OVERRIDE = (Verb.PRUNE, Verb.BACKUP)
 PROCEDURE: Mapping[Verb, str] = {verb: name for name, verbs in VERBS.items() for verb in verbs}
 WELL: Mapping[str, Any] = example.facts() | {
     "services": services(),
@@ -130,6 +139,7 @@ WELL: Mapping[str, Any] = example.facts() | {
     "pending": Pending(()),
     "temporary": Temporary(),
     "protection": DeletionProtection(()),
+    "backups": example.backups(),
 }
 
 
@@ -413,11 +423,11 @@ def test_a_reason_overrides_what_may_be_overridden_and_nothing_else(rows: set[st
     try:
         plain = planned(verb, facts, request)
     except Refused as refused:
-        if verb is not Verb.PRUNE:
+        if verb not in HAS_NO_OVERRIDE:
             with pytest.raises(Refused, match=re.escape(refused.message)):
                 planned(verb, facts, request, override=WHY)
         return
-    if verb is Verb.PRUNE:
+    if verb in HAS_NO_OVERRIDE:
         assert not any("--override" in refusal for refusal in plain.refusals)
         return
     forced = planned(verb, facts, request, override=WHY)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,11 @@ class Server:
     @property
     def log(self) -> Path:
         return self.folder / "server.log"
+
+    @property
+    def archive(self) -> Path:
+        """Where the write-ahead log is kept, a compressed file a segment, for a restore to a point in time."""
+        return self.folder / "archive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +144,25 @@ def initialise(supervisor: Supervisor, server: Server) -> None:
         raise PostgresError(f"PostgreSQL's files for {server.name} could not be made: {last_words(server.log)}")
 
 
-def configure(server: Server, settings: Mapping[str, str], certificate: Certificate, *, force_tls: bool) -> None:
-    """Write the server's and its proxy's configuration whole. A running one takes them up at reload or restart."""
+ARCHIVE = "gzip -1 < %p > ../archive/%f.part && mv ../archive/%f.part ../archive/%f"
+"""``archive_command``, run in the server's data folder: a segment that is there is there whole."""
+FETCH = "test -f ../recovery/%f && gzip -dc < ../recovery/%f > %p"
+"""``restore_command``: from a copy of the source's archive, so that the source may go on or be deleted."""
+
+
+def configure(
+    server: Server,
+    settings: Mapping[str, str],
+    certificate: Certificate,
+    *,
+    force_tls: bool,
+    archives: bool = False,
+    recovery: Mapping[str, str] | None = None,
+) -> None:
+    """Write the server's and its proxy's configuration whole. A running one takes them up at reload or restart.
+
+    ``archives``: whether it keeps its write-ahead log. ``recovery``: settings of a recovery that the next start does.
+    """
     own = {
         "listen_addresses": server.address,
         "port": str(server.inner_port),
@@ -151,7 +174,11 @@ def configure(server: Server, settings: Mapping[str, str], certificate: Certific
         "track_io_timing": "on",
         "dynamic_shared_memory_type": "mmap",  # /dev/shm may be tiny in a container
         "cluster_name": server.name,
+        "archive_mode": "on",
+        "archive_command": ARCHIVE if archives else "/bin/true",
+        **(recovery or {}),
     }
+    server.archive.mkdir(mode=0o700, exist_ok=True)
     lines = ["# written by localcloud; changes are lost"]
     lines += [f"{name} = '{_quoted(value)}'" for name, value in {**settings, **own}.items()]
     _replace(server.data / "postgresql.conf", "\n".join(lines) + "\n")
@@ -300,6 +327,36 @@ def copy_to(supervisor: Supervisor, server: Server, folder: Path) -> None:
     code = supervisor.run(f"backup {server.name}", command, env=environment, cwd=server.data, output=log, timeout=600)
     if code:
         raise PostgresError(f"the backup of {server.name} failed: {log.read_text().strip()[-300:]}")
+
+
+def ship(server: Server, timeout: float = 60.0) -> None:
+    """Have all that was committed so far in the archive, with a commit after it: a recovery to a moment ends at the
+    first commit later than that."""
+    with connect(server) as connection:
+        connection.execute("SELECT pg_current_xact_id()")
+        [(name,)] = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchall()
+    deadline = time.monotonic() + timeout
+    while not (server.archive / str(name)).exists():
+        if time.monotonic() > deadline:
+            raise PostgresError(f"the write-ahead log of {server.name} was not archived in {timeout:.0f} s")
+        time.sleep(0.05)
+
+
+def prepare_recovery(base: Path, archive: Path, server: Server, until: datetime) -> dict[str, str]:
+    """Make a server's files from a base backup and an archive; what its first start has to be told, so that it stops
+    after the last transaction that was committed before ``until``."""
+    shutil.rmtree(server.folder, ignore_errors=True)
+    shutil.copytree(base, server.folder, symlinks=True)
+    shutil.rmtree(server.folder / "archive", ignore_errors=True)
+    shutil.copytree(archive, server.folder / "recovery")
+    (server.data / "recovery.signal").touch()
+    return {
+        "restore_command": FETCH,
+        "recovery_target_time": f"{until.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00",
+        "recovery_target_inclusive": "off",
+        "recovery_target_action": "promote",
+        "hot_standby": "off",  # else a smaller class than the source's is refused for its smaller limits
+    }
 
 
 def last_words(log: Path) -> str:

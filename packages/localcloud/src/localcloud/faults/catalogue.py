@@ -49,6 +49,7 @@ class Fault:
 
 NEEDS: Mapping[str, frozenset[str]] = {
     "application": frozenset({"ecr", "ecs"}),
+    "backups": frozenset({"rds"}),
     "cache": frozenset({"elasticache"}),
     "credits": frozenset({"rds"}),
     "database": frozenset({"rds"}),

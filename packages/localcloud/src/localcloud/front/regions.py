@@ -21,12 +21,16 @@ HOME_OF_GLOBAL = {"cn-": "cn-north-1", "us-gov-": "us-gov-west-1", "": "us-east-
 IN_HOST = re.compile(r"(?:^|[.-])([a-z]{2}(?:-[a-z]+)+-\d)\.(?:amazonaws\.com(?:\.cn)?|api\.aws)(?::\d+)?$")
 NAMES = frozenset({"SourceRegion", "DestinationRegion", "PeerRegion"})
 """Parameters that make an operation reach into another region."""
+ELSEWHERE = frozenset({("rds", name) for name in ("CopyDBSnapshot", "DeleteDBSnapshot", "DescribeDBSnapshots")})
+"""Operations that other regions have too: a copy of a backup is there to be elsewhere."""
 LISTS = frozenset({"AddReplicaRegions", "ReplicaUpdates"})
 """Lists of structures with a ``Region`` or ``RegionName``, in which something is to be made."""
 
 
 def refuse_other(home: str, wire: Wire, scope: Signature | None, request: HttpRequest) -> None:
     """Raises what the service itself says of a signature for a region that isn't its endpoint's."""
+    if (wire.service, wire.operation.name) in ELSEWHERE:
+        return
     named = IN_HOST.search(request.host)
     for requested in (scope.region if scope else home, named[1] if named else home):
         if requested != home and not (wire.service in GLOBAL and requested == _of_global(home)):
@@ -35,7 +39,7 @@ def refuse_other(home: str, wire: Wire, scope: Signature | None, request: HttpRe
 
 def refuse_reaching(home: str, wire: Wire, params: Mapping[str, Any]) -> None:
     """Raises for parameters that would make something in another region."""
-    if wire.service in GLOBAL:
+    if wire.service in GLOBAL or (wire.service, wire.operation.name) in ELSEWHERE:
         return
     for name, region in _named(params):
         if region != home:

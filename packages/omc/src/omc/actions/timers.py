@@ -53,7 +53,7 @@ def _cancel(context: Context, arguments: CancelTimer) -> Mapping[str, Json]:
 
 
 def _watch_cancelled(context: Context, arguments: CancelTimer) -> Outcome:
-    return Outcome(Verdict.SUCCEEDED, "The timer won't run.")
+    return Outcome(Verdict.SUCCEEDED, known(arguments.saying) or "The timer won't run.")
 
 
 def _by_hand(environment: Environment, arguments: SetTimer | CancelTimer) -> Sequence[str]:

@@ -195,6 +195,29 @@ COMMANDS: Mapping[str, str] = {
     "releases prune": """
         ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
         ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks""",
+    "backup list": """
+        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots""",
+    "backup create": """
+        rds CreateDBSnapshot DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots""",
+    "backup verify": """
+        ecs DeregisterTaskDefinition DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions
+        ecs ListTasks RegisterTaskDefinition RunTask
+        logs GetLogEvents
+        rds DeleteDBInstance DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots
+        rds ModifyDBInstance RestoreDBInstanceFromDBSnapshot RestoreDBInstanceToPointInTime""",
+    "backup restore": """
+        ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
+        ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks
+        ecs RegisterTaskDefinition RunTask UpdateService
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents
+        rds DeleteDBInstance DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots
+        rds ModifyDBInstance RestoreDBInstanceFromDBSnapshot RestoreDBInstanceToPointInTime""",
+    "backup prune": """
+        rds DeleteDBSnapshot DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots""",
+    "backup sweep": """
+        rds DeleteDBInstance DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots
+        rds ModifyDBInstance""",
     "logs": """
         athena GetQueryExecution GetQueryResults GetWorkGroup StartQueryExecution StopQueryExecution
         ec2 DescribeFlowLogs DescribeNetworkInterfaces
@@ -251,7 +274,10 @@ IDENTITY = frozenset({("iam", "GetRole"), ("iam", "ListRoles")})
 """What a change also sends where the caller's role is named like one of IAM Identity Center's: one of the two, to see
 whether it is. Not needed by anybody: refused both, the caller counts as the role and not as a person."""
 CHANGES = frozenset(
-    {"deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"}
+    {
+        *("deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"),
+        *("backup create", "backup verify", "backup restore", "backup prune", "backup sweep"),
+    }
 )
 GLOBAL = frozenset({"budgets", "ce", "iam", "sts"})
 """Services whose calls a condition on ``aws:RequestedRegion`` sees in the partition's home."""

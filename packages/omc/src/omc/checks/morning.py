@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from omc.checks.alarms import alarms
+from omc.checks.backups import backups_verified
 from omc.checks.cache import cache_items
 from omc.checks.causes import explained, follow_up
 from omc.checks.dependencies import dependencies
@@ -41,6 +42,7 @@ MORNING = CheckList(
         cache_items,
         secret_rotation,
         pending_changes,
+        backups_verified,
     ),
     causes=Causes(follow_up, explained),
 )

@@ -87,6 +87,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
         "runs": LazyCommand(
             "omc.cli.runs", "Every change, as a run: who, when, what, how it went; and the timers to come."
         ),
+        "backup": LazyCommand(
+            "omc.backups.command",
+            "The database's backups: take one, see what there is, verify one by restoring it, restore one.",
+        ),
         "approve": LazyCommand("omc.cli.approve", "Approve the plan of a run that waits for it."),
         "incident": LazyCommand(
             "omc.cli.incident",

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
+from msgspec import field
+
+from omc.config.backup_tables import BackupsTable
 from omc.config.fields import NAME, ClockTime, Table, key
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -319,6 +322,7 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
         | None
     ) = None
     window: Annotated[tuple[WindowTable, ...], key("See below.", default="none", min_length=1)] | None = None
+    backups: Annotated[BackupsTable, key("See below.", default="as below")] = field(default_factory=BackupsTable)
     freeze: Annotated[tuple[FreezeTable, ...], key("See below.", default="none", min_length=1)] | None = None
 
 

@@ -150,6 +150,7 @@ def _environment(name: str, table: EnvironmentTable, stack: StackTable, people: 
         doors=stack.doors,
         monthly_budget_usd=table.monthly_budget_usd,
         windows=tuple(_window(each) for each in table.window or ()),
+        backups=table.backups,
         release_watch_seconds=watch,
         incident_watch_seconds=_or(table.incident_watch_seconds, 2 * watch),
         settle_seconds=_or(table.settle_seconds, LOCAL_SETTLE_SECONDS if state else SETTLE_SECONDS),

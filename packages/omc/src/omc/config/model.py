@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from omc.config.alert_tables import ALERTS, AlertsTable
+from omc.config.backup_tables import BACKUPS, BackupsTable
 from omc.config.contact_tables import ContactTable
 from omc.config.door_tables import DOORS, DoorsTable
 from omc.config.log_tables import LOGS, LogsTable
@@ -131,6 +132,7 @@ class Environment:
     settle_seconds: int = 90
     """How long new tasks must stay well before a restart, a scaling or a rollback counts as done: three checks of the
     load balancer, thirty seconds apart (unhealthy_threshold and interval of the Terraform's target groups)."""
+    backups: BackupsTable = BACKUPS
     freezes: tuple[Freeze, ...] = ()
     approvals: ApprovalPolicy = LOCAL_POLICY
     people: People = NO_PEOPLE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import timedelta
 from typing import Any, Protocol, TypeAlias
@@ -38,6 +38,9 @@ class Procedures(Protocol):
 
     def without(self, fact: type, why: str, /) -> tuple[Any, str] | None:
         """What a planner gets in place of a fact that can't be read, and a note; None: there is no plan without it."""
+
+    def schedules(self, environment: Environment, /) -> Iterable[tuple[str, timedelta, str]]:
+        """What comes round by itself in an environment: the procedure, how often, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +164,13 @@ def commands(plan: Plan, environment: Environment) -> list[str]:
 
 def _with_variables(value: Any) -> Any:
     """Outputs of steps, before there are any, as names of shell variables."""
+    if isinstance(value, Mapping) and set(value) == {"output_of", "key"}:
+        value = OutputOf(str(value["output_of"]), str(value["key"]))
     if isinstance(value, OutputOf):
         return "$" + f"{value.output_of}_{value.key}".upper().replace("-", "_")
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{each.name: _with_variables(getattr(value, each.name)) for each in fields(value)})
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return tuple(_with_variables(item) for item in value)
     if isinstance(value, Mapping):
         return {name: _with_variables(item) for name, item in value.items()}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Select, func, select, update
 
 from omc.config import Environment, Stack
-from omc.engine import approvals, following, journal, planning, processes, record_heads, timers
+from omc.engine import approvals, following, journal, planning, processes, record_heads, schedules, timers
 from omc.engine.actors import Actor
 from omc.engine.planning import Procedures, RunContext
 from omc.engine.runner import Reporter
@@ -35,6 +35,8 @@ HEARTBEAT_TTL = 10.0
 """Seconds for which a worker counts as alive after it was last seen."""
 KEEP_HEADS = 60.0
 """Seconds between looks whether the record has grown, so that its head is kept outside of it."""
+KEEP_SCHEDULES = 60.0
+"""Seconds between looks whether what comes round by itself has its timer."""
 RETRY_DELAY = 20.0
 """Seconds until a run that this worker can't go on with (it lacks credentials) is tried again."""
 
@@ -54,6 +56,7 @@ class Worker:
     _kept: dict[str, Head] = field(default_factory=dict)
     """The head that was kept last outside of the record, for each environment."""
     _keep_again: float = 0.0
+    _schedule_again: float = 0.0
 
     def run_forever(self) -> None:
         """Work until ``stopping`` is set, or this is interrupted. A store that is gone is waited for."""
@@ -68,6 +71,7 @@ class Worker:
                     busy = False
                 if not busy:
                     self._keep_heads()
+                    self._keep_schedules()
                     self.stopping.wait(POLL_INTERVAL)
 
     def run_once(self) -> bool:
@@ -136,6 +140,19 @@ class Worker:
                 raise
             except OmcError as error:
                 self.reporter.note(f"{environment.name}: The record's head was not kept outside of it: {error.message}")
+
+    def _keep_schedules(self) -> None:
+        """What comes round by itself has a timer."""
+        if time.monotonic() < self._schedule_again:
+            return
+        self._schedule_again = time.monotonic() + KEEP_SCHEDULES
+        wanted = [
+            schedules.Schedule(environment.name, procedure, every, why)
+            for environment in self.environments
+            for procedure, every, why in self.procedures.schedules(environment)
+        ]
+        for timer in schedules.keep(self.store, wanted, self.actor.name):
+            self.reporter.note(f"{timer.id}: {timer.why}, next on {timer.due_at:%Y-%m-%d %H:%M} UTC")
 
     def _site(self, name: str) -> RunContext:
         environment = next(each for each in self.environments if each.name == name)

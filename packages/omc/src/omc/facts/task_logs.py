@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from omc.aws.gateway import Gateway
 from omc.errors import NotFound, OmcError
 from omc.facts.definitions import Definition, describe_definition
 from omc.redaction import mask
 
 LINES = 20
+RESULT = "OMC-RESULT "
+"""What the line begins with in which a task of ours answers, in JSON."""
 
 
 def last_lines(aws: Gateway, definition: Definition | str, container: str, task: str, most: int = LINES) -> list[str]:
@@ -25,6 +30,29 @@ def last_lines(aws: Gateway, definition: Definition | str, container: str, task:
     except NotFound:
         return []
     return [mask(event.get("message", "").rstrip()) for event in response["events"]][-most:]
+
+
+def result_line(aws: Gateway, definition: str, container: str, task: str) -> Any | None:
+    """What a task answered; None while its log doesn't have it. It is read as it is: it holds counts and names."""
+    described = describe_definition(aws, definition)
+    options = log_options(described, container) if described else {}
+    group, prefix = options.get("awslogs-group"), options.get("awslogs-stream-prefix")
+    if not group or not prefix:
+        return None
+    try:
+        response = aws.client("logs").get_log_events(
+            logGroupName=group, logStreamName=f"{prefix}/{container}/{task}", limit=LINES, startFromHead=False
+        )
+    except NotFound:
+        return None
+    for event in reversed(response["events"]):
+        line = event.get("message", "").strip()
+        if line.startswith(RESULT):
+            try:
+                return json.loads(line.removeprefix(RESULT))
+            except ValueError:
+                return None
+    return None
 
 
 def last_lines_if_readable(aws: Gateway, definition: Definition | str, container: str, task: str) -> list[str]:

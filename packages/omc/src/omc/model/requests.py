@@ -82,3 +82,46 @@ class MigrateRequest:
     """None named: every service that has a migration."""
     override: str = ""
     """The reason to proceed past a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupCreateRequest:
+    """``omc backup create``."""
+
+    label: str = ""
+    """Part of the snapshot's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupVerifyRequest:
+    """``omc backup verify``."""
+
+    snapshot: str = ""
+    """Empty, and no moment: the newest snapshot."""
+    at: str = ""
+    """A moment as ISO 8601 in UTC, or ``latest``."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRestoreRequest:
+    """``omc backup restore``."""
+
+    snapshot: str = ""
+    at: str = ""
+    override: str = ""
+    """The reason to proceed past a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPruneRequest:
+    """``omc backup prune``."""
+
+    keep: int | None = None
+    """Of omc's own snapshots, the newest that stay however old they are; None: as omc.toml says."""
+    days: int | None = None
+    """Those younger than this stay too; None: as omc.toml says."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSweepRequest:
+    """Of a timer: remove the instances of verifications whose time is over."""

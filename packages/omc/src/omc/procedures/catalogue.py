@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, get_type_hints
 
+from omc.config import Environment
 from omc.model.plan import Plan
 from omc.model.registry import Registry
 from omc.procedures.readings import without
 
-__all__ = ["PLANNERS", "planner", "request_type", "without"]
+__all__ = ["PLANNERS", "planner", "request_type", "schedules", "without"]
 
 PLANNERS: Registry[str, str] = Registry(
     "procedure",
@@ -21,6 +23,11 @@ PLANNERS: Registry[str, str] = Registry(
         "scale": "omc.procedures.scale:scale",
         "rollback": "omc.procedures.rollback:plan_rollback",
         "prune": "omc.procedures.prune:plan_prune",
+        "backup-create": "omc.procedures.backups:plan_create",
+        "backup-verify": "omc.procedures.backups:plan_verify",
+        "backup-restore": "omc.procedures.backup_restore:plan_restore",
+        "backup-prune": "omc.procedures.backups:plan_prune_backups",
+        "backup-sweep": "omc.procedures.backups:plan_sweep",
         "infra-apply": "omc.procedures.infrastructure_preflight:plan_apply",
         "infra-destroy": "omc.procedures.infrastructure_preflight:plan_destroy",
     },
@@ -28,6 +35,12 @@ PLANNERS: Registry[str, str] = Registry(
 """A procedure's name to ``module:function``. Such a function takes ``asked``, a frozen dataclass of plain values that
 come back from JSON as ``Asked(**json)``, and facts by their types; it returns the plan, or raises ``WrongUse`` for what
 makes no sense (an unknown service) and ``Refused`` where there is no plan to show."""
+
+
+def schedules(environment: Environment) -> Iterator[tuple[str, timedelta, str]]:
+    """What a worker does by itself in an environment: the procedure with an empty request, how often, and why."""
+    if days := environment.backups.verify_every_days:
+        yield "backup-verify", timedelta(days=days), f"the newest backup is verified every {days} days"
 
 
 def planner(procedure: str) -> Callable[..., Plan]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
+from omc.facts.backups import Backups
 from omc.facts.candidates import Candidates
 from omc.facts.connections import Connections
 from omc.facts.definitions import Definitions
@@ -30,6 +31,7 @@ from omc.facts.services import Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
 from omc.facts.temporary import Temporary
+from omc.facts.verifications import Verifications
 
 NEEDED: Mapping[type, str] = {
     Services: "the services are what is changed",
@@ -44,6 +46,8 @@ NEEDED: Mapping[type, str] = {
     SavedPlan: "it is what is applied",
     DeletionProtection: "it decides what can be destroyed",
     ActiveRun: "two changes at a time can't be; it is in omc's own record, without which nothing can be done",
+    Backups: "they are what is restored, and what it is restored to is made like the database of now",
+    Verifications: "the last backup that was found sound is never deleted",
     Temporary: "an apply must not end it silently; it is in omc's own record, without which nothing can be done",
 }
 """Without one of these there is no plan, and why."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 DATA_STORES: Mapping[str, str] = {
+    "aws_backup_vault": "every recovery point in it",
     "aws_cloudwatch_log_group": "every log line in it",
     "aws_db_instance": "the whole database",
+    "aws_db_instance_automated_backups_replication": "the backups in the other region",
     "aws_ecr_repository": "every image, those that a rollback needs too",
     "aws_elasticache_replication_group": "the cache's content",
     "aws_kms_key": "the key, and with it all that was encrypted by it",
@@ -25,6 +27,9 @@ FREE = frozenset(
         "aws_acm_certificate_validation",
         "aws_appautoscaling_policy",
         "aws_appautoscaling_target",
+        "aws_backup_plan",
+        "aws_backup_selection",
+        "aws_backup_vault_lock_configuration",
         "aws_cloudwatch_event_rule",
         "aws_cloudwatch_event_target",
         "aws_cloudwatch_query_definition",
@@ -73,8 +78,10 @@ FREE = frozenset(
 BY_USE = frozenset(
     {
         "aws_athena_workgroup",
+        "aws_backup_vault",
         "aws_cloudtrail",
         "aws_cloudwatch_log_group",
+        "aws_db_instance_automated_backups_replication",
         "aws_ecr_repository",
         "aws_ecs_cluster",
         "aws_flow_log",

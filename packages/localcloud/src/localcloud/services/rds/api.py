@@ -40,7 +40,7 @@ _AT_ONCE = (
 """What ModifyDBInstance changes whether or not it is asked to apply immediately."""
 _PENDING = ("AllocatedStorage", "DBInstanceClass", "Iops", "MultiAZ", "StorageThroughput", "StorageType")
 """What waits for the maintenance window unless it is to be applied immediately."""
-_UNSUPPORTED = ("NewDBInstanceIdentifier", "Domain", "OptionGroupName", "DBSubnetGroupName", "Engine")
+_UNSUPPORTED = ("Domain", "OptionGroupName", "DBSubnetGroupName", "Engine")
 
 
 def find(cloud: Cloud, identifier: str) -> Instance:
@@ -77,15 +77,22 @@ def create(cloud: Cloud, call: Call) -> Answer:
     return {"DBInstance": instance.record}
 
 
-def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = None) -> Instance:
-    """A new record with an address in its subnet group; the loop does the rest. Under the cloud's lock."""
-    databases = cloud.part(Databases)
-    identifier = params["DBInstanceIdentifier"].lower()
+def _identifier(cloud: Cloud, requested: str) -> str:
+    """An identifier that is free, as RDS keeps it. AWS's error for one that isn't."""
+    identifier = requested.lower()
     if not re.fullmatch(r"[a-z](-?[a-z0-9])*", identifier) or len(identifier) > 63:
         message = "The parameter DBInstanceIdentifier is not a valid identifier: letters, digits and single hyphens."
         raise AwsError("InvalidParameterValue", message)
-    if identifier in databases.instances:
+    databases = cloud.part(Databases)
+    if identifier in {*databases.instances, *(each.new_identifier for each in databases.instances.values())}:
         raise AwsError("DBInstanceAlreadyExists", "DB instance already exists")
+    return identifier
+
+
+def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = None) -> Instance:
+    """A new record with an address in its subnet group; the loop does the rest. Under the cloud's lock."""
+    databases = cloud.part(Databases)
+    identifier = _identifier(cloud, params["DBInstanceIdentifier"])
     size_of(params["DBInstanceClass"])
     subnet_group = api_groups.subnet_group(cloud, params.get("DBSubnetGroupName"))
     version = engine_version(params.get("EngineVersion"))
@@ -93,7 +100,9 @@ def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = N
     api_groups.parameter_group(cloud, parameter_group)
     security_groups = list(params.get("VpcSecurityGroupIds") or ())
     subnets = [each["SubnetIdentifier"] for each in subnet_group["Subnets"]]
-    interface = network.allocate(cloud, subnets[0], security_groups, "RDSNetworkInterface")
+    interface = databases.addresses.pop(identifier, None) or network.allocate(
+        cloud, subnets[0], security_groups, "RDSNetworkInterface"
+    )
     record = _record(cloud, params, identifier, version)
     record |= {
         "AvailabilityZone": interface.zone,
@@ -229,10 +238,28 @@ def modify(cloud: Cloud, call: Call) -> Answer:
         size_of(params["DBInstanceClass"])
     if (params.get("AllocatedStorage") or record["AllocatedStorage"]) < record["AllocatedStorage"]:
         raise AwsError("InvalidParameterCombination", "The allocated storage of a DB instance can't be reduced")
+    begins_backups = bool(params.get("BackupRetentionPeriod")) and not record["BackupRetentionPeriod"]
+    _name_anew(cloud, instance, params)
     for name in _AT_ONCE:
         if params.get(name) is not None:
             record[name] = params[name]
     _modify_rest(cloud, instance, params)
+    _wait(instance, params)
+    if (pending and params.get("ApplyImmediately")) or instance.password:
+        if instance.status == "stopped":
+            raise AwsError("InvalidDBInstanceState", f"Instance {instance.identifier} is not in available state.")
+        instance.status = "modifying"
+    elif begins_backups and instance.status == "available":
+        instance.status = "backing-up"
+    if instance.new_identifier:
+        instance.status = "renaming"
+    databases.tell(instance.identifier, "Applying modification to DB instance", "configuration change")
+    return {"DBInstance": record}
+
+
+def _wait(instance: Instance, params: Mapping[str, Any]) -> None:
+    """Note what waits for the maintenance window, or is applied next."""
+    record, pending = instance.record, instance.record["PendingModifiedValues"]
     waiting = {name: params[name] for name in _PENDING if params.get(name) not in (None, record.get(name))}
     if params.get("EngineVersion"):
         version = engine_version(params["EngineVersion"])
@@ -243,12 +270,16 @@ def modify(cloud: Cloud, call: Call) -> Answer:
         request = params.get(name)
         if request is not None and name not in waiting:
             pending.pop(name, None)
-    if (pending and params.get("ApplyImmediately")) or instance.password:
-        if instance.status == "stopped":
-            raise AwsError("InvalidDBInstanceState", f"Instance {instance.identifier} is not in available state.")
-        instance.status = "modifying"
-    databases.tell(instance.identifier, "Applying modification to DB instance", "configuration change")
-    return {"DBInstance": record}
+
+
+def _name_anew(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) -> None:
+    name = params.get("NewDBInstanceIdentifier")
+    if not name:
+        return
+    if not params.get("ApplyImmediately"):
+        raise AwsError("InvalidParameterCombination", "localcloud renames a DB instance with ApplyImmediately only")
+    _in_state(instance, "available")
+    instance.new_identifier = _identifier(cloud, name)
 
 
 def _modify_rest(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) -> None:

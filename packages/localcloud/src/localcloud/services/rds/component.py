@@ -28,6 +28,7 @@ from localcloud.core import network
 from localcloud.core.brake import Brake
 from localcloud.core.connections import VpcNetwork
 from localcloud.core.interfaces import LogSink, MetricSink
+from localcloud.core.network import Interface
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.registry import component
 from localcloud.core.windows import in_window
@@ -41,9 +42,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVERY = 0.3
+LOG_LAG = timedelta(seconds=2)
+"""How far the latest restorable time is behind. RDS ships its logs every five minutes; here they are when asked for."""
 START_SECONDS = 20.0
 """How long ``up`` waits for the databases before it goes on without them."""
 EVENTS_KEPT = 2_000
+ARCHIVED_SEGMENTS = 200
+"""Of the write-ahead log that are kept; beyond, a new automated snapshot lets go of those before it."""
 LOW_STORAGE = 10.0
 """Per cent of the allocated storage that are free: below that RDS says so."""
 
@@ -74,6 +79,8 @@ class Databases(DatabaseServers):
         self._measure = measure.Measurements()
         self._brakes: dict[str, Brake] = {}
         self._spent: set[str] = set()
+        self.addresses: dict[str, Interface] = {}
+        """Of identifiers whose instance was renamed: an endpoint's address stands for its name, and a name stays."""
         self._cloud: Cloud | None = None
 
     # -- component ------------------------------------------------------------------------------------------------
@@ -89,11 +96,17 @@ class Databases(DatabaseServers):
 
     def dump(self) -> object:
         return copy.deepcopy(
-            (self.instances, self.parameter_groups, self.subnet_groups, self.snapshots, self.tags, self.events)
-        )
+            (
+                self.instances, self.parameter_groups, self.subnet_groups, self.snapshots, self.tags, self.events,
+                self.addresses,
+            )
+        )  # fmt: skip
 
     def load(self, state: Any) -> None:
-        self.instances, self.parameter_groups, self.subnet_groups, self.snapshots, self.tags, self.events = state
+        (
+            self.instances, self.parameter_groups, self.subnet_groups, self.snapshots, self.tags, self.events,
+            self.addresses,
+        ) = state  # fmt: skip
 
     def stop(self) -> None:
         for job in list(self._jobs.values()):
@@ -193,6 +206,7 @@ class Databases(DatabaseServers):
             "stopping": self._halt,
             "rebooting": self._reboot,
             "modifying": self._modify,
+            "renaming": self._rename,
             "backing-up": self._back_up,
             "deleting": self._delete,
         }
@@ -202,6 +216,9 @@ class Databases(DatabaseServers):
             return None
         if not self._lives(instance):
             return self._recover
+        if self._archived(instance) > ARCHIVED_SEGMENTS and instance.record["BackupRetentionPeriod"]:
+            instance.status = "backing-up"
+            return None
         window = instance.record.get("PreferredMaintenanceWindow", "")
         if instance.record["PendingModifiedValues"] and in_window(window, self._cloud.now()):
             instance.status = "modifying"
@@ -233,20 +250,24 @@ class Databases(DatabaseServers):
     # -- work -----------------------------------------------------------------------------------------------------
 
     def _create(self, instance: Instance) -> None:
-        supervisor, server = self._supervisor(), self._server(instance)
-        if instance.source:
+        supervisor, server, recovery = self._supervisor(), self._server(instance), None
+        if instance.source and instance.until and instance.archive:
+            base, archive = self._state / "rds-snapshots" / instance.source, self._archive_of(instance.archive)
+            recovery = postgres.prepare_recovery(base, archive, server, instance.until)
+        elif instance.source:
             shutil.rmtree(server.folder, ignore_errors=True)
             shutil.copytree(self._state / "rds-snapshots" / instance.source, server.folder, symlinks=True)
         else:
             postgres.initialise(supervisor, server)
-        self._launch(instance)
+        self._launch(instance, recovery)
+        shutil.rmtree(server.folder / "recovery", ignore_errors=True)
         database = instance.record.get("DBName")
         password = instance.password or secrets.token_urlsafe(24)
         if not instance.source or instance.password:
             postgres.make_master(server, instance.record["MasterUsername"], password, database)
         with self._lock():
             instance.password = None
-            instance.source = None
+            instance.source = instance.until = instance.archive = None
             instance.record["InstanceCreateTime"] = instance.record.get("InstanceCreateTime") or self._now()
             _settle(instance, "creating", "backing-up" if instance.record["BackupRetentionPeriod"] else "available")
             secret.activate(instance)
@@ -335,29 +356,91 @@ class Databases(DatabaseServers):
             secret.activate(instance)
             self.tell(instance.identifier, "Finished updating DB instance", "configuration change")
 
+    def _rename(self, instance: Instance) -> None:
+        """A reboot under another name. The endpoint's address goes with the name, as a DNS name would."""
+        old, new, cloud = instance.identifier, instance.new_identifier, self._cloud
+        self._end(instance)
+        if cloud is not None and new is not None:  # else a cloud that was killed has done that part
+            self._take_name(cloud, instance, old, new)
+        self._launch(instance)
+        with self._lock():
+            _settle(instance, "renaming", "available")
+            self.tell(instance.identifier, f"Renamed instance to {instance.identifier}", "notification")
+
+    def _take_name(self, cloud: Cloud, instance: Instance, old: str, new: str) -> None:
+        with cloud.lock:
+            held = instance.interface
+            if new in self.addresses:
+                instance.interface = self.addresses.pop(new)
+            else:
+                groups = [each["VpcSecurityGroupId"] for each in instance.record["VpcSecurityGroups"]]
+                instance.interface = network.allocate(cloud, held.subnet, groups, "RDSNetworkInterface")
+            self.addresses[old] = held
+            record = instance.record
+            record |= {"DBInstanceIdentifier": new, "DBInstanceArn": f"{instance.arn.rpartition(':')[0]}:{new}"}
+            record["Endpoint"]["Address"] = cloud.settings.real_address(instance.interface.address)
+            record["AvailabilityZone"] = instance.interface.zone
+            self.instances.pop(old, None)
+            self.instances[new] = instance
+            self._jobs[new] = threading.current_thread()
+            instance.new_identifier = None
+
     def _back_up(self, instance: Instance) -> None:
-        """The first automated snapshot, which AWS takes right after the creation."""
+        """An automated snapshot: the first, which AWS takes right after the creation, or one when the archive is long.
+        The write-ahead log before the oldest one that is kept is of no more use."""
+        self.apply_dynamic(instance, anew=True)  # backups may have been switched on just now
         with self._lock():
             self.tell(instance.identifier, "Backing up DB instance", "backup")
             stamp = f"{self._now():%Y-%m-%d-%H-%M}"
             name = f"rds:{instance.identifier}-{stamp}"
             record = snapshot_records.new(instance, name, "automated", self._now())
             self.snapshots[name] = record
+        needed = {each.name for each in self._server(instance).archive.glob("0*")}
         self.take_snapshot(instance, record)
+        if len(needed) > ARCHIVED_SEGMENTS:
+            with self._lock():
+                for other in self.automated(instance.record["DbiResourceId"])[:-1]:
+                    self.remove_snapshot(other["DBSnapshotIdentifier"])
+            for segment in needed:
+                (self._server(instance).archive / segment).unlink(missing_ok=True)
         with self._lock():
             _settle(instance, "backing-up", "available")
             self.tell(instance.identifier, "Finished DB Instance backup", "backup")
 
+    def automated(self, resource_id: str) -> list[dict[str, Any]]:
+        """The automated snapshots of an instance that are there whole, the oldest first. Under the cloud's lock."""
+        found = [
+            each
+            for each in self.snapshots.values()
+            if each["SnapshotType"] == "automated"
+            and each["DbiResourceId"] == resource_id
+            and each["Status"] == "available"
+        ]
+        return sorted(found, key=lambda each: each["SnapshotCreateTime"])
+
+    def ship(self, identifier: str) -> None:
+        """Have the write-ahead log of now in the archive, where the server runs."""
+        instance = self.instances[identifier]
+        if self._lives(instance):
+            postgres.ship(self._server(instance))
+
+    def _archive_of(self, resource_id: str) -> Path:
+        return self._state / "rds" / resource_id / "archive"
+
+    def _archived(self, instance: Instance) -> int:
+        """How many segments of its write-ahead log are kept."""
+        return sum(1 for _ in self._archive_of(instance.record["DbiResourceId"]).glob("0*"))
+
     def take_snapshot(self, instance: Instance, record: dict[str, Any]) -> None:
         """Copy the instance's files into the snapshot that this record stands for."""
-        target = self._state / "rds-snapshots" / snapshot_records.folder_name(record)
+        target = self.folder_of(record)
         server = self._server(instance)
         if self._lives(instance):
             postgres.copy_to(self._supervisor(), server, target)
         else:
             shutil.rmtree(target, ignore_errors=True)
             # Spilled sorts are no data, and may be far larger than what is really on the disk.
-            left_out = shutil.ignore_patterns("pgsql_tmp*")
+            left_out = shutil.ignore_patterns("pgsql_tmp*", "archive")
             shutil.copytree(server.folder, target, symlinks=True, ignore=left_out)
         with self._lock():
             record |= {"Status": "available", "PercentProgress": 100, "SnapshotCreateTime": self._now()}
@@ -376,6 +459,9 @@ class Databases(DatabaseServers):
             cloud = self._cloud
             if cloud:
                 network.release(cloud, instance.interface)
+                for name in list(self.addresses):
+                    if name == instance.identifier or len(self.instances) == 1:
+                        network.release(cloud, self.addresses.pop(name))
                 secret.delete(cloud, instance)
             for name, each in list(self.snapshots.items()):
                 if each["SnapshotType"] == "automated" and each["DbiResourceId"] == instance.record["DbiResourceId"]:
@@ -387,11 +473,15 @@ class Databases(DatabaseServers):
     def remove_snapshot(self, name: str) -> None:
         record = self.snapshots.pop(name)
         self.tags.pop(record["DBSnapshotArn"], None)
-        shutil.rmtree(self._state / "rds-snapshots" / snapshot_records.folder_name(record), ignore_errors=True)
+        shutil.rmtree(self.folder_of(record), ignore_errors=True)
+
+    def folder_of(self, record: dict[str, Any]) -> Path:
+        """Where the files of a snapshot are."""
+        return self._state / "rds-snapshots" / snapshot_records.folder_name(record)
 
     # -- the real server ------------------------------------------------------------------------------------------
 
-    def _launch(self, instance: Instance) -> None:
+    def _launch(self, instance: Instance, recovery: dict[str, str] | None = None) -> None:
         self._end(instance)  # of a server that died, its proxy may still be there
         server = self._server(instance)
         name = f"rds-{instance.record['DbiResourceId']}"
@@ -399,7 +489,8 @@ class Databases(DatabaseServers):
         with self._lock():
             values = self.group_values(instance.parameter_group)
         settings = parameters.server_settings(values, instance.size)
-        postgres.configure(server, settings, certificate, force_tls=parameters.forces_tls(values))
+        forced, keeps = parameters.forces_tls(values), bool(instance.record["BackupRetentionPeriod"])
+        postgres.configure(server, settings, certificate, force_tls=forced, archives=keeps, recovery=recovery)
         instance.log_offset = min(instance.log_offset, server.log.stat().st_size if server.log.exists() else 0)
         self._processes[instance.identifier] = postgres.start(self._supervisor(), server)
         if self._cloud and server.gated:
@@ -413,7 +504,7 @@ class Databases(DatabaseServers):
             instance.applied = values
             instance.record["DBParameterGroups"][0]["ParameterApplyStatus"] = "in-sync"
 
-    def apply_dynamic(self, instance: Instance) -> None:
+    def apply_dynamic(self, instance: Instance, *, anew: bool = False) -> None:
         """Tell the running server what is dynamic in its group; what needs a reboot waits for one."""
         server = self._server(instance)
         with self._lock():
@@ -431,10 +522,11 @@ class Databases(DatabaseServers):
                     instance.applied[name] = values[name]
             status = "pending-reboot" if waits else "in-sync"
             instance.record["DBParameterGroups"][0]["ParameterApplyStatus"] = status
-        if changed - waits and self._lives(instance):
+        if (anew or changed - waits) and self._lives(instance):
             certificate = certificates.server(self._state, f"rds-{instance.record['DbiResourceId']}", [server.address])
             settings = parameters.server_settings(instance.applied, instance.size)
-            postgres.configure(server, settings, certificate, force_tls=parameters.forces_tls(instance.applied))
+            forced, keeps = parameters.forces_tls(instance.applied), bool(instance.record["BackupRetentionPeriod"])
+            postgres.configure(server, settings, certificate, force_tls=forced, archives=keeps)
             postgres.reload(self._processes.get(instance.identifier, ()))
 
     def _end(self, instance: Instance) -> None:
@@ -475,7 +567,7 @@ class Databases(DatabaseServers):
                     self._watch_storage(instance, value)
             if instance.record["BackupRetentionPeriod"]:
                 with cloud.lock:
-                    instance.record["LatestRestorableTime"] = cloud.now() - timedelta(minutes=5)
+                    instance.record["LatestRestorableTime"] = cloud.now() - LOG_LAG
 
     def _hold(self, instance: Instance, before: measure.Reading | None) -> None:
         """Slow an instance without credits to its baseline, and let one go that has some again."""

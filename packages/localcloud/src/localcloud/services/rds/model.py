@@ -6,6 +6,7 @@ import random
 import re
 import string
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,12 @@ class Instance:
     """A master password that the server hasn't been told yet; RDS keeps none that it has."""
     source: str | None = None
     """The snapshot that its files come from, until they are there."""
+    until: datetime | None = None
+    """With ``source``: the moment to which its write-ahead log is replayed; None: as the snapshot is."""
+    archive: str | None = None
+    """With ``until``: the resource id of the instance whose write-ahead log that is."""
+    new_identifier: str | None = None
+    """What it is being renamed to."""
     final_snapshot: str | None = None
     log_offset: int = 0
     """Bytes of the server's log that are in CloudWatch Logs already."""

@@ -29,7 +29,12 @@ RETENTION: Final = (7, 731, *(31 * months for months in range(1, 24)))
 LOGS: Final = {"postgresql", "upgrade", "iam-db-auth-error"}
 AUTHORITIES: Final = ("rds-ca-2019", "rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1")
 RESERVED: Final = ("rdsadmin", "rdsrepladmin", "rdstopmgr", "rdswriteforwarduser", "rds_superuser")
-INSTANCE: Final = ("CreateDBInstance", "ModifyDBInstance", "RestoreDBInstanceFromDBSnapshot")
+INSTANCE: Final = (
+    "CreateDBInstance",
+    "ModifyDBInstance",
+    "RestoreDBInstanceFromDBSnapshot",
+    "RestoreDBInstanceToPointInTime",
+)
 PAGED: Final = (
     "DescribeDBInstances",
     "DescribeDBSnapshots",

@@ -48,4 +48,6 @@ def new(instance: Instance, name: str, kind: str, at: datetime) -> dict[str, Any
 
 
 def folder_name(record: dict[str, Any]) -> str:
-    return str(record["DBSnapshotIdentifier"]).replace(":", "_")
+    """Of a copy in another region: with the region."""
+    region = f"{record['Region']}_" if record.get("Region") else ""
+    return region + str(record["DBSnapshotIdentifier"]).replace(":", "_")

@@ -1,7 +1,7 @@
 """``ecs.run_task``: one task that does something and ends, such as a migration. Its exit code is the verdict.
 
-Outputs: ``task``, ``exit_code``, and ``schema``, the number in a last line like ``the schema is at version 7``, with
-``schema_floor``, the oldest code that works on it, where the line says so.
+Outputs: ``task``, ``exit_code``, ``result`` where it answers, and ``schema``, the number in a last line like ``the
+schema is at version 7``, with ``schema_floor``, the oldest code that works on it, where the line says so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.config import Environment
 from omc.errors import AwsRefused
 from omc.facts.services import short_name
-from omc.facts.task_logs import last_lines_if_readable
+from omc.facts.task_logs import last_lines_if_readable, result_line
 from omc.facts.tasks import Container, StoppedTask, tasks_started_by
 from omc.judgement.task_causes import cause_of
 from omc.model.arguments.base import known
@@ -26,6 +26,8 @@ from omc.output import shell_line
 
 SCHEMA = re.compile(r"schema is at version (\d+)(?:.*?code (?:of |for )?version (\d+) (?:or|and) newer)?")
 
+LOGS_LATE = timedelta(minutes=3)
+"""How long after a task's end its last line may not be in the log."""
 NOT_SHOWN_YET = timedelta(minutes=1)
 """How long a task that ECS has just started may not be known to DescribeTasks: AWS names no time, seconds are usual."""
 
@@ -51,7 +53,7 @@ def _apply(context: Context, arguments: RunTask) -> Mapping[str, Json]:
         "cluster": context.environment.cluster,
         "taskDefinition": known(arguments.task_definition),
         "networkConfiguration": arguments.network,
-        "overrides": {"containerOverrides": [{"name": arguments.container, "command": list(arguments.command)}]},
+        "overrides": _overrides(arguments),
         "startedBy": _started_by(context),
         "clientToken": context.token,
         "count": 1,
@@ -82,6 +84,8 @@ def _poll(context: Context, arguments: RunTask) -> Outcome | None:
     code = container.get("exitCode")
     lines = last_lines_if_readable(context.gateway, short_name(task["taskDefinitionArn"]), name, short_name(arn))
     evidence: dict[str, Json] = {"task": short_name(arn), "exit_code": code, "log": lines}
+    if code == 0 and arguments.answers:
+        return _answer(context, arguments, task, {"task": short_name(arn), "exit_code": 0})
     if code == 0:
         outputs = {"task": arn, "exit_code": 0, **schema_of(lines)}
         level = f"; the schema is at version {outputs['schema']}" if outputs["schema"] else ""
@@ -99,6 +103,29 @@ def _poll(context: Context, arguments: RunTask) -> Outcome | None:
     message = f" Its last line: {message_of(lines[-1])}" if lines else " It wrote no log."
     cause = cause_of(stopped).text.rstrip(".")
     return Outcome(Verdict.FAILED, f"{arguments.what} failed: {cause}.{message}", evidence)
+
+
+def _overrides(arguments: RunTask) -> dict[str, Any]:
+    container: dict[str, Any] = {"name": arguments.container, "command": list(arguments.command)}
+    if arguments.environment:
+        container["environment"] = [
+            {"name": name, "value": known(value)} for name, value in arguments.environment.items()
+        ]
+    return {"containerOverrides": [container]}
+
+
+def _answer(context: Context, arguments: RunTask, task: Any, evidence: dict[str, Json]) -> Outcome | None:
+    """The line that it printed. Logs come seconds after the task's end."""
+    arn, family = str(task["taskArn"]), short_name(task["taskDefinitionArn"])
+    result = result_line(context.gateway, family, arguments.container, short_name(arn))
+    if result is not None:
+        outputs: dict[str, Json] = {"task": arn, "exit_code": 0, "result": result}
+        return Outcome(Verdict.SUCCEEDED, f"{arguments.what} ended with 0.", evidence, outputs)
+    stopped = task.get("stoppedAt")
+    if stopped is not None and context.now() - stopped < LOGS_LATE:
+        context.report(f"{arguments.what}: it has ended; its log isn't there yet")
+        return None
+    return Outcome(Verdict.FAILED, f"{arguments.what} ended with 0, but its log has no line with its result.", evidence)
 
 
 def _is_new(context: Context) -> bool:
@@ -133,7 +160,9 @@ def message_of(line: str) -> str:
 
 
 def _commands(environment: Environment, arguments: RunTask) -> Sequence[str]:
-    overrides = {"containerOverrides": [{"name": arguments.container, "command": list(arguments.command)}]}
+    if arguments.answers:  # a whole program in one word: by hand one asks the database oneself
+        return [f"# {arguments.what}: count the rows of each table by psql, in a task as omc does or by omc's doors"]
+    overrides = _overrides(arguments)
     words = [
         *("aws", "ecs", "run-task", "--cluster", environment.cluster, "--region", environment.region),
         *("--task-definition", known(arguments.task_definition)),

@@ -86,7 +86,7 @@ AFTER = timedelta(minutes=5)
 """A cause that is over explains what was over within this time after it."""
 TELL_WHAT_HAPPENED = frozenset({"failed-tasks", "task-starts", "rollouts"})
 """Checks that report what has happened, not the present state."""
-OWN_CAUSE = frozenset({"pending-changes", "metrics-fresh"})
+OWN_CAUSE = frozenset({"pending-changes", "metrics-fresh", "backups-verified"})
 ORDER = ("failed-tasks", "rollouts", "task-starts", "services-running")
 """Of one service's findings without a known cause, the one that says most of why goes first."""
 

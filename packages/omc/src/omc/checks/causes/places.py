@@ -13,7 +13,7 @@ from omc.facts.alarms import Alarm
 
 OF_SERVICES = frozenset({"services-running", "rollouts", "failed-tasks", "task-starts"})
 """Checks whose subject is a service."""
-HAS_NO_CAUSE = frozenset({"pending-changes", "metrics-fresh"})
+HAS_NO_CAUSE = frozenset({"pending-changes", "metrics-fresh", "backups-verified"})
 """Checks that report what is to come or can't be measured: no cause is looked for behind them."""
 PLACES = {
     "load-balancer": "load-balancer",

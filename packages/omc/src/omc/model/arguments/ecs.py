@@ -71,6 +71,10 @@ class RunTask(Arguments):
     """``launchType`` or ``capacityProviderStrategy``, and ``platformVersion``, as DescribeServices told them."""
     what: str
     """For sentences: ``the migration of backend``."""
+    environment: Mapping[str, Late[str]] = field(default_factory=dict)
+    """Variables of the container that are other than in the task definition."""
+    answers: bool = False
+    """Whether it prints a line that begins with ``OMC-RESULT``, and JSON after that: its output ``result``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,4 +82,4 @@ class Deregister(Arguments):
     """Make one revision INACTIVE."""
 
     ACTION: ClassVar[str] = "ecs.deregister"
-    task_definition: str
+    task_definition: Late[str]

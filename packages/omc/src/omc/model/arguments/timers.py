@@ -27,3 +27,5 @@ class CancelTimer(Arguments):
 
     ACTION: ClassVar[str] = "timers.cancel"
     timer: Late[str]
+    saying: Late[str] = ""
+    """What is said at its end, which is the run's; empty: that the timer won't run."""

@@ -14,6 +14,7 @@ from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import (
     APPLY,
     BACK,
+    BACKUP,
     DEPLOY,
     DESTROY,
     IN_NEED,
@@ -22,7 +23,9 @@ from omc.procedures.preconditions.table import (
     OVERRIDE,
     PRUNE,
     RESTART,
+    RESTORE,
     ROLLBACK,
+    ROLLED_LAST,
     SCALE,
     SERVES_ON,
     STOP,
@@ -133,6 +136,8 @@ CALENDAR = cells(
         (DEPLOY, MIGRATE, *TERRAFORM): OVERRIDE,
         (*BACK, RESTART, *SCALE): note("no new code comes with it, and it may be what keeps users served"),
         (PRUNE,): SERVES_ON,
+        (BACKUP,): SERVES_ON,
+        (RESTORE,): note("it may be what keeps users served"),
     }
 )
 """What a freeze and a window that changes must wait for mean to each."""
@@ -159,6 +164,8 @@ ROWS: tuple[Precondition, ...] = (
                 (DEPLOY, MIGRATE, *TERRAFORM): override("the fix of the incident goes ahead with its reason"),
                 (*BACK, RESTART, *SCALE): IN_NEED,
                 (PRUNE,): Cell(Answer.REFUSE, "it can wait, and the incident may need what it would remove"),
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): IN_NEED,
             }
         ),
     ),
@@ -170,6 +177,8 @@ ROWS: tuple[Precondition, ...] = (
             {
                 (DEPLOY, *BACK, RESTART, *SCALE, MIGRATE, *TERRAFORM): NOTE,
                 (PRUNE,): SERVES_ON,
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): NOTE,
             }
         ),
     ),
@@ -194,6 +203,8 @@ ROWS: tuple[Precondition, ...] = (
                 (DEPLOY, MIGRATE, *TERRAFORM): NOTE,
                 (*BACK, RESTART, *SCALE): skip("no new code comes with it"),
                 (PRUNE,): SERVES_ON,
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): skip("no new code comes with it"),
             }
         ),
     ),
@@ -206,7 +217,8 @@ ROWS: tuple[Precondition, ...] = (
                 (APPLY,): override("an emergency doesn't wait; its reason is recorded and takes the plan's approvals"),
                 (DEPLOY, *BACK, RESTART, *SCALE, MIGRATE): skip("it replaces tasks while others serve"),
                 (DESTROY,): skip("there is nothing left that could be interrupted"),
-                (PRUNE,): SERVES_ON,
+                (RESTORE,): skip("it ends an outage, and its plan says what it interrupts"),
+                (PRUNE, BACKUP): SERVES_ON,
             }
         ),
     ),
@@ -222,6 +234,8 @@ ROWS: tuple[Precondition, ...] = (
                 (APPLY,): note("a change of the infrastructure may be what ends them"),
                 (DESTROY,): skip("what they watch goes"),
                 (PRUNE,): SERVES_ON,
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -234,6 +248,8 @@ ROWS: tuple[Precondition, ...] = (
                 (DEPLOY, RESTART): NOTE,
                 (ROLLBACK,): skip("they are turned off for the way back"),
                 (STOP, *SCALE, MIGRATE, *TERRAFORM, PRUNE): skip("it begins no deployment"),
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),

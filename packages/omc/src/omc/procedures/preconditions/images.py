@@ -15,6 +15,7 @@ from omc.procedures.candidates import Setback, setbacks
 from omc.procedures.preconditions.situation import Objection
 from omc.procedures.preconditions.table import (
     BACK,
+    BACKUP,
     DEPLOY,
     MIGRATE,
     NO_IMAGE,
@@ -23,6 +24,7 @@ from omc.procedures.preconditions.table import (
     RAN_HERE,
     REFUSE,
     RESTART,
+    RESTORE,
     ROLLBACK,
     SCALE,
     STOP,
@@ -141,6 +143,7 @@ ROWS: tuple[Precondition, ...] = (
                 (DEPLOY,): REFUSE,
                 (*BACK, RESTART, *SCALE, MIGRATE): RAN_HERE,
                 (*TERRAFORM, PRUNE): NO_IMAGE,
+                (BACKUP, RESTORE): NO_IMAGE,
             }
         ),
     ),
@@ -154,6 +157,7 @@ ROWS: tuple[Precondition, ...] = (
                 (STOP,): skip("ECS goes back to what it completed last"),
                 (RESTART, *SCALE, MIGRATE): skip("what it starts is there already"),
                 (*TERRAFORM, PRUNE): NO_IMAGE,
+                (BACKUP, RESTORE): NO_IMAGE,
             }
         ),
     ),
@@ -167,6 +171,7 @@ ROWS: tuple[Precondition, ...] = (
                 (DEPLOY,): skip("a deployment verifies it"),
                 (STOP,): skip("ECS goes back to what it completed last"),
                 (RESTART, *SCALE, MIGRATE, *TERRAFORM, PRUNE): skip("it goes back to nothing"),
+                (BACKUP, RESTORE): NO_IMAGE,
             }
         ),
     ),
@@ -181,6 +186,7 @@ ROWS: tuple[Precondition, ...] = (
                 (RESTART, *SCALE): skip("the same code runs already"),
                 (MIGRATE,): skip("it is what brings the schema to the code"),
                 (*TERRAFORM, PRUNE): NO_IMAGE,
+                (BACKUP, RESTORE): NO_IMAGE,
             }
         ),
     ),
@@ -191,6 +197,7 @@ ROWS: tuple[Precondition, ...] = (
         cells(
             {
                 (DEPLOY, MIGRATE): REFUSE,
+                (BACKUP, RESTORE): Cell(Answer.REFUSE, "a restored database is looked at by a task of it"),
                 (*BACK, RESTART, *SCALE, *TERRAFORM, PRUNE): skip("it migrates nothing"),
             }
         ),

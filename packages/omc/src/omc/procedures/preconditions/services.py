@@ -16,6 +16,7 @@ from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import (
     APPLY,
     BACK,
+    BACKUP,
     DEPLOY,
     DESTROY,
     IN,
@@ -27,8 +28,11 @@ from omc.procedures.preconditions.table import (
     PRUNE,
     REFUSE,
     RESTART,
+    RESTORE,
     ROLLBACK,
+    ROLLED_LAST,
     SCALE,
+    SERVES_ON,
     STOP,
     TERRAFORM,
     TERRAFORMS,
@@ -219,6 +223,8 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): Cell(Answer.REFUSE, "what runs is not known, so neither is what nobody needs"),
                 (APPLY,): skip("an apply makes what is missing"),
                 (DESTROY,): skip("it goes either way"),
+                (BACKUP,): skip("its task definition is what is needed, and that is looked at"),
+                (RESTORE,): REFUSE,
             }
         ),
     ),
@@ -231,6 +237,8 @@ ROWS: tuple[Precondition, ...] = (
                 (DEPLOY, *BACK, RESTART, *SCALE, PRUNE): Cell(Answer.REFUSE, "omc's verdict on it would be wrong"),
                 (MIGRATE,): skip("a migration is a task of its own beside the service"),
                 TERRAFORM: TERRAFORMS,
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): Cell(Answer.REFUSE, "omc's verdict on it would be wrong"),
             }
         ),
     ),
@@ -245,6 +253,8 @@ ROWS: tuple[Precondition, ...] = (
                 (MIGRATE,): skip("a migration is a task of its own beside the service"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -257,6 +267,8 @@ ROWS: tuple[Precondition, ...] = (
                 (IN,): override("there may be a reason to serve nobody"),
                 (DEPLOY, *BACK, RESTART, OUT, MIGRATE, PRUNE): skip("it leaves the count alone, or raises it"),
                 TERRAFORM: skip("the count is not Terraform's after the service is made"),
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -274,6 +286,8 @@ ROWS: tuple[Precondition, ...] = (
                 (STOP,): skip("it is what is stopped"),
                 (DESTROY,): skip("it goes either way"),
                 (PRUNE,): skip("revisions in a deployment are kept"),
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -291,6 +305,8 @@ ROWS: tuple[Precondition, ...] = (
                 (STOP,): skip("one is in progress"),
                 (DESTROY,): skip("it goes either way"),
                 (PRUNE,): skip("revisions in a deployment are kept"),
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -306,6 +322,8 @@ ROWS: tuple[Precondition, ...] = (
                 (MIGRATE,): skip("a migration is a task of its own beside the service"),
                 (DESTROY,): skip("it goes either way"),
                 (PRUNE,): skip("ECS's own history is read, without which there is no plan"),
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -321,6 +339,8 @@ ROWS: tuple[Precondition, ...] = (
                 (MIGRATE,): skip("a new environment's first tasks wait for their migration"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -332,6 +352,8 @@ ROWS: tuple[Precondition, ...] = (
             {
                 (DEPLOY, ROLLBACK, RESTART): NOTE,
                 (STOP, *SCALE, MIGRATE, *TERRAFORM, PRUNE): skip("it begins no deployment"),
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -347,6 +369,8 @@ ROWS: tuple[Precondition, ...] = (
                 SCALE: skip("ECS still starts tasks of it where the service is on it already"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): skip("it is what deregisters, and keeps what runs"),
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -361,6 +385,8 @@ ROWS: tuple[Precondition, ...] = (
                 SCALE: skip("it is what sets the count"),
                 (MIGRATE, PRUNE): NO_TASKS,
                 TERRAFORM: TERRAFORMS,
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -374,6 +400,8 @@ ROWS: tuple[Precondition, ...] = (
                 (*BACK, RESTART): skip("ECS replaces the tasks at whatever count, and nobody waits in an incident"),
                 (MIGRATE, PRUNE): NO_TASKS,
                 TERRAFORM: TERRAFORMS,
+                (BACKUP,): SERVES_ON,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),

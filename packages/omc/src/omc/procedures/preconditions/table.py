@@ -25,6 +25,8 @@ class Verb(StrEnum):
     APPLY = "infra apply"
     DESTROY = "infra destroy"
     PRUNE = "releases prune"
+    BACKUP = "backup create, verify, prune"
+    RESTORE = "backup restore"
 
 
 VERBS: Mapping[str, tuple[Verb, ...]] = {
@@ -36,6 +38,11 @@ VERBS: Mapping[str, tuple[Verb, ...]] = {
     "infra-apply": (Verb.APPLY,),
     "infra-destroy": (Verb.DESTROY,),
     "prune": (Verb.PRUNE,),
+    "backup-create": (Verb.BACKUP,),
+    "backup-prune": (Verb.BACKUP,),
+    "backup-sweep": (Verb.BACKUP,),
+    "backup-verify": (Verb.BACKUP,),
+    "backup-restore": (Verb.RESTORE,),
 }
 """By procedure of the catalogue."""
 
@@ -70,7 +77,7 @@ class Precondition:
     cells: Mapping[Verb, Cell]
 
 
-DEPLOY, ROLLBACK, STOP, RESTART, OUT, IN, MIGRATE, APPLY, DESTROY, PRUNE = Verb
+DEPLOY, ROLLBACK, STOP, RESTART, OUT, IN, MIGRATE, APPLY, DESTROY, PRUNE, BACKUP, RESTORE = Verb
 BACK, SCALE, TERRAFORM = (ROLLBACK, STOP), (OUT, IN), (APPLY, DESTROY)
 REFUSE, OVERRIDE, NOTE = Cell(Answer.REFUSE), Cell(Answer.OVERRIDE), Cell(Answer.NOTE)
 
@@ -102,3 +109,4 @@ NO_IMAGE = skip("it names no image")
 RAN_HERE = skip("what it starts has run here")
 IN_NEED = note("it is what one does in an incident")
 SERVES_ON = skip("nothing that serves changes")
+ROLLED_LAST = skip("the database is what is changed; its services are only given new tasks at the end")

@@ -14,6 +14,7 @@ from omc.facts.subnets import Subnets
 from omc.procedures import readings
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import (
+    BACKUP,
     DEPLOY,
     IN,
     IN_NEED,
@@ -25,7 +26,9 @@ from omc.procedures.preconditions.table import (
     PRUNE,
     REFUSE,
     RESTART,
+    RESTORE,
     ROLLBACK,
+    ROLLED_LAST,
     SCALE,
     STOP,
     TERRAFORM,
@@ -131,6 +134,8 @@ ROWS: tuple[Precondition, ...] = (
                 (IN,): note("it starts none, but tasks that stop can't be started again"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
+                (BACKUP,): NO_TASKS,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -146,6 +151,8 @@ ROWS: tuple[Precondition, ...] = (
                 (IN,): note("it starts none, but tasks that stop can't be started again"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
+                (BACKUP,): NO_TASKS,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -160,6 +167,8 @@ ROWS: tuple[Precondition, ...] = (
                 (STOP, IN): skip("tasks stop, and few or none start"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
+                (BACKUP,): NO_TASKS,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -176,6 +185,8 @@ ROWS: tuple[Precondition, ...] = (
                 (MIGRATE,): skip("it opens one of those that are reserved for it"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
+                (BACKUP,): NO_TASKS,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -189,6 +200,8 @@ ROWS: tuple[Precondition, ...] = (
                 (STOP, MIGRATE): skip("its connections are not counted"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
+                (BACKUP,): NO_TASKS,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),
@@ -204,6 +217,8 @@ ROWS: tuple[Precondition, ...] = (
                 (MIGRATE,): skip("it is one task, for minutes"),
                 TERRAFORM: TERRAFORMS,
                 (PRUNE,): NO_TASKS,
+                (BACKUP,): NO_TASKS,
+                (RESTORE,): ROLLED_LAST,
             }
         ),
     ),

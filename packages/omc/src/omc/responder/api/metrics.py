@@ -16,10 +16,13 @@ from sqlalchemy import func, select
 from starlette.responses import PlainTextResponse, Response
 
 import omc
+from omc.config import Environment
+from omc.facts.verifications import Verifications
 from omc.incidents.incident import SEVERITIES
 from omc.notify.model import REFUSED, TRY_AGAIN, Failure
 from omc.responder.api.callers import Reader
 from omc.responder.api.context import ApiContext, Context, Sample
+from omc.store.backups import verifications_in
 from omc.store.deadlines import Deadline, overdue
 from omc.store.incidents import incidents_of
 from omc.store.outbox import STATES, OutboxRow, oldest_due
@@ -43,6 +46,8 @@ HELP = {
     "omc_deadline_oldest_overdue_seconds": "How long the oldest of them is overdue; 0: none is.",
     "omc_queue_unread_seconds": "Since when the queue has not answered this process, which reads it all the time.",
     "omc_queue_oldest_seconds": "The age of the oldest message that was received and isn't taken in yet; 0: none is.",
+    "omc_backup_sound_timestamp_seconds": "When a backup was last restored and found sound, as Unix time; 0: never.",
+    "omc_backup_verify_every_seconds": "How often omc.toml wants a backup verified.",
     "omc_task_is_stale": "Whether a task of this process that pages depend on had no turn for too long.",
 }
 
@@ -89,11 +94,24 @@ def _of_store(context: ApiContext) -> Iterator[Sample]:
         count = Counter(each.severity for each in incidents_of(context.store, name) if each.is_open)
         for severity in SEVERITIES:
             yield Sample("omc_incidents_open", count[severity], (("environment", name), ("severity", str(severity))))
+    for environment in context.environments:
+        yield from _backups(context, environment)
     now = context.store.now()
     with context.store.reading() as session:
         yield from _pages(session, names, now)
         yield from _failures(session, names, now)
         yield from _deadlines(session, names, now)
+
+
+def _backups(context: ApiContext, environment: Environment) -> Iterator[Sample]:
+    """Only where verifications are asked for: elsewhere none is missing."""
+    days = environment.backups.verify_every_days
+    if days is None:
+        return
+    labels = (("environment", environment.name),)
+    sound = Verifications(verifications_in(context.store, environment.name)).sound
+    yield Sample("omc_backup_sound_timestamp_seconds", sound.at.timestamp() if sound else 0, labels)
+    yield Sample("omc_backup_verify_every_seconds", timedelta(days=days).total_seconds(), labels)
 
 
 def _pages(session: Session, names: list[str], now: datetime) -> Iterator[Sample]:

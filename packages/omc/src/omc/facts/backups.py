@@ -1,0 +1,164 @@
+"""Backups of the database: snapshots of every kind, the window of a point in time, copies elsewhere, and instances that
+were restored to look at them. What was found out about them is in omc's own record: ``facts/verifications.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from omc.aws.gateway import Gateway
+from omc.config import Environment
+from omc.errors import NotFound
+from omc.facts.collector import NO_READING, Reading, reads
+
+RUN_TAG, PURPOSE_TAG, EXPIRES_TAG = "omc:run", "omc:purpose", "omc:expires"
+"""Tags of what omc makes: by which run, what for, and when it is removed."""
+VERIFICATION, RESTORE, BACKUP = "verification", "restore", "backup"
+KINDS = ("automated", "manual", "awsbackup")
+"""Snapshot types that are the account's own. What others share with it is no backup of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A DB snapshot of the database."""
+
+    name: str
+    kind: str
+    """``automated``, ``manual`` or ``awsbackup``."""
+    status: str
+    """``creating``, ``available``, ``failed`` …"""
+    progress: int
+    """Percent."""
+    taken_at: datetime | None
+    """Of the last transaction in it; None until it is known."""
+    size_gib: int
+    encrypted: bool
+    resource: str = ""
+    """The resource id of the instance that it is of."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
+    """The region that it was copied from; else empty."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Made by ``omc backup create``."""
+        return self.kind == "manual" and self.tags.get(PURPOSE_TAG) == BACKUP
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredInstance:
+    """An instance that omc made from a backup."""
+
+    name: str
+    status: str
+    purpose: str
+    run: str
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backups:
+    """Of the environment's database."""
+
+    instance: Mapping[str, Any] | None
+    """As DescribeDBInstances shows it; None: there is none of the name."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """The newest first."""
+    earliest: datetime | None = None
+    latest: datetime | None = None
+    """Between them any second can be restored; None: there are no automated backups."""
+    replicas: tuple[str, ...] = ()
+    """ARNs of automated backups that are copied to other regions."""
+    restored: tuple[RestoredInstance, ...] = ()
+    others: tuple[str, ...] = ()
+    """Identifiers of all instances here."""
+    reading: Reading = NO_READING
+
+    def named(self, name: str) -> Snapshot | None:
+        return next((one for one in self.snapshots if one.name == name), None)
+
+    @property
+    def usable(self) -> tuple[Snapshot, ...]:
+        """Those that can be restored, the newest first."""
+        return tuple(one for one in self.snapshots if one.status == "available" and one.taken_at)
+
+
+@reads
+def read_backups(aws: Gateway, environment: Environment) -> Backups:
+    """One call for the instances, one for each kind of snapshots, one for the automated backups."""
+    pages = aws.client("rds").get_paginator("describe_db_instances").paginate()
+    every: list[Any] = [one for page in pages for one in page["DBInstances"]]
+    instance = next((one for one in every if one["DBInstanceIdentifier"] == environment.database), None)
+    found: list[Snapshot] = []
+    for kind in KINDS:
+        of_kind = aws.client("rds").get_paginator("describe_db_snapshots")
+        for page in of_kind.paginate(DBInstanceIdentifier=environment.database, SnapshotType=kind):
+            found += [_snapshot(one) for one in page["DBSnapshots"]]
+    earliest, latest, replicas = _window(aws, environment.database)
+    unknown = datetime.min.replace(tzinfo=UTC)
+    return Backups(
+        instance=instance,
+        snapshots=tuple(sorted(found, key=lambda one: one.taken_at or unknown, reverse=True)),
+        earliest=earliest,
+        latest=latest,
+        replicas=replicas,
+        restored=tuple(_restored(one) for one in every if PURPOSE_TAG in tags_of(one)),
+        others=tuple(one["DBInstanceIdentifier"] for one in every),
+    )
+
+
+def _window(aws: Gateway, database: str) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
+    try:
+        answer: Any = aws.client("rds").describe_db_instance_automated_backups(DBInstanceIdentifier=database)
+    except NotFound:
+        return None, None, ()
+    for one in answer["DBInstanceAutomatedBackups"]:
+        if one.get("Status") in ("active", "creating"):
+            window = one.get("RestoreWindow", {})
+            copies = one.get("DBInstanceAutomatedBackupsReplications", ())
+            arns = tuple(copy.get("DBInstanceAutomatedBackupsArn", "") for copy in copies)
+            return _utc(window.get("EarliestTime")), _utc(window.get("LatestTime")), arns
+    return None, None, ()
+
+
+def _snapshot(record: Mapping[str, Any]) -> Snapshot:
+    return Snapshot(
+        name=record["DBSnapshotIdentifier"],
+        kind=record.get("SnapshotType", ""),
+        status=record.get("Status", ""),
+        progress=record.get("PercentProgress", 0),
+        taken_at=taken_at(record),
+        size_gib=record.get("AllocatedStorage", 0),
+        encrypted=record.get("Encrypted", False),
+        resource=record.get("DbiResourceId", ""),
+        tags=tags_of(record),
+        origin=record.get("SourceRegion", ""),
+    )
+
+
+def _restored(record: Mapping[str, Any]) -> RestoredInstance:
+    tags = tags_of(record)
+    expires = tags.get(EXPIRES_TAG)
+    return RestoredInstance(
+        name=record["DBInstanceIdentifier"],
+        status=record["DBInstanceStatus"],
+        purpose=tags.get(PURPOSE_TAG, ""),
+        run=tags.get(RUN_TAG, ""),
+        expires=datetime.fromisoformat(expires) if expires else None,
+    )
+
+
+def taken_at(record: Mapping[str, Any]) -> datetime | None:
+    """The moment that a snapshot holds: of its last transaction, where RDS tells that."""
+    names = ("SnapshotDatabaseTime", "OriginalSnapshotCreateTime", "SnapshotCreateTime")
+    return next((_utc(record[name]) for name in names if record.get(name)), None)
+
+
+def tags_of(record: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag.get("Value", "") for tag in record.get("TagList", ())}
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None

@@ -1,0 +1,113 @@
+"""One-off tasks that look at a restored database: the migration's image and network, with another address and secret.
+
+Only a task of the stack reaches a private instance, and the migration's is the one that has a login of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omc.config import Environment, Service
+from omc.errors import Refused
+from omc.facts.definitions import Definition, Definitions
+from omc.facts.services import EcsService, Services
+from omc.model.arguments.base import Late, output_of
+from omc.model.arguments.ecs import Deregister, RegisterRevision, RunTask
+from omc.model.plan import Step, step, undo_by
+from omc.procedures.backup_inspection import COMMAND
+from omc.procedures.deploy_steps import missing_migration
+from omc.redaction import without_secrets
+
+PASSWORD = "POSTGRES_PASSWORD"  # noqa: S105 - a variable's name
+SERVER = "POSTGRES_SERVER"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where such a task runs."""
+
+    service: Service
+    running: EcsService
+    definition: Definition
+    """The migration's."""
+
+
+def place_of(environment: Environment, services: Services, definitions: Definitions) -> Place:
+    """``Refused`` where no service has a migration in a family of its own, whose secret is the master user's."""
+    known = {service.name: service for service in services.services}
+    for service in environment.services:
+        if not service.migrate or not service.migrate_family or service.name not in known:
+            continue
+        definition = definitions.migrating.get(service.name)
+        if definition is None or service.container not in definition.images:
+            raise Refused(missing_migration(service))
+        return Place(service, known[service.name], definition)
+    raise Refused(
+        f"No service of {environment.name} has a migrate_family in omc.toml. A restored database is looked at by such "
+        "a task, which has a login of its own."
+    )
+
+
+def registration(place: Place, purpose: str) -> tuple[Step, Late[str]]:
+    """A revision that logs in to the restored instance with the secret that the step ``login`` found out. Its family
+    is its own: no migration starts from it."""
+    family = f"{place.definition.family}-{purpose}"
+    body = {**place.definition.body, "family": family}
+    body["containerDefinitions"] = [_with_password(each) for each in place.definition.body["containerDefinitions"]]
+    revision = output_of(f"register-{family}", "task_definition")
+    register = step(
+        f"register-{family}",
+        RegisterRevision(
+            service=family,
+            definition=without_secrets(body),
+            source=place.definition.name,
+            tags=place.definition.tags_to_copy,
+        ),
+        title=f"Register a task definition {family}: the migration's, with the new instance's password",
+        undo=undo_by(Deregister(task_definition=revision), "its task definition is deregistered"),
+        deadline=120.0,
+    )
+    return register, revision
+
+
+def _with_password(container: Mapping[str, Any]) -> dict[str, Any]:
+    reference = {"output_of": "login", "key": "reference"}
+    secrets = [
+        {**each, "valueFrom": reference} if each["name"] == PASSWORD else dict(each)
+        for each in container.get("secrets", ())
+    ]
+    return {**container, "secrets": secrets}
+
+
+def inspection(
+    place: Place, revision: Late[str], what: str, as_of: Late[str], address: Late[str] | None = None
+) -> RunTask:
+    """Of the source, or with ``address`` of the restored instance, of which every row is read."""
+    environment: dict[str, Late[str]] = {"OMC_AS_OF": as_of}
+    if address is not None:
+        environment |= {SERVER: address, "OMC_DEEP": "1"}
+    return RunTask(
+        task_definition=revision,
+        container=place.service.container,
+        command=COMMAND,
+        network=place.running.network,
+        launch=place.running.launch,
+        what=what,
+        environment=environment,
+        answers=True,
+    )
+
+
+def migration(place: Place, revision: Late[str], address: Late[str]) -> RunTask:
+    """The migration of the restored instance, which also gives the application's users their passwords of today."""
+    return RunTask(
+        task_definition=revision,
+        container=place.service.container,
+        command=tuple(place.service.migrate),
+        network=place.running.network,
+        launch=place.running.launch,
+        what=f"the migration of {place.service.name}",
+        environment={SERVER: address},
+    )
