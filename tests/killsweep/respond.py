@@ -42,10 +42,10 @@ from killsweep.outside import Outside, Queue, outside_wire
 from killsweep.responder_process import CHAIN, ENVIRONMENT, Clock, Nursery, stack_at
 from killsweep.wire import CUT, ERROR, KILL, RESTART, SILENCE, Gate, Instance, Plan, Point, database_wire
 from omc.model.matchers import parse_all
+from omc.model.silences import Created
 from omc.responder.gathering import SUMMARY
 from omc.responder.records import create_silence, rebuild
 from omc.responder.rules import rules_of
-from omc.responder.silences import Created
 from omc.store import audit, embedded
 from omc.store.database import open_store
 from omc.store.deadlines import Deadline

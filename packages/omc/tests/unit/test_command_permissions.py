@@ -36,6 +36,11 @@ ROOTS = {
     "logs": [("omc.logs.command", name) for name in LOGS],
     "audit verify": [("omc.cli.audit", "verify")],
     "notify test": [("omc.notify.channels.sms", "send")],
+    "maintenance": [
+        ("omc.procedures.maintenance", "plan_maintenance"),
+        ("omc.maintenance.run", "Performer"),
+        ("omc.engine.record_heads", "keep"),
+    ],
     "doctor": [("omc.reports.doctor", "doctor")],
     "doctor --test-page": [("omc.responder.trying", "find_path"), ("omc.responder.trying", "run")],
     "serve": [
@@ -53,6 +58,7 @@ PROCEDURES = {
     "infra apply": "infra-apply",
     "infra destroy": "infra-destroy",
     "releases prune": "prune",
+    "maintenance": "maintenance",
 }
 ENDING = [("omc.engine.record_heads", "keep")]
 """What every change passes through beside its own steps."""

@@ -45,6 +45,7 @@ from omc.infrastructure.planned_change import PlannedChange
 from omc.model.events import Event
 from omc.model.plan import Plan
 from omc.model.releases import ReleasedService
+from omc.model.maintenance import MaintenanceRequest
 from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart
@@ -98,6 +99,7 @@ ASKED: Mapping[Verb, Any] = {
     Verb.APPLY: FILE,
     Verb.DESTROY: FILE,
     Verb.PRUNE: PruneRequest(),
+    Verb.MAINTENANCE: MaintenanceRequest("A", "2100-01-02T16:00+00:00", "2100-01-02T18:00+00:00", [{"title": "b"}]),
 }
 PROCEDURE: Mapping[Verb, str] = {verb: name for name, verbs in VERBS.items() for verb in verbs}
 WELL: Mapping[str, Any] = example.facts() | {

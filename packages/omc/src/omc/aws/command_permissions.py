@@ -156,6 +156,7 @@ COMMANDS: Mapping[str, str] = {
     "releases prune": """
         ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
         ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks""",
+    "maintenance": "",
     "logs": """
         athena GetQueryExecution GetQueryResults GetWorkGroup StartQueryExecution StopQueryExecution
         ec2 DescribeFlowLogs DescribeNetworkInterfaces
@@ -191,8 +192,9 @@ COMMANDS: Mapping[str, str] = {
         sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""
-WITHIN: Mapping[str, str] = {"serve": "check morning"}
-"""A command to another whose operations it sends too: each new incident is diagnosed from the morning check's facts."""
+WITHIN: Mapping[str, str] = {"serve": "check morning", "maintenance": "check morning"}
+"""A command to another whose operations it sends too: each new incident is diagnosed from the morning check's facts, and
+after a maintenance all services are looked at. What its steps send is in their own commands' rows."""
 KEEPING = """
         logs CreateLogStream PutLogEvents
         s3 PutObject"""
@@ -201,7 +203,10 @@ IDENTITY = frozenset({("iam", "GetRole"), ("iam", "ListRoles")})
 """What a change also sends where the caller's role is named like one of IAM Identity Center's: one of the two, to see
 whether it is. Not needed by anybody: refused both, the caller counts as the role and not as a person."""
 CHANGES = frozenset(
-    {"deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"}
+    {
+        *("deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"),
+        "maintenance",
+    }
 )
 GLOBAL = frozenset({"budgets", "ce", "iam", "sts"})
 """Services whose calls a condition on ``aws:RequestedRegion`` sees in the partition's home."""

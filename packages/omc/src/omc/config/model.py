@@ -13,6 +13,7 @@ from omc.config.alert_tables import ALERTS, AlertsTable
 from omc.config.contact_tables import ContactTable
 from omc.config.environment_tables import Day
 from omc.config.log_tables import LOGS, LogsTable
+from omc.config.maintenance_tables import MAINTENANCE, MaintenanceTable
 from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.people import NO_PEOPLE, People
@@ -215,6 +216,7 @@ class Stack:
     store: StoreSettings = OWN_STORE
     alerts: AlertsTable = ALERTS
     logs: LogsTable = LOGS
+    maintenance: MaintenanceTable = MAINTENANCE
     notify: NotifySettings = DEFAULT_NOTIFY
     server: ServerSettings = DEFAULT_SERVER
     persons: Mapping[str, Person] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""When a maintenance window of the database or the cache opens next, in words."""
+"""When maintenance windows open next: that of the database or the cache in words, and the environment's."""
 
 from __future__ import annotations
 
@@ -18,3 +18,16 @@ def next_time(window: str, environment: Environment, now: datetime) -> str:
     if begin <= now:
         return f"in the window that is open until {format_time(end, environment.time_zone)}"
     return f"on {format_time(begin, environment.time_zone)}"
+
+
+def next_window(environment: Environment, now: datetime) -> tuple[datetime, datetime] | None:
+    """Begin and end of the environment's window that is open, or else of the next one; None where it has none, and
+    work may be done at any time."""
+    window = environment.maintenance_window
+    return window.next_after(now) if window is not None else None
+
+
+def is_inside(environment: Environment, begin: datetime, end: datetime) -> bool:
+    """Whether a time lies within one window of the environment; always, where it has none."""
+    window = next_window(environment, begin)
+    return window is None or (window[0] <= begin and end <= window[1])
