@@ -43,9 +43,9 @@ from omc.incidents.events import IncidentEvent, Opened
 from omc.incidents.model import from_first_event
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.events import Event
+from omc.model.maintenance import MaintenanceRequest
 from omc.model.plan import Plan
 from omc.model.releases import ReleasedService
-from omc.model.maintenance import MaintenanceRequest
 from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart

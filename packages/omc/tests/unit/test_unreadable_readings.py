@@ -22,8 +22,8 @@ from omc.facts.scope import Scope
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import changes
 from omc.infrastructure.planned_change import PlannedChange
-from omc.model.plan import Plan
 from omc.model.maintenance import MaintenanceRequest
+from omc.model.plan import Plan
 from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart

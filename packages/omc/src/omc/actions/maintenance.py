@@ -14,6 +14,7 @@ from omc.model.arguments.maintenance import ScheduleMaintenance
 from omc.model.maintenance import KIND, SCHEDULING, Scheduled, stream_of
 from omc.model.plan import Json
 from omc.store import eventlog
+from omc.store.models import Run
 from omc.times import format_time
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ def _schedule(context: Context, arguments: ScheduleMaintenance) -> Mapping[str, 
         eventlog.append(transaction, SCHEDULING, stream_of(name, number), scheduled, seen=0)
         return number
 
-    return {"number": eventlog.retry_on_conflict(context.store, "", (KIND, name), write)}
+    with context.store.reading() as session:
+        actor = session.get_one(Run, context.run).actor
+    return {"number": eventlog.retry_on_conflict(context.store, actor, (KIND, name), write)}
 
 
 def _poll(context: Context, arguments: ScheduleMaintenance) -> Outcome:

@@ -193,8 +193,8 @@ COMMANDS: Mapping[str, str] = {
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""
 WITHIN: Mapping[str, str] = {"serve": "check morning", "maintenance": "check morning"}
-"""A command to another whose operations it sends too: each new incident is diagnosed from the morning check's facts, and
-after a maintenance all services are looked at. What its steps send is in their own commands' rows."""
+"""A command to another whose operations it sends too: each new incident is diagnosed from the morning check's facts,
+and after a maintenance all services are looked at. What its steps send is in their own commands' rows."""
 KEEPING = """
         logs CreateLogStream PutLogEvents
         s3 PutObject"""

@@ -64,6 +64,10 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.cli.runs", "Every change, as a run: who, when, what, how it went; and the timers to come."
         ),
         "approve": LazyCommand("omc.cli.approve", "Approve the plan of a run that waits for it."),
+        "maintenance": LazyCommand(
+            "omc.maintenance.command",
+            "A maintenance from its plan to its end: checklists, steps one at a time, figures against the hour before.",
+        ),
         "incident": LazyCommand(
             "omc.cli.incident",
             "The record of incidents: what users suffer, how bad it is, what was done, how it ended.",

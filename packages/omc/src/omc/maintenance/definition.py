@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -59,6 +60,10 @@ class MaintenanceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     watch_minutes: Annotated[float, msgspec.Meta(gt=0, le=1440)] = 60.0
     silence: list[Annotated[list[Text], msgspec.Meta(min_length=1)]] = msgspec.field(default_factory=list)
     """Each one silence: conditions that all must hold."""
+
+    def at(self, begin: datetime, end: datetime | None) -> MaintenanceFile:
+        """The same at another time."""
+        return msgspec.structs.replace(self, begin=begin, end=end)
 
 
 def read_file(file: Path) -> MaintenanceFile:
@@ -157,3 +162,16 @@ def _step(site: RunContext, number: int, table: StepTable) -> tuple[MaintenanceS
         is_undone_by_run=bool(undos),
     )
     return known, (*(f"refused as things are: {each}" for each in plan.refusals), *plan.notes)
+
+
+def from_options(title: str, steps: Sequence[str]) -> MaintenanceFile:
+    """A maintenance without a file: each step ``PROCEDURE`` or ``PROCEDURE=JSON``."""
+    tables = []
+    for text in steps:
+        procedure, _, request = text.partition("=")
+        try:
+            asked = json.loads(request) if request else {}
+            tables.append(msgspec.convert({"procedure": procedure, "request": asked}, StepTable))
+        except (ValueError, msgspec.ValidationError) as error:
+            raise WrongUse(f"--step {text} is neither PROCEDURE nor PROCEDURE=JSON: {error}") from error
+    return MaintenanceFile(title, tables)

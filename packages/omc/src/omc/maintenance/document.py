@@ -125,7 +125,7 @@ def next_sentence(found: Maintenance, following: Decision, zone: str) -> str:
     match following:
         case AwaitPerson(why, do):
             reason = "" if why == found.stopped else f"{why} "
-            return f"{reason}To go on: {_with_environment(do, found.environment)}"
+            return f"{reason}To go on: {with_environment(do, found.environment)}"
         case Wait(until, why):
             return f"{why} Next look: {format_time(until, zone)}."
         case Follow(active):
@@ -138,7 +138,7 @@ def next_sentence(found: Maintenance, following: Decision, zone: str) -> str:
     )
 
 
-def _with_environment(commands: str, environment: str) -> str:
+def with_environment(commands: str, environment: str) -> str:
     """Each of several ways with the environment that it is about."""
     return ", or ".join(f"{each} --env {environment}" for each in commands.split(", or "))
 
@@ -294,7 +294,6 @@ def _words(payload: Payload | UnknownEvent) -> str:  # noqa: C901 - a table: a l
             return f"{verdict}. {sentence}"
         case UnknownEvent(type):
             return f"an event that this omc doesn't know: {type}"
-    return ""
 
 
 def timeline_since(events: Sequence[MaintenanceEvent], at: datetime) -> list[str]:

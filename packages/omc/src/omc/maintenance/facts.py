@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -75,6 +77,17 @@ def read_health(site: RunContext, since: timedelta) -> Verdict:
     if bad:
         return Verdict(False, headline(report))
     return Verdict(True, f"The morning check found nothing that fails, in {len(report.findings)} findings.")
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """How a maintenance reads the world: of AWS, or of a world that stands for it."""
+
+    figures: Callable[[Gateway, datetime, datetime], Figures] = read_figures
+    health: Callable[[RunContext, timedelta], Verdict] = read_health
+
+
+WORLD = Readings()
 
 
 def runs_of(session: Session, environment: str) -> tuple[PastRun, ...]:

@@ -221,7 +221,8 @@ def _after(found: Maintenance, now: datetime) -> Decision:
     if not found.items["all-clear"].holds:
         return Perform("all-clear")
     if not found.items["runbook"].holds:
-        do = f"omc maintenance finish {found.number} --runbook TEXT, or --runbook-is-right"
+        finish = f"omc maintenance finish {found.number}"
+        do = f"{finish} --runbook TEXT, or {finish} --runbook-is-right"
         return AwaitPerson("All is done but the runbook: say what is to change in it.", do)
     return End("succeeded")
 

@@ -9,14 +9,14 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy.exc import IntegrityError
 
 from omc.actions.action import Verdict as RunVerdict
-from omc.config import Stack
+from omc.config import Environment, Stack
 from omc.engine import execution, following, journal, planning
 from omc.engine.actors import Actor
 from omc.engine.journal import UNDO
@@ -24,7 +24,7 @@ from omc.engine.planning import RunContext
 from omc.engine.runner import Reporter
 from omc.engine.transitions import State
 from omc.engine.undoing import UndoRequest
-from omc.errors import NothingToDo, OmcError, Refused, Unknown, WrongUse
+from omc.errors import NothingToDo, OmcError, Refused, Unknown
 from omc.maintenance import facts
 from omc.maintenance.checks import Verdict, done_before, stale, verified_backup, way_back, worse
 from omc.maintenance.figures import Figures
@@ -99,10 +99,10 @@ CREATE, VERIFY = "backup-create", "backup-verify"
 """Procedures of the catalogue."""
 
 
-def settle_of(site: RunContext) -> timedelta:
+def settle_of(stack: Stack, environment: Environment) -> timedelta:
     """How long after a step its figures say something."""
-    seconds = site.stack.maintenance.measure_seconds
-    return timedelta(seconds=seconds / LOCAL_SHARE if site.environment.is_local else seconds)
+    seconds = stack.maintenance.measure_seconds
+    return timedelta(seconds=seconds / LOCAL_SHARE if environment.is_local else seconds)
 
 
 @dataclass(slots=True)
@@ -116,11 +116,12 @@ class Performer:
     reporter: Reporter
     performs_runs: bool = True
     """Whether runs of the engine are performed here; else a worker's own loop takes them."""
+    readings: facts.Readings = field(default_factory=lambda: facts.WORLD)
 
     def turn(self) -> Decision:
         """Decide and do one thing: what it was, or why nothing can be done now."""
         found = read(self.site.store, self.site.environment.name, self.number)
-        decision = decide(found, self.site.store.now(), settle_of(self.site))
+        decision = decide(found, self.site.store.now(), settle_of(self.site.stack, self.site.environment))
         if isinstance(decision, IDLE):
             return decision
         try:
@@ -323,7 +324,7 @@ class Performer:
 
     def _figures(self, since: timedelta) -> Figures:
         now = self.now
-        return facts.read_figures(self.site.reads, now - since, now)
+        return self.readings.figures(self.site.reads, now - since, now)
 
     def _worse(self, found: Maintenance, figures: Figures) -> tuple[str, ...]:
         floor = self.site.environment.thresholds.requests_floor
@@ -338,7 +339,11 @@ class Performer:
         try:
             figures = self._figures(self.now - begin if step else self._recent())
         except Unknown as error:
-            known_since = begin + settle_of(self.site) if step else (found.measured_at or found.watch_until or begin)
+            known_since = (
+                begin + settle_of(self.site.stack, self.site.environment)
+                if step
+                else (found.measured_at or found.watch_until or begin)
+            )
             if self.now - known_since < READ_WITHIN:
                 return Wait(self.now + RETRY, error.message)
             place = f"after step {step}" if step else "in the watch"
@@ -464,7 +469,7 @@ class Performer:
 
     def healthy(self, found: Maintenance) -> Decision | None:
         try:
-            verdict = facts.read_health(self.site, HOUR)
+            verdict = self.readings.health(self.site, HOUR)
         except OmcError as error:
             verdict = Verdict(False, error.message)
         last = max((each.at for each in found.steps if each.at), default=None)
@@ -512,19 +517,3 @@ def overrun_message(stack: Stack, found: Maintenance) -> Page:
 
 def _message(error: Exception) -> str:
     return error.message if isinstance(error, OmcError) else str(error)
-
-
-def require_startable(found: Maintenance, now: datetime) -> None:
-    """``Refused`` where it can't be started: somebody did, it is over, or its window is."""
-    zone = f"See: omc maintenance status {found.number} --env {found.environment}"
-    if found.is_over:
-        raise WrongUse(f"{found.name.capitalize()} is over: {found.verdict}. {zone}")
-    if found.aborted_at is not None:
-        raise Refused(f"{found.aborted_by} aborted {found.name}; it is being undone. {zone}")
-    if found.started_at is not None:
-        raise Refused(
-            f"{found.started_by} started {found.name} already. To go on with it here, beside whoever performs it: "
-            f"omc maintenance start {found.number} --resume --env {found.environment}"
-        )
-    if now >= found.end:
-        raise Refused(f"The window of {found.name} is over; nothing was begun. Plan it again: omc maintenance plan")

@@ -1,5 +1,5 @@
-"""Scheduling a maintenance: what is approved is its window, its steps as they were planned, and their undo. Each step is
-planned again from fresh facts when it begins, and looked at by the table of preconditions then."""
+"""Scheduling a maintenance: what is approved is its window, its steps as they were planned, and their undo. Each step
+is planned again from fresh facts when it begins, and looked at by the table of preconditions then."""
 
 from __future__ import annotations
 
@@ -121,6 +121,6 @@ def _notes(
     for conditions in request.silences:
         yield f"Silenced until the window's end: alerts with {' and '.join(conditions)}."
     yield "Before it: the team is told; a verified backup; a way back; the same done in staging; the baseline."
-    yield "After each step: errors, response time, tasks and alarms against the baseline; it stops where they are worse."
+    yield "After a step: errors, response time, tasks and alarms against the baseline. It stops where they are worse."
     yield "After it: the morning check, the watch, the all-clear, the runbook."
     yield "Whoever approves this approves each step, and its undo by omc maintenance abort."
