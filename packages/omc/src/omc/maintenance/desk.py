@@ -45,18 +45,18 @@ class Desk:
 
     def start(self) -> Maintenance:
         """Have its checklist begun. ``Refused`` where somebody has."""
-        return self._change(_start)
+        return self._change(start)
 
     def resume(self, reason: str) -> Maintenance:
         """Have one that stopped go on. One that didn't is left as it is."""
         found = read(self.store, self.environment, self.number)
         if found.is_over or found.started_at is None or found.aborted_at is not None or found.stopped:
-            return self._change(lambda now_is, _: _resume(now_is, reason))
+            return self._change(lambda now_is, _: resume(now_is, reason))
         return found
 
     def sign(self, what: str, evidence: str) -> Maintenance:
         """Answer for an item of the checklist, by its name, or for a step that is a person's, by its number."""
-        return self._change(lambda found, now: _sign(found, now, what, _text(evidence, "--evidence")))
+        return self._change(lambda found, now: sign(found, now, what, _text(evidence, "--evidence")))
 
     def note(self, text: str) -> Maintenance:
         """A line in the timeline."""
@@ -72,20 +72,20 @@ class Desk:
             self.environment,
             self.number,
             self.actor,
-            lambda now_is, _: _abort(now_is, _text(reason, "--reason")),
+            lambda now_is, _: abort(now_is, _text(reason, "--reason")),
             link=self.link,
             tell=tell,
         )
 
     def finish(self, runbook: str) -> Maintenance:
         """Say what is to change in the runbook, or that nothing is: the last item."""
-        return self._change(lambda found, _: _finish(found, _text(runbook, "--runbook")))
+        return self._change(lambda found, _: finish(found, _text(runbook, "--runbook")))
 
     def _change(self, decide: Decide) -> Maintenance:
         return change(self.store, self.environment, self.number, self.actor, decide, link=self.link)
 
 
-def _start(found: Maintenance, now: datetime) -> Payload:
+def start(found: Maintenance, now: datetime) -> Payload:
     see = f"See: omc maintenance status {found.number} --env {found.environment}"
     if found.is_over:
         raise WrongUse(f"{_capital(found.name)} is over: {found.verdict}. {see}")
@@ -101,7 +101,7 @@ def _start(found: Maintenance, now: datetime) -> Payload:
     return Started()
 
 
-def _resume(found: Maintenance, reason: str) -> Payload:
+def resume(found: Maintenance, reason: str) -> Payload:
     _require_under_way(found)
     if not found.stopped:
         raise Refused(f"Somebody had {found.name} go on already.")
@@ -110,7 +110,7 @@ def _resume(found: Maintenance, reason: str) -> Payload:
     return Resumed(reason.strip()[:MAX_TEXT])
 
 
-def _sign(found: Maintenance, now: datetime, what: str, evidence: str) -> Payload:
+def sign(found: Maintenance, now: datetime, what: str, evidence: str) -> Payload:
     if found.is_over or found.aborted_at is not None:
         raise Refused(f"{_capital(found.name)} is {found.phase}; there is nothing to sign.")
     if what.isdecimal():
@@ -140,7 +140,7 @@ def _sign_step(found: Maintenance, now: datetime, number: int, evidence: str) ->
     return StepSigned(number, evidence)
 
 
-def _abort(found: Maintenance, reason: str) -> Payload:
+def abort(found: Maintenance, reason: str) -> Payload:
     if found.is_over:
         raise WrongUse(f"{_capital(found.name)} is over: {found.verdict}.")
     if found.aborted_at is not None:
@@ -148,7 +148,7 @@ def _abort(found: Maintenance, reason: str) -> Payload:
     return Aborted(reason)
 
 
-def _finish(found: Maintenance, runbook: str) -> Payload:
+def finish(found: Maintenance, runbook: str) -> Payload:
     _require_under_way(found)
     left = [number for number, each in enumerate(found.steps, 1) if each.status is not StepStatus.DONE]
     if left:
