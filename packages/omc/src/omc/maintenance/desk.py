@@ -48,11 +48,11 @@ class Desk:
         return self._change(start)
 
     def resume(self, reason: str) -> Maintenance:
-        """Have one that stopped go on. One that didn't is left as it is."""
+        """Have one that stopped go on. One that didn't, or that is being undone, is left as it is."""
         found = read(self.store, self.environment, self.number)
-        if found.is_over or found.started_at is None or found.aborted_at is not None or found.stopped:
-            return self._change(lambda now_is, _: resume(now_is, reason))
-        return found
+        if not found.is_over and (found.aborted_at is not None or (found.started_at is not None and not found.stopped)):
+            return found
+        return self._change(lambda now_is, _: resume(now_is, reason))
 
     def sign(self, what: str, evidence: str) -> Maintenance:
         """Answer for an item of the checklist, by its name, or for a step that is a person's, by its number."""
