@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
+from killsweep.maintenance import sweep
 from omc.engine import worker
 from omc.engine.actors import Actor
 from omc.engine.runner import NullReporter
@@ -288,6 +289,14 @@ def test_two_who_perform_it_at_once_do_each_thing_once(world: World) -> None:
         ]  # type: ignore[attr-defined]
         assert [each.purpose for each in began] == ["step/1", "step/2"]
         assert len(silences_until(store)) == 2
+
+
+def test_killed_at_moments_on_its_way_and_back_nothing_is_lost_and_nothing_doubled(world: World) -> None:
+    """A sample; all of it is ``make kill-sweep-maintenance``."""
+    result = sweep(world, first=9, stride=29)
+    assert result.cases >= 4
+    assert (result.lost, result.doubled) == ([], [])
+    assert world.proof().returncode == 0
 
 
 def test_a_worker_goes_on_with_what_was_started_and_sleeps_until_it_is_due(world: World, clock: Clock) -> None:
