@@ -286,7 +286,7 @@ def test_two_who_perform_it_at_once_do_each_thing_once(world: World) -> None:
     with opened_at(world.place) as store:
         began = [
             each.payload for each in events_of_stream(replace(alice, store=store)) if isinstance(each.payload, RunBegan)
-        ]  # type: ignore[attr-defined]
+        ]
         assert [each.purpose for each in began] == ["step/1", "step/2"]
         assert len(silences_until(store)) == 2
 

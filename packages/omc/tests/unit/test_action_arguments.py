@@ -100,7 +100,6 @@ EXAMPLES: tuple[Arguments, ...] = (
         ),
         silences=(("name=rds-*",),),
         watch_seconds=3600.0,
-        outside="AWS asked for it",
     ),
     SetTimer(seconds=3600, procedure="scale", request={"service": "backend", "count": 2}, why="it was scaled"),
     CancelTimer(timer=output_of("give-back-backend", "timer")),

@@ -34,6 +34,8 @@ def _is_applied(context: Context, arguments: ScheduleMaintenance) -> bool:
 
 def _schedule(context: Context, arguments: ScheduleMaintenance) -> Mapping[str, Json]:
     name = context.environment.name
+    with context.store.reading() as session:
+        run = session.get_one(Run, context.run)
     scheduled = Scheduled(
         title=arguments.title,
         begin=arguments.begin,
@@ -42,7 +44,7 @@ def _schedule(context: Context, arguments: ScheduleMaintenance) -> Mapping[str, 
         silences=arguments.silences,
         watch_seconds=arguments.watch_seconds,
         run=context.run,
-        outside=arguments.outside,
+        outside=str(run.plan["request"].get("override", "")),
     )
 
     def write(transaction: Transaction) -> int:
@@ -50,9 +52,7 @@ def _schedule(context: Context, arguments: ScheduleMaintenance) -> Mapping[str, 
         eventlog.append(transaction, SCHEDULING, stream_of(name, number), scheduled, seen=0)
         return number
 
-    with context.store.reading() as session:
-        actor = session.get_one(Run, context.run).actor
-    return {"number": eventlog.retry_on_conflict(context.store, actor, (KIND, name), write)}
+    return {"number": eventlog.retry_on_conflict(context.store, run.actor, (KIND, name), write)}
 
 
 def _poll(context: Context, arguments: ScheduleMaintenance) -> Outcome:

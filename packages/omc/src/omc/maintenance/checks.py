@@ -69,11 +69,11 @@ def stale(wanted: MaintenanceStep, plan: Plan) -> str:
 
 
 def change_of(procedure: str, request: Mapping[str, Any]) -> str:
-    """A digest of what a procedure is asked to change, equal in each environment."""
-    asked = {
+    """A digest of what a procedure is to change, equal in each environment."""
+    change = {
         name: value for name, value in request.items() if name not in NOT_ASKED and value not in (None, "", (), [])
     }
-    return fingerprint({"procedure": procedure, "request": asked})
+    return fingerprint({"procedure": procedure, "request": change})
 
 
 @dataclass(frozen=True, slots=True)

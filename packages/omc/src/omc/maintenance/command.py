@@ -314,15 +314,15 @@ def _perform(opened: Opened, number: int, output: str, *, wait: bool) -> int:
 def _until_idle(work: Callable[[], Decision], progress: Progress, environment: str, *, wait: bool) -> Decision:
     from omc.maintenance.document import with_environment
 
-    told = ""
+    noted = ""
     while True:
         decision = work()
         if isinstance(decision, Over) or (isinstance(decision, AwaitPerson) and decision.is_stopped):
             return decision
         if isinstance(decision, AwaitPerson):
-            if told != decision.why:
+            if noted != decision.why:
                 progress.note(f"{decision.why} {with_environment(decision.do, environment)}")
-                told = decision.why
+                noted = decision.why
             if not wait:
                 return decision
         elif isinstance(decision, Wait):

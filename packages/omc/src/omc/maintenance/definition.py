@@ -170,8 +170,8 @@ def from_options(title: str, steps: Sequence[str]) -> MaintenanceFile:
     for text in steps:
         procedure, _, request = text.partition("=")
         try:
-            asked = json.loads(request) if request else {}
-            tables.append(msgspec.convert({"procedure": procedure, "request": asked}, StepTable))
+            request_body = json.loads(request) if request else {}
+            tables.append(msgspec.convert({"procedure": procedure, "request": request_body}, StepTable))
         except (ValueError, msgspec.ValidationError) as error:
             raise WrongUse(f"--step {text} is neither PROCEDURE nor PROCEDURE=JSON: {error}") from error
     return MaintenanceFile(title, tables)

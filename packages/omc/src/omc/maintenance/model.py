@@ -361,8 +361,8 @@ class Maintenance:
         if self.stopped:
             return "stopped"
         if not self.are_steps_over:
-            begun = self.baseline is not None or any(each.was_begun for each in self.steps)
-            return "under way" if begun else "being prepared"
+            has_begun = self.baseline is not None or any(each.was_begun for each in self.steps)
+            return "under way" if has_begun else "being prepared"
         return "watched" if self.watch_until is not None else "being checked"
 
     @property

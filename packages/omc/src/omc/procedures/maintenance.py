@@ -44,7 +44,6 @@ def plan_maintenance(request: MaintenanceRequest, environment: Environment, scop
         steps=steps,
         silences=tuple(tuple(each) for each in request.silences),
         watch_seconds=float(request.watch_seconds),
-        outside="" if inside else request.override,
     )
     zone = environment.time_zone
     when = f"{format_time(begin, zone)} to {format_time(end, zone)}"

@@ -23,14 +23,14 @@ SEVERITY: Final = 2
 
 def notifications(found: Iterable[Maintenance]) -> tuple[Notification, ...]:
     """What is to be told of those that overran: that they do, and that they no longer do."""
-    told: list[Notification] = []
+    made: list[Notification] = []
     for each in found:
         if each.overran_at is None:
             continue
-        told.append(_notification(each, "firing"))
+        made.append(_notification(each, "firing"))
         if each.is_over or (each.aborted_at is None and each.are_steps_over):
-            told.append(_notification(each, "ended"))
-    return tuple(told)
+            made.append(_notification(each, "ended"))
+    return tuple(made)
 
 
 def _notification(found: Maintenance, state: State) -> Notification:

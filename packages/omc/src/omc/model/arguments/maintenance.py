@@ -21,4 +21,3 @@ class ScheduleMaintenance(Arguments):
     steps: tuple[MaintenanceStep, ...]
     silences: tuple[tuple[str, ...], ...] = ()
     watch_seconds: float
-    outside: str = ""
