@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 4 --dist loadscope
 SWEEP_ARGS ?=
 
 .PHONY: help install demo test test-durations coverage check new-check new-operation format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback bench-respond bench-logs bench-conformance bench-cloudtrail bench-diagnosis accuracy-logs kill-sweep kill-sweep-respond rehearse-outside
+	bench-rollback bench-respond bench-logs bench-conformance bench-cloudtrail bench-diagnosis accuracy-logs kill-sweep kill-sweep-respond kill-sweep-maintenance rehearse-outside
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -97,6 +97,9 @@ kill-sweep: install ## omc killed at every write and in every call of its change
 
 kill-sweep-respond: install ## two responders killed before and after every commit and send, PostgreSQL restarted, channels out
 	@$(BIN)/python tests/killsweep/respond.py $(SWEEP_ARGS)
+
+kill-sweep-maintenance: install ## who performs a maintenance killed before and after every commit and effect, forward and back
+	@$(BIN)/python tests/killsweep/maintenance.py $(SWEEP_ARGS)
 
 rehearse-outside: install ## faults by AWS's API, SQL and signals, and what the check says: docs/outside.md; STORIES="alarm database-dead" for a part
 	@PYTHONPATH=tests:packages/omc/tests $(BIN)/python -m rehearsal.outside $(STORIES)

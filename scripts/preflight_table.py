@@ -26,6 +26,7 @@ COLUMNS = {
     Verb.BACKUP: "backup",
     Verb.RESTORE: "restore",
 }
+"""Without those of which no row says anything: scheduling a maintenance."""
 BEGIN, END = "<!-- preconditions: python scripts/preflight_table.py -->\n", "<!-- preconditions end -->\n"
 
 
@@ -37,10 +38,10 @@ def page(text: str) -> str:
 
 def table() -> str:
     """A row for each precondition, a column for each verb, and below it the reasons."""
-    names = [COLUMNS[verb] for verb in Verb]
+    names = list(COLUMNS.values())
     lines = [f"| what holds | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for row in TABLE:
-        answers = " | ".join(SHORT[row.cells[verb].answer] for verb in Verb)
+        answers = " | ".join(SHORT[row.cells[verb].answer] for verb in COLUMNS)
         lines.append(f"| {row.holds} | {answers} |")
     reasons = [line for row in TABLE for line in _reasons(row)]
     return "\n".join([*lines, "", "## Why", "", *reasons]) + "\n"
@@ -50,7 +51,7 @@ def _reasons(row: Precondition) -> list[str]:
     """What isn't obvious, with the commands that have the same reason together."""
     by_reason: dict[tuple[Answer, str], list[str]] = {}
     for verb, cell in row.cells.items():
-        if cell.why:
+        if cell.why and verb in COLUMNS:
             by_reason.setdefault((cell.answer, cell.why), []).append(COLUMNS[verb])
     lines = [f"- **{row.holds}**"]
     for (answer, why), names in by_reason.items():

@@ -47,11 +47,11 @@ from killsweep.wire import CUT, ERROR, KILL, RESTART, SILENCE, Gate, Instance, P
 from omc.access.model import Role
 from omc.access.records import create_token
 from omc.model.matchers import parse_all
+from omc.model.silences import Created
 from omc.notify.text import code_of
 from omc.responder.gathering import SUMMARY
 from omc.responder.records import create_silence, rebuild
 from omc.responder.rules import rules_of
-from omc.responder.silences import Created
 from omc.store import audit, embedded
 from omc.store.database import open_store
 from omc.store.deadlines import Deadline

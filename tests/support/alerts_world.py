@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from omc.config.alert_tables import AlertsTable
 from omc.model.matchers import parse_all
+from omc.model.silences import Silence
 from omc.responder.alerts import Alert
 from omc.responder.model import Notification, alert_key, digest
 from omc.responder.pipeline import Outcome, Situation
 from omc.responder.replay import Simulation
 from omc.responder.rules import Rules, from_table
-from omc.responder.silences import Silence
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 

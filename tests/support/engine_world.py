@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from omc.config import Stack
+from omc.config import Stack, load
 from omc.store import embedded
 from omc.store.database import open_store
 from omc.store.location import StoreLocation
@@ -150,6 +151,27 @@ class World:
 
     def proof(self) -> CommandResult:
         return self.omc("audit", "verify")
+
+
+def made_world(folder: Path, place: StoreLocation, zygote: Zygote, github: str) -> World:
+    """A world in a folder, with the repository's stack file but for what is outside of it: there is no AWS here."""
+    (folder / "state").mkdir()
+    cloud = {
+        "endpoint": "http://127.0.0.1:9",
+        "region": "ap-southeast-2",
+        "account": "123456789012",
+        "access_key_id": "a",
+        "secret_access_key": "b",
+        "port_shift": 0,
+    }
+    (folder / "state" / "cloud.json").write_text(json.dumps(cloud))
+    file = folder / "omc.toml"
+    text = (TESTS.parent / "omc.toml").read_text()
+    text = text.replace("[approvals.production]\n", "[approvals.production]\ngithub_review = false\n")
+    nothing_outside = r'\g<0>\naudit_bucket = ""\nrecord_log_group = ""'
+    text = re.sub(r"(?m)^\[environments\.\w+\].*$", nothing_outside, text)
+    file.write_text(f'{text}\n[approvals.staging]\ngithub_review = false\n\n[github]\napi = "{github}"\n')
+    return World(folder, place, load(file), zygote, github)
 
 
 def place_in(server: embedded.Server, database: str) -> StoreLocation:

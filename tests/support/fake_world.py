@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +26,9 @@ from omc.cli.lazy import LazyCommand
 from omc.config import Environment
 from omc.errors import AccessDenied, AwsRefused, BadAnswer, BadCredentials, Throttled, Unreachable
 from omc.facts.collector import NO_READING, Reading, reads
+from omc.maintenance import facts as maintenance_facts
+from omc.maintenance.checks import Verdict as MaintenanceVerdict
+from omc.maintenance.figures import Figures
 from omc.model.arguments.base import Arguments, Late, output_of
 from omc.model.plan import Plan, Risk, step, undo_by
 from omc.procedures import catalogue
@@ -267,8 +271,24 @@ def fake(
     context.exit(carry_out(context, "fake", request, **how))
 
 
+def read_figures(aws: Any, begin: datetime, end: datetime) -> Figures:
+    """A thousand answers, as bad as the test says in ``errors``."""
+    stumble("figures")
+    file = world() / "errors"
+    errors = float(file.read_text()) if file.exists() else 0.0
+    return Figures(begin, end, 1000.0, errors, 0.1, {"backend": 2}, {"backend": 2})
+
+
+def read_health(site: Any, since: timedelta) -> MaintenanceVerdict:
+    """Well, unless the test says otherwise in ``unhealthy``."""
+    stumble("health")
+    file = world() / "unhealthy"
+    return MaintenanceVerdict(False, file.read_text()) if file.exists() else MaintenanceVerdict(True, "All is well.")
+
+
 def install(every: float = 0.02) -> None:
     """Let this process know the world."""
+    maintenance_facts.WORLD = maintenance_facts.Readings(read_figures, read_health)
     catalogue.PLANNERS.add("fake", "support.fake_world:plan")
     cli.COMMANDS.add("fake", LazyCommand("support.fake_world", "Set values of the fake world."))
     if "fake.set" not in actions.ACTIONS:
@@ -277,6 +297,7 @@ def install(every: float = 0.02) -> None:
 
 def uninstall() -> None:
     """Let this process forget it: other tests count what omc itself has."""
+    maintenance_facts.WORLD = maintenance_facts.Readings()
     catalogue.PLANNERS.remove("fake")
     cli.COMMANDS.remove("fake")
     actions.ACTIONS.remove("fake.set")
@@ -298,6 +319,10 @@ def serve() -> None:
     import omc.engine.execution
     import omc.engine.run_document
     import omc.engine.worker
+    import omc.maintenance.command
+    import omc.maintenance.desk
+    import omc.maintenance.document
+    import omc.maintenance.run
     import omc.store.database  # noqa: F401
 
     for line in sys.stdin:

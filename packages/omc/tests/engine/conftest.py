@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import signal
 from collections.abc import Iterator
 from itertools import count
@@ -17,7 +15,7 @@ from omc.store.database import open_store
 from omc.store.location import StoreLocation
 from omc.store.opened import Store
 from support import fake_world
-from support.engine_world import TESTS, World, Zygote, execute, place_in
+from support.engine_world import World, Zygote, execute, made_world, place_in
 from support.github import github_api
 
 _NUMBERS = count(1)
@@ -69,25 +67,10 @@ def github() -> Iterator[str]:
 def world(
     tmp_path: Path, place: StoreLocation, zygote: Zygote, github: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    (tmp_path / "state").mkdir()
-    cloud = {
-        "endpoint": "http://127.0.0.1:9",
-        "region": "ap-southeast-2",
-        "account": "123456789012",
-        "access_key_id": "a",
-        "secret_access_key": "b",
-        "port_shift": 0,
-    }
-    (tmp_path / "state" / "cloud.json").write_text(json.dumps(cloud))
+    made = made_world(tmp_path, place, zygote, github)
     monkeypatch.setenv("OMC_LOCAL_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("FAKE_WORLD", str(tmp_path))
-    file = tmp_path / "omc.toml"
-    text = (TESTS.parent / "omc.toml").read_text()
-    text = text.replace("[approvals.production]\n", "[approvals.production]\ngithub_review = false\n")
-    nothing_outside = r'\g<0>\naudit_bucket = ""\nrecord_log_group = ""'  # there is no AWS in this world
-    text = re.sub(r"(?m)^\[environments\.\w+\].*$", nothing_outside, text)
-    file.write_text(f'{text}\n[approvals.staging]\ngithub_review = false\n\n[github]\napi = "{github}"\n')
-    made = World(tmp_path, place, load(file), zygote, github)
+    made.stack = load(made.stack.file)
     fake_world.install()
     try:
         yield made

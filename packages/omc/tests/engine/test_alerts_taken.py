@@ -24,6 +24,7 @@ from omc.incidents.events import Resolved
 from omc.incidents.incident import Incident
 from omc.model.matchers import parse_all
 from omc.model.pages import Page
+from omc.model.silences import Created
 from omc.model.typed_json import from_json
 from omc.responder import records
 from omc.responder.alerts import Alert, Fired, Held, Released
@@ -31,7 +32,6 @@ from omc.responder.model import Notification
 from omc.responder.records import create_silence, end_silence, extend_silence, look_at_due, take
 from omc.responder.replay import Result, replay, what_happened
 from omc.responder.rules import Rules
-from omc.responder.silences import Created
 from omc.store import alerts as table
 from omc.store import audit
 from omc.store.deadlines import Deadline

@@ -10,10 +10,10 @@ from sqlalchemy import select
 from omc.judgement.escalation import Rung
 from omc.model.matchers import parse_all
 from omc.model.people import Person
+from omc.model.silences import Created
 from omc.responder import life
 from omc.responder.life import OnCallContext
 from omc.responder.records import create_silence, look_at_due, take
-from omc.responder.silences import Created
 from omc.store.incidents import incident_of, incidents_of
 from omc.store.location import StoreLocation
 from omc.store.opened import Store

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omc.config.alert_tables import AlertsTable
+from omc.model import silences
 from omc.model.events import Event
-from omc.responder import alerts, silences
+from omc.responder import alerts
 from omc.responder.alerts import Alert
 from omc.responder.model import Notification
 from omc.responder.pipeline import Situation

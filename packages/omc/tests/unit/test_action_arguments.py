@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
+from datetime import UTC, datetime
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
@@ -29,10 +30,12 @@ from omc.model.arguments.base import Arguments, OutputOf, from_json, known, outp
 from omc.model.arguments.cloudwatch import NoteBefore, Settle
 from omc.model.arguments.ecr import ProtectImage
 from omc.model.arguments.ecs import Deregister, RegisterRevision, RollService, RunTask, StopDeployment
+from omc.model.arguments.maintenance import ScheduleMaintenance
 from omc.model.arguments.releases import RecordRelease
 from omc.model.arguments.scaling import SetCapacity
 from omc.model.arguments.terraform import ApplyPlan, ApprovedChange
 from omc.model.arguments.timers import CancelTimer, SetTimer
+from omc.model.maintenance import MaintenanceStep
 from omc.model.plan import Plan, Risk, Step, Undo, canonical, step, undo_by
 from omc.model.plan import from_json as plan_from_json
 from omc.model.plan import to_json as plan_to_json
@@ -99,6 +102,16 @@ EXAMPLES: tuple[Arguments, ...] = (
         approved=(ApprovedChange("aws_ecs_service.backend", "update"),),
         partial=True,
         unseen="2 outputs",
+    ),
+    ScheduleMaintenance(
+        title="Newer backend",
+        begin=datetime(2026, 11, 28, 16, tzinfo=UTC),
+        end=datetime(2026, 11, 28, 18, tzinfo=UTC),
+        steps=(
+            MaintenanceStep("Restart backend", "restart", {"services": ["backend"]}, outline=("ecs.roll_service a",)),
+        ),
+        silences=(("name=rds-*",),),
+        watch_seconds=3600.0,
     ),
     SetTimer(seconds=3600, procedure="scale", request={"service": "backend", "count": 2}, why="it was scaled"),
     CancelTimer(timer=output_of("give-back-backend", "timer"), saying="All is well."),

@@ -56,6 +56,11 @@ ROOTS = {
     ],
     "audit verify": [("omc.cli.audit", "verify")],
     "notify test": [("omc.notify.channels.sms", "send")],
+    "maintenance": [
+        ("omc.procedures.maintenance", "plan_maintenance"),
+        ("omc.maintenance.run", "Performer"),
+        ("omc.engine.record_heads", "keep"),
+    ],
     "doctor": [("omc.reports.doctor", "doctor")],
     "doctor --test-page": [("omc.responder.trying", "find_path"), ("omc.responder.trying", "run")],
     "serve": [
@@ -78,6 +83,7 @@ PROCEDURES = {
     "backup restore": "backup-restore",
     "backup prune": "backup-prune",
     "backup sweep": "backup-sweep",
+    "maintenance": "maintenance",
 }
 ENDING = [("omc.engine.record_heads", "keep")]
 """What every change passes through beside its own steps."""

@@ -44,6 +44,7 @@ from omc.incidents.events import IncidentEvent, Opened
 from omc.incidents.model import from_first_event
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.events import Event
+from omc.model.maintenance import MaintenanceRequest
 from omc.model.plan import Plan
 from omc.model.releases import ReleasedService
 from omc.model.requests import (
@@ -118,6 +119,7 @@ ASKED: Mapping[Verb, Any] = {
     Verb.PRUNE: PruneRequest(),
     Verb.BACKUP: BackupVerifyRequest(),
     Verb.RESTORE: BackupRestoreRequest("one"),
+    Verb.MAINTENANCE: MaintenanceRequest("A", "2100-01-02T16:00+00:00", "2100-01-02T18:00+00:00", [{"title": "b"}]),
 }
 HAS_NO_OVERRIDE = (Verb.PRUNE, Verb.BACKUP)
 PROCEDURE: Mapping[Verb, str] = {verb: name for name, verbs in VERBS.items() for verb in verbs}

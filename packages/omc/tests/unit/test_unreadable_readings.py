@@ -22,6 +22,7 @@ from omc.facts.scope import Scope
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import changes
 from omc.infrastructure.planned_change import PlannedChange
+from omc.model.maintenance import MaintenanceRequest
 from omc.model.plan import Plan
 from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
 from omc.model.requests import MigrateRequest as Migrate
@@ -46,6 +47,7 @@ ASKED: dict[str, Any] = {
     "rollback": RollbackRequest(services=["backend"], to="7", override="a test"),
     "migrate": Migrate(),
     "prune": PruneRequest(),
+    "maintenance": MaintenanceRequest("A", "2100-01-02T16:00+00:00", "2100-01-02T18:00+00:00", [{"title": "b"}]),
     "infra-apply": FILE,
     "infra-destroy": FILE,
 }

@@ -218,6 +218,7 @@ COMMANDS: Mapping[str, str] = {
     "backup sweep": """
         rds DeleteDBInstance DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots
         rds ModifyDBInstance""",
+    "maintenance": "",
     "logs": """
         athena GetQueryExecution GetQueryResults GetWorkGroup StartQueryExecution StopQueryExecution
         ec2 DescribeFlowLogs DescribeNetworkInterfaces
@@ -261,11 +262,13 @@ COMMANDS: Mapping[str, str] = {
 }
 """A command to botocore's names of what it sends. sts GetCallerIdentity, which every one sends, needs no permission."""
 WITHIN: Mapping[str, tuple[str, ...]] = {
+    "maintenance": ("check morning",),
     "mcp": ("check morning", "check weekly", "deployments", "deploy", "scale", "rollback"),
     "serve": ("check morning",),
 }
 """A command to others whose operations it sends too. Each new incident is diagnosed from the morning check's facts;
-what ``mcp`` plans is never performed, so that of a change it sends what is read alone."""
+after a maintenance all services are looked at, and what its steps send is in their own commands' rows; what ``mcp``
+plans is never performed, so that of a change it sends what is read alone."""
 KEEPING = """
         logs CreateLogStream PutLogEvents
         s3 PutObject"""
@@ -277,6 +280,7 @@ CHANGES = frozenset(
     {
         *("deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"),
         *("backup create", "backup verify", "backup restore", "backup prune", "backup sweep"),
+        "maintenance",
     }
 )
 GLOBAL = frozenset({"budgets", "ce", "iam", "sts"})

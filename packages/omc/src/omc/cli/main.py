@@ -135,8 +135,8 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
         ),
         "worker": LazyCommand(
             "omc.cli.worker",
-            "Perform what no other process performs: runs that were approved or whose process died, and "
-            "timers that are due.",
+            "Perform what no other process performs: runs that were approved or whose process died, timers that are "
+            "due, and maintenances that were started.",
         ),
     },
 )

@@ -23,7 +23,8 @@ from omc.store.location import environments_at
 @click.option("--once", is_flag=True, help="Exit when there is nothing to do.")
 @click.pass_context
 def worker(context: click.Context, env: str | None, once: bool) -> None:
-    """Perform what no other process performs: runs that were approved or whose process died, and timers that are due.
+    """Perform what no other process performs: runs that were approved or whose process died, timers that
+    are due, and maintenances that were started.
 
     Several may run; each run and each timer is done by one of them. Ctrl-C ends it; a run that it was performing
     continues in another worker, or with `omc runs resume`. Without --env it works for every environment in AWS that
@@ -34,6 +35,7 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
     """
 
     from omc.engine.worker import Worker
+    from omc.maintenance.work import look
     from omc.store.database import open_store
 
     stack = load(context.obj)
@@ -50,7 +52,9 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
     signal.signal(signal.SIGTERM, stop)
     with open_store(place) as store:
         actor = actor_of(Gateway(chosen[0], access_to(chosen[0])))
-        worker = Worker(stack, tuple(chosen), store, actor, progress, catalogue, stopping)
+        worker = Worker(
+            stack, tuple(chosen), store, actor, progress, catalogue, lambda site: look(site, actor, progress), stopping
+        )
         names = ", ".join(each.name for each in chosen)
         progress.note(f"{actor.words} works for {names} ({place}). Ctrl-C ends it.")
         try:

@@ -106,6 +106,7 @@ def _stack(table: StackTable, file: Path) -> Stack:
         store=table.store,
         alerts=table.alerts,
         logs=table.logs,
+        maintenance=table.maintenance,
         notify=table.notify,
         server=table.server,
         persons={name: _person(name, each) for name, each in table.people.items()},

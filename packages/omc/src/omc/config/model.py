@@ -12,6 +12,7 @@ from omc.config.backup_tables import BACKUPS, BackupsTable
 from omc.config.contact_tables import ContactTable
 from omc.config.door_tables import DOORS, DoorsTable
 from omc.config.log_tables import LOGS, LogsTable
+from omc.config.maintenance_tables import MAINTENANCE, MaintenanceTable
 from omc.config.notify_tables import DEFAULT_NOTIFY, NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.people import NO_PEOPLE, People
@@ -172,6 +173,7 @@ class Stack:
     store: StoreSettings = OWN_STORE
     alerts: AlertsTable = ALERTS
     logs: LogsTable = LOGS
+    maintenance: MaintenanceTable = MAINTENANCE
     notify: NotifySettings = DEFAULT_NOTIFY
     server: ServerSettings = DEFAULT_SERVER
     persons: Mapping[str, Person] = field(default_factory=dict)

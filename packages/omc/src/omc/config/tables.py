@@ -17,6 +17,7 @@ from omc.config.door_tables import DoorsTable
 from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
 from omc.config.fields import ClockTime, Identifier, Table, key
 from omc.config.log_tables import LogsTable
+from omc.config.maintenance_tables import MaintenanceTable
 from omc.config.notify_tables import NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.review_tables import ReviewTable
@@ -382,6 +383,9 @@ class StackTable(Table, frozen=True, kw_only=True):
     channels: Annotated[Channels, key("See below.")]
     alerts: Annotated[AlertsTable, key("See below.", default="as below")] = field(default_factory=AlertsTable)
     logs: Annotated[LogsTable, key("See below.", default="as below")] = field(default_factory=LogsTable)
+    maintenance: Annotated[MaintenanceTable, key("See below.", default="as below")] = field(
+        default_factory=MaintenanceTable
+    )
     review: Annotated[ReviewTable, key("See below.", default="as below")] = field(default_factory=ReviewTable)
     doors: Annotated[DoorsTable, key("See below.", default="as below")] = field(default_factory=DoorsTable)
     approvals: Annotated[dict[Identifier, ApprovalsTable], key("See below.", default="as below")] = field(

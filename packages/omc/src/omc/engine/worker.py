@@ -51,6 +51,8 @@ class Worker:
     actor: Actor
     reporter: Reporter
     procedures: Procedures
+    beside: Callable[[RunContext], bool] = lambda _: False
+    """What else is due in an environment, of those above who made this worker; whether there was anything."""
     stopping: threading.Event = field(default_factory=threading.Event)
     _put_off: dict[str, float] = field(default_factory=dict)
     _kept: dict[str, Head] = field(default_factory=dict)
@@ -85,7 +87,10 @@ class Worker:
         for run_found in found:
             if self._put_off.get(run_found.id, 0.0) <= time.monotonic() and self._perform(run_found):
                 return True
-        return self._timer(names)
+        return self._timer(names) or any(self._beside(name) for name in names)
+
+    def _beside(self, name: str) -> bool:
+        return self._quietly(f"beside {name}", lambda: self.beside(self._site(name)))
 
     def _perform(self, run: Run) -> bool:
         def attempt() -> bool:

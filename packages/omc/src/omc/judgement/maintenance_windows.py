@@ -1,11 +1,11 @@
-"""When a maintenance window of the database or the cache opens next, in words."""
+"""When maintenance windows open next: that of the database or the cache in words, and the environment's."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from omc.config import Environment
-from omc.config.windows import MaintenanceWindow
+from omc.config.windows import MaintenanceWindow, merged
 from omc.times import format_time
 
 
@@ -18,3 +18,16 @@ def next_time(window: str, environment: Environment, now: datetime) -> str:
     if begin <= now:
         return f"in the window that is open until {format_time(end, environment.time_zone)}"
     return f"on {format_time(begin, environment.time_zone)}"
+
+
+def next_window(environment: Environment, now: datetime) -> tuple[datetime, datetime] | None:
+    """Begin and end of the environment's window that is open, or else of the next one; None where it has none, and
+    work may be done at any time."""
+    window = environment.window_at(now)
+    return (window.begin, window.end) if window is not None else None
+
+
+def is_inside(environment: Environment, begin: datetime, end: datetime) -> bool:
+    """Whether a time lies within one window of the environment; always, where it has none."""
+    windows = merged(environment.windows, begin, end)
+    return not environment.windows or any(each.begin <= begin and end <= each.end for each in windows)

@@ -30,6 +30,7 @@ PLANNERS: Registry[str, str] = Registry(
         "backup-sweep": "omc.procedures.backups:plan_sweep",
         "infra-apply": "omc.procedures.infrastructure_preflight:plan_apply",
         "infra-destroy": "omc.procedures.infrastructure_preflight:plan_destroy",
+        "maintenance": "omc.procedures.maintenance:plan_maintenance",
     },
 )
 """A procedure's name to ``module:function``. Such a function takes ``asked``, a frozen dataclass of plain values that

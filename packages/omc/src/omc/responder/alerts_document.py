@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from omc.model.events import Event, UnknownEvent
+from omc.model.silences import Silence
 from omc.model.typed_json import to_json
 from omc.output.document import (
     Document,
@@ -25,7 +26,6 @@ from omc.output.document import (
 from omc.responder.alerts import TYPES, Alert, CameLate, Ended, Fired, Held, Released, Reworded, Trace
 from omc.responder.catalogue import catalogue
 from omc.responder.replay import ReplayedIncident, Result
-from omc.responder.silences import Silence
 from omc.times import format_time, iso
 
 SHORT_KEY = 8

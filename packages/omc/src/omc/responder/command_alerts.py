@@ -23,6 +23,7 @@ from omc.engine.actors import actor_or_user
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import Refused, WrongUse
 from omc.model.matchers import parse_all
+from omc.model.silences import Created
 from omc.output import echo, line
 from omc.responder.alerts_document import (
     alert_document,
@@ -37,7 +38,6 @@ from omc.responder.planned_document import planned_document
 from omc.responder.replay import replay as replayed
 from omc.responder.replay import what_happened
 from omc.responder.rules import Rules, rules_of
-from omc.responder.silences import Created
 from omc.store.location import locate_store
 from omc.times import format_time
 

@@ -30,11 +30,13 @@ from omc.incidents.events import (
 from omc.incidents.incident import Incident
 from omc.incidents.model import apply as apply_to_incident
 from omc.incidents.model import from_first_event
+from omc.model import silences
 from omc.model.events import Stream
 from omc.model.matchers import Matcher, all_match
 from omc.model.pages import Message, Page
 from omc.model.people import Channel, ContactMethod
-from omc.responder import alerts, silences
+from omc.model.silences import Silence
+from omc.responder import alerts
 from omc.responder.alerts import Alert
 from omc.responder.incident_channels import last_page
 from omc.responder.model import Notification
@@ -58,15 +60,16 @@ from omc.responder.pipeline.situation import (
 )
 from omc.responder.replay import Recorded
 from omc.responder.rules import Rules
-from omc.responder.silences import Silence
-from omc.responder.situations import SILENCE_END, active_silences, read, remember, silence_of, to_row
+from omc.responder.situations import active_silences, read, remember, silence_of, to_row
 from omc.store import alerts as table
 from omc.store import eventlog, inbox
+from omc.store import silences as silence_table
 from omc.store.deadlines import Deadline, clear_deadline, due_environments, set_deadline, set_deadlines, take_due
 from omc.store.eventlog import append, retry_on_conflict, wait_turn
 from omc.store.incidents import CAPTURE, ESCALATION
 from omc.store.opened import Store, Transaction
 from omc.store.outbox import enqueue, withdraw
+from omc.store.silences import SILENCE_END
 
 LOOK_AGAIN = "alert"
 """The kind of the deadline at which an alert is looked at again, by its key."""
@@ -216,12 +219,7 @@ def create_silence(
     """Silence alerts from now on. What an incident knows already stays its own."""
 
     def decide(transaction: Transaction) -> Silence:
-        number = eventlog.last_number(transaction.session, silences.TYPES.kind, rules.environment) + 1
-        stream = silences.stream_of(rules.environment, number)
-        event = append(transaction, silences.TYPES, stream, created, seen=0, link=link)
-        silence = silences.from_first_event(rules.environment, number, event)
-        set_deadline(transaction, SILENCE_END, rules.environment, str(number), silence.until)
-        return silence
+        return silence_table.create(transaction, rules.environment, created, link)
 
     return retry_on_conflict(store, actor, (alerts.TYPES.kind, rules.environment), decide)
 

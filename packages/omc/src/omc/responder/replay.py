@@ -16,8 +16,9 @@ from typing import Any
 
 from omc.incidents import events as incident_events
 from omc.incidents.events import AUTOMATIC, AlertJoined, AlertLeft, Merged, Opened, Reopened, Resolved, SeverityChanged
+from omc.model import silences
 from omc.model.events import Event, Stream
-from omc.responder import alerts, silences
+from omc.responder import alerts
 from omc.responder.alerts import CameLate, Ended, Fired, Held, Released
 from omc.responder.model import Notification
 from omc.responder.pipeline import IncidentView, Outcome, Situation, run, run_again

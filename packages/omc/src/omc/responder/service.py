@@ -39,6 +39,7 @@ from omc.responder.duty import Duty
 from omc.responder.intaking import AlarmReader, Intaking, TagReader
 from omc.responder.issues import issues_of
 from omc.responder.life import OnCallContext
+from omc.responder.maintenances import Overruns
 from omc.responder.model import Notification
 from omc.responder.policy import Policy, Resolve
 from omc.responder.queue import QUEUE, QueueReader, gateway_to_queue, queue_address
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 LOOK_INTERVAL: Final = 1.0
 """Seconds between looks for deadlines that are due."""
 RECONCILE_INTERVAL: Final = 60.0
+OVERRUN_INTERVAL: Final = 5.0
 MUTES_KEPT: Final = 600.0
 """Seconds for which CloudWatch's mute rules count as they were read, where they can't be read any more. Later they hold
 nothing: rather a page too many than one that nobody gets."""
@@ -198,6 +200,12 @@ class Responder:
                 "reminders",
                 lambda: reminders.remind(self.store, self.names, lambda name: self.context_of(name).policy),
                 30.0,
+                is_vital=False,
+            ),
+            Task(
+                "maintenances",
+                Overruns(self.store, self.stack, self.names, self.rules_of, self.wake).once,
+                OVERRUN_INTERVAL,
                 is_vital=False,
             ),
             Task("shifts", self._tell_of_shifts, 30.0, is_vital=False),

@@ -16,19 +16,20 @@ from omc.incidents.events import AlertJoined, AlertLeft
 from omc.incidents.events import stream_of as incident_stream
 from omc.incidents.incident import Incident
 from omc.incidents.model import evolve
+from omc.model import silences
+from omc.model.silences import Silence
 from omc.model.typed_json import from_json, to_json
-from omc.responder import silences
 from omc.responder.alerts import Alert, Facts
 from omc.responder.model import Notification
 from omc.responder.pipeline.enrich import assess
 from omc.responder.pipeline.situation import IncidentView, Situation
 from omc.responder.rules import Rules, kinds_beside
-from omc.responder.silences import Silence
 from omc.store import alerts as table
 from omc.store import eventlog, incidents
 from omc.store.alerts import AlertRow
 from omc.store.deadlines import Deadline
 from omc.store.models import Run, as_text
+from omc.store.silences import SILENCE_END
 from omc.times import format_duration
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-SILENCE_END = "silence end"
-"""The kind of the deadline that each silence has until it is over, and by which those that aren't are found."""
 SHORTLY = timedelta(hours=2)
 MOST_CHANGES = 3
 MOST_KEPT = 4096

@@ -27,6 +27,7 @@ class Verb(StrEnum):
     PRUNE = "releases prune"
     BACKUP = "backup create, verify, prune"
     RESTORE = "backup restore"
+    MAINTENANCE = "maintenance plan"
 
 
 VERBS: Mapping[str, tuple[Verb, ...]] = {
@@ -43,6 +44,7 @@ VERBS: Mapping[str, tuple[Verb, ...]] = {
     "backup-sweep": (Verb.BACKUP,),
     "backup-verify": (Verb.BACKUP,),
     "backup-restore": (Verb.RESTORE,),
+    "maintenance": (Verb.MAINTENANCE,),
 }
 """By procedure of the catalogue."""
 
@@ -77,9 +79,14 @@ class Precondition:
     cells: Mapping[Verb, Cell]
 
 
-DEPLOY, ROLLBACK, STOP, RESTART, OUT, IN, MIGRATE, APPLY, DESTROY, PRUNE, BACKUP, RESTORE = Verb
+DEPLOY, ROLLBACK, STOP, RESTART, OUT, IN, MIGRATE, APPLY, DESTROY, PRUNE, BACKUP, RESTORE = (
+    each for each in Verb if each is not Verb.MAINTENANCE
+)
 BACK, SCALE, TERRAFORM = (ROLLBACK, STOP), (OUT, IN), (APPLY, DESTROY)
 REFUSE, OVERRIDE, NOTE = Cell(Answer.REFUSE), Cell(Answer.OVERRIDE), Cell(Answer.NOTE)
+
+
+BY_STEP = Cell(Answer.SKIP, "each of its steps is looked at by itself when it begins")
 
 
 def skip(why: str) -> Cell:
@@ -95,11 +102,11 @@ def override(why: str) -> Cell:
 
 
 def cells(by_verbs: Mapping[tuple[Verb, ...], Cell]) -> dict[Verb, Cell]:
-    """Each verb's cell. ``ValueError`` where a verb has two or none."""
+    """Each verb's cell. ``ValueError`` where a verb has two or none; scheduling a maintenance needs none."""
     verbs = [verb for some in by_verbs for verb in some]
-    if sorted(verbs) != sorted(Verb):
+    if sorted(dict.fromkeys([*verbs, Verb.MAINTENANCE])) != sorted(Verb) or len(set(verbs)) < len(verbs):
         raise ValueError(f"a row must name each verb once, not {verbs}")
-    found = {verb: cell for some, cell in by_verbs.items() for verb in some}
+    found = {Verb.MAINTENANCE: BY_STEP} | {verb: cell for some, cell in by_verbs.items() for verb in some}
     return {verb: found[verb] for verb in Verb}
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from omc.access.model import NotAuthenticated, Permission, require
 from omc.config import Environment
 from omc.errors import WrongUse
+from omc.model.planned import Planned
 from omc.notify.secrets import both_of
 from omc.output import line
 from omc.responder.api.callers import ASKED, BEARER, COST_OF_A_GUESS
@@ -34,7 +35,7 @@ from omc.responder.intake.signatures import (
     verify_webhook,
 )
 from omc.responder.intaking import Intaking
-from omc.responder.model import Ignored, Notification, Planned, Trial, Unreadable
+from omc.responder.model import Ignored, Notification, Trial, Unreadable
 from omc.responder.records import Once
 from omc.responder.rules import rules_of
 

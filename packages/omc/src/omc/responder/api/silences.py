@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from omc.config import Environment
 from omc.errors import Missing, WrongUse
 from omc.model.matchers import FORM, parse_all
+from omc.model.silences import MAX_LENGTH, Created, Silence
 from omc.responder import records
 from omc.responder.alerts_document import preview_document, silences_document
 from omc.responder.api.answers import DOCUMENT, Answer, Answerer, Seen, require_version
@@ -19,7 +20,6 @@ from omc.responder.api.changes import Changing
 from omc.responder.api.context import ApiContext, Chosen, Context
 from omc.responder.api.shapes import WHOLE, Body, Moment, Sentence
 from omc.responder.rules import rules_of
-from omc.responder.silences import MAX_LENGTH, Created, Silence
 
 router = APIRouter(prefix="/v1/environments/{environment}/silences", tags=["silences"])
 MAX_MINUTES = int(MAX_LENGTH.total_seconds()) // 60

@@ -9,11 +9,11 @@ from typing import TypeAlias
 
 from omc.incidents.events import AUTOMATIC
 from omc.model.events import Event
+from omc.model.silences import Silence
 from omc.responder import alerts
 from omc.responder.alerts import Alert, AlertEvent, Facts, Payload, Trace, labels_of
 from omc.responder.model import Notification
 from omc.responder.rules import Rules, kind_explains
-from omc.responder.silences import Silence
 
 
 @dataclass(frozen=True, slots=True)

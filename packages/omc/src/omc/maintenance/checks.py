@@ -1,0 +1,143 @@
+"""What figures, records and plans mean to a maintenance. Pure: facts in, sentences out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from omc.config.maintenance_tables import MaintenanceTable
+from omc.maintenance.figures import Figures
+from omc.model.maintenance import MaintenanceStep
+from omc.model.plan import Plan, Risk, fingerprint
+
+RISKS = tuple(risk.value for risk in (Risk.LOW, Risk.HIGH, Risk.DESTRUCTIVE))
+"""From the least to the greatest."""
+NOT_ASKED = frozenset({"override", "watch_seconds", "force_new", "allow_tag"})
+"""Fields of a request that don't say what is changed: with others the change is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether something holds, with the evidence or the reason."""
+
+    holds: bool
+    sentence: str
+
+
+def worse(before: Figures | None, now: Figures, limits: MaintenanceTable, floor: float) -> tuple[str, ...]:
+    """How the figures are worse than before, a sentence each. ``floor``: requests a minute without which error rate and
+    response time say nothing. Without a baseline only the limits count that need none."""
+    found = []
+    minutes = max((now.end - now.begin).total_seconds() / 60, 1 / 60)
+    was = before or Figures(now.begin, now.begin)
+    if now.requests >= max(1.0, floor * min(1.0, minutes)):
+        more = now.error_percent - was.error_percent
+        if more > limits.error_points:
+            found.append(
+                f"{now.error_percent:.1f} % of answers are 5xx, and {was.error_percent:.1f} % before: more than "
+                f"{limits.error_points:g} points worse."
+            )
+        if now.p95_seconds is not None and was.p95_seconds is not None:
+            limit = max(was.p95_seconds * limits.slower, limits.slow_ms / 1000)
+            if now.p95_seconds > limit:
+                found.append(
+                    f"The slowest 5 % of answers take {now.p95_seconds:.2f} s or more, and {was.p95_seconds:.2f} s "
+                    f"before: above {limit:.2f} s."
+                )
+    for service, wanted in sorted(now.desired.items()):
+        if now.running.get(service, 0) < wanted:
+            found.append(f"{service} runs {now.running.get(service, 0)} of {wanted} tasks.")
+    if fresh := sorted(set(now.firing) - set(was.firing)):
+        found.append(f"{', '.join(fresh)} fire{'s' if len(fresh) == 1 else ''} since the baseline was taken.")
+    return tuple(found)
+
+
+def outline_of(plan: Plan) -> tuple[str, ...]:
+    """What a plan does, without what other facts would make of its values."""
+    return tuple(f"{step.action} {step.name}" for step in plan.steps)
+
+
+def stale(wanted: MaintenanceStep, plan: Plan) -> str:
+    """Why a plan made from fresh facts isn't what was approved; empty where it is."""
+    if RISKS.index(plan.risk.value) > RISKS.index(wanted.risk):
+        return f"its risk is {plan.risk.value} now, and {wanted.risk} was approved"
+    if outline_of(plan) != tuple(wanted.outline):
+        return f"it would now do something else ({', '.join(outline_of(plan)) or 'nothing'}) than what was approved"
+    return ""
+
+
+def change_of(procedure: str, request: Mapping[str, Any]) -> str:
+    """A digest of what a procedure is to change, equal in each environment."""
+    change = {
+        name: value for name, value in request.items() if name not in NOT_ASKED and value not in (None, "", (), [])
+    }
+    return fingerprint({"procedure": procedure, "request": change})
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run of the environment before, as far as it matters here."""
+
+    id: str
+    procedure: str
+    request: Mapping[str, Any]
+    verdict: str
+    ended_at: datetime
+
+
+def done_before(
+    steps: Sequence[MaintenanceStep], runs: Iterable[PastRun], earlier: str, now: datetime, most: timedelta
+) -> Verdict:
+    """Whether each step that omc performs was performed in the environment before, and succeeded."""
+    good = {
+        change_of(run.procedure, run.request): run
+        for run in sorted(runs, key=lambda each: each.ended_at)
+        if run.verdict == "succeeded" and now - run.ended_at <= most
+    }
+    missing, found = [], []
+    for number, step in enumerate(steps, 1):
+        if not step.procedure:
+            continue
+        run = good.get(change_of(step.procedure, step.request))
+        if run is None:
+            missing.append(f"{number} ({step.title})")
+        else:
+            found.append(f"step {number} by run {run.id}")
+    if missing:
+        days = most.days
+        return Verdict(
+            False,
+            f"{earlier} has no run of the last {days} days that did the same and succeeded for step "
+            f"{', '.join(missing)}.",
+        )
+    if not found:
+        return Verdict(True, f"omc performs no step of it, so the record of {earlier} has nothing to show.")
+    return Verdict(True, f"The same succeeded in {earlier}: {', '.join(found)}.")
+
+
+def way_back(steps: Sequence[MaintenanceStep], trouble: Mapping[int, str]) -> Verdict:
+    """Whether each step that changes something can be taken back. ``trouble``: by a step's number what its dry run was
+    refused for."""
+    bad = [f"step {number}: {why}" for number, why in sorted(trouble.items())]
+    for number, step in enumerate(steps, 1):
+        if number in trouble or step.undo:
+            continue
+        if step.procedure and step.risk == Risk.LOW:
+            continue  # undone in a minute, or nothing to undo: a restart
+        bad.append(f"step {number} ({step.title}): nothing takes it back, and its file gives no undo")
+    if bad:
+        return Verdict(False, f"The way back isn't there for {'; '.join(bad)}.")
+    ways = [f"step {number}: {step.undo or 'nothing to go back to'}" for number, step in enumerate(steps, 1)]
+    return Verdict(True, f"{'; '.join(ways)}.")
+
+
+def verified_backup(runs: Iterable[PastRun], procedure: str, now: datetime, most: timedelta) -> Verdict:
+    """Whether a backup was verified lately."""
+    good = [run for run in runs if run.procedure == procedure and run.verdict == "succeeded"]
+    newest = max(good, key=lambda run: run.ended_at, default=None)
+    if newest is None or now - newest.ended_at > most:
+        return Verdict(False, f"No backup was verified in the last {most.total_seconds() / 3600:g} hours.")
+    minutes = (now - newest.ended_at).total_seconds() / 60
+    return Verdict(True, f"A backup was verified {minutes:.0f} min ago by the run {newest.id}.")

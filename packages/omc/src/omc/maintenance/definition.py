@@ -1,0 +1,177 @@
+"""A maintenance from a small TOML file: what is asked for, and what each of its steps would do as things are."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from omc.config import Environment
+from omc.engine import planning
+from omc.engine.planning import RunContext
+from omc.errors import NothingToDo, OmcError, WrongUse
+from omc.judgement.maintenance_windows import next_window
+from omc.maintenance.checks import outline_of
+from omc.model import typed_json
+from omc.model.maintenance import MaintenanceRequest, MaintenanceStep
+from omc.times import iso
+
+USUAL_LENGTH = timedelta(hours=2)
+"""Of a maintenance where the environment has no window: as long as the runbook's."""
+INTERRUPTIONS: Mapping[str, str] = {
+    "deploy": "none: tasks are replaced one after another",
+    "restart": "none: tasks are replaced one after another",
+    "rollback": "none: tasks are replaced one after another",
+    "scale": "none",
+    "migrate": "none, where the running code can use the new schema",
+    "prune": "none",
+    "backup-create": "none",
+    "backup-verify": "none",
+}
+"""What users notice of a procedure, where the file says nothing else."""
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+
+
+class StepTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """``[[step]]``: a procedure of omc, or something for a person."""
+
+    procedure: Text | None = None
+    request: dict[str, Any] = msgspec.field(default_factory=dict)
+    manual: Text | None = None
+    """What a person does."""
+    title: Text | None = None
+    undo: Text | None = None
+    interruption: Text | None = None
+
+
+class MaintenanceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The whole file."""
+
+    title: Text
+    step: Annotated[list[StepTable], msgspec.Meta(min_length=1, max_length=50)]
+    begin: datetime | None = None
+    end: datetime | None = None
+    watch_minutes: Annotated[float, msgspec.Meta(gt=0, le=1440)] = 60.0
+    silence: list[Annotated[list[Text], msgspec.Meta(min_length=1)]] = msgspec.field(default_factory=list)
+    """Each one silence: conditions that all must hold."""
+
+    def at(self, begin: datetime, end: datetime | None) -> MaintenanceFile:
+        """The same at another time."""
+        return msgspec.structs.replace(self, begin=begin, end=end)
+
+
+def read_file(file: Path) -> MaintenanceFile:
+    """``WrongUse`` with the place where it is no such file."""
+    try:
+        return from_text(file.read_text())
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        raise WrongUse(f"{file} is no file of a maintenance: {error}") from error
+    except OSError as error:
+        raise WrongUse(f"{file} can't be read: {error.strerror}") from error
+
+
+def from_text(text: str) -> MaintenanceFile:
+    """Raises as ``tomllib`` and ``msgspec`` do."""
+    return msgspec.convert(tomllib.loads(text), MaintenanceFile)
+
+
+def time_of(written: MaintenanceFile, environment: Environment, now: datetime) -> tuple[datetime, datetime]:
+    """Begin and end: those of the file, else the window that is open or comes next; where there is none, from now."""
+    for moment in (written.begin, written.end):
+        if moment is not None and moment.tzinfo is None:
+            raise WrongUse("begin and end need their offset: begin = 2026-11-29T02:00:00+10:00")
+    begin, end = written.begin, written.end
+    if begin is None and end is not None:
+        raise WrongUse("A maintenance that has an end needs a begin too.")
+    window = next_window(environment, begin or now)
+    if begin is None:
+        begin = window[0] if window else now.replace(microsecond=0)
+        usual = window[1] if window else begin + USUAL_LENGTH
+        return begin, usual
+    if end is not None:
+        return begin, end
+    return begin, window[1] if window and window[0] <= begin < window[1] else begin + USUAL_LENGTH
+
+
+def request_of(
+    site: RunContext, written: MaintenanceFile, begin: datetime, end: datetime, override: str
+) -> tuple[MaintenanceRequest, tuple[str, ...]]:
+    """What is asked for, each step with what it would do now; and what a person should know of that. Raises the error
+    of the first step that can't be planned."""
+    steps, notes = [], []
+    for number, table in enumerate(written.step, 1):
+        step, more = _step(site, number, table)
+        steps.append(typed_json.to_json(step))
+        notes += [f"Step {number}: {note}" for note in more]
+    request = MaintenanceRequest(
+        title=written.title,
+        begin=iso(begin) or "",
+        end=iso(end) or "",
+        steps=steps,
+        silences=written.silence,
+        watch_seconds=written.watch_minutes * 60,
+        override=override,
+    )
+    return request, tuple(notes)
+
+
+def _step(site: RunContext, number: int, table: StepTable) -> tuple[MaintenanceStep, Sequence[str]]:
+    if (table.procedure is None) == (table.manual is None):
+        raise WrongUse(f"Step {number} has a procedure, or is manual; say one of the two.")
+    if table.manual is not None:
+        if table.request:
+            raise WrongUse(f"Step {number} is a person's, and takes no request.")
+        manual = MaintenanceStep(
+            table.title or table.manual, undo=table.undo or "", interruption=table.interruption or ""
+        )
+        return manual, ()
+    procedure = str(table.procedure)
+    bare = MaintenanceStep(
+        table.title or procedure,
+        procedure,
+        table.request,
+        undo=table.undo or "",
+        interruption=table.interruption or INTERRUPTIONS.get(procedure, ""),
+    )
+    try:
+        request = planning.request_from(site.procedures, procedure, table.request)
+    except TypeError as error:
+        what = str(error).partition(".__init__() ")[2] or str(error)
+        raise WrongUse(f"The request of step {number} isn't one of {procedure}: {what}.") from error
+    try:
+        plan = planning.make(site, procedure, request)
+    except NothingToDo as error:
+        return bare, (f"as things are there is nothing to do: {error.message}",)
+    except OmcError as error:
+        error.message = f"Step {number} can't be planned: {error.message}"
+        raise
+    undos = [each.undo.description for each in plan.steps if each.undo]
+    known = replace(
+        bare,
+        title=table.title or plan.title,
+        request=dict(plan.request),
+        risk=plan.risk.value,
+        outline=outline_of(plan),
+        undo="; ".join(reversed(undos)) or bare.undo,
+        is_undone_by_run=bool(undos),
+    )
+    return known, (*(f"refused as things are: {each}" for each in plan.refusals), *plan.notes)
+
+
+def from_options(title: str, steps: Sequence[str]) -> MaintenanceFile:
+    """A maintenance without a file: each step ``PROCEDURE`` or ``PROCEDURE=JSON``."""
+    tables = []
+    for text in steps:
+        procedure, _, request = text.partition("=")
+        try:
+            request_body = json.loads(request) if request else {}
+            tables.append(msgspec.convert({"procedure": procedure, "request": request_body}, StepTable))
+        except (ValueError, msgspec.ValidationError) as error:
+            raise WrongUse(f"--step {text} is neither PROCEDURE nor PROCEDURE=JSON: {error}") from error
+    return MaintenanceFile(title, tables)
