@@ -230,7 +230,12 @@ def test_a_request_that_takes_too_long_is_answered_and_its_effect_is_there_once(
         late = responder.post(BASE, json=body, headers=keyed)
         assert (late.status_code, "may or may not have been done" in late.text) == (503, True)
         holder.execute("SELECT pg_advisory_unlock(%s)", [audit.CHAIN_LOCK])
-        assert responder.post(BASE, json=body, headers=keyed).json()["number"] == 1
+
+        def again() -> int | None:  # on a busy machine this one may be late as well
+            number: int | None = responder.post(BASE, json=body, headers=keyed).json().get("number")
+            return number
+
+        assert eventually("the same request is answered", again) == 1
     assert len(incidents_of(store, "production")) == 1
 
 
