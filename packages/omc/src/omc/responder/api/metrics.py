@@ -40,8 +40,7 @@ HELP = {
     "omc_incidents_open": "Open incidents, by severity.",
     "omc_pages": "Pages in the outbox, by state.",
     "omc_page_failures": "Attempts of the last 24 hours by which a page was not handed over, by channel and reason.",
-    "omc_page_oldest_unsent_seconds": "How long the oldest page that is due, by itself or in a summary, has waited "
-    "to be sent; 0: none waits.",
+    "omc_page_oldest_unsent_seconds": "How long the oldest page due, alone or in a summary, has waited; 0: none.",
     "omc_deadlines_overdue": "Deadlines that nobody has taken for 30 seconds, by kind; escalation pages people.",
     "omc_deadline_oldest_overdue_seconds": "How long the oldest of them is overdue; 0: none is.",
     "omc_queue_unread_seconds": "Since when the queue has not answered this process, which reads it all the time.",
