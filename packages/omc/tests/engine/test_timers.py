@@ -192,5 +192,5 @@ def test_what_comes_round_has_one_timer_however_many_look_and_the_next_is_after_
         timers._finish(store, timer, "failed", "An incident is open.")
         now[0] += timedelta(hours=1)
         [again] = schedules.keep(store, [weekly], "worker")
-        assert again.due_at == timer.due_at + schedules.AGAIN, "what was refused is tried a day later"
+        assert again.due_at == timer.due_at + schedules.RETRY_DELAY, "what was refused is tried a day later"
         assert schedules.keep(store, [weekly], "worker") == []
