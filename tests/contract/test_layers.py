@@ -32,6 +32,8 @@ LATE: Mapping[tuple[str, str], str] = {
     ("omc.facts.recent_runs", "omc.store.runs"): DATABASE,
     ("omc.facts.releases", "omc.store.releases"): PLANNED,
     ("omc.facts.temporary", "omc.store.timers"): DATABASE,
+    ("omc.facts.verifications", "omc.store.backups"): DATABASE,
+    ("omc.facts.verifications", "omc.store.database"): DATABASE,
     ("omc.store.opened", "omc.store.audit"): DATABASE,
     ("omc.store.opened", "omc.store.embedded"): DATABASE,
 }

@@ -46,7 +46,7 @@ HELP = {
     "omc_queue_unread_seconds": "Since when the queue has not answered this process, which reads it all the time.",
     "omc_queue_oldest_seconds": "The age of the oldest message that was received and isn't taken in yet; 0: none is.",
     "omc_backup_sound_timestamp_seconds": "When a backup was last restored and found sound, as Unix time; 0: never.",
-    "omc_backup_verify_every_seconds": "How often omc.toml wants a backup verified.",
+    "omc_backup_verify_every_seconds": "How often omc.toml wants a backup verified; 0: it doesn't.",
     "omc_task_is_stale": "Whether a task of this process that pages depend on had no turn for too long.",
 }
 
@@ -103,10 +103,8 @@ def _of_store(context: ApiContext) -> Iterator[Sample]:
 
 
 def _backups(context: ApiContext, environment: Environment) -> Iterator[Sample]:
-    """Only where verifications are asked for: elsewhere none is missing."""
-    days = environment.backups.verify_every_days
-    if days is None:
-        return
+    """Where no verification is asked for, none is missing: the alert looks at that first."""
+    days = environment.backups.verify_every_days or 0
     labels = (("environment", environment.name),)
     sound = Verifications(verifications_in(context.store, environment.name)).sound
     yield Sample("omc_backup_sound_timestamp_seconds", sound.at.timestamp() if sound else 0, labels)
