@@ -1,9 +1,11 @@
 """How long `omc exec -- true` takes beside the bare way of doing the same.
 
-`make bench-exec`. A small local cloud of its own and one service of one task. In turn, so that whatever else the machine
-does meets both alike: `omc exec`, as a whole process from the command to the command's exit code, with its record; and
-`aws ecs execute-command` where the CLI and AWS's session-manager-plugin are on PATH, else the bare API calls by boto3 and the
-tests' own client of the protocol, in a process that has loaded both already. Neither bare way knows the exit code.
+`make bench-exec`. A small local cloud of its own and one service of one task. In turn, so that whatever else the
+machine does meets both alike: `omc exec`, as a whole process from the command to the command's exit code, with its
+record; and `aws ecs execute-command` where the CLI and AWS's session-manager-plugin are on PATH, else the bare
+API calls by boto3 and the tests' own client of the protocol, in a process that has loaded both. Neither bare way
+knows the exit
+code.
 
 The last line is one JSON object: omc_s, bare_s, bare (which of the two it was), and the machine.
 """

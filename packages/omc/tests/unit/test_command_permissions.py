@@ -35,7 +35,7 @@ ROOTS = {
         ("omc.infrastructure.roots", "root_of"),
     ],
     "deployments": [("omc.cli.deployments", "deployments")],
-    "exec": [("omc.sessions.command", "exec_")],
+    "exec": [("omc.sessions.command", "_in_container")],
     "db": [("omc.sessions.command", "db")],
     "redis": [("omc.sessions.command", "redis")],
     "forward": [("omc.sessions.command", "forward")],
@@ -54,6 +54,7 @@ ROOTS = {
 PROCEDURES = {
     "deploy": "deploy",
     "migrate": "migrate",
+    "exec --detach": "run-task",
     "rollback": "rollback",
     "restart": "restart",
     "scale": "scale",

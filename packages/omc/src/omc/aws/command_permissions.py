@@ -130,6 +130,15 @@ COMMANDS: Mapping[str, str] = {
         ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ExecuteCommand ListTasks
         iam GetRole ListRoles SimulatePrincipalPolicy
         kms DescribeKey GenerateDataKey""",
+    "exec --detach": """
+        cloudwatch DescribeAlarms ListTagsForResource
+        ec2 DescribeSubnets
+        ecr BatchGetImage
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        iam GetRole
+        logs DescribeLogGroups GetLogEvents
+        secretsmanager DescribeSecret
+        ssm DescribeParameters""",
     "db": """
         ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
         ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
@@ -235,7 +244,17 @@ IDENTITY = frozenset({("iam", "GetRole"), ("iam", "ListRoles")})
 """What a change also sends where the caller's role is named like one of IAM Identity Center's: one of the two, to see
 whether it is. Not needed by anybody: refused both, the caller counts as the role and not as a person."""
 CHANGES = frozenset(
-    {"deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"}
+    {
+        "deploy",
+        "exec --detach",
+        "migrate",
+        "rollback",
+        "restart",
+        "scale",
+        "infra apply",
+        "infra destroy",
+        "releases prune",
+    }
 )
 GLOBAL = frozenset({"budgets", "ce", "iam", "sts"})
 """Services whose calls a condition on ``aws:RequestedRegion`` sees in the partition's home."""

@@ -20,6 +20,7 @@ PLANNERS: Registry[str, str] = Registry(
         "restart": "omc.procedures.restart:restart",
         "scale": "omc.procedures.scale:scale",
         "rollback": "omc.procedures.rollback:plan_rollback",
+        "run-task": "omc.procedures.run_task:run_task",
         "prune": "omc.procedures.prune:plan_prune",
         "infra-apply": "omc.procedures.infrastructure_preflight:plan_apply",
         "infra-destroy": "omc.procedures.infrastructure_preflight:plan_destroy",

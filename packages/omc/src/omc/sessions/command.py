@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from omc.cli.change import carry_out
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
@@ -20,6 +21,7 @@ from omc.engine.actors import actor_of
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import OmcError, Unknown, WrongUse
 from omc.facts.exec_access import Transcript, exec_tasks, read_exec_access
+from omc.model.requests import RunTaskRequest
 from omc.output import echo, line
 from omc.sessions import cache, database, running
 from omc.sessions.checks import conditions, transcript_sentence
@@ -80,6 +82,9 @@ def door_options(command: Command) -> Command:
 @click.option("--check", is_flag=True, help="Only look: what opens the door and what closes it.")
 @click.option("--no-tty", "-T", is_flag=True, help="Give the command pipes, also where this is a terminal.")
 @click.option("--bare", is_flag=True, help="Send the command as it is, without the shell that tells its exit code.")
+@click.option("--detach", is_flag=True, help="Run it in a task of its own, as a run: for what takes long.")
+@click.option("--yes", is_flag=True, help="With --detach: answer the question with yes.")
+@click.option("--confirm", metavar="ENV", help="With --detach: the environment's name, so that it needn't be typed.")
 @OUTPUT
 @click.argument("service", default="")
 @click.pass_context
@@ -88,21 +93,21 @@ def exec_(
     /,
     service: str,
     env: str | None,
-    task: str,
-    container: str,
     reason: str,
     output: str,
+    confirm: str | None,
     *,
-    check: bool,
-    no_tty: bool,
-    bare: bool,
+    detach: bool,
+    yes: bool,
+    **how: Any,
 ) -> None:
     """Run a command in a running container, or a shell where none is given; ends with the command's exit code.
 
     SERVICE is the first of omc.toml where it is left out. Needs no plugin of AWS's. At a terminal the command has one
     too; in a pipe it gets what is piped in, and its output comes as it is, errors among it.
 
-    AWS ends a session in which nothing has moved for 20 minutes, and that can't be changed.
+    AWS ends a session in which nothing has moved for 20 minutes, and that can't be changed. With --detach the command
+    runs in a task of its own, with the service's revision, and its output is in the service's log.
 
     \b
     omc exec --env staging backend
@@ -110,8 +115,33 @@ def exec_(
     cat rows.csv | omc exec --env staging backend -- wc -l
     omc exec --env production backend --reason "incident 12" -- printenv ENVIRONMENT
     omc exec --env staging --check
+    omc exec --env staging --detach backend -- python -m backend.reindex
     """
     words: tuple[str, ...] = context.meta[AFTER_DASHES]
+    if detach:
+        stack = load(context.obj)
+        environment = environment_of(stack, env)
+        _want_reason(environment, reason)
+        request = RunTaskRequest(service_of(environment, service).name, words, reason.strip())
+        context.exit(carry_out(context, "run-task", request, env=env, yes=yes, confirm=confirm, output=output))
+    context.exit(_in_container(context, words, service, env, reason, output, **how))
+
+
+def _in_container(
+    context: click.Context,
+    words: tuple[str, ...],
+    service: str,
+    env: str | None,
+    reason: str,
+    output: str,
+    *,
+    task: str,
+    container: str,
+    check: bool,
+    no_tty: bool,
+    bare: bool,
+) -> int:
+    """The exit code."""
     stack, environment = _chosen(context, env, reason, wants_reason=not check)
     aws = door_gateway(environment)
     place = choose_place(aws, service_of(environment, service), task, container)
@@ -119,14 +149,14 @@ def exec_(
         found = conditions(read_exec_access(aws, place.task, place.container))
         document = preflight_document(place.service, place.task.id, place.container, found)
         show(document, output)
-        context.exit(document.data["exit_code"])
+        return int(document.data["exit_code"])
     manner = running.manner_of(words, no_terminal=no_tty, is_bare=bare)
     asked = Asked("exec", place.service, place.task.id, place.container, reason, " ".join(words))
     with _recording(stack, environment, aws, asked) as recorder:
         ending = _run(recorder, aws, place, words, manner)
     if ending.exit_code is None and ending.reason:
         raise Unknown(ending.reason)
-    context.exit(ending.exit_code or 0)
+    return ending.exit_code or 0
 
 
 def _run(
@@ -158,9 +188,14 @@ def _chosen(
     ensure_installed()
     stack = load(context.obj)
     environment = environment_of(stack, env)
-    if wants_reason and is_guarded(environment) and not reason.strip():
-        raise WrongUse(f"A door into {environment.name} needs a reason: --reason TEXT. It is recorded.")
+    if wants_reason:
+        _want_reason(environment, reason)
     return stack, environment
+
+
+def _want_reason(environment: Environment, reason: str) -> None:
+    if is_guarded(environment) and not reason.strip():
+        raise WrongUse(f"A door into {environment.name} needs a reason: --reason TEXT. It is recorded.")
 
 
 @contextmanager
