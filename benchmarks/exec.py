@@ -4,8 +4,7 @@
 machine does meets both alike: `omc exec`, as a whole process from the command to the command's exit code, with its
 record; and `aws ecs execute-command` where the CLI and AWS's session-manager-plugin are on PATH, else the bare
 API calls by boto3 and the tests' own client of the protocol, in a process that has loaded both. Neither bare way
-knows the exit
-code.
+knows the exit code.
 
 The last line is one JSON object: omc_s, bare_s, bare (which of the two it was), and the machine.
 """

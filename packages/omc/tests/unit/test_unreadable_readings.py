@@ -23,7 +23,7 @@ from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import changes
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.plan import Plan
-from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest, RunTaskRequest
 from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest as Scale
@@ -45,6 +45,7 @@ ASKED: dict[str, Any] = {
     "scale": Scale("backend", 3),
     "rollback": RollbackRequest(services=["backend"], to="7", override="a test"),
     "migrate": Migrate(),
+    "run-task": RunTaskRequest("backend", ["true"]),
     "prune": PruneRequest(),
     "infra-apply": FILE,
     "infra-destroy": FILE,
