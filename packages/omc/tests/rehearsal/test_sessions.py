@@ -62,7 +62,7 @@ def test_a_command_has_its_exit_code_and_its_bytes_both_ways(healthy: Stack) -> 
 
 
 def test_ctrl_c_reaches_the_command(healthy: Stack) -> None:
-    script = "trap 'echo caught; exit 9' INT; echo ready; sleep 300 & wait"
+    script = "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.2; done"
     process = started(healthy, "exec", "--env", "local", "backend", "--", "sh", "-c", script)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
