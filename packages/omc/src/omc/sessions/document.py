@@ -53,7 +53,7 @@ def doors_document(found: Sequence[DoorRecord], zone: str) -> Document:
     data = [
         {
             "id": each.id,
-            "at": each.at,
+            "at": each.at.isoformat(),
             "by": each.by,
             "door": each.asked.door,
             "place": each.asked.place,
@@ -64,7 +64,7 @@ def doors_document(found: Sequence[DoorRecord], zone: str) -> Document:
             "writes": each.asked.writes,
             "sessions": list(each.sessions),
             "transcript": each.transcript,
-            "ended_at": each.ended_at,
+            "ended_at": each.ended_at.isoformat() if each.ended_at else None,
             "how": each.how,
             "exit_code": each.exit_code,
         }
