@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from omc.output.document import Document, Row, Severity, Status, Table
 from omc.sessions.checks import Condition, Door, closing
 from omc.sessions.model import DoorRecord
-from omc.times import format_time
+from omc.times import format_time, iso
 
 _SEVERITY = {
     Door.OPEN: Severity.OK,
@@ -53,7 +53,7 @@ def doors_document(found: Sequence[DoorRecord], zone: str) -> Document:
     data = [
         {
             "id": each.id,
-            "at": each.at.isoformat(),
+            "at": iso(each.at),
             "by": each.by,
             "door": each.asked.door,
             "place": each.asked.place,
@@ -64,7 +64,7 @@ def doors_document(found: Sequence[DoorRecord], zone: str) -> Document:
             "writes": each.asked.writes,
             "sessions": list(each.sessions),
             "transcript": each.transcript,
-            "ended_at": each.ended_at.isoformat() if each.ended_at else None,
+            "ended_at": iso(each.ended_at),
             "how": each.how,
             "exit_code": each.exit_code,
         }
