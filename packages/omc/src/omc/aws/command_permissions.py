@@ -135,6 +135,15 @@ COMMANDS: Mapping[str, str] = {
         ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ExecuteCommand ListTasks
         iam GetRole ListRoles SimulatePrincipalPolicy
         kms DescribeKey GenerateDataKey""",
+    "exec --detach": """
+        cloudwatch DescribeAlarms ListTagsForResource
+        ec2 DescribeSubnets
+        ecr BatchGetImage
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        iam GetRole
+        logs DescribeLogGroups GetLogEvents
+        secretsmanager DescribeSecret
+        ssm DescribeParameters""",
     "db": """
         ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
         ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
@@ -280,7 +289,7 @@ CHANGES = frozenset(
     {
         *("deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"),
         *("backup create", "backup verify", "backup restore", "backup prune", "backup sweep"),
-        "maintenance",
+        *("exec --detach", "maintenance"),
     }
 )
 GLOBAL = frozenset({"budgets", "ce", "iam", "sts"})
