@@ -191,8 +191,7 @@ def test_figures_that_get_worse_after_the_last_step_stop_it_too(
 ) -> None:
     text = FILE.replace("watch_minutes = 0.001", "watch_minutes = 5")
     alice.plan(text).signed(*ITEMS).desk.start()
-    is_there = {"errors": lambda: alice.found.items["healthy"].holds, "watch": lambda: alice.found.watch_until}[item]
-    while not is_there():
+    while not (alice.found.items["healthy"].holds if item == "errors" else alice.found.watch_until):
         decision = alice.performer().turn()
         if isinstance(decision, Wait):
             clock.now = decision.until
@@ -343,7 +342,13 @@ def test_a_worker_goes_on_with_what_was_started_and_sleeps_until_it_is_due(world
         alice.desk.start()
         actor, reporter = Actor("worker"), NullReporter()
         working = worker.Worker(
-            alice.stack, (alice.settings,), store, actor, reporter, catalogue, lambda site: look(site, actor, reporter)
+            alice.stack,
+            (alice.settings,),
+            store,
+            actor,
+            reporter,
+            catalogue,
+            lambda name, site_of: look(store, name, site_of, actor, reporter),
         )
         for _ in range(60):
             if not working.run_once():
