@@ -56,8 +56,13 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
 
 
 def _has_opted_out(gateway: Gateway, number: str) -> bool:
-    """Whether SNS would take a message over and drop it. Where that can't be read, the message is tried."""
-    try:
-        return bool(gateway.client("sns").check_if_phone_number_is_opted_out(phoneNumber=number).get("isOptedOut"))
-    except OmcError:
-        return False
+    """Whether SNS would take a message over and drop it. Asked once more where there was no answer; where that can't be
+    read either, the message is tried."""
+    for _ in range(2):
+        try:
+            return bool(gateway.client("sns").check_if_phone_number_is_opted_out(phoneNumber=number).get("isOptedOut"))
+        except (AccessDenied, AwsRefused, WrongUse):
+            return False
+        except OmcError:
+            continue
+    return False
