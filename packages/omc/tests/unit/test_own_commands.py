@@ -19,7 +19,7 @@ DOCUMENTS = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "
 OPEN = "\x00"
 """Stands for what a message fills in."""
 SPAN = re.compile(r"(?<![\w./'-])omc (?P<words>[a-z-][^\n.;:(){}\[\],`\"\\|&>#]*)")
-NEARLY = frozenset("checks deploys rests restarts scales verified works".split())  # noqa: SIM905
+NEARLY = frozenset("checks deploys opens reads rests restarts scales verified works".split())  # noqa: SIM905
 """Words of sentences about omc that are nearly a command's name."""
 AFTER_RUNS = frozenset("in out outside".split())  # noqa: SIM905
 """``omc runs in a job`` is no command."""

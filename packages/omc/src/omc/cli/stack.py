@@ -191,6 +191,7 @@ def _data(stack: Stack, environments: list[Environment], now: datetime) -> dict[
         values["thresholds"] = structs.asdict(environment.thresholds)
         values["review"] = to_builtins(environment.review)
         values["backups"] = to_builtins(environment.backups)
+        values["doors"] = to_builtins(environment.doors)
         values["github"] = structs.asdict(environment.github)
         values["local_state"] = str(environment.local_state) if environment.local_state else None
         values["windows"] = [

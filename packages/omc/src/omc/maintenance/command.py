@@ -42,7 +42,7 @@ NUMBER = click.argument("number", type=click.IntRange(1, 2**31 - 1), metavar="NU
 
 @click.group()
 def maintenance() -> None:
-    """A maintenance from its plan to its end: checklists, steps one at a time, figures against the hour before.
+    """Maintenance: when its windows are, what AWS plans, and the run over the runbook's checklists.
 
     What it does stands in a small file. Its plan is approved as any change is; from `start` on whichever process is
     alive goes on with it, `omc worker` too.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.options import environment_option
-from omc.cli.show import show
+from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
-from omc.errors import OmcError
+from omc.errors import OmcError, WrongUse
 from omc.facts.pending import Pending
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
@@ -25,11 +26,16 @@ LOOK_BACK = timedelta(hours=1)
 
 @click.command(name="calendar")
 @environment_option
-@click.option("--output", type=click.Choice(["table", "json", "markdown", "ics"]), default="table", show_default=True)
+@OUTPUT
+@click.option(
+    "--file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write it as iCalendar there, too."
+)
 @click.option("--weeks", type=click.IntRange(1, 104), default=8, show_default=True, help="How far ahead.")
 @click.option("--offline", is_flag=True, help="From omc.toml and omc's record alone: AWS is asked nothing.")
 @click.pass_context
-def show_calendar(context: click.Context, env: str | None, output: str, weeks: int, offline: bool) -> None:
+def show_calendar(
+    context: click.Context, env: str | None, output: str, file: Path | None, weeks: int, offline: bool
+) -> None:
     """The windows and freezes of omc.toml, the maintenance that AWS plans or wants done, and the window of ours for it.
 
     Each time in the window's own zone, where the people are, and in UTC; days on which clocks change are marked. Reads
@@ -37,16 +43,18 @@ def show_calendar(context: click.Context, env: str | None, output: str, weeks: i
 
     \b
     omc maintenance calendar --env production
-    omc maintenance calendar --env production --weeks 52 --offline --output ics > maintenance.ics
+    omc maintenance calendar --env production --weeks 52 --offline --file maintenance.ics
     """
     stack = load(context.obj)
     environment = environment_of(stack, env)
     now = datetime.now(UTC)
     found = read(stack, environment, now, now + timedelta(weeks=weeks), offline=offline)
-    if output == "ics":
-        click.echo(ical(found, now), nl=False)
-    else:
-        show(calendar_document(found, stack.time_zone), output)
+    if file is not None:
+        try:
+            file.write_bytes(ical(found, now))
+        except OSError as error:
+            raise WrongUse(f"{file} can't be written: {error.strerror}.") from error
+    show(calendar_document(found, stack.time_zone), output)
     context.exit(3 if found.unread else 0)
 
 
