@@ -7,6 +7,8 @@ SHARED = {
     "rehearsal/test_small_root": "small root",
     "rehearsal/test_apply_killed": "apply killed",
     "rehearsal/test_awkward_aws": "changed stack",
+    "rehearsal/test_backups": "backups and sessions",
+    "rehearsal/test_sessions": "backups and sessions",
     "rehearsal/test_deploy_workflow": "deploy workflow",
     "rehearsal/test_infrastructure": "infrastructure of the stack",
     "rehearsal/test_releases": "releases",
