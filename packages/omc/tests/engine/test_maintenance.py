@@ -20,8 +20,8 @@ from omc.maintenance.model import ItemStatus, MaintenanceEvent, RunBegan, StepSt
 from omc.maintenance.plan import AwaitPerson, Over, Wait
 from omc.maintenance.records import WAKE, events_of
 from omc.maintenance.run import DELIVERED_WITHIN
-from omc.maintenance.work import look
-from omc.model.maintenance import MaintenanceRequest
+from omc.maintenance.work import look, tell_notices
+from omc.model.maintenance import NOTICE, MaintenanceRequest
 from omc.model.silences import TYPES as SILENCES
 from omc.model.silences import replay
 from omc.procedures import catalogue
@@ -155,7 +155,7 @@ manual = "Turn the lights off"
     ("item", "text", "trouble", "why"),
     [
         ("team", FILE, trouble_team, "Nobody has sent the message for 5 min: is omc serve running?"),
-        ("backup", FILE, trouble_backup, "This omc has no procedure backup-create that needs nothing further."),
+        ("backup", FILE, trouble_backup, "The local cloud does not answer"),
         ("rollback", NO_UNDO, trouble_rollback, "step 2 (Turn the lights off): nothing takes it back"),
         ("dashboard", FILE, trouble_figures, "There is no baseline: The fake world does not answer."),
         ("healthy", FILE, trouble_health, "FAIL local: backend runs no task."),
@@ -405,6 +405,22 @@ def fires(at: datetime) -> Notification:
 
 def incidents_of_now(store: Store) -> list[str]:
     return [each.title for each in incidents_of(store, "local")]
+
+
+def test_each_notice_is_told_once_whoever_looks(alice: Operator, clock: Clock) -> None:
+    alice.plan()
+    found = alice.found
+    before = len(told(alice.store))
+    for at in (clock.now, found.begin, found.end - timedelta(minutes=10), found.end):
+        clock.now = max(at, clock.now)
+        for _ in range(2):  # two processes, or one that looks again
+            while tell_notices(alice.store, alice.stack, ["local"]):
+                pass
+    messages = [each.partition("Newer values: ")[2] for each in told(alice.store)[before:]]
+    assert len(messages) == len(set(messages)) >= 2
+    assert messages[-1] == "its window is over, and nobody started it."
+    with alice.store.reading() as session:
+        assert not list(session.scalars(select(Deadline).where(Deadline.kind == NOTICE)))
 
 
 def test_what_was_not_started_is_called_off_and_what_is_over_stays_so(alice: Operator) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.config import Environment
 from omc.model.arguments.maintenance import ScheduleMaintenance
-from omc.model.maintenance import KIND, SCHEDULING, Scheduled, stream_of
+from omc.model.maintenance import KIND, NOTICE, SCHEDULING, Scheduled, stream_of
 from omc.model.plan import Json
 from omc.store import eventlog
+from omc.store.deadlines import set_deadline
 from omc.store.models import Run
 from omc.times import format_time
 
@@ -45,11 +46,14 @@ def _schedule(context: Context, arguments: ScheduleMaintenance) -> Mapping[str, 
         watch_seconds=arguments.watch_seconds,
         run=context.run,
         outside=str(run.plan["request"].get("override", "")),
+        public=arguments.public,
+        affects=arguments.affects,
     )
 
     def write(transaction: Transaction) -> int:
         number = eventlog.last_number(transaction.session, KIND, name) + 1
         eventlog.append(transaction, SCHEDULING, stream_of(name, number), scheduled, seen=0)
+        set_deadline(transaction, NOTICE, name, str(number), transaction.at)
         return number
 
     return {"number": eventlog.retry_on_conflict(context.store, run.actor, (KIND, name), write)}

@@ -39,7 +39,7 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
     """
 
     from omc.engine.worker import Worker
-    from omc.maintenance.work import look
+    from omc.maintenance.work import look, tell_notices
     from omc.store.database import open_store
 
     stack = load(context.obj)
@@ -58,7 +58,8 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
         actor = actor_of(Gateway(chosen[0], access_to(chosen[0])))
 
         def beside(name: str, site_of: Callable[[], RunContext]) -> bool:
-            return look(store, name, site_of, actor, progress)
+            told = tell_notices(store, stack, [name])
+            return look(store, name, site_of, actor, progress) or told
 
         worker = Worker(stack, tuple(chosen), store, actor, progress, catalogue, beside, stopping)
         names = ", ".join(each.name for each in chosen)

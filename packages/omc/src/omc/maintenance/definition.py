@@ -60,6 +60,10 @@ class MaintenanceFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, o
     watch_minutes: Annotated[float, msgspec.Meta(gt=0, le=1440)] = 60.0
     silence: list[Annotated[list[Text], msgspec.Meta(min_length=1)]] = msgspec.field(default_factory=list)
     """Each one silence: conditions that all must hold."""
+    public: Annotated[str, msgspec.Meta(max_length=4000)] = ""
+    """What customers read of it on the status feed; nothing: it isn't told there."""
+    affects: list[Text] = msgspec.field(default_factory=list)
+    """Services that customers find worse meanwhile."""
 
     def at(self, begin: datetime, end: datetime | None) -> MaintenanceFile:
         """The same at another time."""
@@ -117,6 +121,8 @@ def request_of(
         silences=written.silence,
         watch_seconds=written.watch_minutes * 60,
         override=override,
+        public=written.public,
+        affects=written.affects,
     )
     return request, tuple(notes)
 

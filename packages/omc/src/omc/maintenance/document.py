@@ -21,6 +21,7 @@ from omc.maintenance.model import (
     MaintenanceEvent,
     Measured,
     Noted,
+    Noticed,
     Overran,
     Payload,
     Resumed,
@@ -288,6 +289,8 @@ def _words(payload: Payload | UnknownEvent) -> str:  # noqa: C901 - a table: a l
             return "the watch began"
         case Aborted(reason):
             return f"aborted it: {reason}"
+        case Noticed(notice):
+            return f"told the channel: {notice}"
         case Noted(text):
             return text
         case Finished(verdict, sentence):

@@ -174,6 +174,13 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class Noticed:
+    """People were told that it is near, or that its window ends."""
+
+    notice: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """It is over."""
 
@@ -204,6 +211,7 @@ Payload: TypeAlias = (
     | Aborted
     | LeftInPlace
     | Noted
+    | Noticed
     | Finished
 )
 MaintenanceEvent: TypeAlias = Event[Payload | UnknownEvent]
@@ -231,6 +239,7 @@ TYPES = EventTypes(
         "aborted": Aborted,
         "left in place": LeftInPlace,
         "noted": Noted,
+        "noticed": Noticed,
         "finished": Finished,
     },
 )
@@ -321,6 +330,8 @@ class Maintenance:
     override: str = ""
     """Why the next step goes ahead past a refusal that allows it: what a person said when it went on."""
     watch_until: datetime | None = None
+    noticed: frozenset[str] = frozenset()
+    """Which of its notices were told."""
     aborted_at: datetime | None = None
     aborted_by: str = ""
     aborted_why: str = ""
@@ -464,6 +475,8 @@ def _of_all(now: Maintenance, event: MaintenanceEvent) -> Maintenance | None:
             return replace(now, overran_at=event.at, stopped=why)
         case WatchBegan(until):
             return replace(now, watch_until=until)
+        case Noticed(notice):
+            return replace(now, noticed=now.noticed | {notice})
         case Aborted(reason):
             return replace(now, aborted_at=event.at, aborted_by=event.by, aborted_why=reason, stopped="")
         case Finished(verdict, sentence):

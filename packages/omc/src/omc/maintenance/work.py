@@ -12,11 +12,12 @@ from omc.engine.actors import Actor
 from omc.engine.planning import RunContext
 from omc.engine.runner import Reporter
 from omc.errors import Missing
-from omc.maintenance.model import Maintenance, Overran, replay
+from omc.maintenance.model import Maintenance, Noticed, Overran, replay
+from omc.maintenance.notices import due, next_at, sentence
 from omc.maintenance.plan import AwaitPerson, Decision, Over, RecordOverrun, Wait, decide
-from omc.maintenance.records import END, WAKE, append, events_of, of_environment
+from omc.maintenance.records import END, WAKE, append, events_of, message_to, of_environment
 from omc.maintenance.run import Performer, overrun_message
-from omc.model.maintenance import KIND
+from omc.model.maintenance import KIND, NOTICE
 from omc.store import eventlog
 from omc.store.deadlines import clear_deadline, due_environments, set_deadline, take_due
 from omc.store.outbox import enqueue
@@ -112,6 +113,39 @@ def _ended(store: Store, stack: Stack, environment: str) -> bool:
         if isinstance(decide(found, transaction.at), RecordOverrun):
             enqueue(transaction, overrun_message(stack, found))
             append(transaction, found, Overran())
+        return True
+
+    return eventlog.retry_on_conflict(store, AUTOMATIC, (KIND, environment), attempt)
+
+
+def tell_notices(store: Store, stack: Stack, environments: Sequence[str]) -> bool:
+    """Tell the channel what is due of each maintenance; whether something was."""
+    with store.reading() as session:
+        waiting = due_environments(session, [NOTICE], environments, store.now())
+    told = [_tell(store, stack, environment) for environment in waiting]
+    return any(told)
+
+
+def _tell(store: Store, stack: Stack, environment: str) -> bool:
+    zone = stack.environments[environment].time_zone
+
+    def attempt(transaction: Transaction) -> bool:
+        deadline = take_due(transaction, [NOTICE], [environment])
+        if deadline is None:
+            return False
+        number = int(deadline.subject)
+        try:
+            found = replay(environment, number, events_of(transaction.session, environment, number))
+        except Missing:
+            return True
+        notice = due(found, transaction.at)
+        if notice is not None:
+            told = sentence(found, notice, transaction.at, zone)
+            enqueue(transaction, message_to(stack, found, f"notice.{notice.name.replace(' ', '-')}", told))
+            found = append(transaction, found, Noticed(notice.name), wake=None)
+        at = next_at(found, transaction.at)
+        if at is not None:
+            set_deadline(transaction, NOTICE, environment, deadline.subject, at)
         return True
 
     return eventlog.retry_on_conflict(store, AUTOMATIC, (KIND, environment), attempt)

@@ -12,6 +12,8 @@ from omc.model.events import EventTypes, Stream
 
 KIND = "maintenance"
 """Of the streams: one for each maintenance of an environment, numbered from 1."""
+NOTICE = "maintenance notice"
+"""The kind of the deadline at which people are told that it is near, by the maintenance's number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class MaintenanceRequest:
     """How long it is watched after the last step."""
     override: str = ""
     """The reason to proceed outside of the environment's window."""
+    public: str = ""
+    """What customers read of it on the status feed; empty: it isn't told there."""
+    affects: Sequence[str] = ()
+    """The services that customers find worse meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class Scheduled:
     run: str
     """By which it was approved."""
     outside: str = ""
+    public: str = ""
+    affects: tuple[str, ...] = ()
 
 
 SCHEDULING = EventTypes(KIND, {"scheduled": Scheduled})

@@ -32,6 +32,7 @@ def plan_maintenance(request: MaintenanceRequest, environment: Environment, scop
     """The plan of ``omc maintenance plan``. ``WrongUse`` for what makes no maintenance."""
     begin, end, steps = _moment(request.begin), _moment(request.end), _steps(request.steps)
     _require_sense(request, begin, end, steps, scope.now)
+    preflight.named_services(request.affects, environment)
     inside = is_inside(environment, begin, end)
     situation = Situation(environment=environment, scope=scope, active=active)
     found = preflight.examine(Verb.MAINTENANCE, situation, request.override)
@@ -44,6 +45,8 @@ def plan_maintenance(request: MaintenanceRequest, environment: Environment, scop
         steps=steps,
         silences=tuple(tuple(each) for each in request.silences),
         watch_seconds=float(request.watch_seconds),
+        public=request.public.strip(),
+        affects=tuple(request.affects),
     )
     zone = environment.time_zone
     when = f"{format_time(begin, zone)} to {format_time(end, zone)}"

@@ -48,6 +48,7 @@ def show(context: click.Context, env: str | None, output: str) -> None:
     omc status show --env production
     omc status show --env production --output json
     """
+    from omc.maintenance.records import of_environment
     from omc.responder.status.document import board_document
     from omc.store.database import open_store
     from omc.store.incidents import incidents_of
@@ -58,10 +59,11 @@ def show(context: click.Context, env: str | None, output: str) -> None:
     place = locate_store(stack, environment)
     with open_store(place) as store:
         incidents = incidents_of(store, environment.name)
-        board = board_of(stack, environment.name, incidents, store.now(), is_watched=True)
+        maintenances = of_environment(store, environment.name)
+        board = board_of(stack, environment.name, incidents, store.now(), is_watched=True, maintenances=maintenances)
     is_public = environment.name in stack.status.environments
     show_document(board_document(board, stack.time_zone, is_public=is_public), output)
-    if board.state not in ("operational", "unknown"):
+    if board.state not in ("operational", "under_maintenance", "unknown"):
         context.exit(1)
     if board.state == "unknown":
         context.exit(3)

@@ -9,7 +9,7 @@ from typing import Final
 
 from omc.config import Stack
 from omc.maintenance.model import Maintenance
-from omc.maintenance.work import overran, watch_over
+from omc.maintenance.work import overran, tell_notices, watch_over
 from omc.responder.model import Notification, State, alert_key, digest
 from omc.responder.records import take
 from omc.responder.rules import Rules
@@ -60,7 +60,7 @@ def _notification(found: Maintenance, state: State) -> Notification:
 
 @dataclass(slots=True)
 class Overruns:
-    """Watches over the maintenances of some environments, for as long as a responder lives."""
+    """Watches over the maintenances of some environments, and tells of them in time, as long as a responder lives."""
 
     store: Store
     stack: Stack
@@ -73,6 +73,7 @@ class Overruns:
     def once(self) -> bool:
         """Look once; there is never more to do at once."""
         ended = watch_over(self.store, self.stack, self.environments)
+        ended = tell_notices(self.store, self.stack, self.environments) or ended
         for environment in self.environments:
             found = notifications(overran(self.store, environment))
             if new := [each for each in found if each.id not in self._told]:

@@ -21,3 +21,5 @@ class ScheduleMaintenance(Arguments):
     steps: tuple[MaintenanceStep, ...]
     silences: tuple[tuple[str, ...], ...] = ()
     watch_seconds: float
+    public: str = ""
+    affects: tuple[str, ...] = ()

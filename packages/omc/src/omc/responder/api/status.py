@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from omc.config import Environment
 from omc.config.status_tables import SUBSCRIPTION_KEY
 from omc.errors import Missing, Refused, Throttled, WrongUse
+from omc.maintenance.records import of_environment
 from omc.notify.addresses import problem_of
 from omc.notify.secrets import secret
 from omc.output.json import to_json
@@ -134,7 +135,14 @@ def _board(context: ApiContext, environment: str) -> Board:
             return before[1]
         incidents = incidents_of(context.store, environment)
         is_watched = context.is_watched(environment)
-        board = board_of(context.stack, environment, incidents, context.store.now(), is_watched=is_watched)
+        board = board_of(
+            context.stack,
+            environment,
+            incidents,
+            context.store.now(),
+            is_watched=is_watched,
+            maintenances=of_environment(context.store, environment),
+        )
         context.boards.made[environment] = (time.monotonic(), board)
         return board
 

@@ -15,11 +15,17 @@ from omc.config import Stack
 from omc.config.status_tables import StatusTable
 from omc.incidents.events import Reopened, UpdateSent
 from omc.incidents.incident import COMPONENT_STATES, SEVERITIES, Incident
+from omc.maintenance.model import Maintenance
 
 OPERATIONAL = COMPONENT_STATES[0]
 UNKNOWN = "unknown"
-RANK: Mapping[str, int] = {state: rank for rank, state in enumerate((OPERATIONAL, UNKNOWN, *COMPONENT_STATES[1:]))}
+MAINTENANCE = "under_maintenance"
+"""As Statuspage calls a component that is worked on as was announced."""
+RANK: Mapping[str, int] = {
+    state: rank for rank, state in enumerate((OPERATIONAL, MAINTENANCE, UNKNOWN, *COMPONENT_STATES[1:]))
+}
 """From the best to the worst; what isn't known is worse than what is well."""
+SCHEDULED, IN_PROGRESS = "scheduled", "in_progress"
 RESOLVED = "resolved"
 NAMESPACE = uuid.UUID("6f1d9c52-6ad3-4f0e-9d0e-0c8f5f1f2b17")
 """Of the ids by which customers know an incident: its number says how many there are."""
@@ -42,20 +48,24 @@ class PublicUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something that customers are told of: an incident. What else comes into the feed is another ``kind``."""
+    """Something that customers are told of."""
 
     kind: str
+    """``incident`` or ``maintenance``."""
     id: str
     """A UUID."""
     title: str
     phase: str
     began_at: datetime
+    """Of a maintenance: when its window begins, or began."""
     ended_at: datetime | None
-    """None while it lasts."""
+    """None while it lasts, or is still to come."""
     states: Mapping[str, str]
     """How the components are by it; those that it never named are missing."""
     updates: tuple[PublicUpdate, ...]
     """The newest first; never empty."""
+    until: datetime | None = None
+    """Of a maintenance: when its window ends."""
 
     @property
     def is_open(self) -> bool:
@@ -71,7 +81,7 @@ class Component:
     id: str
     name: str
     state: str
-    """One of ``COMPONENT_STATES``, or ``unknown``."""
+    """One of ``COMPONENT_STATES``, ``under_maintenance`` or ``unknown``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +113,19 @@ def title_of(stack: Stack) -> str:
 
 
 def board_of(
-    stack: Stack, environment: str, incidents: Iterable[Incident], now: datetime, *, is_watched: bool
+    stack: Stack,
+    environment: str,
+    incidents: Iterable[Incident],
+    now: datetime,
+    *,
+    is_watched: bool,
+    maintenances: Iterable[Maintenance] = (),
 ) -> Board:
     """``is_watched``: somebody reads the alarms just now, so that silence means that all is well."""
     every = list(incidents)
     names = components_of(stack, environment)
     entries = entries_of(stack.name, environment, every, names)
+    entries += [_maintenance(stack.name, each, names) for each in maintenances if each.scheduled.public]
     horizon = now - timedelta(days=stack.status.history_days)
     shown = [each for each in entries if each.is_open or each.updated_at >= horizon]
     shown.sort(key=lambda each: (each.is_open, each.began_at), reverse=True)
@@ -152,6 +169,38 @@ def public_update(
     key = f"{number}.{sequence}"
     states = {each.component: each.state for each in payload.components if each.component in names}
     return PublicUpdate(_id(stack, environment, key), key, at, payload.phase, payload.text, states)
+
+
+def _maintenance(stack: str, found: Maintenance, names: Mapping[str, str]) -> Entry:
+    """With the text that a person wrote for customers; its phase follows from what happened to it."""
+    began = next((at for at in (found.measured_at, found.watch_until) if at is not None), None)
+    is_under_way = found.phase not in ("scheduled", "being prepared") or began is not None
+    phase = "completed" if found.is_over else IN_PROGRESS if is_under_way else SCHEDULED
+    states = {name: MAINTENANCE for name in found.scheduled.affects if name in names and phase == IN_PROGRESS}
+    key = f"maintenance {found.number}"
+    updates = [_told(stack, found, f"{key}.1", found.scheduled_at, SCHEDULED)]
+    if phase != SCHEDULED:
+        updates.insert(0, _told(stack, found, f"{key}.2", max(found.begin, found.scheduled_at), IN_PROGRESS))
+    if found.ended_at is not None:
+        updates.insert(0, _told(stack, found, f"{key}.3", found.ended_at, "completed"))
+    return Entry(
+        kind="maintenance",
+        id=_id(stack, found.environment, key),
+        title=found.title,
+        phase=phase,
+        began_at=found.begin,
+        ended_at=found.ended_at,
+        states=states,
+        updates=tuple(updates),
+        until=found.end,
+    )
+
+
+def _told(stack: str, found: Maintenance, key: str, at: datetime, phase: str) -> PublicUpdate:
+    text = found.scheduled.public
+    if phase == "completed":
+        text = f"{'It was called off. ' if found.verdict != 'succeeded' else 'It is done. '}{text}"
+    return PublicUpdate(_id(stack, found.environment, key), key, at, phase, text, {})
 
 
 def is_untold(incident: Incident) -> bool:
@@ -217,7 +266,7 @@ def _entry(
 def _state(
     name: str, names: Mapping[str, str], entries: Sequence[Entry], untold: Sequence[Incident], *, is_watched: bool
 ) -> str:
-    published = [each.states for each in entries if each.is_open]
+    published = [each.states for each in entries if each.is_open and (each.kind == "incident" or each.states)]
     states = [each[name] for each in published if name in each]
     if any(not each.services or name in each.services or not set(each.services) & set(names) for each in untold):
         states.append(UNKNOWN)  # what was said of another incident says nothing of this one

@@ -34,7 +34,7 @@ def _entry(entry: Entry, zone: str) -> Section:
     end = f" to {format_time(entry.ended_at, zone)}" if entry.ended_at else ""
     phase = f"{entry.phase}, from {format_time(entry.began_at, zone)}{end}"
     blocks: list[Block] = [Paragraph(phase)]
-    if entry.ended_at is not None and entry.updates[0].phase != RESOLVED:
+    if entry.kind == "incident" and entry.ended_at is not None and entry.updates[0].phase != RESOLVED:
         blocks.append(Paragraph("It is over, and nobody has written so to customers."))
     return Section(entry.title, (*blocks, Table(("at", "phase", "what customers were told"), rows)))
 

@@ -12,11 +12,12 @@ from email.utils import format_datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from omc.responder.status.board import OPERATIONAL, RANK, UNKNOWN, Board, Component, Entry, PublicUpdate
+from omc.responder.status.board import MAINTENANCE, OPERATIONAL, RANK, UNKNOWN, Board, Component, Entry, PublicUpdate
 
 ATOM = "http://www.w3.org/2005/Atom"
 INDICATORS: Mapping[str, tuple[str, str]] = {
     OPERATIONAL: ("none", "All components work"),
+    MAINTENANCE: ("maintenance", "Some components are worked on, as was announced"),
     UNKNOWN: ("unknown", "It isn't known whether all components work"),
     "degraded_performance": ("minor", "Some components work badly"),
     "partial_outage": ("major", "Some components fail for some"),
@@ -35,6 +36,9 @@ def summary(board: Board) -> dict[str, Any]:
         "status": {"indicator": indicator, "description": words},
         "components": [_component(each) for each in board.components],
         "incidents": [entry_data(each, board) for each in board.entries if each.kind == "incident" and each.is_open],
+        "scheduled_maintenances": [
+            entry_data(each, board) for each in board.entries if each.kind == "maintenance" and each.is_open
+        ],
     }
 
 
@@ -45,7 +49,10 @@ def history(board: Board) -> dict[str, Any]:
 
 
 def entry_data(entry: Entry, board: Board) -> dict[str, Any]:
-    """One incident."""
+    """One incident, or one maintenance."""
+    planned = {}
+    if entry.until is not None:
+        planned = {"scheduled_for": _time(entry.began_at), "scheduled_until": _time(entry.until)}
     return {
         "id": entry.id,
         "name": entry.title,
@@ -61,6 +68,7 @@ def entry_data(entry: Entry, board: Board) -> dict[str, Any]:
             if each.id in entry.states
         ],
         "incident_updates": [update_data(each, board) for each in entry.updates],
+        **planned,
     }
 
 
@@ -118,7 +126,7 @@ def rss(board: Board, address: str) -> bytes:
     entries = sorted(board.entries, key=lambda each: each.updated_at, reverse=True)[:MOST_ENTRIES]
     add(channel, "title", f"Status of {board.title}")
     add(channel, "link", f"{address}/api/v2/summary.json")
-    add(channel, "description", f"What customers of {board.title} are told of incidents")
+    add(channel, "description", f"What customers of {board.title} are told of incidents and maintenance")
     for each in entries:
         item = ET.SubElement(channel, "item")
         add(item, "title", f"{each.phase.capitalize()}: {each.title}")
