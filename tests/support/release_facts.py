@@ -80,10 +80,13 @@ def migration(letter: str, revision: int = 2, *, by: str = "terraform") -> Defin
     made = definition("backend", revision, letter, by=by)
     [container] = made.body["containerDefinitions"]
     secret = {"name": "POSTGRES_PASSWORD", "valueFrom": "arn:aws:secretsmanager:a:1:secret:rds!db-1-AbCdEf:password::"}
+    server = {"name": "POSTGRES_SERVER", "value": "ohmycoins-staging.abc.eu-west-1.rds.amazonaws.com"}
     body = {
         **made.body,
         "family": "ohmycoins-migrate-backend",
-        "containerDefinitions": [{**container, "secrets": [secret]}],
+        "containerDefinitions": [
+            {**container, "environment": [*container["environment"], server], "secrets": [secret]}
+        ],
     }
     return replace(made, name=f"ohmycoins-migrate-backend:{revision}", body=body)
 

@@ -12,8 +12,8 @@ import pytest
 from omc.checks.backups import backups_verified
 from omc.checks.finding import Level
 from omc.config.backup_tables import BackupsTable
-from omc.errors import NothingToDo, Refused
-from omc.facts.backups import RestoredInstance
+from omc.errors import NothingToDo, Refused, WrongUse
+from omc.facts.backups import RestoredInstance, read_backups
 from omc.facts.verifications import RecordedVerifications, Verifications
 from omc.model.backups import Judged, Verification, Verified
 from omc.model.plan import Plan
@@ -26,6 +26,7 @@ from omc.model.requests import (
 )
 from omc.procedures.backup_inspection import COMMAND
 from support import release_facts as example
+from support.fake_gateway import FakeGateway
 
 FAMILY = "ohmycoins-migrate-backend"
 
@@ -141,6 +142,64 @@ def test_a_restore_keeps_the_old_instance_and_is_undone_by_its_name() -> None:
     assert any("terraform state rm" in note for note in made.notes)
     taken = example.backups(others=("ohmycoins-staging-before-abcdefgh",))
     assert "already" in plan("backup-restore", BackupRestoreRequest("one"), backups=taken).refusals[0]
+
+
+def test_what_a_backup_is_called_and_how_many_stay_is_looked_at_wherever_it_comes_from() -> None:
+    for label in ("a;b", "-a", "a--b", "A", "a" * 61, "a\n"):
+        with pytest.raises(WrongUse, match="can't be part of a snapshot's name"):
+            plan("backup-create", BackupCreateRequest(label))
+    for at in ("yesterday", "2026-11-23T11:00:00"):
+        with pytest.raises(WrongUse, match="nor a time with its offset"):
+            plan("backup-verify", BackupVerifyRequest(at=at))
+    for request in (BackupPruneRequest(keep=0), BackupPruneRequest(keep=-3), BackupPruneRequest(days=-1)):
+        with pytest.raises(WrongUse, match="Keep one snapshot at least"):
+            plan("backup-prune", request)
+
+
+def test_a_task_that_another_address_leads_nowhere_else_looks_at_no_backup() -> None:
+    migration = example.migration("a")
+    [container] = migration.body["containerDefinitions"]
+    fixed = {**container, "environment": [{"name": "DATABASE_URL", "value": "postgresql://source/shop"}]}
+    without = replace(migration, body={**migration.body, "containerDefinitions": [fixed]})
+    definitions = replace(example.facts()["definitions"], migrating={"backend": without})
+    with pytest.raises(Refused, match="has no POSTGRES_SERVER"):
+        plan("backup-verify", BackupVerifyRequest(), definitions=definitions)
+    with pytest.raises(Refused, match="has no POSTGRES_SERVER"):
+        plan("backup-restore", BackupRestoreRequest("one"), definitions=definitions)
+
+
+def test_other_environments_instances_are_none_of_this_one_and_tags_are_anybodys() -> None:
+    def instance(name: str, **tags: str) -> dict[str, Any]:
+        known = {"omc:purpose": "verification", "omc:run": "r1"} | {f"omc:{key}": value for key, value in tags.items()}
+        listed = [{"Key": key, "Value": value} for key, value in known.items()]
+        return {"DBInstanceIdentifier": name, "DBInstanceStatus": "available", "TagList": listed}
+
+    over = "2026-11-23T00:00:00+00:00"
+    every = [
+        instance("ohmycoins-staging-verify-0123abcd", expires=over),
+        instance("ohmycoins-staging-verify-4567abcd", expires="tomorrow"),
+        instance("ohmycoins-staging-verify-89ababcd", expires="2026-11-23T00:00:00"),
+        instance("ohmycoins-production-verify-0123abcd", expires=over),
+        instance("somebody-elses", expires=over),
+    ]
+    aws: Any = FakeGateway(
+        {
+            ("rds", "describe_db_instances"): {"DBInstances": every},
+            ("rds", "describe_db_snapshots"): {"DBSnapshots": []},
+            ("rds", "describe_db_instance_automated_backups"): {"DBInstanceAutomatedBackups": []},
+        }
+    )
+    found = read_backups(aws, example.environment()).restored
+    assert [each.name[-8:] for each in found if each.expires] == ["0123abcd"]
+    assert {each.name.rpartition("-")[0] for each in found} == {"ohmycoins-staging-verify"}
+
+
+def test_the_last_snapshot_that_was_sound_stays_also_where_a_point_in_time_was_found_sound_later() -> None:
+    there = tuple(example.snapshot(f"s{number}", 24 * 40 + number) for number in range(4))
+    sound = Verifications((verified("point in time x", 1), verified("snapshot gone", 2), verified("snapshot s3", 500)))
+    known = example.backups(snapshots=there)
+    made = plan("backup-prune", BackupPruneRequest(keep=1, days=35), backups=known, verifications=sound)
+    assert [each.arguments["snapshot"] for each in made.steps] == ["s1", "s2"]
 
 
 def test_pruned_is_what_omc_made_and_is_old_and_never_the_last_sound_one_nor_an_automated_one() -> None:

@@ -56,6 +56,26 @@ def test_what_is_as_in_the_source_is_sound_and_says_how_much_was_read() -> None:
     assert recovery_point(compared(inspected(), inspected())) == 30
 
 
+def test_a_database_without_a_table_is_no_backup_whatever_its_source_has() -> None:
+    nothing = inspected(tables={})
+    assert not is_sound(judge(compared(nothing, nothing)))
+
+
+def test_rows_that_lost_their_times_are_found() -> None:
+    restored = inspected()
+    restored["tables"]["public.prices"] |= {"newest": None}
+    [wrong] = [each for each in judge(compared(restored, inspected())) if each.level == "fail"]
+    assert wrong.sentence.startswith("No row of public.prices has a time; the source has one of 2026-11-30")
+
+
+def test_what_was_only_estimated_is_not_called_read() -> None:
+    large = inspected(
+        tables={"public.prices": table(10_000, None) | {"read": "estimate"}, "public.coins": table(6, None)}
+    )
+    words = [each.sentence for each in judge(compared(large, large)) if each.question == "whole"]
+    assert words == ["2 tables with 10006 rows were read whole, but for 1 too large for it, as in its source."]
+
+
 def test_what_came_or_went_since_is_no_rot() -> None:
     source = inspected()
     source["tables"]["public.prices"] |= {"rows": 90_000, "newest": (TAKEN + timedelta(days=2)).isoformat()}

@@ -77,8 +77,6 @@ def create(context: click.Context, /, name: str, **how: Any) -> None:
     \b
     omc backup create --env staging --name before-upgrade
     """
-    if name and not (name.replace("-", "").isalnum() and name.isascii() and "--" not in name and name[-1] != "-"):
-        raise WrongUse(f"\"{name}\" can't be part of a snapshot's name: letters, digits and single hyphens are.")
     context.exit(carry_out(context, "backup-create", BackupCreateRequest(name.lower()), **how))
 
 

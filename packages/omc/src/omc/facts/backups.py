@@ -16,6 +16,8 @@ from omc.facts.collector import NO_READING, Reading, reads
 RUN_TAG, PURPOSE_TAG, EXPIRES_TAG = "omc:run", "omc:purpose", "omc:expires"
 """Tags of what omc makes: by which run, what for, and when it is removed."""
 VERIFICATION, RESTORE, BACKUP = "verification", "restore", "backup"
+VERIFIED_AS, RESTORED_AS = "-verify", "-restored"
+"""What follows the database's name in the identifier of an instance that was restored to look at it, or for good."""
 KINDS = ("automated", "manual", "awsbackup")
 """Snapshot types that are the account's own. What others share with it is no backup of ours."""
 
@@ -96,7 +98,8 @@ def read_backups(aws: Gateway, environment: Environment) -> Backups:
         of_kind = aws.client("rds").get_paginator("describe_db_snapshots")
         for page in of_kind.paginate(DBInstanceIdentifier=environment.database, SnapshotType=kind):
             found += [_snapshot(one) for one in page["DBSnapshots"]]
-    earliest, latest, replicas = _window(aws, environment.database)
+    resource = str(instance.get("DbiResourceId", "")) if instance else ""
+    earliest, latest, replicas = _window(aws, environment.database, resource)
     unknown = datetime.min.replace(tzinfo=UTC)
     return Backups(
         instance=instance,
@@ -104,18 +107,19 @@ def read_backups(aws: Gateway, environment: Environment) -> Backups:
         earliest=earliest,
         latest=latest,
         replicas=replicas,
-        restored=tuple(_restored(one) for one in every if PURPOSE_TAG in tags_of(one)),
+        restored=tuple(_restored(one) for one in every if _is_of(environment.database, one)),
         others=tuple(one["DBInstanceIdentifier"] for one in every),
     )
 
 
-def _window(aws: Gateway, database: str) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
+def _window(aws: Gateway, database: str, resource: str) -> tuple[datetime | None, datetime | None, tuple[str, ...]]:
     try:
         answer: Any = aws.client("rds").describe_db_instance_automated_backups(DBInstanceIdentifier=database)
     except NotFound:
         return None, None, ()
     for one in answer["DBInstanceAutomatedBackups"]:
-        if one.get("Status") in ("active", "creating"):
+        is_another = resource and one.get("DbiResourceId", resource) != resource  # that had the name before
+        if one.get("Status") in ("active", "creating") and not is_another:
             window = one.get("RestoreWindow", {})
             copies = one.get("DBInstanceAutomatedBackupsReplications", ())
             arns = tuple(copy.get("DBInstanceAutomatedBackupsArn", "") for copy in copies)
@@ -138,16 +142,31 @@ def _snapshot(record: Mapping[str, Any]) -> Snapshot:
     )
 
 
+def _is_of(database: str, record: Mapping[str, Any]) -> bool:
+    """Whether omc made the instance of this database's backups: the account has other environments' too."""
+    name = str(record["DBInstanceIdentifier"])
+    made = (f"{database}{VERIFIED_AS}-", f"{database}{RESTORED_AS}-")
+    return PURPOSE_TAG in tags_of(record) and (name == database or name.startswith(made))
+
+
 def _restored(record: Mapping[str, Any]) -> RestoredInstance:
     tags = tags_of(record)
-    expires = tags.get(EXPIRES_TAG)
     return RestoredInstance(
         name=record["DBInstanceIdentifier"],
         status=record["DBInstanceStatus"],
         purpose=tags.get(PURPOSE_TAG, ""),
         run=tags.get(RUN_TAG, ""),
-        expires=datetime.fromisoformat(expires) if expires else None,
+        expires=_expiry(tags.get(EXPIRES_TAG, "")),
     )
+
+
+def _expiry(tag: str) -> datetime | None:
+    """None where the tag says no moment: anybody may write tags."""
+    try:
+        moment = datetime.fromisoformat(tag)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def taken_at(record: Mapping[str, Any]) -> datetime | None:

@@ -94,9 +94,9 @@ def migration(now: Comparison) -> Iterator[Judged]:
 
 def schema(now: Comparison) -> Iterator[Judged]:
     """Tables, columns, indexes, extensions. Where the source has been migrated since, a difference is no failure."""
+    if not now.tables:
+        yield Judged("schema", FAIL, "tables", "It holds no table.")
     if now.source is None:
-        if not now.tables:
-            yield Judged("schema", FAIL, "tables", "It holds no table.")
         return
     level = WARN if now.has_migrated else FAIL
     for name in sorted(set(now.expected) - set(now.tables)):
@@ -156,7 +156,12 @@ def newest(now: Comparison) -> Iterator[Judged]:
     """The newest row of each table that has a time, beside the source's newest of that time."""
     for name, restored, wanted in now.pairs:
         its, ours = restored.get("newest"), wanted.get("newest_as_of")
-        if restored.get("error") or wanted.get("error") or ours is None or its is None:
+        if restored.get("error") or wanted.get("error") or ours is None or restored.get("read") == "estimate":
+            continue
+        if its is None:
+            if restored["rows"]:
+                words = f"No row of {name} has a time; the source has one of {ours}."
+                yield Judged("newest", FAIL, name, words)
             continue
         late = datetime.fromisoformat(ours) - datetime.fromisoformat(its)
         if late > LATE:
@@ -181,7 +186,9 @@ def judge(now: Comparison) -> tuple[Judged, ...]:
         found += answers
     if not any(each.level in (FAIL, UNKNOWN) for each in found):
         compared = "as in its source" if now.source is not None else "and nothing was there to compare it with"
-        words = f"{len(now.tables)} tables with {rows_of(now.restored)} rows were read whole, {compared}."
+        guessed = sum(each.get("read") == "estimate" for each in now.tables.values())
+        read = f"read whole, but for {guessed} too large for it" if guessed else "read whole"
+        words = f"{len(now.tables)} tables with {rows_of(now.restored)} rows were {read}, {compared}."
         found.append(Judged("whole", OK, "backup", words))
     return tuple(found)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from omc.config import Environment
 from omc.facts.active_run import ActiveRun
-from omc.facts.backups import RESTORE, Backups
+from omc.facts.backups import RESTORE, RESTORED_AS, Backups
 from omc.facts.definitions import Definitions
 from omc.facts.incidents import OpenIncidents
 from omc.facts.scope import Scope
@@ -142,7 +142,7 @@ def _restored(
     yield step(
         "restore",
         RestoreInstance(
-            prefix=f"{environment.database}-restored", settings=settings_of(instance), purpose=RESTORE, **source
+            prefix=f"{environment.database}{RESTORED_AS}", settings=settings_of(instance), purpose=RESTORE, **source
         ),
         title=f"Restore the {backup} to a new instance, with the old one's settings",
         undo=undo_by(

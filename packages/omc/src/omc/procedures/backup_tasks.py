@@ -43,11 +43,27 @@ def task_of(environment: Environment, services: Services, definitions: Definitio
         definition = definitions.migrating.get(service.name)
         if definition is None or service.container not in definition.images:
             raise Refused(missing_migration(service))
-        return Task(service, known[service.name], definition)
+        task = Task(service, known[service.name], definition)
+        _require_variables(task)
+        return task
     raise Refused(
         f"No service of {environment.name} has a migrate_family in omc.toml. A restored database is looked at by such "
         "a task, which has a login of its own."
     )
+
+
+def _require_variables(task: Task) -> None:
+    """``Refused`` where another address wouldn't lead the task to another database: it would look at the source, or
+    migrate it."""
+    containers = task.definition.body["containerDefinitions"]
+    found: Mapping[str, Any] = next((each for each in containers if each.get("name") == task.service.container), {})
+    plain = {each["name"] for each in found.get("environment", ())}
+    secret = {each["name"] for each in found.get("secrets", ())}
+    if lacking := [name for name, there in ((SERVER, plain), (PASSWORD, secret)) if name not in there]:
+        raise Refused(
+            f"The task definition {task.definition.name} has no {' and no '.join(lacking)} (the address as a variable, "
+            "the password as a secret), so its task can't be led to a restored database."
+        )
 
 
 def registration(task: Task, purpose: str) -> tuple[Step, Late[str]]:

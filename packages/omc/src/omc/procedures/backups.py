@@ -5,15 +5,16 @@ Restoring one for good is ``procedures/backup_restore.py``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from omc.config import Environment
-from omc.errors import NothingToDo, Refused
+from omc.errors import NothingToDo, Refused, WrongUse
 from omc.facts.active_run import ActiveRun
-from omc.facts.backups import VERIFICATION, Backups, Snapshot
+from omc.facts.backups import VERIFICATION, VERIFIED_AS, Backups, Snapshot
 from omc.facts.definitions import Definitions
 from omc.facts.scope import Scope
 from omc.facts.services import Services
@@ -43,12 +44,19 @@ INSPECTION_DEADLINE = 3600.0
 EXPIRES = timedelta(hours=6)
 """After which a timer removes the instance of a verification, whatever became of its run."""
 LATEST = "latest"
+_LABEL = re.compile(r"(?:[a-z0-9]+(?:-[a-z0-9]+)*)?")
+LABEL_LENGTH = 60
 
 
 def plan_create(
     request: BackupCreateRequest, environment: Environment, scope: Scope, backups: Backups, active: ActiveRun
 ) -> Plan:
     """A manual snapshot."""
+    if not _LABEL.fullmatch(request.label) or len(request.label) > LABEL_LENGTH:
+        raise WrongUse(
+            f"\"{request.label}\" can't be part of a snapshot's name: small letters, digits and single hyphens can, "
+            f"{LABEL_LENGTH} characters at most."
+        )
     instance = required_instance(backups, environment)
     found = _preflight(Verb.BACKUP, environment, scope, active)
     return Plan(
@@ -142,7 +150,7 @@ def _verification(
     yield step(
         "restore",
         RestoreInstance(
-            prefix=f"{environment.database}-verify",
+            prefix=f"{environment.database}{VERIFIED_AS}",
             settings=settings,
             purpose=VERIFICATION,
             expires_seconds=EXPIRES.total_seconds(),
@@ -210,8 +218,10 @@ def plan_prune_backups(
     settings = environment.backups
     keep = settings.keep if request.keep is None else request.keep
     days = settings.keep_days if request.days is None else request.days
+    if keep < 1 or days < 0:
+        raise WrongUse(f"Keep one snapshot at least, for no day at least; this would keep {keep}, for {days} days.")
     ours = [one for one in backups.snapshots if one.is_ours and one.status == "available" and one.taken_at]
-    sound = verifications.sound.found.backup if verifications.sound else ""
+    sound = _newest_sound(verifications, backups)
     gone = [
         one
         for one in ours[keep:]
@@ -246,6 +256,13 @@ def plan_prune_backups(
         refusals=found.refusals,
         undo_on_failure=False,
     )
+
+
+def _newest_sound(verifications: Verifications, backups: Backups) -> str:
+    """The snapshot that was found sound last and that there still is; empty: none. A point in time is no snapshot."""
+    there = {label_of(one) for one in backups.snapshots}
+    found = (one.found for one in verifications.all if one.found.sound and one.found.compared)
+    return next((one.backup for one in found if one.backup in there), "")
 
 
 def plan_sweep(
@@ -319,11 +336,21 @@ def _moment(at: str, backups: Backups, environment: Environment) -> tuple[str, M
     source = {"source": str(instance["DbiResourceId"]), "at": at}
     if at == LATEST:
         return "latest point in time", source
-    moment = datetime.fromisoformat(at)
+    moment = _definite(at)
     if not backups.earliest <= moment <= backups.latest:
         window = f"{format_time(backups.earliest, zone)} to {format_time(backups.latest, zone)}"
         raise Refused(f"{format_time(moment, zone)} can't be restored: it must be from {window}.")
     return f"point in time {at}", source
+
+
+def _definite(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise WrongUse(f'"{text}" is neither {LATEST} nor a time with its offset, such as 2026-11-30T18:00+11:00.')
+    return moment
 
 
 def in_the_same_place(instance: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from omc.config import Environment
 from omc.facts.backups import BACKUP, PURPOSE_TAG, RUN_TAG, taken_at
 from omc.model.arguments.backups import CreateSnapshot
 from omc.model.plan import Json
+from omc.output import shell_word
 
 POLL_SECONDS = 2.0
 
@@ -52,7 +53,7 @@ def _watch_created(context: Context, arguments: CreateSnapshot) -> Outcome | Non
 
 
 def _by_hand(environment: Environment, arguments: CreateSnapshot) -> Sequence[str]:
-    name = "-".join(part for part in (arguments.instance, arguments.label) if part)
+    name = shell_word("-".join(part for part in (arguments.instance, arguments.label) if part))
     where = f"--region {environment.region}"
     return [
         f"aws rds create-db-snapshot --db-instance-identifier {arguments.instance} "

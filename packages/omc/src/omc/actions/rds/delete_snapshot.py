@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict, register
 from omc.actions.rds.described import described_snapshot
@@ -10,6 +11,7 @@ from omc.config import Environment
 from omc.facts.backups import BACKUP, PURPOSE_TAG, tags_of
 from omc.model.arguments.backups import DeleteSnapshot
 from omc.model.plan import Json
+from omc.output import shell_word
 
 POLL_SECONDS = 2.0
 
@@ -18,10 +20,15 @@ def _is_deleted(context: Context, arguments: DeleteSnapshot) -> bool:
     return described_snapshot(context, arguments.snapshot) is None
 
 
+def _is_ours(record: Mapping[str, Any], database: str) -> bool:
+    is_of_it = record.get("DBInstanceIdentifier") == database
+    return is_of_it and record["SnapshotType"] == "manual" and tags_of(record).get(PURPOSE_TAG) == BACKUP
+
+
 def _delete(context: Context, arguments: DeleteSnapshot) -> Mapping[str, Json]:
     found = described_snapshot(context, arguments.snapshot)
-    if found is None or found["SnapshotType"] != "manual" or tags_of(found).get(PURPOSE_TAG) != BACKUP:
-        message = f"{arguments.snapshot} is no manual snapshot that omc made: it was left alone."
+    if found is None or not _is_ours(found, context.environment.database):
+        message = f"{arguments.snapshot} is no manual snapshot that omc made of this database: it was left alone."
         raise Interrupted(Verdict.FAILED, message, {}, has_begun=False)
     context.gateway.client("rds").delete_db_snapshot(DBSnapshotIdentifier=arguments.snapshot)
     return {}
@@ -35,7 +42,7 @@ def _watch_deleted(context: Context, arguments: DeleteSnapshot) -> Outcome | Non
 
 
 def _delete_by_hand(environment: Environment, arguments: DeleteSnapshot) -> Sequence[str]:
-    where = f"--db-snapshot-identifier {arguments.snapshot} --region {environment.region}"
+    where = f"--db-snapshot-identifier {shell_word(arguments.snapshot)} --region {environment.region}"
     return [f"aws rds delete-db-snapshot {where}"]
 
 
