@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import os
+import socket
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from omc.config.door_tables import DoorsTable
-from omc.errors import Refused, WrongUse
+from omc.errors import Refused, Unknown, WrongUse
 from omc.facts.data_doors import Login, login_of, secret_place
 from omc.facts.exec_access import CHANNEL_ACTIONS, ExecAccess, ExecContainer, ExecTask, Network, Transcript
 from omc.model.events import Event
 from omc.sessions.authorities import bundle_url
-from omc.sessions.cache import READS, ServerError, refuse_unread, shown
+from omc.sessions.cache import READS, CacheConnection, ServerError, refuse_unread, shown
 from omc.sessions.checks import Door, choose_task, closing, conditions, transcript_sentence
 from omc.sessions.consoles import console_url, match
-from omc.sessions.database import arguments_of, options_of
+from omc.sessions.data import read_secret
+from omc.sessions.database import Target, arguments_of, execute, options_of, run_psql
 from omc.sessions.model import DoorRequest, Ended, Opened, is_guarded, replay
 from omc.sessions.places import Wanted, wanted_of
 from support import release_facts as example
+from support.fake_gateway import FakeGateway
 
 AT = datetime(2026, 11, 30, 17, 0, tzinfo=UTC)
 TASK = ExecTask(
@@ -276,6 +282,8 @@ def test_the_database_is_told_to_let_nothing_be_changed_and_nothing_last() -> No
         ("MEMORY", "MEMORY  isn't"),
         ("EVAL return", "--write"),
         ("DEBUG SLEEP 9", "--write"),
+        ("scan 0 count 1000000", "SCAN with a COUNT above 10000 holds up"),
+        ("HSCAN key 0 MATCH * COUNT 10001", "HSCAN with a COUNT above"),
     ],
 )
 def test_a_command_that_does_not_only_read_is_refused(words: str, said: str) -> None:
@@ -296,6 +304,53 @@ def test_answers_of_redis_are_shown_as_its_own_client_does() -> None:
     ]
     assert list(shown(ServerError("ERR no"))) == ["(error) ERR no"]
     assert list(shown(b"\x1b[2J")) == [r"\x1b[2J"]
+    assert list(shown(ServerError("ERR no such \x1b[2J"))) == [r"(error) ERR no such \x1b[2J"]
+
+
+def test_a_word_of_a_command_may_be_any_bytes() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connection = CacheConnection(listener.getsockname()[1], "cache", None)
+        there, _ = listener.accept()
+        with there:
+            there.sendall(b"$-1\r\n")
+            assert connection.ask(["GET", os.fsdecode(b"\xff")]) is None
+            assert there.recv(100) == b"*2\r\n$3\r\nGET\r\n$1\r\n\xff\r\n"
+        connection.close()
+
+
+def test_ctrl_c_is_psqls_own_and_its_exit_code_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "psql"
+    program.write_text('#!/bin/sh\nkill -INT "$PPID"\nexit 3\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    target = Target("db", 1, "shop", "reader", "hidden", tmp_path / "a.pem", writes=False, doors=DoorsTable())
+    assert run_psql(target, ["SELECT 1"], os.environ) == 3
+    program.write_text('#!/bin/sh\nkill -TERM "$$"\n')
+    assert run_psql(target, ["SELECT 1"], os.environ) == 143
+
+
+@dataclass
+class Database:
+    """A connection whose server refuses a statement."""
+
+    closed: bool
+
+    def execute(self, statement: str) -> None:
+        raise psycopg.errors.QueryCanceled(f"canceling statement due to statement timeout: {statement}")
+
+
+def test_a_statement_that_takes_too_long_ends_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(Database(closed=False), "SELECT pg_sleep(99)") == 1
+    assert "QueryCanceled: canceling statement due to statement timeout" in capsys.readouterr().err
+    with pytest.raises(psycopg.OperationalError):
+        execute(Database(closed=True), "SELECT 1")
+
+
+def test_a_secret_of_bytes_has_no_password() -> None:
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:login-AbCdEf"
+    aws: Any = FakeGateway({("secretsmanager", "get_secret_value"): {"ARN": arn, "SecretBinary": b"x"}})
+    with pytest.raises(Unknown, match="The secret login-AbCdEf holds bytes"):
+        read_secret(aws, arn)
 
 
 def test_ports_are_read_as_they_are_written() -> None:

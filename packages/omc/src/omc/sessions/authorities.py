@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import ssl
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
@@ -42,17 +43,23 @@ def database_authorities(environment: Environment) -> Path:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - one of three addresses over HTTPS
             found: bytes = answer.read(MOST_BYTES)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise Unknown(
             f"RDS's certificate authorities can't be fetched from {url}: {error}. Put that file at {kept}, from a "
             "machine that reaches it."
         ) from error
     if MARK not in found:
         raise Unknown(f"{url} doesn't answer with certificates. Nothing was kept.")
-    root.mkdir(parents=True, exist_ok=True)
     fresh = kept.with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(found)
-    fresh.replace(kept)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        fresh.write_bytes(found)
+        fresh.replace(kept)
+    except OSError as error:
+        raise Unknown(
+            f"RDS's certificate authorities can't be kept at {kept}: {error.strerror or error}. Set XDG_CACHE_HOME "
+            "to a folder that can be written to."
+        ) from error
     return kept
 
 

@@ -12,6 +12,7 @@ import ssl
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from omc.errors import OmcError, Refused, Unknown, WrongUse
@@ -19,6 +20,8 @@ from omc.output import echo, line, visible
 
 TIMEOUT: Final = 15.0
 MOST_BULK: Final = 64 << 20
+MOST_AT_ONCE: Final = 10_000
+"""Keys or members that one step of a SCAN may look at."""
 READS: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(
         (
@@ -70,7 +73,21 @@ def refuse_unread(words: Sequence[str]) -> None:
     if subcommands is None or (subcommands and more not in subcommands):
         shown = f"{name} {more}" if subcommands else name
         why = f": {INSTEAD[name]}" if name in INSTEAD else ""
-        raise Refused(f"{shown} isn't among the commands that only read{why}. To send it all the same: --write")
+        raise Refused(
+            f"{visible(shown)} isn't among the commands that only read{why}. To send it all the same: --write"
+        )
+    if name.endswith("SCAN") and any(
+        word.upper() == "COUNT" and _number(most) > MOST_AT_ONCE for word, most in pairwise(words[1:])
+    ):
+        raise Refused(
+            f"{name} with a COUNT above {MOST_AT_ONCE} holds up all others meanwhile; do it in smaller steps. To send "
+            "it all the same: --write"
+        )
+
+
+def _number(text: str) -> int:
+    """0 where it is none: the server says so."""
+    return int(text[:20]) if text.isdecimal() else 0
 
 
 class CacheConnection:
@@ -97,7 +114,7 @@ class CacheConnection:
 
     def ask(self, words: Sequence[str]) -> Any:
         """One command's answer: texts as bytes, numbers, lists, None, or ``ServerError``."""
-        parts = [word.encode() for word in words]
+        parts = [word.encode("utf-8", "surrogateescape") for word in words]  # bytes that are no text come as they are
         command = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
         try:
             self._socket.sendall(command)
@@ -141,7 +158,7 @@ def shown(answer: Any, depth: int = 0) -> Iterator[str]:
         case None:
             yield "(nil)"
         case ServerError(text):
-            yield f"(error) {text}"
+            yield f"(error) {visible(text)}"
         case int():
             yield f"(integer) {answer}"
         case bytes():

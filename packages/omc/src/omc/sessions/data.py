@@ -100,12 +100,17 @@ def read_secret(aws: Gateway, reference: str) -> str:
     """The password that a ``valueFrom`` names, with the caller's own right to it."""
     arn, name = secret_place(reference)
     try:
-        text = str(aws.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+        found: Any = aws.client("secretsmanager").get_secret_value(SecretId=arn)
     except AccessDenied as error:
         raise AccessDenied(
             f"The door is closed: {error.message} It is the password's, and a key of KMS may want kms:Decrypt too.",
             error.action,
         ) from error
+    if "SecretString" not in found:
+        raise Unknown(
+            f"The secret {arn.rpartition(':secret:')[2]} holds bytes and no text: no password can be read there."
+        )
+    text = str(found["SecretString"])
     if not name:
         return text
     try:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -83,7 +85,19 @@ def run_psql(target: Target, words: Sequence[str], environment: Mapping[str, str
     if program is None:
         return run_own(target, words)
     own = {name: environment[name] for name in KEPT if name in environment}
-    return subprocess.run([program, *arguments_of(words)], env=own | variables_of(target), check=False).returncode
+    with _interrupts_are_the_childs():
+        code = subprocess.run([program, *arguments_of(words)], env=own | variables_of(target), check=False).returncode
+    return code if code >= 0 else 128 - code  # ended by a signal, as a shell tells it
+
+
+@contextmanager
+def _interrupts_are_the_childs() -> Iterator[None]:
+    """Ctrl-C reaches psql too, which cancels the statement with it: the session goes on."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def run_own(target: Target, words: Sequence[str]) -> int:
@@ -95,10 +109,10 @@ def run_own(target: Target, words: Sequence[str]) -> int:
     try:
         with _connected(target) as connection:
             if words:
-                return _execute(connection, words[0])
+                return execute(connection, words[0])
             code = 0
             for statement in _typed(target):
-                code = _execute(connection, statement)
+                code = execute(connection, statement)
             return code
     except psycopg.OperationalError as error:
         raise OmcError(f"The database refused the session, or ended it: {line(str(error))}") from error
@@ -142,15 +156,15 @@ def _typed(target: Target) -> Any:
         yield statement
 
 
-def _execute(connection: Any, statement: str) -> int:
+def execute(connection: Any, statement: str) -> int:
     """Run one and show what it gives; 1 where the server refuses it."""
     import psycopg
 
     try:
         cursor = connection.execute(statement)
-    except psycopg.OperationalError:
-        raise
-    except psycopg.Error as error:
+    except (psycopg.Error, UnicodeError) as error:
+        if isinstance(error, psycopg.OperationalError) and connection.closed:
+            raise  # else the statement alone was ended: by its time, by a lock
         echo(line(f"{type(error).__name__}: {str(error).strip()}"), err=True)
         return 1
     if cursor.description is None:

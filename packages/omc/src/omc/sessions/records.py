@@ -12,7 +12,17 @@ from omc.engine.actors import Actor
 from omc.model.events import EventTypes
 from omc.model.pages import SHORT, Message, Page
 from omc.model.people import Channel, ContactMethod
-from omc.sessions.model import TYPES, DoorRecord, DoorRequest, Ended, Payload, is_guarded, replay, stream_of
+from omc.sessions.model import (
+    TYPES,
+    DoorRecord,
+    DoorRequest,
+    Ended,
+    Payload,
+    Refused,
+    is_guarded,
+    replay,
+    stream_of,
+)
 from omc.store import eventlog
 from omc.store.database import open_store
 from omc.store.location import StoreLocation
@@ -37,7 +47,7 @@ class Recorder:
         def append(transaction: Transaction) -> None:
             seen = eventlog.last_sequence(transaction.session, stream)
             eventlog.append(transaction, TYPES, stream, payload, seen=seen, link=self.actor.link)
-            if is_guarded(self.environment) and isinstance(payload, DoorRequest | Ended):
+            if is_guarded(self.environment) and isinstance(payload, DoorRequest | Refused | Ended):
                 request = payload if isinstance(payload, DoorRequest) else self._asked(transaction)
                 enqueue(transaction, self._page(payload, request))
 
@@ -49,7 +59,7 @@ class Recorder:
         assert found is not None  # an end follows a beginning  # noqa: S101
         return found.request
 
-    def _page(self, payload: DoorRequest | Ended, request: DoorRequest) -> Page:
+    def _page(self, payload: DoorRequest | Refused | Ended, request: DoorRequest) -> Page:
         environment, channel = self.environment.name, self.stack.channels.general
         writes = " to write" if request.writes else ""
         if isinstance(payload, DoorRequest):
@@ -59,6 +69,9 @@ class Recorder:
                 *([f"Runs: {request.what}"] if request.what else []),
             )
             step = "opened"
+        elif isinstance(payload, Refused):
+            text = f"{environment}: {request.door} of {self.actor.name} to {request.place} stayed closed"
+            lines, step = (payload.why,), "refused"
         else:
             text = f"{environment}: {request.door} of {self.actor.name} to {request.place} has ended: {payload.how}"
             lines, step = (), "ended"
