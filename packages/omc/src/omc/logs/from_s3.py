@@ -35,10 +35,13 @@ def ask_access_logs(
         raise Unknown(
             f"{which} writes access logs nowhere, so who asked isn't known. To have them: {HOW_TO_HAVE_THEM}."
         )
-    gaps, scanned, count = list[str](), 0, 0
+    gaps, scanned, count, there = list[str](), 0, 0, 0
+    if silent := [source.name for source in sources if not source.bucket]:
+        gaps.append(f"{', '.join(silent)} writes access logs nowhere: what came through it isn't counted.")
     with tempfile.TemporaryDirectory(prefix="omc-access-logs-") as folder:
         for source in written:
             found = objects_of(aws, source, span.begin, span.end, most=MOST_FILES, most_bytes=MOST_BYTES)
+            there += found.there
             if not found.is_whole:
                 gaps.append(
                     f"Of {found.there} access logs of {source.name} the first {len(found.chosen)} were read. Choose a "
@@ -49,7 +52,10 @@ def ask_access_logs(
                 _bring(aws, source, each.key, Path(folder) / f"{count}.log.gz")
                 count, scanned = count + 1, scanned + each.size
         if not count:
-            gaps.append("There is no access log of this time. AWS writes one each five minutes in which requests came.")
+            if not there:
+                gaps.append(
+                    "There is no access log of this time. AWS writes one each five minutes in which requests came."
+                )
             return Answer(gaps=tuple(gaps))
         files = [each for each in log_files([Path(folder)]) if each.kind is Kind.BALANCER]
         rows, unreadable = local_rows(query, files, span, top)
