@@ -451,6 +451,7 @@ def test_outside_of_the_window_it_is_refused_without_a_reason(world: World) -> N
         ('title = "a"\n[[step]]\nprocedure = "fake"\nmanual = "b"', "Step 1 has a procedure, or is manual"),
         ('title = "a"\n[[step]]\nprocedure = "fly"', "This omc has no procedure fly"),
         ('title = "a"\n[[step]]\nprocedure = "restart"\nrequest = { nobody = 1 }', "isn't one of restart"),
+        ('title = "a"\n[[step]]\nprocedure = "restart"\nrequest = { services = 5 }', "isn't one of restart"),
         ('title = "a"\nsilence = [[]]\n[[step]]\nmanual = "b"', "is no file of a maintenance"),
     ],
 )

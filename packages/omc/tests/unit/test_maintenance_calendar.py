@@ -11,10 +11,15 @@ import pytest
 
 from omc.config.model import Freeze
 from omc.config.windows import MaintenanceWindow, zone_named
+from omc.errors import WrongUse
 from omc.facts.pending import Maintenance, Pending
+from omc.facts.scope import Scope
 from omc.maintenance.calendar import Calendar, Kind, calendar
 from omc.maintenance.calendar_document import calendar_document, ical
+from omc.maintenance.definition import from_text, time_of
+from omc.model.maintenance import MaintenanceRequest, MaintenanceStep
 from omc.model.planned import Planned
+from omc.model.typed_json import to_json
 from omc.output import terminal
 from support import release_facts as example
 
@@ -37,6 +42,34 @@ def found(environment: object = ENVIRONMENT, *work: Maintenance, announced: tupl
 
 def work(**dates: datetime) -> Maintenance:
     return replace(Maintenance("the database shop", "system-update", "sat:16:00-sat:18:00"), **dates)  # type: ignore[arg-type]  # mypy takes any field for any
+
+
+def test_a_maintenance_without_a_time_takes_the_next_window_that_is_not_frozen() -> None:
+    written = from_text('title = "Restart"\n[[step]]\nmanual = "Look"')
+    assert time_of(written, ENVIRONMENT, NOW) == (FIRST, FIRST + timedelta(hours=2))
+    assert time_of(written, FROZEN, NOW) == (SECOND, SECOND + timedelta(hours=2))
+
+
+@pytest.mark.parametrize("begin", ["0001-01-01T00:00:00+10:00", "9999-12-31T23:00:00-10:00"])
+def test_a_time_beyond_every_calendar_is_no_time_of_a_maintenance(begin: str) -> None:
+    written = from_text(f'title = "Restart"\nbegin = {begin}\n[[step]]\nmanual = "Look"')
+    with pytest.raises(WrongUse, match="is no time that a maintenance could have"):
+        time_of(written, ENVIRONMENT, NOW)
+
+
+def test_in_a_freeze_a_maintenance_is_planned_with_a_reason_only() -> None:
+    begin, end = (FIRST + timedelta(minutes=minutes) for minutes in (30, 90))
+    steps = [to_json(MaintenanceStep("Look", undo="nothing"))]
+    request = MaintenanceRequest("Restart", begin.isoformat(), end.isoformat(), steps)
+
+    def refusals(environment: object, override: str = "") -> tuple[str, ...]:
+        asked = replace(request, override=override)
+        return example.planned("maintenance", asked, environment=environment, scope=Scope(NOW, NOW - NOW)).refusals
+
+    assert refusals(ENVIRONMENT) == ()
+    [refusal] = refusals(FROZEN)
+    assert "staging is frozen then: launch, until" in refusal
+    assert refusals(FROZEN, "AWS asked for it") == ()
 
 
 def test_windows_in_a_freeze_are_marked() -> None:

@@ -10,6 +10,7 @@ import pytest
 from omc.config.maintenance_tables import MaintenanceTable
 from omc.maintenance.checks import PastRun, change_of, done_before, stale, verified_backup, way_back, worse
 from omc.maintenance.figures import Figures
+from omc.model.backups import Verification, Verified
 from omc.model.maintenance import MaintenanceStep
 from omc.model.plan import Plan, Risk, Step
 
@@ -93,10 +94,31 @@ def test_a_step_of_high_risk_or_a_person_s_needs_a_way_back() -> None:
 
 
 def test_a_backup_counts_once_it_was_verified_lately() -> None:
-    runs = [PastRun("0vqk3m7x", "backup-verify", {}, "succeeded", NOW - timedelta(hours=5))]
-    assert verified_backup(runs, "backup-verify", NOW, timedelta(hours=6)).holds
-    assert not verified_backup(runs, "backup-verify", NOW, timedelta(hours=4)).holds
-    assert not verified_backup([replace(runs[0], verdict="failed")], "backup-verify", NOW, timedelta(hours=6)).holds
+    taken = NOW - timedelta(hours=5.5)
+    found = Verified("0vqk3m7x", "snapshot one", taken, sound=True, compared=True, judged=(), tables=4, rows=9,
+                     recovery_seconds=None, recovery_point_seconds=None)  # fmt: skip
+    known = Verification(NOW - timedelta(hours=5), found)
+    most = timedelta(hours=6)
+    assert verified_backup([known], NOW, most).sentence == (
+        "The snapshot one was found sound 300 min ago by the run 0vqk3m7x."
+    )
+    assert not verified_backup([known], NOW, timedelta(hours=4)).holds
+    for other in (
+        replace(found, sound=False),
+        replace(found, compared=False),
+        replace(found, taken_at=None),
+        replace(found, taken_at=NOW - timedelta(days=30)),  # it is sound, and has nothing of the last month
+    ):
+        assert not verified_backup([replace(known, found=other)], NOW, most).holds
+
+
+def test_a_backup_that_takes_long_to_verify_counts_where_the_maintenance_took_it() -> None:
+    begin = NOW - timedelta(hours=9)
+    found = Verified("0vqk3m7x", "snapshot one", begin, sound=True, compared=True, judged=(), tables=4, rows=9,
+                     recovery_seconds=None, recovery_point_seconds=None)  # fmt: skip
+    known = [Verification(NOW, found)]
+    assert not verified_backup(known, NOW, timedelta(hours=6)).holds
+    assert verified_backup(known, NOW, timedelta(hours=6), begin).holds
 
 
 def test_a_plan_is_stale_where_it_does_something_else_or_risks_more() -> None:

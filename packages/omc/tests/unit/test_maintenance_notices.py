@@ -102,8 +102,30 @@ def test_customers_see_what_a_person_wrote_of_it_ahead_and_nothing_else() -> Non
     assert b"Newer database" in feed.atom(board(PLANNED), "https://status.example.com")
 
 
+def test_one_that_stopped_while_it_was_prepared_is_still_ahead() -> None:
+    stopped = replace(STARTED, started_at=BEGIN - timedelta(hours=3), stopped="The backup isn't sound.")
+    summary = feed.summary(board(stopped))
+    assert (summary["scheduled_maintenances"][0]["status"], summary["components"][0]["status"]) == (
+        "scheduled",
+        "operational",
+    )
+
+
+def test_one_that_nobody_started_is_over_with_its_window() -> None:
+    assert feed.summary(board(PLANNED, at=END - timedelta(seconds=1)))["scheduled_maintenances"]
+    assert feed.summary(board(PLANNED, at=END))["scheduled_maintenances"] == []
+    [told] = [each for each in board(PLANNED, at=END).entries if each.kind == "maintenance"]
+    assert told.updates[0].text == "It was called off. Orders can't be placed for some minutes."
+    assert [each.phase for each in told.updates] == ["completed", "scheduled"]
+
+
+def test_the_begin_of_a_short_one_is_told() -> None:
+    short = replace(PLANNED, scheduled=replace(SCHEDULED, end=BEGIN + timedelta(minutes=8)))
+    assert name_at(short, BEGIN) == "begin"
+
+
 def test_while_it_is_under_way_its_components_are_under_maintenance_and_then_no_longer() -> None:
-    under_way = replace(STARTED, measured_at=BEGIN)
+    under_way = replace(STARTED, steps=(StepState(StepStatus.RUNNING, was_begun=True),))
     summary = feed.summary(board(under_way, at=BEGIN))
     assert summary["components"][0]["status"] == "under_maintenance"
     assert (summary["scheduled_maintenances"][0]["status"], summary["status"]["indicator"]) == (

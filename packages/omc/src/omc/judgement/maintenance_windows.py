@@ -27,6 +27,12 @@ def next_window(environment: Environment, now: datetime) -> tuple[datetime, date
     return (window.begin, window.end) if window is not None else None
 
 
+def frozen(environment: Environment, begin: datetime, end: datetime) -> str:
+    """Why a time isn't for changes, in part at least; empty where no freeze meets it."""
+    met = (each for each in environment.freezes if each.begin < end and begin < each.end)
+    return next((f"{each.reason}, until {format_time(each.end, environment.time_zone)}" for each in met), "")
+
+
 def is_inside(environment: Environment, begin: datetime, end: datetime) -> bool:
     """Whether a time lies within one window of the environment; always, where it has none."""
     windows = merged(environment.windows, begin, end)

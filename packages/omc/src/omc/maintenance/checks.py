@@ -9,6 +9,7 @@ from typing import Any
 
 from omc.config.maintenance_tables import MaintenanceTable
 from omc.maintenance.figures import Figures
+from omc.model.backups import Verification
 from omc.model.maintenance import MaintenanceStep
 from omc.model.plan import Plan, Risk, fingerprint
 
@@ -133,11 +134,23 @@ def way_back(steps: Sequence[MaintenanceStep], trouble: Mapping[int, str]) -> Ve
     return Verdict(True, f"{'; '.join(ways)}.")
 
 
-def verified_backup(runs: Iterable[PastRun], procedure: str, now: datetime, most: timedelta) -> Verdict:
-    """Whether a backup was verified lately."""
-    good = [run for run in runs if run.procedure == procedure and run.verdict == "succeeded"]
-    newest = max(good, key=lambda run: run.ended_at, default=None)
-    if newest is None or now - newest.ended_at > most:
-        return Verdict(False, f"No backup was verified in the last {most.total_seconds() / 3600:g} hours.")
-    minutes = (now - newest.ended_at).total_seconds() / 60
-    return Verdict(True, f"A backup was verified {minutes:.0f} min ago by the run {newest.id}.")
+def verified_backup(
+    known: Iterable[Verification], now: datetime, most: timedelta, since: datetime | None = None
+) -> Verdict:
+    """Whether a backup that is itself of lately, or of ``since`` and later, was found sound lately: an old one that is
+    sound doesn't have what came after it."""
+    oldest = min(now - most, since) if since is not None else now - most
+    good = [
+        each
+        for each in known
+        if each.found.sound and each.found.compared and now - each.at <= most
+        if each.found.taken_at is not None and each.found.taken_at >= oldest
+    ]
+    newest = max(good, key=lambda each: each.at, default=None)
+    if newest is None:
+        hours = f"{most.total_seconds() / 3600:g} hours"
+        return Verdict(False, f"No backup of the last {hours} was found sound within them.")
+    minutes = (now - newest.at).total_seconds() / 60
+    return Verdict(
+        True, f"The {newest.found.backup} was found sound {minutes:.0f} min ago by the run {newest.found.run}."
+    )

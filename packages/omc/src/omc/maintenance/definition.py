@@ -16,7 +16,8 @@ from omc.config import Environment
 from omc.engine import planning
 from omc.engine.planning import RunContext
 from omc.errors import NothingToDo, OmcError, WrongUse
-from omc.judgement.maintenance_windows import next_window
+from omc.judgement.maintenance_windows import frozen, next_window
+from omc.maintenance.calendar import LOOK_AHEAD, usable
 from omc.maintenance.checks import outline_of
 from omc.model import typed_json
 from omc.model.maintenance import MaintenanceRequest, MaintenanceStep
@@ -24,6 +25,8 @@ from omc.times import iso
 
 USUAL_LENGTH = timedelta(hours=2)
 """Of a maintenance where the environment has no window: as long as the runbook's."""
+FURTHEST = timedelta(days=36_500)
+"""From now, for what somebody writes: calendars don't reach much further."""
 INTERRUPTIONS: Mapping[str, str] = {
     "deploy": "none: tasks are replaced one after another",
     "restart": "none: tasks are replaced one after another",
@@ -90,10 +93,12 @@ def time_of(written: MaintenanceFile, environment: Environment, now: datetime) -
     for moment in (written.begin, written.end):
         if moment is not None and moment.tzinfo is None:
             raise WrongUse("begin and end need their offset: begin = 2026-11-29T02:00:00+10:00")
+        if moment is not None and abs(moment.replace(tzinfo=None) - now.replace(tzinfo=None)) > FURTHEST:
+            raise WrongUse(f"{moment.isoformat()} is no time that a maintenance could have.")
     begin, end = written.begin, written.end
     if begin is None and end is not None:
         raise WrongUse("A maintenance that has an end needs a begin too.")
-    window = next_window(environment, begin or now)
+    window = _window(environment, begin or now)
     if begin is None:
         begin = window[0] if window else now.replace(microsecond=0)
         usual = window[1] if window else begin + USUAL_LENGTH
@@ -101,6 +106,15 @@ def time_of(written: MaintenanceFile, environment: Environment, now: datetime) -
     if end is not None:
         return begin, end
     return begin, window[1] if window and window[0] <= begin < window[1] else begin + USUAL_LENGTH
+
+
+def _window(environment: Environment, at: datetime) -> tuple[datetime, datetime] | None:
+    """The window that is open or comes next; the first that isn't frozen, where there is one."""
+    window = next_window(environment, at)
+    if window is None or not frozen(environment, *window):
+        return window
+    free = next((each for each in usable(environment, at, at + LOOK_AHEAD)), None)
+    return (free.begin, free.end) if free is not None else window
 
 
 def request_of(
@@ -145,11 +159,7 @@ def _step(site: RunContext, number: int, table: StepTable) -> tuple[MaintenanceS
         undo=table.undo or "",
         interruption=table.interruption or INTERRUPTIONS.get(procedure, ""),
     )
-    try:
-        request = planning.request_from(site.procedures, procedure, table.request)
-    except TypeError as error:
-        what = str(error).partition(".__init__() ")[2] or str(error)
-        raise WrongUse(f"The request of step {number} isn't one of {procedure}: {what}.") from error
+    request = _request(site, number, procedure, table.request)
     try:
         plan = planning.make(site, procedure, request)
     except NothingToDo as error:
@@ -170,6 +180,17 @@ def _step(site: RunContext, number: int, table: StepTable) -> tuple[MaintenanceS
     return known, (*(f"refused as things are: {each}" for each in plan.refusals), *plan.notes)
 
 
+def _request(site: RunContext, number: int, procedure: str, written: Mapping[str, Any]) -> Any:
+    """With each field as its kind says: what a procedure makes of another one isn't known."""
+    try:
+        request = planning.request_from(site.procedures, procedure, written)
+        typed_json.from_json(type(request), dict(written))
+    except (TypeError, typed_json.Misfit) as error:
+        what = str(error).partition(".__init__() ")[2] or str(error)
+        raise WrongUse(f"The request of step {number} isn't one of {procedure}: {what.rstrip('.')}.") from error
+    return request
+
+
 def from_options(title: str, steps: Sequence[str]) -> MaintenanceFile:
     """A maintenance without a file: each step ``PROCEDURE`` or ``PROCEDURE=JSON``."""
     tables = []
@@ -180,4 +201,9 @@ def from_options(title: str, steps: Sequence[str]) -> MaintenanceFile:
             tables.append(msgspec.convert({"procedure": procedure, "request": request_body}, StepTable))
         except (ValueError, msgspec.ValidationError) as error:
             raise WrongUse(f"--step {text} is neither PROCEDURE nor PROCEDURE=JSON: {error}") from error
-    return MaintenanceFile(title, tables)
+    try:
+        return msgspec.convert(
+            {"title": title, "step": [msgspec.to_builtins(each) for each in tables]}, MaintenanceFile
+        )
+    except msgspec.ValidationError as error:
+        raise WrongUse(f"--title and --step make no maintenance: {error}") from error

@@ -28,6 +28,8 @@ from omc.maintenance.records import change, message_to, read
 from omc.store.opened import Store
 
 Decide: TypeAlias = Callable[[Maintenance, datetime], Payload]
+MAX_DIGITS = 5
+"""Of a step's number."""
 MAX_TEXT = 2_000
 """Characters of what a person writes."""
 
@@ -113,7 +115,7 @@ def resume(found: Maintenance, reason: str) -> Payload:
 def sign(found: Maintenance, now: datetime, what: str, evidence: str) -> Payload:
     if found.is_over or found.aborted_at is not None:
         raise Refused(f"{_capital(found.name)} is {found.phase}; there is nothing to sign.")
-    if what.isdecimal():
+    if what.isdecimal() and len(what) < MAX_DIGITS:
         return _sign_step(found, now, int(what), evidence)
     item, state = item_named(what), found.items[item_named(what).name]
     if state.holds:

@@ -38,12 +38,12 @@ def due(found: Maintenance, now: datetime) -> Notice | None:
     go. None where none is."""
     if found.is_over:
         return None
-    there = [each for each in notices(found) if each.at <= now]
+    there = [each for each in notices(found) if each.at <= now and _means_something(found, each)]
     if not there or there[-1].name in found.noticed:
         return None
     last = there[-1]
     is_early = last.at < found.begin
-    return last if (is_early or now - last.at <= LATEST) and _means_something(found, last) else None
+    return last if is_early or now - last.at <= LATEST else None
 
 
 def next_at(found: Maintenance, now: datetime) -> datetime | None:

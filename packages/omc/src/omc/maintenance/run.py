@@ -74,6 +74,7 @@ from omc.model.plan import Plan
 from omc.model.requests import RollbackRequest
 from omc.model.silences import Created
 from omc.store import eventlog, silences
+from omc.store.backups import verifications_in
 from omc.store.embedded import StoreUnreachable
 from omc.store.eventlog import Conflict
 from omc.store.opened import Transaction
@@ -415,15 +416,16 @@ class Performer:
         return self._item(found, "team", Verdict(bool(arrived), sentence))
 
     def backup(self, found: Maintenance) -> Decision | None:
-        with self.site.store.reading() as session:
-            there = facts.runs_of(session, found.environment)
         lately = timedelta(hours=self.site.stack.maintenance.backup_hours)
-        known = verified_backup(there, VERIFY, self.now, lately)
+        there = verifications_in(self.site.store, found.environment)
+        known = verified_backup(there, self.now, lately, found.started_at)
         if known.holds:
             return self._item(found, "backup", known)
-        made = found.runs.get("item/backup/create")
+        made, looked = found.runs.get("item/backup/create"), found.runs.get("item/backup/verify")
         if made is None or made.verdict != RunVerdict.SUCCEEDED:
             return self._begin_item(found, "backup", "create", CREATE)
+        if looked is not None and looked.verdict == RunVerdict.SUCCEEDED:  # of another backup, or of an unknown time
+            return self._item(found, "backup", known)
         return self._begin_item(found, "backup", "verify", VERIFY)
 
     def rollback(self, found: Maintenance) -> Decision | None:

@@ -10,7 +10,7 @@ from omc.config import Environment
 from omc.errors import WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.scope import Scope
-from omc.judgement.maintenance_windows import is_inside, next_window
+from omc.judgement.maintenance_windows import frozen, is_inside, next_window
 from omc.model import typed_json
 from omc.model.arguments.maintenance import ScheduleMaintenance
 from omc.model.maintenance import MaintenanceRequest, MaintenanceStep
@@ -37,6 +37,8 @@ def plan_maintenance(request: MaintenanceRequest, environment: Environment, scop
     situation = Situation(environment=environment, scope=scope, active=active)
     found = preflight.examine(Verb.MAINTENANCE, situation, request.override)
     outside = [] if inside else [preflight.Refusal(_outside(environment, begin), overridable=True)]
+    if freeze := frozen(environment, begin, end):
+        outside.append(preflight.Refusal(f"{environment.name} is frozen then: {freeze}.", overridable=True))
     refusals, overridden = preflight.kept_or_overridden(outside, request.override)
     arguments = ScheduleMaintenance(
         title=request.title,
@@ -95,6 +97,8 @@ def _require_sense(
         raise WrongUse("It is watched for a second at least, and a day at most.")
     if any(each.procedure == "maintenance" for each in steps):
         raise WrongUse("A maintenance is no step of another one.")
+    if unknown := [each.risk for each in steps if each.risk not in set(RISKS)]:
+        raise WrongUse(f'A step has the risk "{unknown[0]}"; it is one of {", ".join(RISKS)}.')
     for conditions in request.silences:
         if not conditions:
             raise WrongUse("A silence needs a condition, such as name=rds-*.")

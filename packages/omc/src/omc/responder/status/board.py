@@ -15,7 +15,7 @@ from omc.config import Stack
 from omc.config.status_tables import StatusTable
 from omc.incidents.events import Reopened, UpdateSent
 from omc.incidents.incident import COMPONENT_STATES, SEVERITIES, Incident
-from omc.maintenance.model import Maintenance
+from omc.maintenance.model import Maintenance, StepStatus
 
 OPERATIONAL = COMPONENT_STATES[0]
 UNKNOWN = "unknown"
@@ -125,7 +125,7 @@ def board_of(
     every = list(incidents)
     names = components_of(stack, environment)
     entries = entries_of(stack.name, environment, every, names)
-    entries += [_maintenance(stack.name, each, names) for each in maintenances if each.scheduled.public]
+    entries += [_maintenance(stack.name, each, names, now) for each in maintenances if each.scheduled.public]
     horizon = now - timedelta(days=stack.status.history_days)
     shown = [each for each in entries if each.is_open or each.updated_at >= horizon]
     shown.sort(key=lambda each: (each.is_open, each.began_at), reverse=True)
@@ -171,25 +171,26 @@ def public_update(
     return PublicUpdate(_id(stack, environment, key), key, at, payload.phase, payload.text, states)
 
 
-def _maintenance(stack: str, found: Maintenance, names: Mapping[str, str]) -> Entry:
+def _maintenance(stack: str, found: Maintenance, names: Mapping[str, str], now: datetime) -> Entry:
     """With the text that a person wrote for customers; its phase follows from what happened to it."""
-    began = next((at for at in (found.measured_at, found.watch_until) if at is not None), None)
-    is_under_way = found.phase not in ("scheduled", "being prepared") or began is not None
-    phase = "completed" if found.is_over else IN_PROGRESS if is_under_way else SCHEDULED
+    was_missed = found.started_at is None and now >= found.end  # it can't be started any more
+    ended_at = found.ended_at or (found.end if was_missed else None)
+    is_under_way = found.baseline is not None or any(each.status is not StepStatus.OPEN for each in found.steps)
+    phase = "completed" if ended_at is not None else IN_PROGRESS if is_under_way else SCHEDULED
     states = {name: MAINTENANCE for name in found.scheduled.affects if name in names and phase == IN_PROGRESS}
     key = f"maintenance {found.number}"
     updates = [_told(stack, found, f"{key}.1", found.scheduled_at, SCHEDULED)]
-    if phase != SCHEDULED:
+    if is_under_way:
         updates.insert(0, _told(stack, found, f"{key}.2", max(found.begin, found.scheduled_at), IN_PROGRESS))
-    if found.ended_at is not None:
-        updates.insert(0, _told(stack, found, f"{key}.3", found.ended_at, "completed"))
+    if ended_at is not None:
+        updates.insert(0, _told(stack, found, f"{key}.3", ended_at, "completed"))
     return Entry(
         kind="maintenance",
         id=_id(stack, found.environment, key),
         title=found.title,
         phase=phase,
         began_at=found.begin,
-        ended_at=found.ended_at,
+        ended_at=ended_at,
         states=states,
         updates=tuple(updates),
         until=found.end,
