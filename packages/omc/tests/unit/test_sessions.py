@@ -23,7 +23,7 @@ from omc.sessions.checks import Door, choose_task, closing, conditions, transcri
 from omc.sessions.consoles import console_url, match
 from omc.sessions.data import read_secret
 from omc.sessions.database import Target, arguments_of, execute, options_of, run_psql
-from omc.sessions.model import DoorRequest, Ended, Opened, is_guarded, replay
+from omc.sessions.model import DoorRequest, Ended, Opened, replay
 from omc.sessions.places import Wanted, wanted_of
 from support import release_facts as example
 from support.fake_gateway import FakeGateway
@@ -211,8 +211,8 @@ def test_what_is_kept_of_a_session_is_said_as_it_is() -> None:
 
 def test_doors_of_production_want_a_reason() -> None:
     staging = example.environment()
-    assert not is_guarded(staging)
-    assert is_guarded(replace(staging, name="production"))
+    assert not staging.is_guarded
+    assert replace(staging, name="production").is_guarded
 
 
 def test_events_say_who_opened_what_and_how_it_ended() -> None:

@@ -149,6 +149,12 @@ class Environment:
     def is_local(self) -> bool:
         return self.local_state is not None
 
+    @property
+    def is_guarded(self) -> bool:
+        """Whether a door there wants a reason and tells the channel: production, and whatever is treated like it."""
+        is_production = not self.is_local and self.name != "staging"
+        return is_production or self.approvals.type_name
+
     def window_at(self, now: datetime) -> Occurrence | None:
         """The maintenance window that is open at ``now``, or else the next; None where there are none."""
         return open_or_next(self.windows, now)

@@ -19,7 +19,6 @@ from omc.model.requests import RunTaskRequest
 from omc.procedures import preflight
 from omc.procedures.preconditions.situation import OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
-from omc.sessions.model import is_guarded
 
 DEADLINE = 12 * 3600
 """Seconds after which omc no longer waits for it."""
@@ -41,7 +40,7 @@ def run_task(
     """With the revision that the service runs, where its tasks run. What holds for a migration's task holds for it."""
     if not request.command:
         raise WrongUse("Say what to run: omc exec --detach SERVICE -- COMMAND")
-    if is_guarded(environment) and not request.reason.strip():
+    if environment.is_guarded and not request.reason.strip():
         raise WrongUse(f"A command in {environment.name} needs a reason, which is recorded.")
     [service] = preflight.named_services([request.service], environment)
     running = preflight.require_services([service.name], environment, services)[service.name]

@@ -39,7 +39,7 @@ from omc.sessions.doors import (
     transcript_of,
 )
 from omc.sessions.forwarding import Forward, Lead
-from omc.sessions.model import DoorRecord, DoorRequest, Ended, Opened, is_guarded
+from omc.sessions.model import DoorRecord, DoorRequest, Ended, Opened
 from omc.sessions.model import Refused as StayedClosed
 from omc.sessions.places import Wanted, wanted_of
 from omc.store.location import locate_store
@@ -194,7 +194,7 @@ def _chosen(
 
 
 def _want_reason(environment: Environment, reason: str) -> None:
-    if is_guarded(environment) and not reason.strip():
+    if environment.is_guarded and not reason.strip():
         raise WrongUse(f"A door into {environment.name} needs a reason: --reason TEXT. It is recorded.")
 
 
@@ -409,7 +409,7 @@ def _current(aws: Gateway, environment: Environment, place: Doorway) -> Doorway:
 
 def _confirm(environment: Environment, confirm: str | None) -> None:
     """Where it is asked for: the environment's name, typed."""
-    if not is_guarded(environment):
+    if not environment.is_guarded:
         return
     if confirm is None:
         if not sys.stdin.isatty():

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from omc.config import Environment
 from omc.model.events import Event, EventTypes, Stream, UnknownEvent
 
 
@@ -90,9 +89,3 @@ def replay(session: str, events: Iterable[SessionEvent]) -> DoorRecord | None:
             case Ended(how, exit_code) if found:
                 found = replace(found, ended_at=event.at, how=how, exit_code=exit_code)
     return found
-
-
-def is_guarded(environment: Environment) -> bool:
-    """Whether a door there wants a reason and tells the channel: production, and whatever is treated like it."""
-    is_production = not environment.is_local and environment.name != "staging"
-    return is_production or environment.approvals.type_name

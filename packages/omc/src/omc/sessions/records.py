@@ -19,7 +19,6 @@ from omc.sessions.model import (
     Ended,
     Payload,
     Refused,
-    is_guarded,
     replay,
     stream_of,
 )
@@ -47,7 +46,7 @@ class Recorder:
         def append(transaction: Transaction) -> None:
             seen = eventlog.last_sequence(transaction.session, stream)
             eventlog.append(transaction, TYPES, stream, payload, seen=seen, link=self.actor.link)
-            if is_guarded(self.environment) and isinstance(payload, DoorRequest | Refused | Ended):
+            if self.environment.is_guarded and isinstance(payload, DoorRequest | Refused | Ended):
                 request = payload if isinstance(payload, DoorRequest) else self._asked(transaction)
                 enqueue(transaction, self._page(payload, request))
 
