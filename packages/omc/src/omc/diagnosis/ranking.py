@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 
-from omc.checks.causes.explain import Explained, Explanation
+from omc.checks.causes.explain import Explained, Explanation, is_its_deployment
 from omc.checks.causes.heard import about, heard
 from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Evidence, Finding, Level
@@ -150,7 +150,8 @@ def _against(explained: Explained, explanation: Explanation) -> Iterator[str]:
         ):
             yield finding.sentence
     for finding in explained.possible:
-        if finding.since and cause.since and finding.since < cause.since - timedelta(minutes=1):
+        is_before = finding.since and cause.since and finding.since < cause.since - timedelta(minutes=1)
+        if is_before and not is_its_deployment(cause, finding):
             yield f"{place_of_finding(finding)} was ill before: {finding.sentence}"
 
 
