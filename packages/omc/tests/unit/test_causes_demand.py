@@ -22,6 +22,7 @@ from omc.facts.load_balancers import TargetGroup, TargetGroups
 from omc.facts.requests import Requests
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Services
+from omc.facts.tasks import StoppedTask, StoppedTasks
 from support.causes_facts import (
     FAIL,
     NOW,
@@ -36,6 +37,7 @@ from support.causes_facts import (
     run,
     service,
     stores,
+    task,
 )
 
 SLOWLY = Finding("users-served", WARN, "backend", "It is answered slowly: 200 after 4.2 s.", place="users/backend")
@@ -308,12 +310,13 @@ def test_an_image_s_label_of_its_keep_alive(labels: str, seconds: float | None) 
     ("words", "stopped", "is_told"),
     [
         (runs(KEEP_ALIVE_TIMEOUT="5"), (), True),
-        (runs(KEEP_ALIVE_TIMEOUT="5"), (failed("t1", at=ago(minutes=1)),), False),
+        (runs(KEEP_ALIVE_TIMEOUT="5"), (task(stopped=ago(minutes=1)),), False),
         (runs("gunicorn shop.wsgi"), (), False),
     ],
 )
 def test_a_keep_alive_that_is_set_is_told_beside_what_else_is_ill(
     words: LastWords, stopped: tuple[StoppedTask, ...], is_told: bool
 ) -> None:
-    facts = [settings(4), words, Services((service(),)), StoppedTasks(stopped), full()]
+    full = load_of(counters={"db.User.numbackends": 80.0})
+    facts = [settings(4), words, Services((service(),)), StoppedTasks(stopped), full, stores()]
     assert ("keep-alive-too-short" in checks_of(run((RATE,), facts))) is is_told

@@ -83,6 +83,7 @@ def ended_too_soon(situation: Situation) -> Iterator[Cause]:
             since=failed[0][0],
             services=frozenset({service.name}),
             is_direct=False,
+            based_on=f"services/{service.name}",  # no store that is ill brings it about
             checks=frozenset({"error-rate", "users-served", "alarms"}),
             yields=not known.is_set or _has_lost_tasks(situation, service, failed[0][0]),
         )
