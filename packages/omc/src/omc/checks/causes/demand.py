@@ -37,7 +37,7 @@ SHARE = 0.5
 FEW = 3
 """Addresses: of fewer, one mostly has the half."""
 SUSPENDED, CAPPED = "scaling-suspended", "scaling-capped"
-HELD = {SUSPENDED: "suspended", CAPPED: "maximum"}
+SETTINGS = {SUSPENDED: "suspended", CAPPED: "maximum"}
 """By cause, the setting of the scalable target that is otherwise than in the Terraform."""
 HURT = frozenset(
     {*OF_SERVICES, "targets", "users-served", "error-rate", "alarms", "recent-errors", "load-balancer", "dependencies"}
@@ -220,7 +220,7 @@ def _capped(situation: Situation, service: EcsService, target: ScalableTarget) -
 
 def is_held_otherwise(cause: Cause, finding: Finding) -> bool:
     """Whether a finding of what isn't as the Terraform has it is about what keeps scaling from adding tasks."""
-    what = HELD.get(cause.name)
+    what = SETTINGS.get(cause.name)
     about = f"the autoscaling of {cause.subject}: {what} "
     return what is not None and any(evidence.text.startswith(about) for evidence in finding.evidence)
 
