@@ -1,4 +1,8 @@
-"""Faults of the local cloud's own catalogue, as ``omc local fault start`` makes them, with the users that suffer."""
+"""Faults of the local cloud's own catalogue, as ``omc local fault start`` makes them, with the users that suffer.
+
+``old-transaction`` is none of these stories: nothing suffers from it, the check and the diagnosis rightly say that
+nothing is wrong, and ``omc check weekly performance`` tells of it when the transaction has been idle for five minutes.
+"""
 
 from __future__ import annotations
 
@@ -200,14 +204,5 @@ STORIES = (
         path=r"^services/backend",
         exits=(0, 1),
         within=60,
-    ),
-    Story(
-        "old-transaction",
-        _fault("old-transaction", per_second="300"),
-        "a transaction that nobody ends keeps a queue's dead rows; nothing suffers from it yet",
-        headline=r".",
-        words=(r"idle in (its )?transaction|dead rows|transaction id",),
-        exits=(0, 1),
-        within=40,
     ),
 )
