@@ -1,5 +1,4 @@
-"""What RDS would let the database become: versions, classes, parameters, authorities; and what it was changed to of late.
-"""
+"""What RDS would let the database become: versions, classes, parameters, authorities; and what it was changed to of late."""
 
 from __future__ import annotations
 
@@ -199,7 +198,9 @@ def read_blue_green(aws: Gateway, environment: Environment, backups: Backups) ->
         return BlueGreen()
     group = instance["DBParameterGroups"][0]["DBParameterGroupName"]
     pages = rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=group, Source="user")
-    values = {each.get("ParameterName"): each.get("ParameterValue", "") for page in pages for each in page["Parameters"]}
+    values = {
+        each.get("ParameterName"): each.get("ParameterValue", "") for page in pages for each in page["Parameters"]
+    }
     logical = values.get("rds.logical_replication", "")
     found: Any = rds.describe_blue_green_deployments(
         Filters=[{"Name": "blue-green-deployment-name", "Values": [name_of(environment)]}]
@@ -215,7 +216,9 @@ def read_blue_green(aws: Gateway, environment: Environment, backups: Backups) ->
 
 def _described(rds: Any, arn: str) -> Mapping[str, Any]:
     try:
-        found: list[Mapping[str, Any]] = rds.describe_db_instances(DBInstanceIdentifier=arn)["DBInstances"] if arn else []
+        found: list[Mapping[str, Any]] = (
+            rds.describe_db_instances(DBInstanceIdentifier=arn)["DBInstances"] if arn else []
+        )
     except NotFound:
         return {}
     return next(iter(found), {})

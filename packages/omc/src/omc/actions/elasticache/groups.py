@@ -74,7 +74,9 @@ def _watch_modified(context: Context, arguments: ModifyCache) -> Outcome | None:
     busy = _busy(context, record)
     if status == "available" and not left and not busy:
         now = ", ".join(f"{key} {value}" for key, value in sorted(arguments.settings.items()))
-        return Outcome(Verdict.SUCCEEDED, f"{name} is available with {now}.", {"members": len(record["MemberClusters"])})
+        return Outcome(
+            Verdict.SUCCEEDED, f"{name} is available with {now}.", {"members": len(record["MemberClusters"])}
+        )
     asked = context.state.get("asked_at")
     is_late = asked is not None and context.now() - datetime.fromisoformat(asked) > SHOWN_AFTER
     if status == "available" and left and is_late and not busy:
@@ -112,9 +114,7 @@ def _set_count(context: Context, arguments: SetReplicas) -> Mapping[str, Json]:
     now = len((record or {}).get("MemberClusters") or ()) - 1
     grow_or_shrink = client.increase_replica_count if now < arguments.replicas else client.decrease_replica_count
     try:
-        grow_or_shrink(
-            ReplicationGroupId=arguments.group, NewReplicaCount=arguments.replicas, ApplyImmediately=True
-        )
+        grow_or_shrink(ReplicationGroupId=arguments.group, NewReplicaCount=arguments.replicas, ApplyImmediately=True)
     except AwsRefused as error:
         raise not_yet(error, f"The replicas of {arguments.group}") from error
     return {}
