@@ -1,4 +1,4 @@
-"""What RDS would let the database become: versions, classes, parameters, authorities; and what it was changed to of late."""
+"""What RDS would let the database become: versions, classes, parameters, authorities."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The cache's maintenance: a failover, another node type, more or fewer replicas, a newer version, Valkey in the place of
-Redis, a member's reboot, and AWS's service updates."""
+"""The cache's maintenance: a failover, another node type, other replicas, a newer version, Valkey for Redis, a member's
+reboot, and AWS's service updates."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ SCALE_DEADLINE = 3 * 3600.0
 FAILOVER_DEADLINE = 1800.0
 UPDATE_DEADLINE = 6 * 3600.0
 CACHE_MODULE = "infrastructure/terraform/modules/cache/main.tf"
-WRITES_FAIL = "Writes fail for some seconds while a replica takes over; reads go on (ElastiCache's guide, upgrades with Multi-AZ)."
+WRITES_FAIL = (
+    "Writes fail for some seconds while a replica takes over, and reads go on (ElastiCache's guide, upgrading engine "
+    "versions)."
+)
 ALONE = "It has one member, which is away meanwhile, and may come back empty."
 READS_THROUGH = "The application goes on without its cache, slower, with more load on the database."
 
@@ -413,7 +416,6 @@ def plan_valkey(
         risk=Risk.DESTRUCTIVE,
         notes=(
             "It can't be undone: ElastiCache makes no Redis of a Valkey.",
-            "Nodes of Valkey cost less by the hour. Reserved nodes of Redis cover them too, by AWS's own account.",
             terraform(environment, what, CACHE_MODULE),
             *(
                 (

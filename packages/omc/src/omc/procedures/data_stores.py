@@ -45,8 +45,7 @@ while True:
         time.sleep(2)
 print("OMC-RESULT " + json.dumps({"version": version, "read_only": standby}), flush=True)
 """.strip()
-"""A login with the password of now, as the migration does it, and something written. POSTGRES_SERVER, _PORT, _DB, _USER,
-_PASSWORD and _SSLMODE are as the stack's backend has them."""
+"""A login with the password of now, as the migration does it, and something written."""
 
 
 def examined(
@@ -79,7 +78,7 @@ def examined(
 
 
 def waiting(pending: Pending, store: str, *, reboot: bool = True) -> tuple[PendingChange, ...]:
-    """What waits at the store (``database``, ``cache``) and would come along; with ``reboot`` also what waits for one."""
+    """What waits at the store (``database``, ``cache``) and comes along; with ``reboot`` what waits for one too."""
     return tuple(
         change
         for change in pending.changes
@@ -167,7 +166,8 @@ def terraform_root(environment: Environment) -> str:
 
 def terraform(environment: Environment, lines: str, where: str = "") -> str:
     """What must stand in Terraform's files, so that its next plan is empty."""
-    return f"Terraform must say the same, or the next apply takes it back. In {where or terraform_root(environment)}: {lines}."
+    place = where or terraform_root(environment)
+    return f"Terraform must say the same, or the next apply takes it back. In {place}: {lines}."
 
 
 def joined(*parts: Iterable[str]) -> tuple[str, ...]:

@@ -411,9 +411,7 @@ def plan_parameter(
 def _chosen(request: DatabaseParameterRequest, asked: AskedParameters) -> list[Parameter]:
     """Those that change. ``WrongUse`` for one that doesn't exist, ``Refused`` for one that can't be set."""
     if not asked.group or asked.group.startswith("default."):
-        raise Refused(
-            f"The database has the group {asked.group or 'of nobody'}, and AWS's default groups can't change."
-        )
+        raise Refused(f"The database has AWS's own parameter group {asked.group}, and that can't be changed.")
     chosen = []
     for name, value in request.values.items():
         known = asked.parameters.get(name)
@@ -630,7 +628,7 @@ def plan_certificate(
             found.notes,
             (
                 f"Expected interruption: {interruption or 'none; this version takes a certificate without a restart.'}",
-                f"Clients that verify the certificate must trust {after} first: the bundle in their image must have it.",
+                f"Clients that verify the certificate must trust {after} first, by the bundle in their image.",
                 f"Undone by omc runs undo: a certificate of {before} again, as long as that authority is valid.",
                 terraform(environment, f'ca_cert_identifier = "{after}"', DATABASE_MODULE),
             ),

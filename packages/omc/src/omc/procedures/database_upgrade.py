@@ -88,7 +88,7 @@ def plan_upgrade(
             f"Remove it first: omc database cleanup --env {environment.name}"
         )
     place, own = connection_place(environment, services, definitions)
-    own = {**own, RECENT_BACKUP: no_backup(backups, environment, scope)}
+    own = {**own, RECENT_BACKUP: list(no_backup(backups, environment, scope))}
     if not target.is_major:
         steps, interruption, notes = _in_place(environment, instance, after)
         along = waiting(pending, "database")
@@ -220,8 +220,8 @@ def _copy_notes(environment: Environment, after: str) -> Iterator[str]:
     )
     major = after.partition(".")[0]
     yield (
-        f"The copy has AWS's default parameters of {major}. Terraform's own group for it comes with the apply after the "
-        "switchover."
+        f"The copy has AWS's default parameters of {major}. Terraform's own group for it comes with the apply after "
+        "the switchover."
     )
     yield f"Undone by omc runs undo, or omc database cleanup: the copy is deleted, and {environment.database} stays."
 
