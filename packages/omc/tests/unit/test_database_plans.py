@@ -79,7 +79,7 @@ KNOWN: dict[str, Any] = {
     "pending": Pending(()),
     "offered": OfferedClass(is_offered=True, offers_standby=True),
     "changed": StorageChange(),
-    "asked": PARAMETERS,
+    "parameters": PARAMETERS,
     "secret": MasterSecret(ARN, "v1"),
     "running": example.running_version(),
     "blue_green": BlueGreen(logical_replication="1"),
@@ -352,7 +352,7 @@ CASES: tuple[tuple[str, Any, dict[str, Any], type[OmcError], str], ...] = (
     (
         "database-parameter",
         DatabaseParameterRequest({"max_connections": "90"}),
-        {"asked": AskedParameters("default.postgres17")},
+        {"parameters": AskedParameters("default.postgres17")},
         Refused,
         "AWS's own parameter group",
     ),

@@ -350,7 +350,7 @@ def plan_parameter(
     scope: Scope,
     backups: Backups,
     pending: Pending,
-    asked: AskedParameters,
+    parameters: AskedParameters,
     services: Services,
     definitions: Definitions,
     alarms: Alarms,
@@ -359,7 +359,7 @@ def plan_parameter(
 ) -> Plan:
     """Values of the instance's own parameter group; a static one with a reboot."""
     instance, name = required_instance(backups, environment), environment.database
-    chosen = _chosen(request, asked)
+    chosen = _chosen(request, parameters)
     static = [each.name for each in chosen if each.is_static]
     reboots = bool(static) and request.reboot
     interruption = f"{name} restarts for {', '.join(static)}. {IS_DOWN} {RECONNECT}" if reboots else ""
@@ -371,23 +371,23 @@ def plan_parameter(
     values: dict[str, str | None] = {each.name: request.values[each.name] for each in chosen}
     before: dict[str, str | None] = {each.name: each.value if each.is_set else None for each in chosen}
     methods = {each.name: "pending-reboot" if each.is_static else "immediate" for each in chosen}
-    setting = SetParameters(group=asked.group, instance=name, values=values, methods=methods)
+    setting = SetParameters(group=parameters.group, instance=name, values=values, methods=methods)
     shown = {key: "default" if value is None else value for key, value in before.items()}
     return Plan(
         procedure="database-parameter",
         environment=environment.name,
         request=asdict(request),
-        title=f"Set {', '.join(f'{key} = {value}' for key, value in values.items())} in {asked.group}",
+        title=f"Set {', '.join(f'{key} = {value}' for key, value in values.items())} in {parameters.group}",
         risk=Risk.HIGH,
         steps=(
             step(
                 "parameters",
                 setting,
-                title=f"Set the parameters in {asked.group}",
+                title=f"Set the parameters in {parameters.group}",
                 before=", ".join(f"{key} = {value}" for key, value in shown.items()),
                 after=", ".join(f"{key} = {value}" for key, value in values.items()),
                 undo=undo_by(
-                    SetParameters(group=asked.group, instance=name, values=before, methods=methods),
+                    SetParameters(group=parameters.group, instance=name, values=before, methods=methods),
                     "the values of before are set again" + ("; they need another reboot" if static else ""),
                 ),
             ),
@@ -395,7 +395,7 @@ def plan_parameter(
             *connecting(place),
             *serving(services, environment),
         ),
-        preconditions={"group": asked.group, "before": before, "comes_along": texts(along)},
+        preconditions={"group": parameters.group, "before": before, "comes_along": texts(along)},
         notes=joined(
             found.overridden,
             found.notes,
@@ -408,15 +408,17 @@ def plan_parameter(
     )
 
 
-def _chosen(request: DatabaseParameterRequest, asked: AskedParameters) -> list[Parameter]:
+def _chosen(request: DatabaseParameterRequest, parameters: AskedParameters) -> list[Parameter]:
     """Those that change. ``WrongUse`` for one that doesn't exist, ``Refused`` for one that can't be set."""
-    if not asked.group or asked.group.startswith("default."):
-        raise Refused(f"The database has AWS's own parameter group {asked.group}, and that can't be changed.")
+    if not parameters.group or parameters.group.startswith("default."):
+        raise Refused(f"The database has AWS's own parameter group {parameters.group}, and that can't be changed.")
     chosen = []
     for name, value in request.values.items():
-        known = asked.parameters.get(name)
+        known = parameters.parameters.get(name)
         if known is None:
-            raise WrongUse(f"{asked.group} has no parameter {name}.{did_you_mean(name, list(asked.parameters))}")
+            raise WrongUse(
+                f"{parameters.group} has no parameter {name}.{did_you_mean(name, list(parameters.parameters))}"
+            )
         if not known.is_modifiable:
             raise Refused(f"RDS keeps {name} for itself: it can't be set.")
         if not is_allowed(value, known.allowed):
@@ -424,7 +426,7 @@ def _chosen(request: DatabaseParameterRequest, asked: AskedParameters) -> list[P
         if known.value != value or not known.is_set:
             chosen.append(known)
     if not chosen:
-        raise NothingToDo(f"{asked.group} has these values already.")
+        raise NothingToDo(f"{parameters.group} has these values already.")
     return chosen
 
 

@@ -77,8 +77,8 @@ def _watch_modified(context: Context, arguments: ModifyCache) -> Outcome | None:
         return Outcome(
             Verdict.SUCCEEDED, f"{name} is available with {now}.", {"members": len(record["MemberClusters"])}
         )
-    asked = context.state.get("asked_at")
-    is_late = asked is not None and context.now() - datetime.fromisoformat(asked) > SHOWN_AFTER
+    requested = context.state.get("asked_at")
+    is_late = requested is not None and context.now() - datetime.fromisoformat(requested) > SHOWN_AFTER
     if status == "available" and left and is_late and not busy:
         sentence = f"{name} is available, and {', '.join(left)} didn't change: ElastiCache gave it up."
         return Outcome(Verdict.FAILED, sentence, {"left": left})

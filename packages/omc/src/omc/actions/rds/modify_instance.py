@@ -70,8 +70,8 @@ def _poll(context: Context, arguments: ModifyInstance) -> Outcome | None:
         more = " Its storage is still being optimized." if status == "storage-optimization" else ""
         return Outcome(Verdict.SUCCEEDED, f"{name} is {status} with {now}.{more}", evidence)
     pending = record.get("PendingModifiedValues") or {}
-    asked = context.state.get("asked_at")
-    if status in SERVING and left and not any(key in pending for key in left) and _is_long_ago(context, asked):
+    requested = context.state.get("asked_at")
+    if status in SERVING and left and not any(key in pending for key in left) and _is_long_ago(context, requested):
         words = last_events(context, name)
         why = f" RDS said last: {words[0]}" if words else ""
         sentence = f"{name} is {status}, and {', '.join(left)} didn't change: RDS gave it up.{why}"
@@ -81,8 +81,8 @@ def _poll(context: Context, arguments: ModifyInstance) -> Outcome | None:
     return None
 
 
-def _is_long_ago(context: Context, asked: str | None) -> bool:
-    return asked is not None and context.now() - datetime.fromisoformat(asked) > SHOWN_AFTER
+def _is_long_ago(context: Context, requested: str | None) -> bool:
+    return requested is not None and context.now() - datetime.fromisoformat(requested) > SHOWN_AFTER
 
 
 def _commands(environment: Environment, arguments: ModifyInstance) -> Sequence[str]:

@@ -79,8 +79,8 @@ def _poll(context: Context, arguments: SetParameters) -> Outcome | None:
         "",
     )
     needs_reboot = any(method != AT_ONCE for method in arguments.methods.values())
-    asked = context.state.get("asked_at")
-    is_fresh = asked is not None and context.now() - datetime.fromisoformat(asked) < SEEN_AFTER
+    requested = context.state.get("asked_at")
+    is_fresh = requested is not None and context.now() - datetime.fromisoformat(requested) < SEEN_AFTER
     is_there = status == "pending-reboot" if needs_reboot else status in ("in-sync", "pending-reboot")
     if status in ("applying", "removing") or (is_fresh and not is_there):
         context.report(f"{arguments.group}: {status or 'not the group of the instance'}")
