@@ -444,7 +444,7 @@ def test_storage_names_the_iops_where_rds_wants_them() -> None:
     small = plan("database-storage", DatabaseStorageRequest(30)).steps[0].arguments
     assert small["flags"] == {"MaxAllocatedStorage": 60}
     large = plan("database-storage", DatabaseStorageRequest(500))
-    assert large.steps[0].arguments["flags"]["Iops"] == 12_000
+    assert large.steps[0].arguments["flags"] == {"Iops": 12_000, "MaxAllocatedStorage": 1000}
     assert any("copies the data to more volumes" in note for note in large.notes)
 
 

@@ -78,12 +78,15 @@ def _watch_modified(context: Context, arguments: ModifyCache) -> Outcome | None:
             Verdict.SUCCEEDED, f"{name} is available with {now}.", {"members": len(record["MemberClusters"])}
         )
     requested = context.state.get("asked_at")
-    is_late = requested is not None and context.now() - datetime.fromisoformat(requested) > SHOWN_AFTER
-    if status == "available" and left and is_late and not busy:
+    if status == "available" and left and not busy and _is_late(context, requested):
         sentence = f"{name} is available, and {', '.join(left)} didn't change: ElastiCache gave it up."
         return Outcome(Verdict.FAILED, sentence, {"left": left})
     context.report(f"{name} is {status}" + (f"; {busy}" if busy else ""))
     return None
+
+
+def _is_late(context: Context, requested: str | None) -> bool:
+    return requested is not None and context.now() - datetime.fromisoformat(requested) > SHOWN_AFTER
 
 
 def _busy(context: Context, record: Mapping[str, Any]) -> str:
@@ -104,14 +107,21 @@ def _modify_by_hand(environment: Environment, arguments: ModifyCache) -> Sequenc
 # -- replicas -------------------------------------------------------------------------------------------------------
 
 
-def _has_count(context: Context, arguments: SetReplicas) -> bool:
-    record = described(context, arguments.group)
+def _has_count(record: Mapping[str, Any] | None, arguments: SetReplicas) -> bool:
     return record is not None and len(record.get("MemberClusters") or ()) == arguments.replicas + 1
+
+
+def _is_counted(context: Context, arguments: SetReplicas) -> bool:
+    """There are so many; or this step asked for it, and ElastiCache is at it."""
+    record = described(context, arguments.group)
+    is_at_it = record is not None and "asked_at" in context.state and record["Status"] == "modifying"
+    return is_at_it or _has_count(record, arguments)
 
 
 def _set_count(context: Context, arguments: SetReplicas) -> Mapping[str, Json]:
     client, record = context.gateway.client("elasticache"), described(context, arguments.group)
     now = len((record or {}).get("MemberClusters") or ()) - 1
+    context.checkpoint({"asked_at": context.now().isoformat()})
     grow_or_shrink = client.increase_replica_count if now < arguments.replicas else client.decrease_replica_count
     try:
         grow_or_shrink(ReplicationGroupId=arguments.group, NewReplicaCount=arguments.replicas, ApplyImmediately=True)
@@ -125,7 +135,12 @@ def _watch_count(context: Context, arguments: SetReplicas) -> Outcome | None:
     if record is None:
         return Outcome(Verdict.FAILED, f"The replication group {arguments.group} is gone.")
     busy = _busy(context, record)
-    if record["Status"] != "available" or busy or not _has_count(context, arguments):
+    if record["Status"] != "available" or busy or not _has_count(record, arguments):
+        requested = context.state.get("asked_at")
+        if record["Status"] == "available" and not busy and _is_late(context, requested):
+            now = len(record["MemberClusters"])
+            sentence = f"{arguments.group} is available with {now} members, not {arguments.replicas + 1}."
+            return Outcome(Verdict.FAILED, sentence, {"members": now})
         context.report(f"{arguments.group} is {record['Status']}" + (f"; {busy}" if busy else ""))
         return None
     members: list[Json] = list(record["MemberClusters"])
@@ -190,7 +205,7 @@ def _fail_over_by_hand(environment: Environment, arguments: FailOverCache) -> Se
 
 
 register(Action(ModifyCache, _modify, _is_modified, _watch_modified, _modify_by_hand, poll_interval=POLL_SECONDS))
-register(Action(SetReplicas, _set_count, _has_count, _watch_count, _set_count_by_hand, poll_interval=POLL_SECONDS))
+register(Action(SetReplicas, _set_count, _is_counted, _watch_count, _set_count_by_hand, poll_interval=POLL_SECONDS))
 register(
     Action(FailOverCache, _fail_over, _has_failed_over, _watch_failover, _fail_over_by_hand, poll_interval=POLL_SECONDS)
 )
