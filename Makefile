@@ -74,6 +74,9 @@ bench-localcloud: install ## latency, 2,000 tasks and a million log events in th
 bench-rollback: install ## what omc rollback adds to the time that ECS needs
 	@$(BIN)/python benchmarks/rollback.py
 
+bench-exec: install ## omc exec against aws ecs execute-command, or against the bare calls where its plugin isn't there
+	@$(BIN)/python benchmarks/exec.py
+
 bench-respond: install ## ten thousand notifications in any order, and whether the incidents are those that should be
 	@$(BIN)/python benchmarks/respond.py
 

@@ -73,7 +73,9 @@ def test_every_variable_is_typed_and_described_and_every_output_described(folder
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 def test_every_folder_asks_for_the_same_versions(folder: Path) -> None:
-    assert (folder / "versions.tf").read_text() == (BOOTSTRAP / "versions.tf").read_text()
+    """A module that has things in a second region names the provider of that one too."""
+    asked = re.sub(r"\n +configuration_aliases = .*", "", (folder / "versions.tf").read_text())
+    assert asked.split() == (BOOTSTRAP / "versions.tf").read_text().split()
 
 
 def test_the_versions_are_those_that_we_need() -> None:

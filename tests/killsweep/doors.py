@@ -228,7 +228,7 @@ class GatedMailbox(Mailbox):
         message = self.messages[-1]
         body = message.get_body(("plain",))
         said = "" if body is None else str(body.get_content())
-        self.outside.note("email", str(message["Idempotency-Key"]), f"{message['To']} {message['Subject']}\n{said}")
+        self.outside.note("email", str(message["Idempotency-Key"]), f"{message['Subject']}\n{said}")
         if await asyncio.to_thread(self.gate.at, self.instance, "SMTP DATA", "after"):
             return _ended(server)
         return "250 OK"

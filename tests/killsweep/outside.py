@@ -202,7 +202,8 @@ class Outside:
             found = f"<isOptedOut>{str(form['phoneNumber'] == OPTED_OUT).lower()}</isOptedOut>"
         elif action == "Publish":
             code = form["Message"].rpartition(" ")[2]
-            self.note("sms", f"{SMS}{code}", f"{form['PhoneNumber']} {form['Message']}")
+            if form["PhoneNumber"] != OPTED_OUT:  # SNS takes that over too, and sends it to nobody
+                self.note("sms", f"{SMS}{code}", form["Message"])
             found = f"<MessageId>{code}</MessageId>"
         else:
             return 403, xml("<ErrorResponse><Error><Code>AuthorizationError</Code></Error></ErrorResponse>")

@@ -226,8 +226,8 @@ def cache(**more: Any) -> CacheGroup:
 def snapshot(name: str, hours_ago: float, *, kind: str = "manual", **more: Any) -> Snapshot:
     tags = {"omc:purpose": "backup"} if kind == "manual" else {}
     known: dict[str, Any] = {"status": "available", "progress": 100, "tags": tags, "resource": "db-ABCDEFGHIJ"}
-    at = NOW - timedelta(hours=hours_ago)
-    return Snapshot(**({"name": name, "kind": kind, "taken_at": at, "size_gib": 20, "encrypted": True} | known | more))
+    known |= {"taken_at": NOW - timedelta(hours=hours_ago), "size_gib": 20, "encrypted": True}
+    return Snapshot(name, kind, **(known | more))
 
 
 def planned(procedure: str, request: Any, **more: Any) -> Plan:

@@ -256,6 +256,7 @@ def _environment(
         taskDefinition=definition,
         desiredCount=1,
         launchType="FARGATE",
+        enableExecuteCommand=True,
         networkConfiguration={"awsvpcConfiguration": {"subnets": subnets, "securityGroups": [group]}},
         deploymentConfiguration={"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
     )

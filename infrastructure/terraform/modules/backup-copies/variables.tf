@@ -31,7 +31,7 @@ variable "account_vault_arn" {
 
   validation {
     condition     = var.account_vault_arn == null || can(regex("^arn:[a-z-]+:backup:[a-z0-9-]+:[0-9]{12}:backup-vault:.+$", var.account_vault_arn))
-    error_message = "account_vault_arn is the ARN of a backup vault, such as arn:aws:backup:ap-southeast-2:210987654321:backup-vault:ohmycoins."
+    error_message = "account_vault_arn is the ARN of a backup vault: arn:<partition>:backup:<region>:<account>:backup-vault:<name>."
   }
 }
 

@@ -1,16 +1,14 @@
-"""Backups of a database instance are real ones: restored to a moment, copied to another region, renamed, rotten."""
+"""Backups of a database instance are real ones: restored to a moment, copied to another region; and a new name."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.core.cloud import Cloud
-from localcloud.faults.component import StackFaults
 from support.data_layer import Clients, Database
 from support.waiting import eventually
 
@@ -125,14 +123,3 @@ def test_a_copy_in_another_region_is_a_snapshot_there(database: Database) -> Non
     far.delete_db_snapshot(DBSnapshotIdentifier="kept")
     assert far.describe_db_snapshots()["DBSnapshots"] == []
     assert database.rds.describe_db_snapshots(DBSnapshotIdentifier="kept")["DBSnapshots"] == [source]
-
-
-def test_a_damaged_page_is_seen_when_the_table_is_read(database: Database) -> None:
-    faults = database.cloud.part(StackFaults)
-    faults.begin("snapshot-corrupt", {"snapshot": "kept", "table": "public.coins"})
-    database.rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="rotten", DBSnapshotIdentifier="kept")
-    host = settled(database, "rotten")["Endpoint"]["Address"]
-    with pytest.raises(psycopg.errors.DataCorrupted, match="invalid page in block 0"):
-        database.ask("SELECT count(*) FROM coins", host=host)
-    faults.end("snapshot-corrupt")
-    gone(database, "rotten")

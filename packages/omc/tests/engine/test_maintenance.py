@@ -185,6 +185,43 @@ def test_where_an_item_of_the_checklist_fails_it_stops_and_nothing_further_is_be
     assert alice.found.stopped == ""
 
 
+@pytest.mark.parametrize("item", ["errors", "watch"])
+def test_figures_that_get_worse_after_the_last_step_stop_it_too(
+    world: World, alice: Operator, clock: Clock, item: str
+) -> None:
+    text = FILE.replace("watch_minutes = 0.001", "watch_minutes = 5")
+    alice.plan(text).signed(*ITEMS).desk.start()
+    while not (alice.found.items["healthy"].holds if item == "errors" else alice.found.watch_until):
+        decision = alice.performer().turn()
+        if isinstance(decision, Wait):
+            clock.now = decision.until
+    (world.folder / "errors").write_text("50")
+    stopped = alice.work(clock)
+    assert isinstance(stopped, AwaitPerson)
+    assert "50.0 % of answers are 5xx" in stopped.why
+    assert not alice.found.items[item].holds
+    assert not alice.found.items["all-clear"].holds
+
+
+def test_a_step_that_is_a_person_s_waits_for_her_and_only_when_it_is_due(alice: Operator, clock: Clock) -> None:
+    alice.plan(NO_UNDO).signed(*ITEMS, "rollback")
+    with pytest.raises(Refused, match="hasn't been started"):
+        alice.desk.sign("2", "they are off")
+    alice.desk.start()
+    with pytest.raises(Refused, match="Step 2 isn't due yet: the checklist before it has open items"):
+        alice.desk.sign("2", "they are off")
+    waits = alice.work(clock)
+    assert isinstance(waits, AwaitPerson)
+    assert (waits.why, waits.is_stopped) == ("Step 2 is a person's: Turn the lights off", False)
+    alice.desk.sign("2", "they are off")
+    alice.work(clock)
+    assert alice.found.are_steps_over
+    alice.desk.abort("it is too dark")
+    assert alice.work(clock) == Over()
+    assert "Step 2 stays: A person did it, and omc can't undo it." in alice.found.sentence
+    assert alice.found.steps[0].status is StepStatus.UNDONE
+
+
 def test_production_wants_the_same_in_staging_first_and_finds_it_there(
     world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,7 +342,13 @@ def test_a_worker_goes_on_with_what_was_started_and_sleeps_until_it_is_due(world
         alice.desk.start()
         actor, reporter = Actor("worker"), NullReporter()
         working = worker.Worker(
-            alice.stack, (alice.settings,), store, actor, reporter, catalogue, lambda site: look(site, actor, reporter)
+            alice.stack,
+            (alice.settings,),
+            store,
+            actor,
+            reporter,
+            catalogue,
+            lambda name, site_of: look(store, name, site_of, actor, reporter),
         )
         for _ in range(60):
             if not working.run_once():

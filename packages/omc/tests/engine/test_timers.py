@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omc.engine import journal, planning, timers
+from omc.engine import journal, planning, schedules, timers
 from omc.engine.actors import Actor
 from omc.engine.runner import NullReporter
 from omc.engine.worker import Worker
@@ -180,3 +180,17 @@ def test_what_omc_changed_for_a_while_is_read_from_its_record(world: World) -> N
         found = read_temporary(store, environment)
     assert found.scaled == (ScaledForAWhile("backend", made["backend"], "alice", due, (4, 10), (2, 10)),)
     assert found.alarms_off == (AlarmsOff("backend", run.id, "alice", NOON, is_under_way=True),)
+
+
+def test_what_comes_round_has_one_timer_however_many_look_and_the_next_is_after_the_last_time(world: World) -> None:
+    now, weekly = [NOON], schedules.Schedule("production", "fake", timedelta(days=7), "each week")
+    with opened_at(world.place, with_clock(world, now)) as store:
+        with ThreadPoolExecutor(4) as pool:
+            set_by = list(pool.map(lambda _: schedules.keep(store, [weekly], "worker"), range(4)))
+        [timer] = [timer for found in set_by for timer in found]
+        assert timer.due_at == NOON + schedules.FIRST
+        timers._finish(store, timer, "failed", "An incident is open.")
+        now[0] += timedelta(hours=1)
+        [again] = schedules.keep(store, [weekly], "worker")
+        assert again.due_at == timer.due_at + schedules.RETRY_DELAY, "what was refused is tried a day later"
+        assert schedules.keep(store, [weekly], "worker") == []

@@ -82,6 +82,31 @@ def test_of_all_objects_the_state_alone_may_be_read(changes: dict[str, str]) -> 
     assert aws.requests == []
 
 
+@pytest.mark.parametrize(
+    ("balancer", "operation", "ending", "is_ours"),
+    [
+        ("{prefix}", "GetObject", ".log.gz", True),
+        ("{prefix}-internal", "GetObject", ".log.gz", True),
+        ("{prefix}", "GetObjectTorrent", ".log.gz", False),
+        ("{prefix}", "GetObject", ".json", False),
+        ("{prefix}x", "GetObject", ".log.gz", False),
+        ("of-others", "GetObject", ".log.gz", False),
+    ],
+)
+def test_access_logs_of_the_environment_s_load_balancers_may_be_read(
+    balancer: str, operation: str, ending: str, *, is_ours: bool
+) -> None:
+    with canned_aws(healthy()) as aws:
+        reader = gateway(aws)
+        name = balancer.format(prefix=reader.environment.prefix)
+        folder = "any/AWSLogs/111111111111/elasticloadbalancing/ap-southeast-2/2026/11/30/"
+        stem = (
+            f"111111111111_elasticloadbalancing_ap-southeast-2_app.{name}.50dc6c495c0c9188_20261130T1200Z_10.0.0.1_ab12"
+        )
+        place = {"Bucket": "logs", "Key": folder + stem + ending}
+        assert reader._is_access_log("s3", operation, place) is is_ours
+
+
 def test_every_call_is_recorded_also_those_of_threads() -> None:
     with canned_aws(healthy()) as aws, recording() as calls:
         ecs = gateway(aws).client("ecs")

@@ -34,6 +34,11 @@ def steps(plan: Plan) -> list[str]:
     return [each.name for each in plan.steps]
 
 
+def arguments(plan: Plan) -> dict[str, Any]:
+    """Of each step by its name."""
+    return {each.name: each.arguments for each in plan.steps}
+
+
 def plan(procedure: str, request: Any, **more: Any) -> Plan:
     return example.planned(
         procedure, request, **{"backups": example.backups(), "verifications": Verifications()} | more
@@ -62,11 +67,11 @@ def test_a_verification_removes_what_it_restored_in_every_end() -> None:
     ]
     known = {each.name: each for each in made.steps}
     assert known["timer"].arguments["procedure"] == "backup-sweep"
-    restore = known["restore"]
-    assert restore.arguments["snapshot"] == "one", "the newest"
-    assert restore.arguments["settings"]["PubliclyAccessible"] is False
-    assert restore.arguments["settings"]["BackupRetentionPeriod"] == 0
-    assert restore.arguments["settings"]["VpcSecurityGroupIds"] == ["sg-1"]
+    restore, asked = known["restore"], arguments(made)["restore"]
+    assert asked["snapshot"] == "one", "the newest"
+    assert asked["settings"]["PubliclyAccessible"] is False
+    assert asked["settings"]["BackupRetentionPeriod"] == 0
+    assert asked["settings"]["VpcSecurityGroupIds"] == ["sg-1"]
     assert restore.undo is not None
     assert restore.undo.action == "rds.delete_instance"
     assert restore.undo.arguments == known["remove"].arguments
@@ -75,7 +80,7 @@ def test_a_verification_removes_what_it_restored_in_every_end() -> None:
 
 
 def test_the_inspection_reads_each_row_of_the_restored_one_and_only_counts_the_source() -> None:
-    known = {each.name: each.arguments for each in plan("backup-verify", BackupVerifyRequest()).steps}
+    known = arguments(plan("backup-verify", BackupVerifyRequest()))
     assert known["inspect-restored"]["environment"]["OMC_DEEP"] == "1"
     assert set(known["inspect-source"]["environment"]) == {"OMC_AS_OF"}
     assert sum(len(word) for word in COMMAND) < 7000, "ECS takes 8192 characters of overrides"
@@ -130,8 +135,8 @@ def test_a_restore_keeps_the_old_instance_and_is_undone_by_its_name() -> None:
     assert (old.before, old.after) == ("ohmycoins-staging", "ohmycoins-staging-before-abcdefgh")
     assert old.undo is not None
     assert (old.undo.arguments["before"], old.undo.arguments["after"]) == (old.after, old.before)
-    assert known["restore"].arguments["settings"]["Tags"] == [{"Key": "Project", "Value": "ohmycoins"}]
-    assert known["configure"].arguments["settings"]["MonitoringInterval"] == 60
+    assert arguments(made)["restore"]["settings"]["Tags"] == [{"Key": "Project", "Value": "ohmycoins"}]
+    assert arguments(made)["configure"]["settings"]["MonitoringInterval"] == 60
     assert known["judge"].arguments.get("source") is None, "what is restored may have been destroyed in the source"
     assert any("terraform state rm" in note for note in made.notes)
     taken = example.backups(others=("ohmycoins-staging-before-abcdefgh",))

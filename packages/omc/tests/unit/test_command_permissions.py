@@ -44,7 +44,7 @@ ROOTS = {
     "backup list": [("omc.backups.command", "list_backups")],
     "deployments": [("omc.cli.deployments", "deployments")],
     "maintenance calendar": [("omc.maintenance.command_calendar", "show_calendar")],
-    "exec": [("omc.sessions.command", "exec_")],
+    "exec": [("omc.sessions.command", "_in_container")],
     "db": [("omc.sessions.command", "db")],
     "redis": [("omc.sessions.command", "redis")],
     "forward": [("omc.sessions.command", "forward")],
@@ -72,6 +72,7 @@ ROOTS = {
 PROCEDURES = {
     "deploy": "deploy",
     "migrate": "migrate",
+    "exec --detach": "run-task",
     "rollback": "rollback",
     "restart": "restart",
     "scale": "scale",

@@ -381,6 +381,10 @@ def test_who_answered_stop_is_reached_otherwise_and_what_cant_be_read_is_tried()
     assert outcome == Refused(sms_channel.OPTED_OUT)
     assert published == []
     assert text_message({"MessageId": "m-1"}, AwsError("AuthorizationError", "no", 403))[0] == Sent("m-1")
+    for code, status in (("InternalError", 500), ("Throttled", 429)):
+        later, published = text_message({"MessageId": "m-1"}, AwsError(code, "no", status))
+        assert isinstance(later, TryAgain)
+        assert (later.may_have_arrived, published) == (False, []), "SNS would take it over and maybe send it to nobody"
 
 
 def test_an_sms_is_transactional_and_has_the_page_s_code() -> None:

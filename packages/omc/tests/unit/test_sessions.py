@@ -18,7 +18,7 @@ from omc.sessions.cache import READS, ServerError, refuse_unread, shown
 from omc.sessions.checks import Door, choose_task, closing, conditions, transcript_sentence
 from omc.sessions.consoles import console_url, match
 from omc.sessions.database import arguments_of, options_of
-from omc.sessions.model import Asked, Ended, Opened, is_guarded, replay
+from omc.sessions.model import DoorRequest, Ended, Opened, is_guarded, replay
 from omc.sessions.places import Wanted, wanted_of
 from support import release_facts as example
 
@@ -210,16 +210,16 @@ def test_doors_of_production_want_a_reason() -> None:
 
 
 def test_events_say_who_opened_what_and_how_it_ended() -> None:
-    asked = Asked("exec", "backend", TASK.id, "backend", "incident 12", "ls")
+    request = DoorRequest("exec", "backend", TASK.id, "backend", "incident 12", "ls")
     events: list[Event[Any]] = [
-        Event(AT, "jo", asked),
+        Event(AT, "jo", request),
         Event(AT, "jo", Opened("ecs-execute-command-1", "A transcript is kept.")),
         Event(AT, "jo", Ended("after 3 s", 7)),
     ]
     assert replay("1", []) is None
     begun = replay("1", events[:1])
     assert begun is not None
-    assert (begun.by, begun.asked, begun.ended_at) == ("jo", asked, None)
+    assert (begun.by, begun.request, begun.ended_at) == ("jo", request, None)
     over = replay("1", events)
     assert over is not None
     assert (over.sessions, over.exit_code, over.how) == (("ecs-execute-command-1",), 7, "after 3 s")

@@ -24,7 +24,7 @@ from omc.facts.terraform_json import changes
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.maintenance import MaintenanceRequest
 from omc.model.plan import Plan
-from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest, RunTaskRequest
 from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest as Scale
@@ -46,6 +46,7 @@ ASKED: dict[str, Any] = {
     "scale": Scale("backend", 3),
     "rollback": RollbackRequest(services=["backend"], to="7", override="a test"),
     "migrate": Migrate(),
+    "run-task": RunTaskRequest("backend", ["true"]),
     "prune": PruneRequest(),
     "maintenance": MaintenanceRequest("A", "2100-01-02T16:00+00:00", "2100-01-02T18:00+00:00", [{"title": "b"}]),
     "infra-apply": FILE,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from localcloud.core.processes import Process
 
-LEAST = 0.05
+MIN_SHARE = 0.05
 """The least share: an instance without credits still has its baseline."""
 
 
@@ -32,7 +32,7 @@ class Brake:
 
     def hold(self, share: float) -> None:
         """From the next period on; 1 lets go at once."""
-        self._share = min(1.0, max(LEAST, share))
+        self._share = min(1.0, max(MIN_SHARE, share))
         self._changed.set()
         if self._share < 1 and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(target=self._run, name="brake", daemon=True)

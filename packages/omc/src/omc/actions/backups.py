@@ -28,7 +28,7 @@ def _verified(context: Context, arguments: JudgeBackup) -> Verified:
     source: Any = known(arguments.source)
     restored: Mapping[str, Any] = known(arguments.restored)
     taken = _moment(known(arguments.taken_at))
-    asked, available = _moment(known(arguments.asked_at)), _moment(known(arguments.available_at))
+    began, available = _moment(known(arguments.asked_at)), _moment(known(arguments.available_at))
     now = Comparison(restored, source, taken, arguments.tolerance_percent)
     found = judgement.judge(now)
     return Verified(
@@ -40,7 +40,7 @@ def _verified(context: Context, arguments: JudgeBackup) -> Verified:
         judged=found,
         tables=len(now.tables),
         rows=judgement.rows_of(restored),
-        recovery_seconds=(available - asked).total_seconds() if asked and available else None,
+        recovery_seconds=(available - began).total_seconds() if began and available else None,
         recovery_point_seconds=judgement.recovery_point(now),
     )
 
@@ -75,8 +75,8 @@ def _poll(context: Context, arguments: JudgeBackup) -> Outcome:
 
 
 def _listed(wrong: Sequence[Judged]) -> str:
-    told = " ".join(each.sentence for each in wrong[:3])
-    return f"{told} And {len(wrong) - 3} more." if len(wrong) > 3 else told
+    sentences = " ".join(each.sentence for each in wrong[:3])
+    return f"{sentences} And {len(wrong) - 3} more." if len(wrong) > 3 else sentences
 
 
 def _commands(environment: Environment, arguments: JudgeBackup) -> Sequence[str]:

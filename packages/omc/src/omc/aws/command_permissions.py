@@ -135,6 +135,15 @@ COMMANDS: Mapping[str, str] = {
         ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ExecuteCommand ListTasks
         iam GetRole ListRoles SimulatePrincipalPolicy
         kms DescribeKey GenerateDataKey""",
+    "exec --detach": """
+        cloudwatch DescribeAlarms ListTagsForResource
+        ec2 DescribeSubnets
+        ecr BatchGetImage
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        iam GetRole
+        logs DescribeLogGroups GetLogEvents
+        secretsmanager DescribeSecret
+        ssm DescribeParameters""",
     "db": """
         ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
         ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
@@ -418,7 +427,7 @@ CHANGES = frozenset(
         *("database reboot", "database class", "database storage", "database parameter"),
         *("database rotate", "database certificate", "database apply", "database upgrade", "database cleanup"),
         *("cache failover", "cache scale", "cache upgrade", "cache valkey", "cache reboot", "cache apply"),
-        "maintenance",
+        *("exec --detach", "maintenance"),
     }
 )
 GLOBAL = frozenset({"budgets", "ce", "iam", "sts"})

@@ -57,11 +57,12 @@ def backups_verified(known: RecordedVerifications, environment: Environment, sco
 
 def _finding(environment: Environment, known: RecordedVerifications, level: Level, words: str) -> Finding:
     count = len(known.of.all)
+    is_asked_for = environment.backups.verify_every_days is not None
     return Finding(
         check=NAME,
         level=level,
         subject=environment.database,
         sentence=words,
-        evidence=(Evidence(f"verifications in omc's record: {count}", known.reading),),
+        evidence=(Evidence(f"verifications in omc's record: {count}", known.reading),) if is_asked_for else (),
         procedure=None if level is Level.OK else MAINTENANCE,
     )

@@ -190,6 +190,7 @@ def _data(stack: Stack, environments: list[Environment], now: datetime) -> dict[
         values = asdict(environment)
         values["thresholds"] = structs.asdict(environment.thresholds)
         values["review"] = to_builtins(environment.review)
+        values["backups"] = to_builtins(environment.backups)
         values["github"] = structs.asdict(environment.github)
         values["local_state"] = str(environment.local_state) if environment.local_state else None
         values["windows"] = [

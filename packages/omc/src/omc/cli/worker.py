@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,9 @@ from omc.engine.github import refuse_fleeting_record
 from omc.procedures import catalogue
 from omc.progress import Progress
 from omc.store.location import environments_at
+
+if TYPE_CHECKING:
+    from omc.engine.planning import RunContext
 
 
 @click.command()
@@ -52,9 +56,11 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
     signal.signal(signal.SIGTERM, stop)
     with open_store(place) as store:
         actor = actor_of(Gateway(chosen[0], access_to(chosen[0])))
-        worker = Worker(
-            stack, tuple(chosen), store, actor, progress, catalogue, lambda site: look(site, actor, progress), stopping
-        )
+
+        def beside(name: str, site_of: Callable[[], RunContext]) -> bool:
+            return look(store, name, site_of, actor, progress)
+
+        worker = Worker(stack, tuple(chosen), store, actor, progress, catalogue, beside, stopping)
         names = ", ".join(each.name for each in chosen)
         progress.note(f"{actor.words} works for {names} ({place}). Ctrl-C ends it.")
         try:

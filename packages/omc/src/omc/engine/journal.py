@@ -119,7 +119,8 @@ def create(
 ) -> Run:
     """Write the run down with its plan. ``Refused`` names the change that is active where there is one.
 
-    ``approved_before``: its approval was given with the run that made its timer. ``within``: part of this transaction.
+    ``approved_before``: its approval was given with what made it: with the run that made its timer, or with its
+    maintenance. ``within``: part of this transaction.
     """
     if plan.refusals:
         raise Refused(" ".join(plan.refusals))

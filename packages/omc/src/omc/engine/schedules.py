@@ -17,7 +17,7 @@ from omc.store.models import Run, Timer
 from omc.store.opened import Store
 from omc.store.timers import FAILED, PENDING
 
-AGAIN = timedelta(days=1)
+RETRY_DELAY = timedelta(days=1)
 """After a time that was refused."""
 FIRST = timedelta(minutes=10)
 """After which something that was never done is done: not in the moment in which a worker starts."""
@@ -53,7 +53,7 @@ def _keep(store: Store, one: Schedule, actor: str) -> Timer | None:
         refused = session.scalar(select(func.max(Timer.due_at)).where(*of_it, Timer.state == FAILED))
         due = ran + one.every if ran is not None else transaction.at + FIRST
         if refused is not None and (ran is None or refused > ran):
-            due = refused + min(AGAIN, one.every)
+            due = refused + min(RETRY_DELAY, one.every)
         timer = Timer(
             id=unused_id(session, transaction.at),
             environment=one.environment,

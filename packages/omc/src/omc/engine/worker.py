@@ -51,8 +51,9 @@ class Worker:
     actor: Actor
     reporter: Reporter
     procedures: Procedures
-    beside: Callable[[RunContext], bool] = lambda _: False
-    """What else is due in an environment, of those above who made this worker; whether there was anything."""
+    beside: Callable[[str, Callable[[], RunContext]], bool] = lambda *_: False
+    """What else is due in an environment, of those above who made this worker; whether there was anything. It gets the
+    environment's name, and its context when it wants it."""
     stopping: threading.Event = field(default_factory=threading.Event)
     _put_off: dict[str, float] = field(default_factory=dict)
     _kept: dict[str, Head] = field(default_factory=dict)
@@ -90,7 +91,7 @@ class Worker:
         return self._timer(names) or any(self._beside(name) for name in names)
 
     def _beside(self, name: str) -> bool:
-        return self._quietly(f"beside {name}", lambda: self.beside(self._site(name)))
+        return self._quietly(f"beside {name}", lambda: self.beside(name, lambda: self._site(name)))
 
     def _perform(self, run: Run) -> bool:
         def attempt() -> bool:

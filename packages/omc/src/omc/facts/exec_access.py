@@ -187,11 +187,11 @@ def read_exec_access(aws: Gateway, task: ExecTask, container: str, is_tunnel: bo
     key = transcript.key if transcript else ""
     principal = _principal(aws, caller) if caller else ""
     is_root = caller is not None and caller.kind == "root"
-    asked: list[tuple[str, Callable[[], Mapping[str, str] | None]]] = [
+    questions: list[tuple[str, Callable[[], Mapping[str, str] | None]]] = [
         ("decisions", lambda: _of_caller(aws, principal, caller, task, key, is_tunnel)),
         ("role_decisions", lambda: _of_role(aws, role, transcript, caller)),
     ]
-    decisions, role_decisions = parallel_map(lambda pair: attempt(*pair), asked)
+    decisions, role_decisions = parallel_map(lambda pair: attempt(*pair), questions)
     return ExecAccess(
         task=task,
         container=container,

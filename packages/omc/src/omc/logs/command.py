@@ -236,9 +236,8 @@ def asked_of_access_logs(desk: Desk, query: PortableQuery, top: int) -> Answer:
     progress = Progress()
     answer = ask_access_logs(gateway, desk.environment, query, desk.span, top, progress.waiting)
     progress.done()
-    progress.note(
-        f"{answer.scanned} access logs were read, {documents.bytes_shown(answer.bytes_scanned)} as they lie in S3."
-    )
+    size = documents.bytes_shown(answer.bytes_scanned)
+    progress.note(f"Access logs read: {answer.scanned:,}, {size} as they lie in S3.")
     return answer
 
 

@@ -22,7 +22,9 @@ from omc.engine.github import refuse_fleeting_record
 from omc.errors import OmcError, WrongUse
 from omc.interrupts import reraise_interrupts
 from omc.maintenance.command_calendar import show_calendar
-from omc.maintenance.plan import AwaitPerson, Decision, Over, Wait
+from omc.maintenance.document import maintenance_document, maintenances_document, with_environment
+from omc.maintenance.model import Maintenance, replay
+from omc.maintenance.plan import AwaitPerson, Decision, Over, Wait, decide
 from omc.output import echo, line
 from omc.procedures import catalogue
 from omc.progress import Progress
@@ -30,7 +32,6 @@ from omc.store.location import locate_store
 
 if TYPE_CHECKING:
     from omc.maintenance.desk import Desk
-    from omc.maintenance.model import Maintenance
     from omc.store.opened import Store
 
 POLL_INTERVAL = 1.0
@@ -167,7 +168,6 @@ def status(context: click.Context, number: int | None, env: str | None, output: 
     omc maintenance status --env production
     omc maintenance status 3 --env production
     """
-    from omc.maintenance.document import maintenances_document
     from omc.maintenance.records import of_environment
     from omc.store.database import open_store
 
@@ -317,7 +317,6 @@ def _perform(opened: Opened, number: int, output: str, *, wait: bool) -> int:
 
 
 def _until_idle(work: Callable[[], Decision], progress: Progress, environment: str, *, wait: bool) -> Decision:
-    from omc.maintenance.document import with_environment
 
     noted = ""
     while True:
@@ -343,9 +342,6 @@ MAX_PAUSE = 300.0
 
 
 def _show(stack: Stack, store: Store, environment: Environment, number: int, output: str) -> Maintenance:
-    from omc.maintenance.document import maintenance_document
-    from omc.maintenance.model import replay
-    from omc.maintenance.plan import decide
     from omc.maintenance.records import events_of
     from omc.maintenance.run import settle_of
 

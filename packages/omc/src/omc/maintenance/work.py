@@ -3,7 +3,7 @@ environment sees when a window has ended too early."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -34,15 +34,15 @@ AUTOMATIC = "omc"
 """In whose name it is written down that a window has ended."""
 
 
-def look(site: RunContext, actor: Actor, reporter: Reporter) -> bool:
+def look(store: Store, environment: str, site_of: Callable[[], RunContext], actor: Actor, reporter: Reporter) -> bool:
     """Go on with one maintenance of the environment that is due; whether one was. Its runs are left to the worker's own
     loop."""
-    number = _take(site.store, site.environment.name)
+    number = _take(store, environment)
     if number is None:
         return False
-    performer = Performer(site, number, actor, reporter, performs_runs=False)
+    performer = Performer(site_of(), number, actor, reporter, performs_runs=False)
     decision = performer.work()
-    _set_next(site.store, site.environment.name, number, decision)
+    _set_next(store, environment, number, decision)
     return True
 
 

@@ -75,6 +75,17 @@ class ScaleRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTaskRequest:
+    """``omc exec --detach``."""
+
+    service: str
+    command: Sequence[str]
+    reason: str = ""
+    override: str = ""
+    """The reason to proceed past a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
 class MigrateRequest:
     """``omc migrate``."""
 

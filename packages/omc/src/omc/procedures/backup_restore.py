@@ -23,7 +23,7 @@ from omc.model.arguments.ecs import Deregister, RollService
 from omc.model.plan import Plan, Risk, Step, step, undo_by
 from omc.model.requests import BackupRestoreRequest
 from omc.procedures import preflight
-from omc.procedures.backup_tasks import Place, inspection, migration, place_of, registration
+from omc.procedures.backup_tasks import Task, inspection, migration, registration, task_of
 from omc.procedures.backups import (
     INSPECTION_DEADLINE,
     RESTORE_DEADLINE,
@@ -51,8 +51,9 @@ def plan_restore(
     active: ActiveRun,
 ) -> Plan:
     """Everything up to the renaming leaves the old instance as it is."""
+    preflight.require_services((service.name for service in environment.services), environment, services)
     instance = required_instance(backups, environment)
-    place = place_of(environment, services, definitions)
+    task = task_of(environment, services, definitions)
     backup, source = chosen(request.snapshot, request.at, backups, environment)
     rolled = [service for service in services.services if service.desired and service.name in definitions.running]
     found = preflight.examine(
@@ -71,7 +72,7 @@ def plan_restore(
     aside = aside_name(environment.database, str(instance["DbiResourceId"]))
     taken = (f"There is an instance {aside} already: rename or delete it first.",) if aside in backups.others else ()
     steps = [
-        *_restored(environment, instance, place, backup, source),
+        *_restored(environment, instance, task, backup, source),
         *_switch(environment, instance, aside),
         *(
             step(
@@ -97,7 +98,7 @@ def plan_restore(
         title=f"Restore the {backup} of {environment.name} in the place of its database",
         risk=Risk.DESTRUCTIVE,
         steps=tuple(steps),
-        preconditions={"instance": instance["DbiResourceId"], "backup": backup, "migration": place.definition.name},
+        preconditions={"instance": instance["DbiResourceId"], "backup": backup, "migration": task.definition.name},
         notes=(*found.overridden, *found.notes, *_notes(environment, aside)),
         refusals=(*found.refusals, *taken),
     )
@@ -135,7 +136,7 @@ def _notes(environment: Environment, aside: str) -> Iterator[str]:
 
 
 def _restored(
-    environment: Environment, instance: Mapping[str, Any], place: Place, backup: str, source: Mapping[str, Any]
+    environment: Environment, instance: Mapping[str, Any], task: Task, backup: str, source: Mapping[str, Any]
 ) -> Iterator[Step]:
     restored = output_of("restore", "instance")
     yield step(
@@ -158,12 +159,12 @@ def _restored(
             deadline=3600.0,
         )
     yield login_step(restored, instance)
-    register, revision = registration(place, "restore")
+    register, revision = registration(task, "restore")
     yield register
     address, as_of = output_of("restore", "address"), output_of("restore", "taken_at")
     yield step(
         "inspect",
-        inspection(place, revision, "the inspection of the restored instance", as_of, address),
+        inspection(task, revision, "the inspection of the restored instance", as_of, address),
         title="Read every row of it, in a task of its own",
         deadline=INSPECTION_DEADLINE,
     )
@@ -182,7 +183,7 @@ def _restored(
     )
     yield step(
         "migrate",
-        migration(place, revision, address),
+        migration(task, revision, address),
         title="Bring its schema to the running code, and its users to the passwords of today",
         deadline=MIGRATION_DEADLINE,
     )

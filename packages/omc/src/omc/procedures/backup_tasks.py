@@ -25,7 +25,7 @@ SERVER = "POSTGRES_SERVER"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Task:
     """Where such a task runs."""
 
     service: Service
@@ -34,7 +34,7 @@ class Place:
     """The migration's."""
 
 
-def place_of(environment: Environment, services: Services, definitions: Definitions) -> Place:
+def task_of(environment: Environment, services: Services, definitions: Definitions) -> Task:
     """``Refused`` where no service has a migration in a family of its own, whose secret is the master user's."""
     known = {service.name: service for service in services.services}
     for service in environment.services:
@@ -43,27 +43,27 @@ def place_of(environment: Environment, services: Services, definitions: Definiti
         definition = definitions.migrating.get(service.name)
         if definition is None or service.container not in definition.images:
             raise Refused(missing_migration(service))
-        return Place(service, known[service.name], definition)
+        return Task(service, known[service.name], definition)
     raise Refused(
         f"No service of {environment.name} has a migrate_family in omc.toml. A restored database is looked at by such "
         "a task, which has a login of its own."
     )
 
 
-def registration(place: Place, purpose: str) -> tuple[Step, Late[str]]:
+def registration(task: Task, purpose: str) -> tuple[Step, Late[str]]:
     """A revision that logs in to the restored instance with the secret that the step ``login`` found out. Its family
     is its own: no migration starts from it."""
-    family = f"{place.definition.family}-{purpose}"
-    body = {**place.definition.body, "family": family}
-    body["containerDefinitions"] = [_with_password(each) for each in place.definition.body["containerDefinitions"]]
+    family = f"{task.definition.family}-{purpose}"
+    body = {**task.definition.body, "family": family}
+    body["containerDefinitions"] = [_with_password(each) for each in task.definition.body["containerDefinitions"]]
     revision = output_of(f"register-{family}", "task_definition")
     register = step(
         f"register-{family}",
         RegisterRevision(
             service=family,
             definition=without_secrets(body),
-            source=place.definition.name,
-            tags=place.definition.tags_to_copy,
+            source=task.definition.name,
+            tags=task.definition.tags_to_copy,
         ),
         title=f"Register a task definition {family}: the migration's, with the new instance's password",
         undo=undo_by(Deregister(task_definition=revision), "its task definition is deregistered"),
@@ -82,7 +82,7 @@ def _with_password(container: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def inspection(
-    place: Place, revision: Late[str], what: str, as_of: Late[str], address: Late[str] | None = None
+    task: Task, revision: Late[str], what: str, as_of: Late[str], address: Late[str] | None = None
 ) -> RunTask:
     """Of the source, or with ``address`` of the restored instance, of which every row is read."""
     environment: dict[str, Late[str]] = {"OMC_AS_OF": as_of}
@@ -90,24 +90,24 @@ def inspection(
         environment |= {SERVER: address, "OMC_DEEP": "1"}
     return RunTask(
         task_definition=revision,
-        container=place.service.container,
+        container=task.service.container,
         command=COMMAND,
-        network=place.running.network,
-        launch=place.running.launch,
+        network=task.running.network,
+        launch=task.running.launch,
         what=what,
         environment=environment,
         answers=True,
     )
 
 
-def migration(place: Place, revision: Late[str], address: Late[str]) -> RunTask:
+def migration(task: Task, revision: Late[str], address: Late[str]) -> RunTask:
     """The migration of the restored instance, which also gives the application's users their passwords of today."""
     return RunTask(
         task_definition=revision,
-        container=place.service.container,
-        command=tuple(place.service.migrate),
-        network=place.running.network,
-        launch=place.running.launch,
-        what=f"the migration of {place.service.name}",
+        container=task.service.container,
+        command=tuple(task.service.migrate),
+        network=task.running.network,
+        launch=task.running.launch,
+        what=f"the migration of {task.service.name}",
         environment={SERVER: address},
     )

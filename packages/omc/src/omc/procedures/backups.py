@@ -32,7 +32,7 @@ from omc.model.arguments.timers import CancelTimer, SetTimer
 from omc.model.plan import Plan, Risk, Step, step, undo_by
 from omc.model.requests import BackupCreateRequest, BackupPruneRequest, BackupSweepRequest, BackupVerifyRequest
 from omc.procedures import preflight
-from omc.procedures.backup_tasks import Place, inspection, place_of, registration
+from omc.procedures.backup_tasks import Task, inspection, registration, task_of
 from omc.procedures.preconditions.situation import Situation
 from omc.procedures.preconditions.table import Verb
 from omc.times import format_time
@@ -89,7 +89,7 @@ def plan_verify(
 ) -> Plan:
     """Restore a backup to an instance that is removed again, and compare it with its source as of then."""
     instance = required_instance(backups, environment)
-    place = place_of(environment, services, definitions)
+    task = task_of(environment, services, definitions)
     backup, source = chosen(request.snapshot, request.at, backups, environment)
     found = _preflight(Verb.BACKUP, environment, scope, active)
     settings: dict[str, Any] = {
@@ -104,7 +104,7 @@ def plan_verify(
         request=asdict(request),
         title=f"Verify the {backup} of {environment.name}: restore it, compare it, remove it",
         risk=Risk.LOW,
-        steps=tuple(_verification(environment, instance, place, backup, source, settings)),
+        steps=tuple(_verification(environment, instance, task, backup, source, settings)),
         preconditions={"instance": instance["DbiResourceId"], "backup": backup},
         notes=(
             *found.notes,
@@ -119,7 +119,7 @@ def plan_verify(
 def _verification(
     environment: Environment,
     instance: Mapping[str, Any],
-    place: Place,
+    task: Task,
     backup: str,
     source: Mapping[str, Any],
     settings: Mapping[str, Any],
@@ -153,18 +153,18 @@ def _verification(
         deadline=RESTORE_DEADLINE,
     )
     yield login_step(restored, instance)
-    register, revision = registration(place, "backup")
+    register, revision = registration(task, "backup")
     yield register
     as_of = output_of("restore", "taken_at")
     yield step(
         "inspect-restored",
-        inspection(place, revision, "the inspection of the restored instance", as_of, output_of("restore", "address")),
+        inspection(task, revision, "the inspection of the restored instance", as_of, output_of("restore", "address")),
         title="Read every row of the restored instance, in a task of its own",
         deadline=INSPECTION_DEADLINE,
     )
     yield step(
         "inspect-source",
-        inspection(place, place.definition.name, "the inspection of the source", as_of),
+        inspection(task, task.definition.name, "the inspection of the source", as_of),
         title="Count the source's rows as of the backup, in a task of its own",
         deadline=INSPECTION_DEADLINE,
     )

@@ -22,6 +22,7 @@ PLANNERS: Registry[str, str] = Registry(
         "restart": "omc.procedures.restart:restart",
         "scale": "omc.procedures.scale:scale",
         "rollback": "omc.procedures.rollback:plan_rollback",
+        "run-task": "omc.procedures.run_task:run_task",
         "prune": "omc.procedures.prune:plan_prune",
         "backup-create": "omc.procedures.backups:plan_create",
         "backup-verify": "omc.procedures.backups:plan_verify",

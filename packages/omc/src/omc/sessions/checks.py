@@ -299,14 +299,14 @@ def _transcript(access: ExecAccess) -> Condition:
     name = "transcript"
     if access.transcript is None:
         return _unread(access, name, "transcript")
-    said = transcript_sentence(access.transcript)
+    message = transcript_sentence(access.transcript)
     if access.transcript.logging != "OVERRIDE":
-        return Condition(name, Door.WARNING, said)
+        return Condition(name, Door.WARNING, message)
     if access.role_decisions is not None and (missing := _denied(access.role_decisions, LOG_ACTIONS)):
         return Condition(
             name, Door.WARNING, f"No transcript is kept: the task role lacks {', '.join(missing)} on the log group."
         )
-    return Condition(name, Door.OPEN, said)
+    return Condition(name, Door.OPEN, message)
 
 
 def transcript_sentence(transcript: Transcript) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from omc.cli.change import carry_out
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
@@ -20,6 +21,7 @@ from omc.engine.actors import actor_of
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import OmcError, Unknown, WrongUse
 from omc.facts.exec_access import Transcript, exec_tasks, read_exec_access
+from omc.model.requests import RunTaskRequest
 from omc.output import echo, line
 from omc.sessions import cache, database, running
 from omc.sessions.checks import conditions, transcript_sentence
@@ -28,7 +30,7 @@ from omc.sessions.data import cache_connection, database_target, leads_of
 from omc.sessions.document import doors_document, preflight_document
 from omc.sessions.doors import (
     CREDENTIALS,
-    Place,
+    Doorway,
     choose_place,
     door_gateway,
     open_exec,
@@ -37,7 +39,7 @@ from omc.sessions.doors import (
     transcript_of,
 )
 from omc.sessions.forwarding import Forward, Lead
-from omc.sessions.model import Asked, DoorRecord, Ended, Opened, is_guarded
+from omc.sessions.model import DoorRecord, DoorRequest, Ended, Opened, is_guarded
 from omc.sessions.model import Refused as StayedClosed
 from omc.sessions.places import Wanted, wanted_of
 from omc.store.location import locate_store
@@ -80,6 +82,9 @@ def door_options(command: Command) -> Command:
 @click.option("--check", is_flag=True, help="Only look: what opens the door and what closes it.")
 @click.option("--no-tty", "-T", is_flag=True, help="Give the command pipes, also where this is a terminal.")
 @click.option("--bare", is_flag=True, help="Send the command as it is, without the shell that tells its exit code.")
+@click.option("--detach", is_flag=True, help="Run it in a task of its own, as a run: for what takes long.")
+@click.option("--yes", is_flag=True, help="With --detach: answer the question with yes.")
+@click.option("--confirm", metavar="ENV", help="With --detach: the environment's name, so that it needn't be typed.")
 @OUTPUT
 @click.argument("service", default="")
 @click.pass_context
@@ -88,21 +93,21 @@ def exec_(
     /,
     service: str,
     env: str | None,
-    task: str,
-    container: str,
     reason: str,
     output: str,
+    confirm: str | None,
     *,
-    check: bool,
-    no_tty: bool,
-    bare: bool,
+    detach: bool,
+    yes: bool,
+    **how: Any,
 ) -> None:
     """Run a command in a running container, or a shell where none is given; ends with the command's exit code.
 
     SERVICE is the first of omc.toml where it is left out. Needs no plugin of AWS's. At a terminal the command has one
     too; in a pipe it gets what is piped in, and its output comes as it is, errors among it.
 
-    AWS ends a session in which nothing has moved for 20 minutes, and that can't be changed.
+    AWS ends a session in which nothing has moved for 20 minutes, and that can't be changed. With --detach the command
+    runs in a task of its own, with the service's revision, and its output is in the service's log.
 
     \b
     omc exec --env staging backend
@@ -110,8 +115,33 @@ def exec_(
     cat rows.csv | omc exec --env staging backend -- wc -l
     omc exec --env production backend --reason "incident 12" -- printenv ENVIRONMENT
     omc exec --env staging --check
+    omc exec --env staging --detach backend -- python -m backend.reindex
     """
     words: tuple[str, ...] = context.meta[AFTER_DASHES]
+    if detach:
+        stack = load(context.obj)
+        environment = environment_of(stack, env)
+        _want_reason(environment, reason)
+        request = RunTaskRequest(service_of(environment, service).name, words, reason.strip())
+        context.exit(carry_out(context, "run-task", request, env=env, yes=yes, confirm=confirm, output=output))
+    context.exit(_in_container(context, words, service, env, reason, output, **how))
+
+
+def _in_container(
+    context: click.Context,
+    words: tuple[str, ...],
+    service: str,
+    env: str | None,
+    reason: str,
+    output: str,
+    *,
+    task: str,
+    container: str,
+    check: bool,
+    no_tty: bool,
+    bare: bool,
+) -> int:
+    """The exit code."""
     stack, environment = _chosen(context, env, reason, wants_reason=not check)
     aws = door_gateway(environment)
     place = choose_place(aws, service_of(environment, service), task, container)
@@ -119,28 +149,28 @@ def exec_(
         found = conditions(read_exec_access(aws, place.task, place.container))
         document = preflight_document(place.service, place.task.id, place.container, found)
         show(document, output)
-        context.exit(document.data["exit_code"])
+        return int(document.data["exit_code"])
     manner = running.manner_of(words, no_terminal=no_tty, is_bare=bare)
-    asked = Asked("exec", place.service, place.task.id, place.container, reason, " ".join(words))
-    with _recording(stack, environment, aws, asked) as recorder:
+    request = DoorRequest("exec", place.service, place.task.id, place.container, reason, " ".join(words))
+    with _recording(stack, environment, aws, request) as recorder:
         ending = _run(recorder, aws, place, words, manner)
     if ending.exit_code is None and ending.reason:
         raise Unknown(ending.reason)
-    context.exit(ending.exit_code or 0)
+    return ending.exit_code or 0
 
 
 def _run(
-    recorder: Recorder, aws: Gateway, place: Place, words: tuple[str, ...], manner: running.Manner
+    recorder: Recorder, aws: Gateway, place: Doorway, words: tuple[str, ...], manner: running.Manner
 ) -> running.Ending:
     """Run a command to its end, and write down what became of it."""
-    said = _announce(aws, place)
+    message = _announce(aws, place)
     began = time.monotonic()
     try:
         ending = running.run(
             words,
             manner,
             lambda text, show_: open_exec(aws, place, text, show_),
-            lambda session: recorder.write(Opened(session.grant.session, said)),
+            lambda session: recorder.write(Opened(session.grant.session, message)),
         )
     except OmcError as error:
         recorder.write(StayedClosed(error.message))
@@ -158,40 +188,45 @@ def _chosen(
     ensure_installed()
     stack = load(context.obj)
     environment = environment_of(stack, env)
-    if wants_reason and is_guarded(environment) and not reason.strip():
-        raise WrongUse(f"A door into {environment.name} needs a reason: --reason TEXT. It is recorded.")
+    if wants_reason:
+        _want_reason(environment, reason)
     return stack, environment
 
 
+def _want_reason(environment: Environment, reason: str) -> None:
+    if is_guarded(environment) and not reason.strip():
+        raise WrongUse(f"A door into {environment.name} needs a reason: --reason TEXT. It is recorded.")
+
+
 @contextmanager
-def _recording(stack: Stack, environment: Environment, aws: Gateway, asked: Asked) -> Iterator[Recorder]:
+def _recording(stack: Stack, environment: Environment, aws: Gateway, request: DoorRequest) -> Iterator[Recorder]:
     """The record of a door, begun before the door is asked for."""
     from omc.sessions.records import recording
 
     location = locate_store(stack, environment)
     refuse_fleeting_record(location, environment)
     with recording(
-        stack, environment, location, actor_of(aws), replace(asked, reason=asked.reason.strip())
+        stack, environment, location, actor_of(aws), replace(request, reason=request.reason.strip())
     ) as recorder:
         yield recorder
 
 
-def _announce(aws: Gateway, place: Place) -> str:
+def _announce(aws: Gateway, place: Doorway) -> str:
     """Say where the session is and whether it is recorded; gives the latter."""
     found = transcript_of(aws)
     if isinstance(found, Transcript):
-        said = transcript_sentence(found)
+        message = transcript_sentence(found)
     else:
-        said = f"Whether a transcript is kept isn't known: {found.message}"
-    echo(line(f"omc: {place.container} in task {place.task.id} of {place.service}. {said}"), err=True)
-    return said
+        message = f"Whether a transcript is kept isn't known: {found.message}"
+    echo(line(f"omc: {place.container} in task {place.task.id} of {place.service}. {message}"), err=True)
+    return message
 
 
 @click.command(cls=DashedCommand)
 @door_options
 @click.option("--service", default="", help="Through whose task.  [default: the first service]")
 @click.option("--write", is_flag=True, help="Statements may change something; production asks for its name.")
-@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when asked.")
+@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when request.")
 @click.pass_context
 def db(
     context: click.Context,
@@ -221,8 +256,8 @@ def db(
         _confirm(environment, confirm)
     aws = door_gateway(environment, CREDENTIALS)
     place = choose_place(aws, service_of(environment, service), task, container)
-    asked = Asked("db", "database", place.task.id, place.container, reason, writes=write)
-    with _leading(stack, environment, aws, place, asked, [Wanted("database")]) as forwards:
+    request = DoorRequest("db", "database", place.task.id, place.container, reason, writes=write)
+    with _leading(stack, environment, aws, place, request, [Wanted("database")]) as forwards:
         target = database_target(aws, place, forwards[0].port, writes=write)
         _say(f"{target.name} as {target.user}, {'writing' if write else 'reading only'}, through task {place.task.id}.")
         context.exit(database.run_psql(target, words, database.environment_of_process()))
@@ -232,7 +267,7 @@ def db(
 @door_options
 @click.option("--service", default="", help="Through whose task.  [default: the first service]")
 @click.option("--write", is_flag=True, help="Send commands that don't only read, too; production asks for its name.")
-@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when asked.")
+@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when request.")
 @click.pass_context
 def redis(
     context: click.Context,
@@ -264,8 +299,8 @@ def redis(
         _confirm(environment, confirm)
     aws = door_gateway(environment, CREDENTIALS)
     place = choose_place(aws, service_of(environment, service), task, container)
-    asked = Asked("redis", "cache", place.task.id, place.container, reason, writes=write)
-    with _leading(stack, environment, aws, place, asked, [Wanted("cache")]) as forwards:
+    request = DoorRequest("redis", "cache", place.task.id, place.container, reason, writes=write)
+    with _leading(stack, environment, aws, place, request, [Wanted("cache")]) as forwards:
         connection = cache_connection(aws, place, forwards[0].port)
         _say(f"{environment.cache}, {'writing' if write else 'reading only'}, through task {place.task.id}.")
         try:
@@ -305,8 +340,8 @@ def forward(
     place = choose_place(aws, service_of(environment, names[0] if len(set(names)) == 1 else ""), task, container)
     what = " ".join(f"{one.place} {one.local or ''}:{one.port or ''}" for one in wanted)
     led_to = " ".join(dict.fromkeys(one.place for one in wanted))
-    asked = Asked("forward", led_to, place.task.id, place.container, reason, what)
-    with _leading(stack, environment, aws, place, asked, wanted) as forwards:
+    request = DoorRequest("forward", led_to, place.task.id, place.container, reason, what)
+    with _leading(stack, environment, aws, place, request, wanted) as forwards:
         for each in forwards:
             where = f"{each.lead.host}:{each.lead.port}" if each.lead.host else f"port {each.lead.port} of the task"
             _say(f"127.0.0.1:{each.port} leads to {each.lead.name} ({where}) through task {place.task.id}.")
@@ -320,16 +355,16 @@ def _leading(
     stack: Stack,
     environment: Environment,
     aws: Gateway,
-    place: Place,
-    asked: Asked,
+    place: Doorway,
+    request: DoorRequest,
     wanted: Sequence[Wanted],
 ) -> Iterator[list[Forward]]:
     """Local ports that lead to these places while the block lasts, and their record."""
     every = leads_of(aws, environment, place, wanted)
     forwards: list[Forward] = []
-    with _recording(stack, environment, aws, asked) as recorder:
+    with _recording(stack, environment, aws, request) as recorder:
 
-        def open_(lead: Lead, at: Place) -> Callable[[Callable[[bytes], None]], Session]:
+        def open_(lead: Lead, at: Doorway) -> Callable[[Callable[[bytes], None]], Session]:
             def opened(on_data: Callable[[bytes], None]) -> Session:
                 session = open_tunnel(aws, _current(aws, environment, at), lead.host, lead.port, on_data)
                 recorder.write(Opened(session.grant.session, NO_TRANSCRIPT))
@@ -364,7 +399,7 @@ def _forwarded(recorder: Recorder, lead: Lead, open_: Callable[[Callable[[bytes]
         raise
 
 
-def _current(aws: Gateway, environment: Environment, place: Place) -> Place:
+def _current(aws: Gateway, environment: Environment, place: Doorway) -> Doorway:
     """The same place, or another task of the same service where that one has gone."""
     found = choose_place(aws, service_of(environment, place.service))
     if any(each.id == place.task.id and each.status == "RUNNING" for each in exec_tasks(aws, place.service)):

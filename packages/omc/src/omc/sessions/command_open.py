@@ -45,7 +45,7 @@ def open_(context: click.Context, /, kind: str, name: str, env: str | None, *, o
 
 
 def _known(environment: Environment, kind: str, name: str) -> str:
-    """The whole name of what is there. Where AWS can't be asked, the name as it was given, with a word."""
+    """The whole name of what is there. Where AWS can't be request, the name as it was given, with a word."""
     if kind == "trace":
         return name
     try:

@@ -78,7 +78,7 @@ class Session:
         """Connect, and wait for the handshake. Raises ``DoorClosed``.
 
         ``make_key`` is asked where the agent wants the session encrypted. ``is_direct``: the machine's
-        proxy isn't asked.
+        proxy isn't request.
         """
         self.grant = grant
         self.agent_version = ""
@@ -208,8 +208,8 @@ class Session:
                 if not self._channel.resend():
                     self._lose("nothing has come for a minute, though something waits for an answer")
         except ConnectionClosed as closed:
-            said = closed.rcvd.reason if closed.rcvd else ""
-            self._lose(said or "the connection was cut")
+            message = closed.rcvd.reason if closed.rcvd else ""
+            self._lose(message or "the connection was cut")
         except OmcError as error:
             self._failure = error
         except (BadFrame, NotEncrypted) as error:

@@ -22,19 +22,19 @@ from omc.facts.data_doors import (
 from omc.sessions.authorities import cache_context, database_authorities
 from omc.sessions.cache import CacheConnection
 from omc.sessions.database import Target
-from omc.sessions.doors import Place, choose_place, service_of
+from omc.sessions.doors import Doorway, choose_place, service_of
 from omc.sessions.forwarding import LOOPBACK, Lead
 from omc.sessions.places import CACHE, DATABASE, Wanted, with_port
 
 
 def leads_of(
-    aws: Gateway, environment: Environment, place: Place, wanted: Iterable[Wanted]
-) -> list[tuple[Lead, Place]]:
+    aws: Gateway, environment: Environment, place: Doorway, wanted: Iterable[Wanted]
+) -> list[tuple[Lead, Doorway]]:
     """Where each leads, and through which task: a service's port through a task of its own."""
     return [_lead(aws, environment, place, each) for each in wanted]
 
 
-def _lead(aws: Gateway, environment: Environment, place: Place, wanted: Wanted) -> tuple[Lead, Place]:
+def _lead(aws: Gateway, environment: Environment, place: Doorway, wanted: Wanted) -> tuple[Lead, Doorway]:
     if wanted.place in (DATABASE, CACHE):
         found = read_database(aws) if wanted.place == DATABASE else read_cache(aws)
         full = with_port(wanted, found.port)
@@ -61,7 +61,7 @@ def _local(wanted: Wanted) -> int:
     return number
 
 
-def database_target(aws: Gateway, place: Place, port: int, *, writes: bool) -> Target:
+def database_target(aws: Gateway, place: Doorway, port: int, *, writes: bool) -> Target:
     """The database as omc db connects to it."""
     found, doors = read_database(aws), aws.environment.doors
     name, user, password = _database_login(
@@ -70,7 +70,7 @@ def database_target(aws: Gateway, place: Place, port: int, *, writes: bool) -> T
     return Target(found.address, port, name, user, password, database_authorities(aws.environment), writes, doors)
 
 
-def _database_login(aws: Gateway, place: Place, found: DatabasePlace, named: str | None) -> tuple[str, str, str]:
+def _database_login(aws: Gateway, place: Doorway, found: DatabasePlace, named: str | None) -> tuple[str, str, str]:
     """The database's name, the user and the password, which for a user that omc.toml names is a token of IAM."""
     if named is not None:
         if not found.has_iam:
@@ -114,7 +114,7 @@ def read_secret(aws: Gateway, reference: str) -> str:
         raise Unknown(f"The secret {arn.rpartition(':secret:')[2]} has no {name}.") from error
 
 
-def cache_connection(aws: Gateway, place: Place, port: int) -> CacheConnection:
+def cache_connection(aws: Gateway, place: Doorway, port: int) -> CacheConnection:
     """A connection to the cache, with its password where it has one."""
     found = read_cache(aws)
     password = ""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from omc.output.document import Document, Row, Severity, Status, Table
 from omc.sessions.checks import Condition, Door, closing
 from omc.sessions.model import DoorRecord
-from omc.times import format_time
+from omc.times import format_time, iso
 
 _SEVERITY = {
     Door.OPEN: Severity.OK,
@@ -48,23 +48,23 @@ def doors_document(found: Sequence[DoorRecord], zone: str) -> Document:
     for each in found:
         how = each.how or "open, or its omc was killed"
         code = "" if each.exit_code is None else f", exit code {each.exit_code}"
-        what = f"{each.asked.door} {each.asked.place}" + (" (writing)" if each.asked.writes else "")
-        rows.append(Row((format_time(each.at, zone), each.by, what, each.asked.reason, f"{how}{code}")))
+        what = f"{each.request.door} {each.request.place}" + (" (writing)" if each.request.writes else "")
+        rows.append(Row((format_time(each.at, zone), each.by, what, each.request.reason, f"{how}{code}")))
     data = [
         {
             "id": each.id,
-            "at": each.at,
+            "at": iso(each.at),
             "by": each.by,
-            "door": each.asked.door,
-            "place": each.asked.place,
-            "task": each.asked.task,
-            "container": each.asked.container,
-            "reason": each.asked.reason,
-            "what": each.asked.what,
-            "writes": each.asked.writes,
+            "door": each.request.door,
+            "place": each.request.place,
+            "task": each.request.task,
+            "container": each.request.container,
+            "reason": each.request.reason,
+            "what": each.request.what,
+            "writes": each.request.writes,
             "sessions": list(each.sessions),
             "transcript": each.transcript,
-            "ended_at": each.ended_at,
+            "ended_at": iso(each.ended_at),
             "how": each.how,
             "exit_code": each.exit_code,
         }

@@ -36,7 +36,7 @@ CREDENTIALS: Final = frozenset({("secretsmanager", "GetSecretValue")})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Doorway:
     """Where a session is opened: one container of one task."""
 
     service: str
@@ -67,7 +67,7 @@ def service_of(environment: Environment, name: str) -> Service:
     raise WrongUse(f"There is no service {name}; there is {', '.join(names)}.{did_you_mean(name, names)}")
 
 
-def choose_place(aws: Gateway, service: Service, task: str = "", container: str = "") -> Place:
+def choose_place(aws: Gateway, service: Service, task: str = "", container: str = "") -> Doorway:
     """The task and the container. ``WrongUse`` where there is none, or none that is called so."""
     tasks = exec_tasks(aws, service.name)
     if not tasks:
@@ -80,10 +80,10 @@ def choose_place(aws: Gateway, service: Service, task: str = "", container: str 
     wanted = container or (service.container if service.container in names or not names else names[0])
     if wanted not in names:
         raise WrongUse(f"The task has no container {wanted}; it has {', '.join(names)}.{did_you_mean(wanted, names)}")
-    return Place(service.name, chosen, wanted)
+    return Doorway(service.name, chosen, wanted)
 
 
-def open_exec(aws: Gateway, place: Place, command: str, on_data: Callable[[bytes], None]) -> Session:
+def open_exec(aws: Gateway, place: Doorway, command: str, on_data: Callable[[bytes], None]) -> Session:
     """A session in which the command runs. Raises ``DoorClosed`` with what closes it."""
 
     def ask() -> Mapping[str, Any]:
@@ -99,7 +99,7 @@ def open_exec(aws: Gateway, place: Place, command: str, on_data: Callable[[bytes
     return _open(aws, place, ask, on_data)
 
 
-def open_tunnel(aws: Gateway, place: Place, host: str, port: int, on_data: Callable[[bytes], None]) -> Session:
+def open_tunnel(aws: Gateway, place: Doorway, host: str, port: int, on_data: Callable[[bytes], None]) -> Session:
     """A session by which ports are reached as the task reaches them; without a host, a port of the task itself."""
     parameters = {"portNumber": [str(port)], "localPortNumber": ["0"]}
     if host:
@@ -118,7 +118,7 @@ def open_tunnel(aws: Gateway, place: Place, host: str, port: int, on_data: Calla
 
 def _open(
     aws: Gateway,
-    place: Place,
+    place: Doorway,
     ask: Callable[[], Mapping[str, Any]],
     on_data: Callable[[bytes], None],
     *,
@@ -140,13 +140,13 @@ def _data_key(aws: Gateway, key: str, context: dict[str, str]) -> tuple[bytes, b
     return bytes(made["Plaintext"]), bytes(made["CiphertextBlob"])
 
 
-def explained(aws: Gateway, place: Place, error: OmcError | None, *, is_tunnel: bool = False) -> DoorClosed:
+def explained(aws: Gateway, place: Doorway, error: OmcError | None, *, is_tunnel: bool = False) -> DoorClosed:
     """Why the door is closed: each precondition is looked at, and those that fail are named."""
     found = conditions(read_exec_access(aws, place.task, place.container, is_tunnel))
     return DoorClosed(sentence_of(place, found, error))
 
 
-def sentence_of(place: Place, found: tuple[Condition, ...], error: OmcError | None) -> str:
+def sentence_of(place: Doorway, found: tuple[Condition, ...], error: OmcError | None) -> str:
     """What closes the door, one line each, and what to do; what AWS itself said."""
     where = f"the container {place.container} of {place.service}"
     closed = closing(found)

@@ -12,7 +12,7 @@ from omc.model.events import Event, EventTypes, Stream, UnknownEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DoorRequest:
     """Somebody wants a door opened: written before AWS is asked for it."""
 
     door: str
@@ -51,9 +51,9 @@ class Ended:
     exit_code: int | None = None
 
 
-Payload: TypeAlias = Asked | Opened | Refused | Ended
+Payload: TypeAlias = DoorRequest | Opened | Refused | Ended
 SessionEvent: TypeAlias = Event[Payload | UnknownEvent]
-TYPES = EventTypes("session", {"asked": Asked, "opened": Opened, "refused": Refused, "ended": Ended})
+TYPES = EventTypes("session", {"asked": DoorRequest, "opened": Opened, "refused": Refused, "ended": Ended})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class DoorRecord:
     id: str
     by: str
     at: datetime
-    asked: Asked
+    request: DoorRequest
     sessions: tuple[str, ...] = ()
     transcript: str = ""
     ended_at: datetime | None = None
@@ -77,12 +77,12 @@ def stream_of(environment: str, session: str) -> Stream:
 
 
 def replay(session: str, events: Iterable[SessionEvent]) -> DoorRecord | None:
-    """What events come to; None before anything was asked."""
+    """What events come to; None before anything was wanted."""
     found: DoorRecord | None = None
     for event in events:
         match event.payload:
-            case Asked() as asked:
-                found = DoorRecord(session, event.by, event.at, asked)
+            case DoorRequest() as request:
+                found = DoorRecord(session, event.by, event.at, request)
             case Opened(granted, transcript) if found:
                 found = replace(found, sessions=(*found.sessions, granted), transcript=transcript)
             case Refused(why) if found:

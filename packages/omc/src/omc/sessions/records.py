@@ -12,7 +12,7 @@ from omc.engine.actors import Actor
 from omc.model.events import EventTypes
 from omc.model.pages import SHORT, Message, Page
 from omc.model.people import Channel, ContactMethod
-from omc.sessions.model import TYPES, Asked, DoorRecord, Ended, Payload, is_guarded, replay, stream_of
+from omc.sessions.model import TYPES, DoorRecord, DoorRequest, Ended, Payload, is_guarded, replay, stream_of
 from omc.store import eventlog
 from omc.store.database import open_store
 from omc.store.location import StoreLocation
@@ -37,30 +37,30 @@ class Recorder:
         def append(transaction: Transaction) -> None:
             seen = eventlog.last_sequence(transaction.session, stream)
             eventlog.append(transaction, TYPES, stream, payload, seen=seen, link=self.actor.link)
-            if is_guarded(self.environment) and isinstance(payload, Asked | Ended):
-                begun = payload if isinstance(payload, Asked) else self._asked(transaction)
-                enqueue(transaction, self._page(payload, begun))
+            if is_guarded(self.environment) and isinstance(payload, DoorRequest | Ended):
+                request = payload if isinstance(payload, DoorRequest) else self._asked(transaction)
+                enqueue(transaction, self._page(payload, request))
 
         eventlog.retry_on_conflict(self.store, self.actor.name, (TYPES.kind, self.environment.name), append)
 
-    def _asked(self, transaction: Transaction) -> Asked:
+    def _asked(self, transaction: Transaction) -> DoorRequest:
         events = eventlog.read_stream(transaction.session, TYPES, stream_of(self.environment.name, self.id))
         found = replay(self.id, events)
         assert found is not None  # an end follows a beginning  # noqa: S101
-        return found.asked
+        return found.request
 
-    def _page(self, payload: Asked | Ended, begun: Asked) -> Page:
+    def _page(self, payload: DoorRequest | Ended, request: DoorRequest) -> Page:
         environment, channel = self.environment.name, self.stack.channels.general
-        writes = " to write" if begun.writes else ""
-        if isinstance(payload, Asked):
-            text = f"{environment}: {self.actor.name} opens {begun.door} to {begun.place}{writes}: {payload.reason}"
+        writes = " to write" if request.writes else ""
+        if isinstance(payload, DoorRequest):
+            text = f"{environment}: {self.actor.name} opens {request.door} to {request.place}{writes}: {payload.reason}"
             lines = (
-                f"Task {begun.task}, container {begun.container}.",
-                *([f"Runs: {begun.what}"] if begun.what else []),
+                f"Task {request.task}, container {request.container}.",
+                *([f"Runs: {request.what}"] if request.what else []),
             )
             step = "opened"
         else:
-            text = f"{environment}: {begun.door} of {self.actor.name} to {begun.place} has ended: {payload.how}"
+            text = f"{environment}: {request.door} of {self.actor.name} to {request.place} has ended: {payload.how}"
             lines, step = (), "ended"
         return Page(
             key=f"door:{environment}:{self.id}:{step}",
@@ -74,12 +74,12 @@ class Recorder:
 
 @contextmanager
 def recording(
-    stack: Stack, environment: Environment, place: StoreLocation, actor: Actor, asked: Asked
+    stack: Stack, environment: Environment, place: StoreLocation, actor: Actor, request: DoorRequest
 ) -> Iterator[Recorder]:
     """Write down that a door is asked for, before it is, and keep the store open for what becomes of it."""
     with open_store(place) as store:
         recorder = Recorder(stack, environment, store, actor, secrets.token_hex(6))
-        recorder.write(asked)
+        recorder.write(request)
         yield recorder
 
 

@@ -32,7 +32,7 @@ INPUT_BYTES: Final = 12 * LINE_BYTES
 """Of input in one message: twelve lines."""
 AFTER_EXIT: Final = 5.0
 """Seconds in which the agent says that a session is over whose command has ended."""
-LOOK: Final = 0.05
+POLL_INTERVAL: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ def _ending(session: Session, marks: Marks, manner: Manner) -> Ending:
         )
     if manner.is_bare and not session.reason:
         return Ending(None)
-    said = session.reason or "without a reason"
-    return Ending(None, f"The session has ended before the command told how it did: {said}")
+    message = session.reason or "without a reason"
+    return Ending(None, f"The session has ended before the command told how it did: {message}")
 
 
 def _write(data: bytes) -> None:
@@ -121,7 +121,7 @@ def _at_terminal(session: Session, marks: Marks, manner: Manner) -> None:
             if size != now:
                 session.resize(now.columns, now.lines)
                 size = now
-            if select.select([0], [], [], LOOK)[0]:
+            if select.select([0], [], [], POLL_INTERVAL)[0]:
                 typed = os.read(0, 4096)
                 if not typed or not session.send(typed):
                     break
@@ -130,14 +130,14 @@ def _at_terminal(session: Session, marks: Marks, manner: Manner) -> None:
 
 
 def _is_over(session: Session, marks: Marks) -> bool:
-    return marks.exit_code is not None and not session.ended.wait(LOOK)
+    return marks.exit_code is not None and not session.ended.wait(POLL_INTERVAL)
 
 
 @contextmanager
 def _raw(descriptor: int) -> Iterator[None]:
     before = termios.tcgetattr(descriptor)
     try:
-        tty.setraw(descriptor)
+        tty.setraw(descriptor, termios.TCSANOW)  # what was typed ahead is kept
         yield
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
@@ -149,7 +149,7 @@ def _in_pipe(session: Session, marks: Marks, manner: Manner) -> None:
         threading.Thread(target=_feed, args=(session, marks, over), name="session-input", daemon=True).start()
     idle = _Idle(session, manner)
     with _interrupts(session):
-        while not session.ended.wait(LOOK) and marks.exit_code is None:
+        while not session.ended.wait(POLL_INTERVAL) and marks.exit_code is None:
             idle.look("")
         session.ended.wait(AFTER_EXIT)
     over.set()
@@ -158,7 +158,7 @@ def _in_pipe(session: Session, marks: Marks, manner: Manner) -> None:
 def _feed(session: Session, marks: Marks, over: threading.Event) -> None:
     """What comes on standard input, once the command takes it."""
     while not marks.is_ready:
-        if over.wait(LOOK) or session.ended.is_set():
+        if over.wait(POLL_INTERVAL) or session.ended.is_set():
             return
     rest = b""
     while data := os.read(0, INPUT_BYTES):

@@ -27,7 +27,8 @@ _TELL: Final = 'printf "\\036%s:%s\\036" "$0" "$c"'
 _SHELL: Final = "if command -v bash >/dev/null 2>&1; then bash; else sh; fi"
 _PIPED: Final = (
     'stty -echo -opost 2>/dev/null; exec 3>&1; printf "\\036%s:ready\\036" "$0"; '
-    'c=$({{ {{ trap : INT QUIT; {input} 2>&1 3>&- 4>&-; echo $? >&4; }} | {{ trap "" INT QUIT; cat >&3; }}; }} 4>&1); '
+    "c=$(trap : INT QUIT; {{ {{ trap : INT QUIT; {input} 2>&1 3>&- 4>&-; echo $? >&4; }} | "
+    '{{ trap "" INT QUIT; cat >&3; }}; }} 4>&1); '
     'c="${{c:-130}}"; '
 )
 

@@ -315,8 +315,8 @@ class Sessions:
                     done = message.json().get("ProcessedClientActions") or []
                     failed = [each for each in done if each.get("ActionStatus") != 1]
                     if failed or not done:
-                        said = failed[0].get("Error") if failed else "no answer"
-                        return f"The client didn't accept the session: {said}"
+                        reason = failed[0].get("Error") if failed else "no answer"
+                        return f"The client didn't accept the session: {reason}"
                     if session.place.key:
                         try:
                             secure.keys = self._keys(session, done)

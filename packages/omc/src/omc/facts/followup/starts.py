@@ -53,8 +53,8 @@ def read_starts(aws: Gateway, stopped: StoppedTasks, services: Services) -> Star
 
     def read() -> Starts:
         found = parallel_map(lambda name: _of(aws, name, stopped), wanted)
-        said = {name: seconds for name, (seconds, _) in zip(wanted, found, strict=True) if seconds}
-        return Starts(said, frozenset(task for _, unready in found for task in unready))
+        served = {name: seconds for name, (seconds, _) in zip(wanted, found, strict=True) if seconds}
+        return Starts(served, frozenset(task for _, unready in found for task in unready))
 
     return within(BUDGET, "how long the tasks take to start", read)
 

@@ -38,7 +38,10 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
     if settings.origination_number is not None:
         attributes["AWS.MM.SMS.OriginationNumber"] = {"DataType": "String", "StringValue": settings.origination_number}
     link = page.message.link or ""
-    if _has_opted_out(gateway, delivery.method.address):
+    has_opted_out = _has_opted_out(gateway, delivery.method.address)
+    if isinstance(has_opted_out, TryAgain):
+        return has_opted_out
+    if has_opted_out:
         return Refused(OPTED_OUT)
     try:
         answer = gateway.client("sns").publish(
@@ -55,9 +58,13 @@ def send(delivery: PageDelivery, context: ChannelContext) -> Outcome:
     return Sent(str(answer.get("MessageId", "")))
 
 
-def _has_opted_out(gateway: Gateway, number: str) -> bool:
-    """Whether SNS would take a message over and drop it. Where that can't be read, the message is tried."""
+def _has_opted_out(gateway: Gateway, number: str) -> bool | TryAgain:
+    """Whether SNS would take a message over and drop it. Where that may not be read, the message is tried; where there
+    is no answer just now, it is tried later, since "sent" could mean nobody."""
     try:
         return bool(gateway.client("sns").check_if_phone_number_is_opted_out(phoneNumber=number).get("isOptedOut"))
-    except OmcError:
+    except (AccessDenied, AwsRefused, WrongUse):
         return False
+    except OmcError as error:
+        why = Failure.RATE if isinstance(error, Throttled) else Failure.UNREACHABLE
+        return TryAgain(f"whether the number has opted out isn't known: {error.message}", failure=why)

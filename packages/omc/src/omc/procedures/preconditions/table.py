@@ -37,6 +37,7 @@ VERBS: Mapping[str, tuple[Verb, ...]] = {
     "rollback": (Verb.ROLLBACK, Verb.STOP),
     "restart": (Verb.RESTART,),
     "scale": (Verb.OUT, Verb.IN),
+    "run-task": (Verb.MIGRATE,),
     "migrate": (Verb.MIGRATE,),
     "infra-apply": (Verb.APPLY,),
     "infra-destroy": (Verb.DESTROY,),
@@ -63,7 +64,7 @@ VERBS: Mapping[str, tuple[Verb, ...]] = {
     "cache-valkey": (Verb.CACHE,),
     "cache-scale": (Verb.CACHE,),
 }
-"""By procedure of the catalogue."""
+"""By procedure of the catalogue. Any command's own task is started as a migration's is."""
 
 
 class Answer(StrEnum):

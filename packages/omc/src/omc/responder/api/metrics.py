@@ -40,14 +40,13 @@ HELP = {
     "omc_incidents_open": "Open incidents, by severity.",
     "omc_pages": "Pages in the outbox, by state.",
     "omc_page_failures": "Attempts of the last 24 hours by which a page was not handed over, by channel and reason.",
-    "omc_page_oldest_unsent_seconds": "How long the oldest page that is due, by itself or in a summary, has waited "
-    "to be sent; 0: none waits.",
+    "omc_page_oldest_unsent_seconds": "How long the oldest page due, alone or in a summary, has waited; 0: none.",
     "omc_deadlines_overdue": "Deadlines that nobody has taken for 30 seconds, by kind; escalation pages people.",
     "omc_deadline_oldest_overdue_seconds": "How long the oldest of them is overdue; 0: none is.",
     "omc_queue_unread_seconds": "Since when the queue has not answered this process, which reads it all the time.",
     "omc_queue_oldest_seconds": "The age of the oldest message that was received and isn't taken in yet; 0: none is.",
     "omc_backup_sound_timestamp_seconds": "When a backup was last restored and found sound, as Unix time; 0: never.",
-    "omc_backup_verify_every_seconds": "How often omc.toml wants a backup verified.",
+    "omc_backup_verify_every_seconds": "How often omc.toml wants a backup verified; 0: it doesn't.",
     "omc_task_is_stale": "Whether a task of this process that pages depend on had no turn for too long.",
 }
 
@@ -104,10 +103,8 @@ def _of_store(context: ApiContext) -> Iterator[Sample]:
 
 
 def _backups(context: ApiContext, environment: Environment) -> Iterator[Sample]:
-    """Only where verifications are asked for: elsewhere none is missing."""
-    days = environment.backups.verify_every_days
-    if days is None:
-        return
+    """Where no verification is asked for, none is missing: the alert looks at that first."""
+    days = environment.backups.verify_every_days or 0
     labels = (("environment", environment.name),)
     sound = Verifications(verifications_in(context.store, environment.name)).sound
     yield Sample("omc_backup_sound_timestamp_seconds", sound.at.timestamp() if sound else 0, labels)

@@ -1,0 +1,107 @@
+"""What figures, records and plans mean to a maintenance, over plain values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from omc.config.maintenance_tables import MaintenanceTable
+from omc.maintenance.checks import PastRun, change_of, done_before, stale, verified_backup, way_back, worse
+from omc.maintenance.figures import Figures
+from omc.model.maintenance import MaintenanceStep
+from omc.model.plan import Plan, Risk, Step
+
+NOW = datetime(2026, 11, 28, 16, tzinfo=UTC)
+LIMITS = MaintenanceTable()
+WELL = Figures(NOW - timedelta(hours=1), NOW, 6000, 0.5, 0.2, {"backend": 2}, {"backend": 2}, ("slow",))
+AFTER = replace(WELL, begin=NOW, end=NOW + timedelta(minutes=3), requests=300)
+
+SLOW = "The slowest 5 % of answers take 0.60 s or more, and 0.20 s before: above 0.50 s."
+
+
+@pytest.mark.parametrize(
+    ("now", "says"),
+    [
+        (AFTER, []),
+        (replace(AFTER, error_percent=2.5), []),
+        (replace(AFTER, error_percent=2.6), ["2.6 % of answers are 5xx, and 0.5 % before: more than 2 points worse."]),
+        (replace(AFTER, error_percent=90, requests=3), []),  # too few to say anything
+        (replace(AFTER, p95_seconds=0.5), []),  # 2.5 times slower, and quick still
+        (
+            replace(AFTER, p95_seconds=0.6),
+            ["The slowest 5 % of answers take 0.60 s or more, and 0.20 s before: above 0.50 s."],
+        ),
+        (replace(AFTER, p95_seconds=None), []),
+        (replace(AFTER, running={"backend": 1}), ["backend runs 1 of 2 tasks."]),
+        (replace(AFTER, firing=("slow", "errors")), ["errors fires since the baseline was taken."]),
+        (replace(AFTER, firing=("a", "b")), ["a, b fire since the baseline was taken."]),
+    ],
+)
+def test_what_is_worse_than_before_is_said_with_both_figures(now: Figures, says: list[str]) -> None:
+    assert list(worse(WELL, now, LIMITS, 20)) == says
+
+
+def test_without_a_baseline_only_what_needs_none_counts() -> None:
+    now = replace(AFTER, error_percent=1.0, p95_seconds=9.0, running={})
+    assert worse(None, now, LIMITS, 20) == ("backend runs 0 of 2 tasks.", "slow fires since the baseline was taken.")
+
+
+RESTART = MaintenanceStep("Restart backend", "restart", {"services": ["backend"], "override": ""}, outline=("a b",))
+LOOK = MaintenanceStep("Look at it", undo="nothing to undo")
+
+
+def run(request: dict[str, object], verdict: str = "succeeded", days: float = 1) -> PastRun:
+    return PastRun("0vqk3m7x", "restart", request, verdict, NOW - timedelta(days=days))
+
+
+@pytest.mark.parametrize(
+    ("runs", "holds"),
+    [
+        ([], False),
+        ([run({"services": ["backend"]})], True),
+        ([run({"services": ["backend"], "override": "a reason of staging's own"})], True),
+        ([run({"services": ["frontend"]})], False),
+        ([run({"services": ["backend"]}, "failed")], False),
+        ([run({"services": ["backend"]}, days=15)], False),
+    ],
+)
+def test_the_same_in_staging_is_the_same_procedure_and_request_that_succeeded_lately(
+    runs: list[PastRun], holds: bool
+) -> None:
+    found = done_before([RESTART, LOOK], runs, "staging", NOW, timedelta(days=14))
+    assert found.holds is holds
+    assert ("by run 0vqk3m7x" in found.sentence) is holds
+
+
+def test_a_change_is_the_same_whatever_reason_was_given_for_it() -> None:
+    assert change_of("deploy", {"images": {"a": "b"}, "override": "x"}) == change_of("deploy", {"images": {"a": "b"}})
+    assert change_of("deploy", {"images": {"a": "b"}}) != change_of("deploy", {"images": {"a": "c"}})
+    assert change_of("deploy", {}) != change_of("restart", {})
+
+
+def test_a_step_of_high_risk_or_a_person_s_needs_a_way_back() -> None:
+    assert way_back([RESTART, LOOK], {}).holds
+    migrate = MaintenanceStep("Migrate", "migrate", risk="high")
+    assert way_back([RESTART, migrate], {}).sentence == (
+        "The way back isn't there for step 2 (Migrate): nothing takes it back, and its file gives no undo."
+    )
+    assert way_back([replace(migrate, undo="restore the snapshot")], {}).holds
+    assert not way_back([MaintenanceStep("Turn it off")], {}).holds
+    assert not way_back([RESTART], {1: "No release was verified here."}).holds
+
+
+def test_a_backup_counts_once_it_was_verified_lately() -> None:
+    runs = [PastRun("0vqk3m7x", "backup-verify", {}, "succeeded", NOW - timedelta(hours=5))]
+    assert verified_backup(runs, "backup-verify", NOW, timedelta(hours=6)).holds
+    assert not verified_backup(runs, "backup-verify", NOW, timedelta(hours=4)).holds
+    assert not verified_backup([replace(runs[0], verdict="failed")], "backup-verify", NOW, timedelta(hours=6)).holds
+
+
+def test_a_plan_is_stale_where_it_does_something_else_or_risks_more() -> None:
+    plan = Plan("restart", "production", {}, "Restart", Risk.LOW, (Step("b", "a", {}, "Restart"),))
+    assert stale(RESTART, plan) == ""
+    assert "its risk is high now" in stale(RESTART, replace(plan, risk=Risk.HIGH))
+    assert "something else (nothing)" in stale(RESTART, replace(plan, steps=()))
+    assert stale(replace(RESTART, risk="destructive"), replace(plan, risk=Risk.HIGH)) == ""
