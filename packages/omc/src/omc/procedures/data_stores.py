@@ -18,7 +18,7 @@ from omc.model.arguments.data_stores import AwaitServices
 from omc.model.arguments.ecs import RunTask
 from omc.model.plan import Step, step
 from omc.procedures import preflight
-from omc.procedures.backup_tasks import Place, place_of
+from omc.procedures.backup_tasks import Task, task_of
 from omc.procedures.preconditions.images import MIGRATION
 from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
@@ -128,15 +128,15 @@ def serving(services: Services, environment: Environment) -> Iterator[Step]:
 
 def connection_place(
     environment: Environment, services: Services, definitions: Definitions
-) -> tuple[Place | None, Mapping[str, Sequence[Objection]]]:
+) -> tuple[Task | None, Mapping[str, Sequence[Objection]]]:
     """Where a task can log in to the database; what is objected where there is no such place."""
     try:
-        return place_of(environment, services, definitions), {}
+        return task_of(environment, services, definitions), {}
     except Refused as error:
         return None, {MIGRATION: [Objection(f"{error.message} So no new connection is tried.")]}
 
 
-def connecting(place: Place | None) -> Iterator[Step]:
+def connecting(place: Task | None) -> Iterator[Step]:
     """A step that logs in anew and writes; none without a place."""
     if place is not None:
         yield step(
