@@ -90,4 +90,4 @@ def test_the_cache_fails_over_to_a_replica_that_was_added(stack: Stack) -> None:
 def is_primary(stack: Stack, member: str) -> bool:
     [group] = stack.client("elasticache").describe_replication_groups(ReplicationGroupId=GROUP)["ReplicationGroups"]
     roles = {each["CacheClusterId"]: each["CurrentRole"] for each in group["NodeGroups"][0]["NodeGroupMembers"]}
-    return group["Status"] == "available" and roles[member] == "primary"
+    return bool(group["Status"] == "available" and roles[member] == "primary")
