@@ -25,6 +25,8 @@ COLUMNS = {
     Verb.PRUNE: "prune",
     Verb.BACKUP: "backup",
     Verb.RESTORE: "restore",
+    Verb.DATABASE: "database",
+    Verb.CACHE: "cache",
 }
 """Without those of which no row says anything: scheduling a maintenance."""
 BEGIN, END = "<!-- preconditions: python scripts/preflight_table.py -->\n", "<!-- preconditions end -->\n"

@@ -8,6 +8,7 @@ SHARED = {
     "rehearsal/test_apply_killed": "apply killed",
     "rehearsal/test_awkward_aws": "changed stack",
     "rehearsal/test_backups": "backups and sessions",
+    "rehearsal/test_data_stores": "backups and sessions",
     "rehearsal/test_sessions": "backups and sessions",
     "rehearsal/test_deploy_workflow": "deploy workflow",
     "rehearsal/test_infrastructure": "infrastructure of the stack",

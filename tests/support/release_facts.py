@@ -11,9 +11,11 @@ from omc.config import Environment, load
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.backups import Backups, Snapshot
+from omc.facts.cache_group import CacheGroup, CacheMember
 from omc.facts.candidates import Candidates
 from omc.facts.collector import dependencies
 from omc.facts.connections import Connections
+from omc.facts.database_options import RunningVersion, UpgradeTarget
 from omc.facts.definitions import RUN_TAG, Definition, Definitions
 from omc.facts.deployed_images import DeployedImages
 from omc.facts.deployments import History, ServiceDeployment
@@ -170,6 +172,15 @@ def backups(**more: Any) -> Backups:
         "DBInstanceStatus": "available",
         "DbiResourceId": "db-ABCDEFGHIJ",
         "DBInstanceClass": "db.t4g.micro",
+        "DBInstanceArn": "arn:aws:rds:ap-southeast-2:123456789012:db:ohmycoins-staging",
+        "Engine": "postgres",
+        "EngineVersion": "17.6",
+        "AllocatedStorage": 20,
+        "MaxAllocatedStorage": 40,
+        "StorageType": "gp3",
+        "Iops": 3000,
+        "MultiAZ": False,
+        "CACertificateIdentifier": "rds-ca-rsa2048-g1",
         "DBSubnetGroup": {"DBSubnetGroupName": "ohmycoins-staging"},
         "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1", "Status": "active"}],
         "DBParameterGroups": [{"DBParameterGroupName": "ohmycoins-staging-postgres17"}],
@@ -188,6 +199,31 @@ def backups(**more: Any) -> Backups:
         "others": ("ohmycoins-staging",),
     }
     return Backups(**(known | more))
+
+
+def running_version() -> RunningVersion:
+    """17.6, with a newer minor and a newer major version."""
+    targets = (UpgradeTarget("17.7", is_major=False), UpgradeTarget("18.1", is_major=True))
+    return RunningVersion("17.6", targets, ("rds-ca-rsa2048-g1", "rds-ca-ecc384-g1"), rotates_without_restart=True)
+
+
+def cache(**more: Any) -> CacheGroup:
+    """A replication group of a primary and a replica, failing over by itself."""
+    names = ("ohmycoins-staging-redis-001", "ohmycoins-staging-redis-002")
+    record = {
+        "ReplicationGroupId": "ohmycoins-staging-redis",
+        "ARN": "arn:aws:elasticache:ap-southeast-2:123456789012:replicationgroup:ohmycoins-staging-redis",
+        "Status": "available",
+        "Engine": "redis",
+        "CacheNodeType": "cache.t4g.micro",
+        "AutomaticFailover": "enabled",
+        "NodeGroups": [{"NodeGroupId": "0001"}],
+        "ClusterEnabled": False,
+    }
+    members = tuple(
+        CacheMember(name, "available", name == names[0], "7.1.0", "ohmycoins-staging-redis7") for name in names
+    )
+    return CacheGroup(**({"record": record, "members": members} | more))
 
 
 def snapshot(name: str, hours_ago: float, *, kind: str = "manual", **more: Any) -> Snapshot:

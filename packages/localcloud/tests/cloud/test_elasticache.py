@@ -239,6 +239,25 @@ def test_replicas_come_and_go(pair: Cache) -> None:
         pair.elasticache.decrease_replica_count(ReplicationGroupId="pair", NewReplicaCount=0, ApplyImmediately=True)
 
 
+def test_redis_becomes_valkey_of_what_is_offered_and_never_goes_back(pair: Cache) -> None:
+    client = pair.elasticache
+    offered = client.describe_cache_engine_versions(Engine="valkey")["CacheEngineVersions"]
+    [version] = [each for each in offered if each["CacheParameterGroupFamily"] == "valkey8"]
+    types = client.list_allowed_node_type_modifications(ReplicationGroupId="pair")
+    assert (types["ScaleDownModifications"], types["ScaleUpModifications"][0]) == ([], "cache.t4g.small")
+    pair.available()
+    client.modify_replication_group(
+        ReplicationGroupId="pair",
+        Engine="valkey",
+        EngineVersion=version["EngineVersion"],
+        CacheParameterGroupName="default.valkey8",
+        ApplyImmediately=True,
+    )
+    eventually("it is Valkey", lambda: (pair.shown()["Status"], pair.shown()["Engine"]) == ("available", "valkey"))
+    with pytest.raises(client.exceptions.ClientError, match="valkey to redis is not supported"):
+        client.modify_replication_group(ReplicationGroupId="pair", Engine="redis", ApplyImmediately=True)
+
+
 def test_a_node_type_waits_for_the_window_unless_it_is_to_apply_immediately(single: Cache) -> None:
     def change(**more: object) -> None:
         single.elasticache.modify_replication_group(ReplicationGroupId="shop", **more)

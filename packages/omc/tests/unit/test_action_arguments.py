@@ -28,6 +28,24 @@ from omc.model.arguments.backups import (
 )
 from omc.model.arguments.base import Arguments, OutputOf, from_json, known, output_of, to_json
 from omc.model.arguments.cloudwatch import NoteBefore, Settle
+from omc.model.arguments.data_stores import (
+    ApplyMaintenance,
+    ApplyUpdate,
+    AwaitServices,
+    CopyCacheParameters,
+    CreateGreen,
+    DeleteGreen,
+    DeleteOldInstance,
+    FailOverCache,
+    ModifyCache,
+    ModifyInstance,
+    RebootInstance,
+    RebootMember,
+    RotateMasterSecret,
+    SetParameters,
+    SetReplicas,
+    SwitchToGreen,
+)
 from omc.model.arguments.ecr import ProtectImage
 from omc.model.arguments.ecs import Deregister, RegisterRevision, RollService, RunTask, StopDeployment
 from omc.model.arguments.maintenance import ScheduleMaintenance
@@ -137,6 +155,37 @@ EXAMPLES: tuple[Arguments, ...] = (
         asked_at=output_of("restore", "asked_at"),
         available_at=output_of("restore", "available_at"),
         tolerance_percent=1.0,
+    ),
+    ModifyInstance(
+        instance="ohmycoins-staging", settings={"AllocatedStorage": 500}, flags={"MaxAllocatedStorage": 1000}
+    ),
+    RebootInstance(instance="ohmycoins-staging", failover=True),
+    SetParameters(
+        group="ohmycoins-staging-postgres17",
+        instance="ohmycoins-staging",
+        values={"max_connections": "120", "log_lock_waits": None},
+        methods={"max_connections": "pending-reboot", "log_lock_waits": "immediate"},
+    ),
+    ApplyMaintenance(instance="ohmycoins-staging", arn="arn:aws:rds:a:1:db:x", action="system-update"),
+    RotateMasterSecret(instance="ohmycoins-staging", secret="arn:aws:secretsmanager:a:1:secret:x", version="v1"),
+    CreateGreen(
+        name="ohmycoins-staging-upgrade",
+        instance="ohmycoins-staging",
+        arn="arn:aws:rds:a:1:db:x",
+        version="18.1",
+        parameter_group="default.postgres18",
+    ),
+    SwitchToGreen(name="ohmycoins-staging-upgrade", instance="ohmycoins-staging", timeout_seconds=300),
+    DeleteGreen(name="ohmycoins-staging-upgrade"),
+    DeleteOldInstance(instance="ohmycoins-staging-old1", resource="db-ABC"),
+    AwaitServices(services=("backend", "frontend"), settle_seconds=90),
+    ModifyCache(group="ohmycoins-staging-redis", settings={"CacheNodeType": "cache.t4g.small"}),
+    SetReplicas(group="ohmycoins-staging-redis", replicas=1),
+    FailOverCache(group="ohmycoins-staging-redis", node_group="0001", primary="ohmycoins-staging-redis-001"),
+    RebootMember(group="ohmycoins-staging-redis", member="ohmycoins-staging-redis-001"),
+    ApplyUpdate(group="ohmycoins-staging-redis", update="redis-1"),
+    CopyCacheParameters(
+        source="ohmycoins-staging-redis7", name="x-valkey8", family="valkey8", values={"maxmemory-policy": "noeviction"}
     ),
 )
 FIELDS = [(example, each.name) for example in EXAMPLES for each in fields(example)]  # type: ignore[arg-type]  # all are dataclasses

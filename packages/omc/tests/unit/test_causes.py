@@ -13,6 +13,7 @@ from omc.config import Environment
 from omc.errors import Unreachable
 from omc.facts.alarms import Alarm, Alarms
 from omc.facts.collector import NO_READING, Unavailable
+from omc.facts.followup.balancer_settings import BalancerSettings
 from omc.facts.followup.data_stores import StoreEvent
 from omc.facts.followup.database_log import DatabaseLog, LockWait
 from omc.facts.followup.gauges import Gauges
@@ -807,3 +808,22 @@ def test_it_began_with_the_first_bad_reading() -> None:
     assert found.since == ago(minutes=2)
     [closed] = run((LOGS,), [errors(DOWN), stores(), rules("backend>database"), LastWrites((REVOKED,))])
     assert closed.since == REVOKED.at
+
+
+def test_a_deployment_that_fails_is_its_tasks_whenever_the_first_of_them_stopped() -> None:
+    began = ago(minutes=6)
+    failing = replace(ROLLOUT, since=began)
+    services = Services((service(revision=8, rollout="IN_PROGRESS", failed=1, created=began),))
+    release = Write(began, "UpdateService", "jo (role admin)", frozenset({"ohmycoins-staging-backend"}))
+    found = run((failing,), [StoppedTasks((ill(1, 8),)), services, LastWrites((release,))])
+    assert [each.check for each in found if each.level is not OK] == ["health-checks"]
+
+
+def test_errors_counted_of_all_services_come_of_the_one_whose_users_suffer() -> None:
+    left = unpulled(image="reg.example.com/frontend:x")
+    stopped = StoppedTasks((replace(left, service="frontend", task_definition="b:3"),))
+    answers = BalancerSettings({"ohmycoins-staging": 60.0}, bad_gateways=minutes(4))
+    words = LastWords({}, {"b:7": RevisionDetails(variables={"backend": {"KEEP_ALIVE_SECONDS": "2"}})})
+    found = run((SERVED, RATE), [stopped, answers, words])
+    owners = {each.check: [one.check for one in each.explains] for each in found if each.level is not OK}
+    assert owners == {"image-not-pulled": ["failed-tasks"], "keep-alive-too-short": ["users-served", "error-rate"]}

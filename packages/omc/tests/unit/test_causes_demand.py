@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from omc.checks.finding import Finding
+from omc.checks.finding import Evidence, Finding
 from omc.facts.alarms import Alarms
+from omc.facts.collector import NO_READING
 from omc.facts.followup.balancer_settings import BalancerSettings
 from omc.facts.followup.clients import Clients, clients_of
 from omc.facts.followup.last_words import LastWords, RevisionDetails
@@ -21,6 +22,7 @@ from omc.facts.load_balancers import TargetGroup, TargetGroups
 from omc.facts.requests import Requests
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Services
+from omc.facts.tasks import StoppedTask, StoppedTasks
 from support.causes_facts import (
     FAIL,
     NOW,
@@ -35,6 +37,7 @@ from support.causes_facts import (
     run,
     service,
     stores,
+    task,
 )
 
 SLOWLY = Finding("users-served", WARN, "backend", "It is answered slowly: 200 after 4.2 s.", place="users/backend")
@@ -196,6 +199,35 @@ def test_scaling_that_can_not_follow(scaling: Scaling, services: Services, check
     assert words in found[0].sentence
 
 
+def drift(words: str) -> Finding:
+    """As the check of what should be there tells it: nobody but that suffers."""
+    evidence = (Evidence(f"the autoscaling of backend: {words}", NO_READING),)
+    return Finding("expected", FAIL, "backend", "It is changed.", evidence, place="services/backend")
+
+
+@pytest.mark.parametrize(
+    ("scaling", "services", "words", "check"),
+    [
+        (target(2), wants(2), "maximum 2, expected 10", "scaling-capped"),
+        (target(10, out=True), wants(2), "suspended scaling out, expected nothing", "scaling-suspended"),
+    ],
+)
+def test_held_scaling_that_the_terraform_has_otherwise_is_why_tasks_lack(
+    scaling: Scaling, services: Services, words: str, check: str
+) -> None:
+    asked = (drift(words),)
+    assert checks_of(run(asked, [scaling, services, WANTS, stores()])) == [check]
+    assert checks_of(run(asked, [scaling, services, Alarms(()), stores()])) == ["expected"], "nothing wants more"
+    other = (drift("minimum 1, expected 2"),)
+    assert "expected" in checks_of(run(other, [scaling, services, WANTS, stores()]))
+
+
+@pytest.mark.parametrize(("write", "first"), [(ASKED, "scaling-capped"), (None, "traffic-surge")])
+def test_a_maximum_that_somebody_set_comes_before_the_surge_that_meets_it(write: Write | None, first: str) -> None:
+    facts = [target(2), wants(2), WANTS, came(100, 900), GROUPS, LastWrites((write,) if write else ()), stores()]
+    assert checks_of(run((SLOWLY,), facts))[0] == first
+
+
 @pytest.mark.parametrize(
     ("scaling", "services", "alarms"),
     [
@@ -272,3 +304,19 @@ def test_a_database_that_is_full_explains_502_before_idle_connections_do() -> No
 )
 def test_an_image_s_label_of_its_keep_alive(labels: str, seconds: float | None) -> None:
     assert keep_alive_of(f'{{"config": {{"Labels": {labels}}}}}'.encode()) == seconds
+
+
+@pytest.mark.parametrize(
+    ("words", "stopped", "is_told"),
+    [
+        (runs(KEEP_ALIVE_TIMEOUT="5"), (), True),
+        (runs(KEEP_ALIVE_TIMEOUT="5"), (task(stopped=ago(minutes=1)),), False),
+        (runs("gunicorn shop.wsgi"), (), False),
+    ],
+)
+def test_a_keep_alive_that_is_set_is_told_beside_what_else_is_ill(
+    words: LastWords, stopped: tuple[StoppedTask, ...], is_told: bool
+) -> None:
+    full = load_of(counters={"db.User.numbackends": 80.0})
+    facts = [settings(4), words, Services((service(),)), StoppedTasks(stopped), full, stores()]
+    assert ("keep-alive-too-short" in checks_of(run((RATE,), facts))) is is_told

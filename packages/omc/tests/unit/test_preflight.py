@@ -22,8 +22,10 @@ from omc.config.windows import MaintenanceWindow
 from omc.errors import Refused, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarm, Alarms
+from omc.facts.cache_group import CacheTypes
 from omc.facts.collector import dependencies
 from omc.facts.connections import Connections
+from omc.facts.database_options import BlueGreen
 from omc.facts.definitions import Definitions
 from omc.facts.deployed_images import DeployedImages
 from omc.facts.deployments import History
@@ -50,6 +52,8 @@ from omc.model.releases import ReleasedService
 from omc.model.requests import (
     BackupRestoreRequest,
     BackupVerifyRequest,
+    CacheScaleRequest,
+    DatabaseUpgradeRequest,
     DeployRequest,
     PruneRequest,
     RollbackRequest,
@@ -58,6 +62,7 @@ from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest as Scale
 from omc.procedures.catalogue import PLANNERS, planner
+from omc.procedures.preconditions.data import RECENT_BACKUP
 from omc.procedures.preconditions.images import MIGRATION, NAMED, NOT_ROLLED_BACK, PROCESSOR, SCHEMA, VERIFIED
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
 from omc.procedures.preconditions.situation import Objection, Situation
@@ -119,6 +124,8 @@ ASKED: Mapping[Verb, Any] = {
     Verb.PRUNE: PruneRequest(),
     Verb.BACKUP: BackupVerifyRequest(),
     Verb.RESTORE: BackupRestoreRequest("one"),
+    Verb.DATABASE: DatabaseUpgradeRequest("17.7"),
+    Verb.CACHE: CacheScaleRequest("cache.t4g.small"),
     Verb.MAINTENANCE: MaintenanceRequest("A", "2100-01-02T16:00+00:00", "2100-01-02T18:00+00:00", [{"title": "b"}]),
 }
 HAS_NO_OVERRIDE = (Verb.PRUNE, Verb.BACKUP)
@@ -142,6 +149,10 @@ WELL: Mapping[str, Any] = example.facts() | {
     "temporary": Temporary(),
     "protection": DeletionProtection(()),
     "backups": example.backups(),
+    "running": example.running_version(),
+    "blue_green": BlueGreen(logical_replication="1"),
+    "cache": example.cache(),
+    "types": CacheTypes(up=("cache.t4g.small",)),
 }
 
 
@@ -192,6 +203,9 @@ NO_SECRETS = dict.fromkeys(SECRETS, "The secret x does not exist.")
 GONE = {example.pinned("backend", letter): "The image x is no longer in the registry." for letter in "abc"}
 ARM = replace(example.wanted("c").image, architectures=("arm64",))  # type: ignore[type-var]  # it has an image
 
+UNNOTICED = {Verb.DATABASE: DatabaseUpgradeRequest("18.1"), Verb.CACHE: CacheScaleRequest(replicas=2)}
+"""Of what interrupts users otherwise."""
+
 BROKEN: Mapping[str, Broken] = {
     "no other run of omc is active in the environment": Broken(
         "is being changed already: 0vqk3m7x", {"active": ActiveRun(RUN)}
@@ -202,13 +216,17 @@ BROKEN: Mapping[str, Broken] = {
         "staging is frozen until", {"environment": example.environment(freezes=(FREEZE,))}
     ),
     "a maintenance window is open, where changes must wait for one": Broken(
-        "in a maintenance window only", {"environment": example.environment(windows=(window(required=True),))}
+        "in a maintenance window only",
+        {"environment": example.environment(windows=(window(required=True),))},
+        UNNOTICED,
     ),
     "a maintenance window is open, where that is only preferred": Broken(
-        "No maintenance window is open", {"environment": example.environment(windows=(window(required=False),))}
+        "No maintenance window is open",
+        {"environment": example.environment(windows=(window(required=False),))},
+        UNNOTICED,
     ),
     "a maintenance window is open, where the change interrupts what users do": Broken(
-        r"aws_db_instance.this is interrupted while it is applied .* That is for a maintenance window",
+        "That is for a maintenance window",
         {"environment": example.environment(windows=(window(required=False),)), "plan": BIGGER_DATABASE},
     ),
     "the service exists and is ACTIVE": Broken(
@@ -304,6 +322,10 @@ BROKEN: Mapping[str, Broken] = {
     ),
     "the autoscaler is not suspended": Broken(
         "The autoscaler of backend is suspended", {"scaling": Scaling((ScalableTarget("backend", 2, 10, True, ()),))}
+    ),
+    RECENT_BACKUP: Broken(
+        "There is no backup of ohmycoins-staging from the last day",
+        {"backups": example.backups(snapshots=(example.snapshot("one", 25),), latest=None)},
     ),
     "no alarm fires": Broken("Alarm ohmycoins-staging-backend-unhealthy fires already", {"alarms": FIRING}),
     "ECS watches the service's deployment alarms": Broken("ECS will not roll backend back for any", {"alarms": FIRING}),

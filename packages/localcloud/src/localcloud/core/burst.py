@@ -29,13 +29,21 @@ HOURS_HELD = 24
 
 MEGABIT = 1e6 / 8
 VOLUME: Mapping[str, tuple[float, float]] = {
-    f"{family}.{size}": (baseline * MEGABIT, 2085 * MEGABIT)
+    f"{family}.{size}": (baseline * MEGABIT, most * MEGABIT)
     for family in ("t3", "t4g")
-    for size, baseline in (("micro", 87), ("small", 174), ("medium", 347))
+    for sizes, baseline, most in (
+        (("micro",), 87, 2085),
+        (("small",), 174, 2085),
+        (("medium",), 347, 2085),
+        (("large", "xlarge", "2xlarge"), 695, 2780),
+    )
+    for size in sizes
 }
-"""Bytes a second: the baseline, and the most. Source: EC2 user guide, Amazon EBS-optimized instance types."""
+"""Bytes a second: the baseline, and the most, as EC2's DescribeInstanceTypes has them (EbsOptimizedInfo,
+BaselineBandwidthInMbps and MaximumBandwidthInMbps). That RDS's class of the same name has the same is assumed."""
 AT_MOST = 1800
-"""Seconds for which a full bucket gives the most."""
+"""Seconds for which a full bucket gives the most: EC2 user guide, Amazon EBS-optimized instance types, has half an hour
+at least once in a day. That it fills by what the baseline leaves is assumed."""
 
 
 def volume_baseline(instance_class: str) -> float | None:

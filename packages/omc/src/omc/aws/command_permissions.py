@@ -227,6 +227,141 @@ COMMANDS: Mapping[str, str] = {
     "backup sweep": """
         rds DeleteDBInstance DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots
         rds ModifyDBInstance""",
+    "database reboot": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents
+        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots DescribeEvents
+        rds DescribePendingMaintenanceActions RebootDBInstance""",
+    "database class": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents
+        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots DescribeEvents
+        rds DescribeOrderableDBInstanceOptions DescribePendingMaintenanceActions ModifyDBInstance""",
+    "database storage": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents
+        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots DescribeEvents
+        rds DescribePendingMaintenanceActions ModifyDBInstance""",
+    "database parameter": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents
+        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBParameters DescribeDBSnapshots
+        rds DescribeEvents DescribePendingMaintenanceActions ModifyDBParameterGroup RebootDBInstance
+        rds ResetDBParameterGroup""",
+    "database rotate": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition
+        ecs DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks RunTask UpdateService
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents
+        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots
+        rds DescribePendingMaintenanceActions
+        secretsmanager DescribeSecret RotateSecret""",
+    "database certificate": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents
+        rds DescribeDBEngineVersions DescribeDBInstanceAutomatedBackups DescribeDBInstances
+        rds DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions ModifyDBInstance""",
+    "database apply": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents
+        rds ApplyPendingMaintenanceAction DescribeDBInstanceAutomatedBackups DescribeDBInstances
+        rds DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions""",
+    "database upgrade": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elbv2 DescribeTargetHealth
+        logs GetLogEvents
+        rds CreateBlueGreenDeployment DeleteBlueGreenDeployment DeleteDBInstance DescribeBlueGreenDeployments
+        rds DescribeDBEngineVersions DescribeDBInstanceAutomatedBackups DescribeDBInstances
+        rds DescribeDBParameters DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions
+        rds ModifyDBInstance SwitchoverBlueGreenDeployment""",
+    "database cleanup": """
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
+        rds CreateBlueGreenDeployment DeleteBlueGreenDeployment DeleteDBInstance DescribeBlueGreenDeployments
+        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBParameters DescribeDBSnapshots
+        rds ModifyDBInstance SwitchoverBlueGreenDeployment""",
+    "cache failover": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices
+        elasticache DecreaseReplicaCount DescribeCacheClusters DescribeEvents DescribeReplicationGroups
+        elasticache DescribeUpdateActions IncreaseReplicaCount ModifyReplicationGroup TestFailover
+        elbv2 DescribeTargetHealth
+        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+    "cache scale": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices
+        elasticache DecreaseReplicaCount DescribeCacheClusters DescribeEvents DescribeReplicationGroups
+        elasticache DescribeUpdateActions IncreaseReplicaCount ListAllowedNodeTypeModifications
+        elasticache ModifyReplicationGroup TestFailover
+        elbv2 DescribeTargetHealth
+        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+    "cache upgrade": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices
+        elasticache DecreaseReplicaCount DescribeCacheClusters DescribeCacheEngineVersions DescribeEvents
+        elasticache DescribeReplicationGroups DescribeUpdateActions IncreaseReplicaCount
+        elasticache ModifyReplicationGroup TestFailover
+        elbv2 DescribeTargetHealth
+        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+    "cache valkey": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices
+        elasticache CreateCacheParameterGroup DecreaseReplicaCount DescribeCacheClusters
+        elasticache DescribeCacheEngineVersions DescribeCacheParameters DescribeEvents
+        elasticache DescribeReplicationGroups DescribeUpdateActions IncreaseReplicaCount
+        elasticache ModifyCacheParameterGroup ModifyReplicationGroup TestFailover
+        elbv2 DescribeTargetHealth
+        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+    "cache reboot": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices
+        elasticache DescribeCacheClusters DescribeEvents DescribeReplicationGroups DescribeUpdateActions
+        elasticache RebootCacheCluster
+        elbv2 DescribeTargetHealth
+        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+    "cache apply": """
+        cloudtrail LookupEvents
+        cloudwatch DescribeAlarms ListTagsForResource
+        ecs DescribeServices
+        elasticache BatchApplyUpdateAction DescribeCacheClusters DescribeReplicationGroups
+        elasticache DescribeUpdateActions
+        elbv2 DescribeTargetHealth
+        rds DescribeDBInstances DescribePendingMaintenanceActions""",
     "maintenance": "",
     "logs": """
         athena GetQueryExecution GetQueryResults GetWorkGroup StartQueryExecution StopQueryExecution
@@ -289,6 +424,9 @@ CHANGES = frozenset(
     {
         *("deploy", "migrate", "rollback", "restart", "scale", "infra apply", "infra destroy", "releases prune"),
         *("backup create", "backup verify", "backup restore", "backup prune", "backup sweep"),
+        *("database reboot", "database class", "database storage", "database parameter"),
+        *("database rotate", "database certificate", "database apply", "database upgrade", "database cleanup"),
+        *("cache failover", "cache scale", "cache upgrade", "cache valkey", "cache reboot", "cache apply"),
         *("exec --detach", "maintenance"),
     }
 )

@@ -91,6 +91,14 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.backups.command",
             "The database's backups: take one, see what there is, verify one by restoring it, restore one.",
         ),
+        "database": LazyCommand(
+            "omc.cli.command_database",
+            "The database's maintenance: reboot, class, storage, parameters, password, version, certificate.",
+        ),
+        "cache": LazyCommand(
+            "omc.cli.command_cache",
+            "The cache's maintenance: failover, node type, replicas, version, Valkey, AWS's updates.",
+        ),
         "approve": LazyCommand("omc.cli.approve", "Approve the plan of a run that waits for it."),
         "incident": LazyCommand(
             "omc.cli.incident",

@@ -58,8 +58,8 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
         actor = actor_of(Gateway(chosen[0], access_to(chosen[0])))
 
         def beside(name: str, site_of: Callable[[], RunContext]) -> bool:
-            told = tell_notices(store, stack, [name])
-            return look(store, name, site_of, actor, progress) or told
+            has_sent = tell_notices(store, stack, [name])
+            return look(store, name, site_of, actor, progress) or has_sent
 
         worker = Worker(stack, tuple(chosen), store, actor, progress, catalogue, beside, stopping)
         names = ", ".join(each.name for each in chosen)

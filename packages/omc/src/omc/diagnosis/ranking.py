@@ -9,8 +9,9 @@ from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 
-from omc.checks.causes.explain import Explained, Explanation
+from omc.checks.causes.explain import Explained, Explanation, is_its_deployment
 from omc.checks.causes.heard import about, heard
+from omc.checks.causes.model import Cause
 from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Evidence, Finding, Level
 from omc.config import Environment
@@ -150,8 +151,23 @@ def _against(explained: Explained, explanation: Explanation) -> Iterator[str]:
         ):
             yield finding.sentence
     for finding in explained.possible:
-        if finding.since and cause.since and finding.since < cause.since - timedelta(minutes=1):
+        if _is_before(finding, cause) and not _is_of_another(finding, explained, explanation):
             yield f"{place_of_finding(finding)} was ill before: {finding.sentence}"
+
+
+def _is_before(finding: Finding, cause: Cause) -> bool:
+    """Whether it was ill before the cause was there."""
+    is_before = finding.since and cause.since and finding.since < cause.since - timedelta(minutes=1)
+    return bool(is_before) and not is_its_deployment(cause, finding)
+
+
+def _is_of_another(finding: Finding, explained: Explained, explanation: Explanation) -> bool:
+    """Whether an earlier cause may have brought it about."""
+    others = (each for each in explanation.causes if each is not explained and not each.cause.yields)
+    return any(
+        any(possible is finding for possible in each.possible) and not _is_before(finding, each.cause)
+        for each in others
+    )
 
 
 def _settled_by(unread: Sequence[str]) -> str:

@@ -97,6 +97,8 @@ class Maintenance:
     """By when AWS recommends it."""
     is_minor: bool = False
     """AWS itself doesn't press for it."""
+    name: str = ""
+    """What the call that applies it takes: ``system-update``, or the service update's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,8 @@ def _action(resource: str, window: str, record: Mapping[str, Any]) -> Maintenanc
     if record.get("Description"):
         what += f" ({record['Description']})"
     applied = record.get("CurrentApplyDate") or record.get("AutoAppliedAfterDate")
-    return Maintenance(resource, what, window, in_utc(applied), in_utc(record.get("ForcedApplyDate")))
+    name = record.get("Action", "")
+    return Maintenance(resource, what, window, in_utc(applied), in_utc(record.get("ForcedApplyDate")), name=name)
 
 
 DONE = frozenset({"complete", "not-applicable"})
@@ -256,4 +259,5 @@ def _update(resource: str, window: str, record: Mapping[str, Any]) -> Iterator[M
         window,
         wanted=in_utc(record.get("ServiceUpdateRecommendedApplyByDate")),
         is_minor=severity in {"medium", "low"} and status == "not-applied",
+        name=record["ServiceUpdateName"],
     )

@@ -178,5 +178,12 @@ def _described(aws: Gateway, arn: str) -> Secret | UnreadableSecret:
     )
 
 
+def current_version(aws: Gateway, arn: str) -> str:
+    """The id of the version that AWSCURRENT is on; empty where there is none. Raises what Secrets Manager says."""
+    answer = aws.client("secretsmanager").describe_secret(SecretId=arn)
+    stages = answer.get("VersionIdsToStages", {})
+    return next((version for version, some in stages.items() if "AWSCURRENT" in some), "")
+
+
 def _unreadable(error: OmcError) -> UnreadableSecret:
     return UnreadableSecret(error.message, error.action if isinstance(error, AccessDenied) else "")

@@ -36,6 +36,21 @@ INTERRUPTIONS: Mapping[str, str] = {
     "prune": "none",
     "backup-create": "none",
     "backup-verify": "none",
+    "database-reboot": "the database restarts: a moment, or one to two minutes with a failover",
+    "database-class": "the database is away: one to two minutes in two zones, some minutes in one",
+    "database-storage": "none",
+    "database-parameter": "the database restarts for a moment, where a parameter is static",
+    "database-rotate": "none, where no service logs in with the master password",
+    "database-upgrade": "the database is away for some minutes; switching over to a copy takes about one",
+    "database-cleanup": "none",
+    "database-certificate": "none, or the database restarts for a moment, by its version",
+    "database-apply": "the database is away: one to two minutes in two zones, some minutes in one",
+    "cache-failover": "writes to the cache fail for some seconds",
+    "cache-scale": "writes to the cache fail for some seconds, where its node type changes",
+    "cache-upgrade": "writes to the cache fail for some seconds",
+    "cache-valkey": "writes to the cache fail for some seconds",
+    "cache-reboot": "a member of the cache is away for a moment, and begins empty",
+    "cache-apply": "writes to the cache fail for some seconds",
 }
 """What users notice of a procedure, where the file says nothing else."""
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]

@@ -122,8 +122,8 @@ def tell_notices(store: Store, stack: Stack, environments: Sequence[str]) -> boo
     """Tell the channel what is due of each maintenance; whether something was."""
     with store.reading() as session:
         waiting = due_environments(session, [NOTICE], environments, store.now())
-    told = [_tell(store, stack, environment) for environment in waiting]
-    return any(told)
+    was_due = [_tell(store, stack, environment) for environment in waiting]
+    return any(was_due)
 
 
 def _tell(store: Store, stack: Stack, environment: str) -> bool:
@@ -140,8 +140,8 @@ def _tell(store: Store, stack: Stack, environment: str) -> bool:
             return True
         notice = due(found, transaction.at)
         if notice is not None:
-            told = sentence(found, notice, transaction.at, zone)
-            enqueue(transaction, message_to(stack, found, f"notice.{notice.name.replace(' ', '-')}", told))
+            words, what = sentence(found, notice, transaction.at, zone), notice.name.replace(" ", "-")
+            enqueue(transaction, message_to(stack, found, f"notice.{what}", words))
             found = append(transaction, found, Noticed(notice.name), wake=None)
         at = next_at(found, transaction.at)
         if at is not None:

@@ -136,3 +136,130 @@ class BackupPruneRequest:
 @dataclass(frozen=True, slots=True)
 class BackupSweepRequest:
     """Of a timer: remove the instances of verifications whose time is over."""
+
+
+# -- the database and the cache -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRebootRequest:
+    """``omc database reboot``."""
+
+    failover: bool = False
+    """By making the standby the primary."""
+    override: str = ""
+    """The reason to proceed past a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseClassRequest:
+    """``omc database class``."""
+
+    instance_class: str
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStorageRequest:
+    """``omc database storage``."""
+
+    gib: int
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseParameterRequest:
+    """``omc database parameter``."""
+
+    values: Mapping[str, str]
+    reboot: bool = True
+    """Where one of them is static."""
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseRotateRequest:
+    """``omc database rotate``."""
+
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUpgradeRequest:
+    """``omc database upgrade``."""
+
+    version: str
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseCleanupRequest:
+    """``omc database cleanup``: what a blue/green upgrade left."""
+
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseCertificateRequest:
+    """``omc database certificate``."""
+
+    authority: str
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseApplyRequest:
+    """``omc database apply``: AWS's pending maintenance."""
+
+    action: str = ""
+    """Empty: all that is pending."""
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheFailoverRequest:
+    """``omc cache failover``."""
+
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheScaleRequest:
+    """``omc cache scale``: a node type, a number of replicas, or both."""
+
+    node_type: str = ""
+    replicas: int | None = None
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUpgradeRequest:
+    """``omc cache upgrade``."""
+
+    version: str
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheValkeyRequest:
+    """``omc cache valkey``."""
+
+    version: str = "8.0"
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRebootRequest:
+    """``omc cache reboot``."""
+
+    member: str
+    override: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheApplyRequest:
+    """``omc cache apply``: AWS's service updates."""
+
+    update: str = ""
+    """Empty: all that are pending."""
+    override: str = ""

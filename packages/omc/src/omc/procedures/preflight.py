@@ -15,12 +15,12 @@ from omc.errors import Refused, WrongUse, did_you_mean
 from omc.facts.definitions import Definition, Definitions
 from omc.facts.deployments import History
 from omc.facts.services import EcsService, Services
-from omc.procedures.preconditions import circumstances, images, tasks
+from omc.procedures.preconditions import circumstances, data, images, tasks
 from omc.procedures.preconditions import services as of_services
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import Answer, Precondition, Verb
 
-TABLE: tuple[Precondition, ...] = (*circumstances.ROWS, *of_services.ROWS, *images.ROWS, *tasks.ROWS)
+TABLE: tuple[Precondition, ...] = (*circumstances.ROWS, *of_services.ROWS, *images.ROWS, *tasks.ROWS, *data.ROWS)
 """In the order in which a plan names what speaks against it."""
 
 

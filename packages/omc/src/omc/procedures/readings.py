@@ -13,8 +13,17 @@ from typing import Any
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
 from omc.facts.backups import Backups
+from omc.facts.cache_group import CacheGroup, CacheSettings, CacheTypes, CacheVersions
 from omc.facts.candidates import Candidates
 from omc.facts.connections import Connections
+from omc.facts.database_options import (
+    AskedParameters,
+    BlueGreen,
+    MasterSecret,
+    OfferedClass,
+    RunningVersion,
+    StorageChange,
+)
 from omc.facts.definitions import Definitions
 from omc.facts.deployed_images import DeployedImages
 from omc.facts.deployments import History
@@ -48,6 +57,15 @@ NEEDED: Mapping[type, str] = {
     ActiveRun: "two changes at a time can't be; it is in omc's own record, without which nothing can be done",
     Backups: "they are what is restored, and what it is restored to is made like the database of now",
     Verifications: "the last backup that was found sound is never deleted",
+    CacheGroup: "it is what is changed",
+    CacheTypes: "they tell what it can become",
+    CacheVersions: "they tell what it can become",
+    CacheSettings: "they are what is set for the new engine",
+    RunningVersion: "it tells what the database can become",
+    OfferedClass: "it tells whether RDS has the class",
+    AskedParameters: "they are what is set, and what is set back",
+    MasterSecret: "it is what is rotated",
+    BlueGreen: "it tells how far an upgrade is",
     Temporary: "an apply must not end it silently; it is in omc's own record, without which nothing can be done",
 }
 """Without one of these there is no plan, and why."""
@@ -97,6 +115,10 @@ SPARED: Mapping[type, Spared] = {
         lambda: Pending(()),
         "whether something already waits for the maintenance window is not known: what is applied immediately "
         "would bring that too",
+    ),
+    StorageChange: Spared(
+        StorageChange,
+        "whether the storage was changed within six hours is not known: RDS would refuse another change",
     ),
     DeployedImages: Spared(
         lambda: DeployedImages({}),

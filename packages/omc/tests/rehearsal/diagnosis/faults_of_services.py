@@ -10,6 +10,7 @@ from random import Random
 from omc.aws.http_get import Trouble
 from omc.facts.listeners import Action
 from omc.facts.probes import Answer
+from omc.facts.scaling import resource_id
 from omc.facts.services import Event
 from rehearsal.diagnosis.fault import BACK, PLAN, Truth, fault, no_answer, since, truth
 from rehearsal.diagnosis.world import World, denying
@@ -166,7 +167,7 @@ def wrong_processor_logged(w: World, r: Random) -> Truth:
     return _dying(w, r, "wrong-processor", anew=True, words=(f"exec {program}: exec format error",))
 
 
-@fault("entrance", "a server ends idle connections sooner than the load balancer")
+@fault("keep-alive", "a server ends idle connections sooner than the load balancer")
 def keep_alive_too_short(w: World, r: Random) -> Truth:
     at, service = since(w, r, 240, 400, 900), r.choice(w.apis)
     w.fail(service, at, share=r.choice((0.3, 0.5)), answer=Answer(502, "Bad Gateway", by_balancer=True, seconds=0.1))
@@ -176,6 +177,31 @@ def keep_alive_too_short(w: World, r: Random) -> Truth:
     w.details[service.definition] = replace(details, variables={container: w.variables(**{name: value})})
     w.bad_gateways = w.lasting(0.0, at, r.choice((4.0, 30.0)))
     return truth("keep-alive-too-short", f"services/{service.name}", [service], PLAN, BACK)
+
+
+@fault("scaling", "somebody keeps autoscaling from adding tasks, and the load wants more")
+def scaling_held(w: World, r: Random) -> Truth:
+    at, service = since(w, r, 240, 400, 900), r.choice(w.apis)
+    known, of = w.scaling[service.name], resource_id(w.environment, service.name)
+    is_suspended = r.random() < 0.5
+    if is_suspended:
+        w.scaling[service.name] = replace(known, suspended=True, suspended_out=True)
+        state = {"dynamic_scaling_out_suspended": True}
+        w.change("aws_appautoscaling_target", f"{of}'", {"suspended_state": [state]})
+    else:
+        w.scaling[service.name] = replace(known, maximum=service.desired)
+        w.change("aws_appautoscaling_target", f"{of}'", {"max_capacity": service.desired})
+    w.write("RegisterScalableTarget", at - timedelta(minutes=r.choice((1, 40, 300))), of)
+    w.wanting.append(of)
+    service.slow = r.choice((0.4, 3.3, 4.6))
+    if service.slow > 4:
+        late = Answer(504, "Gateway Time-out", by_balancer=True, seconds=service.slow)
+        w.fail(service, at, share=r.choice((0.1, 0.4)), answer=late)
+    w.knows_state = service.slow < 1 or r.random() < 0.7
+    return truth(
+        "scaling-suspended" if is_suspended else "scaling-capped",
+        f"services/{service.name}", [service], PLAN, r"omc scale\b",
+    )  # fmt: skip
 
 
 @fault("tasks", "a role that ECS may no longer assume")

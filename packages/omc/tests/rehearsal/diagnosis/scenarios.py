@@ -40,6 +40,7 @@ HIDE = {
         *(("release-database", other) for other in ("database", "way-to-database", "release-cache")),
         *(("release-cache", other) for other in ("cache", "way-to-cache")),
         ("entrance", "entrance-shut"),
+        *(("keep-alive", other) for other in ("entrance", "entrance-shut", "way-to-tasks")),
         ("entrance", "way-to-tasks"),
         *(("entrance-shut", other) for other in ("release-slow", "targets-deregistered")),
     )
@@ -61,6 +62,8 @@ KNOWN_BY: Mapping[str, tuple[type, ...]] = {
     "way-to-tasks": NETWORK,
     "shut-in": (*NETWORK, *STORES),
     "entrance": (),
+    "keep-alive": (LastWords,),
+    "scaling": (),
     "entrance-shut": NETWORK,
     "exchange": (),
 }
@@ -99,7 +102,7 @@ def scenarios() -> Iterator[Scenario]:
         for number in range(VARIANTS):
             yield _single(fault, number)
     couples = [(one, other) for one, other in combinations(FAULTS.values(), 2) if _go_together(one, other)]
-    for number, (one, other) in enumerate(Random("pairs").sample(couples, PAIRS)):
+    for number, (one, other) in enumerate(Random("pairs, drawn anew").sample(couples, PAIRS)):
         yield _pair(one, other, number)
     for name, change in HEALTHY_WAYS.items():
         for number in range(HEALTHY):

@@ -44,6 +44,7 @@ from omc.facts.logs import ErrorGroup, RecentErrors
 from omc.facts.pending import Pending
 from omc.facts.probes import Answer, ProbeRequest, Probes, Source
 from omc.facts.requests import Requests
+from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.secrets import Secret, SecretsInUse, SecretUse
 from omc.facts.services import Deployment, EcsService, Event, Services
 from omc.facts.tasks import Container, StoppedTask, StoppedTasks
@@ -233,6 +234,12 @@ class World:
         self.listener_rules = self._listener_rules()
         self.has_listener = True
         self.things = list(self._things())
+        self.scaling = {
+            name: ScalableTarget(name, 2, 10, suspended=False, policies=(f"{prefix}-{name}-cpu",))
+            for name in self.services
+        }
+        self.wanting: list[str] = []
+        """Services of which target tracking's own alarm asks for more tasks, as Application Auto Scaling names them."""
         self.unread: dict[type, str] = {}
         self.bad_gateways = self.series(0.0)
         """The load balancer's own 502, by the minute."""
@@ -442,7 +449,8 @@ class World:
             Expected(tuple(wanted), self.ago(days=1) if self.knows_state else None, is_none=not self.knows_state),
             state,
             Deviations(deviations(state), counts_below(state, services, self.environment)),
-            Alarms(tuple(self._alarm(name, *each) for name, each in self.alarms.items())),
+            Alarms(tuple(self._alarm(name, *each) for name, each in self.alarms.items()), wanting=tuple(self.wanting)),
+            Scaling(tuple(self.scaling.values())),
             Traffic(self._traffic()),
             self._metrics(),
             Requests({group.arn: self._steps() for group in groups}),

@@ -22,8 +22,9 @@ HEAD = """\
 # Faults from outside, and what the check says
 
 Made by `make rehearse-outside`; not written by hand. Each story breaks the local cloud by AWS's API, SQL or a signal to
-a process, never by `omc local fault`, while {users} requests a second come in. `omc check morning` is then asked again
-and again until its first line says what is broken, and after the healing until it is OK.
+a process, and where that takes the cloud's own help (credits, processors, idle connections, draining, retirement) by
+`omc local fault`, while {users} requests a second come in. `omc check morning` is then asked again and again until its
+first line says what is broken, and after the healing until it is OK.
 
 **right**: the first line has the cause, every name is said, the exit code is right. **partly**: the cause is told, but
 not so, or it isn't OK again. **wrong**: something else is told. **wrong-ok**: a plain OK over a broken stack. *said* is

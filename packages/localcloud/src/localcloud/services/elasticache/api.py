@@ -21,6 +21,7 @@ _CHANGEABLE = (
     "AutomaticFailoverEnabled",
     "CacheNodeType",
     "CacheParameterGroupName",
+    "Engine",
     "EngineVersion",
     "MultiAZEnabled",
     "NotificationTopicArn",
@@ -29,7 +30,7 @@ _CHANGEABLE = (
     "SnapshotWindow",
     "TransitEncryptionMode",
 )
-_WAITING = ("CacheNodeType", "CacheParameterGroupName", "EngineVersion")
+_WAITING = ("CacheNodeType", "CacheParameterGroupName", "Engine", "EngineVersion")
 """What waits for the maintenance window unless it is to be applied immediately; members show it as pending."""
 _SHOWN_PENDING = ("CacheNodeType", "EngineVersion")
 _UNSUPPORTED = ("GlobalReplicationGroupId", "SnapshotArns", "SnapshotName", "UserGroupIds", "PrimaryClusterId")
@@ -340,8 +341,12 @@ def modify(cloud: Cloud, call: Call) -> Answer:
         for interface in group.interfaces:
             network.set_groups(cloud, interface, settings["SecurityGroupIds"])
     request = dict(params)
+    engine = params.get("Engine") or group.engine
+    if (group.engine, engine) == ("valkey", "redis"):
+        message = "Changing the engine of a replication group from valkey to redis is not supported."
+        raise AwsError("InvalidParameterCombination", message)
     if params.get("EngineVersion"):
-        request["EngineVersion"] = engine_version(group.engine, params["EngineVersion"])
+        request["EngineVersion"] = engine_version(engine, params["EngineVersion"])
     for each in params.get("LogDeliveryConfigurations") or ():
         kept = [known for known in settings["LogDeliveryConfigurations"] if known["LogType"] != each["LogType"]]
         settings["LogDeliveryConfigurations"] = kept + ([each] if each.get("Enabled", True) else [])

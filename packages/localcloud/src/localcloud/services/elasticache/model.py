@@ -15,6 +15,15 @@ MIB = 1 << 20
 ENGINE_VERSIONS = {"7.1": "7.1.0", "7.0": "7.0.7", "6.2": "6.2.6", "7.2": "7.2.6", "8.0": "8.0.1"}
 """What is shown for an asked version. The server behind is always the Valkey that is installed."""
 
+VALKEY = ("7.2", "8.0")
+"""Of those, Valkey's; the rest are Redis OSS's."""
+
+
+def engine_of(version: str) -> str:
+    """``redis`` or ``valkey``, by the short version."""
+    return "valkey" if version in VALKEY else "redis"
+
+
 LOCAL_MEMORY = {"micro": 16, "small": 32, "medium": 64}
 """MiB that a local node may hold, far less than in AWS (0.5, 1.4 and 3.1 GiB), so that a rehearsal can fill it."""
 LARGEST_LOCAL_MEMORY = 128

@@ -141,7 +141,7 @@ def create_load_balancer(cloud: Cloud, call: Call, answer: dict[str, Any]) -> An
 @patch_response("elbv2", "ModifyLoadBalancerAttributes")
 def modify_load_balancer_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """AWS leaves a file in the bucket of access logs that shows that it may write there."""
-    if access_logs.BUCKET in {each["Key"] for each in call.params["Attributes"]}:
+    if access_logs.BUCKET in {each.get("Key") for each in call.params["Attributes"]}:
         attributes = cloud.moto("elbv2").load_balancers[call.params["LoadBalancerArn"]].attrs
         if str(attributes.get(access_logs.ENABLED)).lower() == "true":
             key = access_logs.folder(attributes.get(access_logs.PREFIX, ""), cloud.settings.account)

@@ -33,8 +33,12 @@ def check_certificates(cloud: Cloud, call: Call) -> None:
 @rule("elbv2", "ModifyLoadBalancerAttributes")
 def check_access_logs(cloud: Cloud, call: Call) -> None:
     record = cloud.moto("elbv2").load_balancers.get(call.params["LoadBalancerArn"])
-    wanted = {each["Key"]: str(each.get("Value", "")) for each in call.params["Attributes"]}
-    if record is None or not wanted.keys() & {access_logs.ENABLED, access_logs.BUCKET, access_logs.PREFIX}:
+    if record is None:
+        raise AwsError("LoadBalancerNotFound", f"Load balancer '{call.params['LoadBalancerArn']}' not found")
+    if not all("Key" in each and "Value" in each for each in call.params["Attributes"]):
+        raise AwsError("ValidationError", "A load balancer's attribute needs a key and a value")
+    wanted = {each["Key"]: str(each["Value"]) for each in call.params["Attributes"]}
+    if not wanted.keys() & {access_logs.ENABLED, access_logs.BUCKET, access_logs.PREFIX}:
         return
     attributes = {**record.attrs, **wanted}
     if str(attributes.get(access_logs.ENABLED)).lower() != "true":

@@ -5,9 +5,10 @@
 
 from localcloud.services.rds import api as _operations
 from localcloud.services.rds import api_groups as _groups
+from localcloud.services.rds import api_offers as _offers
 from localcloud.services.rds import api_snapshots as _snapshots
 from localcloud.services.rds import api_support as _support
 from localcloud.services.rds.component import Databases
 
 __all__ = ["Databases"]
-_ = (_groups, _operations, _snapshots, _support)  # imported for their registrations
+_ = (_groups, _offers, _operations, _snapshots, _support)  # imported for their registrations

@@ -13,7 +13,6 @@ from localcloud.front import moto_calls
 from localcloud.services.rds import api_groups, secret
 from localcloud.services.rds.component import Databases
 from localcloud.services.rds.model import (
-    ENGINE_VERSIONS,
     Instance,
     engine_version,
     resource_id,
@@ -334,7 +333,7 @@ def rotate_managed_secret(cloud: Cloud, call: Call) -> Answer:
         if params.get("RotateImmediately") is False:
             return answer
         _in_state(instance, "available", "backing-up")
-        version = secret.rotate(cloud, instance)
+        version = secret.rotate(cloud, instance, params.get("ClientRequestToken"))
         instance.status = "modifying"
         return {**answer, "VersionId": version}
     return moto_calls.ask(cloud, call.service, call.operation, params, call.region)
@@ -405,41 +404,6 @@ def describe_events(cloud: Cloud, call: Call) -> Answer:
         and (not categories or categories & set(each["EventCategories"]))
     ]
     return paging.marked(found, params, "Events")
-
-
-@operation("rds", "DescribePendingMaintenanceActions")
-def describe_pending_maintenance(cloud: Cloud, call: Call) -> Answer:
-    databases, resource = cloud.part(Databases), call.params.get("ResourceIdentifier")
-    filters = [each["Values"] for each in call.params.get("Filters") or () if each["Name"] == "db-instance-id"]
-    found = [
-        {"ResourceIdentifier": instance.arn, "PendingMaintenanceActionDetails": list(actions)}
-        for identifier, actions in sorted(databases.announced.items())
-        if (instance := databases.instances.get(identifier)) is not None
-        and resource in (None, instance.arn)
-        and all(instance.arn in chosen or identifier in chosen for chosen in filters)
-    ]
-    return paging.marked(found, call.params, "PendingMaintenanceActions")
-
-
-@operation("rds", "DescribeDBEngineVersions")
-def describe_engine_versions(cloud: Cloud, call: Call) -> Answer:
-    params = call.params
-    request = params.get("EngineVersion")
-    found = [
-        {
-            "Engine": "postgres",
-            "EngineVersion": version,
-            "MajorEngineVersion": major,
-            "DBParameterGroupFamily": f"postgres{major}",
-            "DBEngineDescription": "PostgreSQL",
-            "DBEngineVersionDescription": f"PostgreSQL {version}",
-            "Status": "available",
-            "ExportableLogTypes": ["postgresql", "upgrade"],
-        }
-        for major, version in ENGINE_VERSIONS.items()
-        if request in (None, major, version) and params.get("Engine") in (None, "postgres")
-    ]
-    return {"DBEngineVersions": found}
 
 
 @operation("rds", "DescribeDBLogFiles")

@@ -329,10 +329,11 @@ class Databases(DatabaseServers):
             _settle(instance, "rebooting", "available")
 
     def _modify(self, instance: Instance) -> None:
-        """Take up pending values, a new password and what is dynamic; restart only for another class."""
+        """Take up pending values, a new password and what is dynamic; restart for another class or version."""
         with self._lock():
             pending = instance.record["PendingModifiedValues"]
-            restart = "DBInstanceClass" in pending or not self._lives(instance)
+            restart = bool({"DBInstanceClass", "EngineVersion"} & set(pending)) or not self._lives(instance)
+            grows = "AllocatedStorage" in pending
             instance.record["PendingModifiedValues"] = {}
             exports = pending.pop("PendingCloudwatchLogsExports", None)
             instance.record |= {name: value for name, value in pending.items() if name != "MasterUserPassword"}
@@ -352,6 +353,9 @@ class Databases(DatabaseServers):
                 self.tell(instance.identifier, "Reset master credentials", "configuration change")
         with self._lock():
             instance.password = None
+            if grows:
+                message = "Finished applying modification to allocated storage"
+                self.tell(instance.identifier, message, "configuration change")
             _settle(instance, "modifying", "available")
             secret.activate(instance)
             self.tell(instance.identifier, "Finished updating DB instance", "configuration change")

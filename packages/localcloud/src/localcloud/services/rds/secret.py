@@ -58,14 +58,15 @@ def manage(cloud: Cloud, instance: Instance, kms_key: str | None) -> None:
     }
 
 
-def rotate(cloud: Cloud, instance: Instance) -> str:
-    """A new password in the secret, which the server is told next; its version's id. Under the cloud's lock.
+def rotate(cloud: Cloud, instance: Instance, token: str | None = None) -> str:
+    """A new password in the secret, which the server is told next; its version's id, which is the caller's token where
+    there is one. Under the cloud's lock.
 
     Who is logged in stays; whoever logs in from now on needs the new one.
     """
     instance.password = new_password()
     instance.record["MasterUserSecret"]["SecretStatus"] = "rotating"
-    arn, version = instance.record["MasterUserSecret"]["SecretArn"], str(uuid.uuid4())
+    arn, version = instance.record["MasterUserSecret"]["SecretArn"], token or str(uuid.uuid4())
     manager = cloud.moto("secretsmanager")
     manager.put_secret_value(
         secret_id=arn,

@@ -9,13 +9,14 @@ from statistics import median
 
 from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.places import OF_SERVICES
-from omc.checks.finding import Evidence, Level
+from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import HIGH_ERROR_RATE, SCALING
 from omc.checks.traffic import DAY, LATE, requests_by_service
 from omc.facts.access_logs import HOW_TO_HAVE_THEM
 from omc.facts.alarms import Alarms
 from omc.facts.collector import NO_READING, Unavailable
 from omc.facts.followup.clients import Clients
+from omc.facts.followup.last_writes import Write
 from omc.facts.followup.request_clients import RequestClients
 from omc.facts.load_balancers import TargetGroups
 from omc.facts.requests import STEP, Requests
@@ -35,6 +36,9 @@ SHARE = 0.5
 """Of all packets from outside, that one address sends. A proxy of a company may: it is said as concluded."""
 FEW = 3
 """Addresses: of fewer, one mostly has the half."""
+SUSPENDED, CAPPED = "scaling-suspended", "scaling-capped"
+SETTINGS = {SUSPENDED: "suspended", CAPPED: "maximum"}
+"""By cause, the setting of the scalable target that is otherwise than in the Terraform."""
 HURT = frozenset(
     {*OF_SERVICES, "targets", "users-served", "error-rate", "alarms", "recent-errors", "load-balancer", "dependencies"}
 )
@@ -179,7 +183,10 @@ def _access_logs(situation: Situation) -> Iterator[Evidence]:
 
 
 def held_back(situation: Situation) -> Iterator[Cause]:
-    """A service that its autoscaler would give more tasks, and can't: it is at its maximum, or suspended."""
+    """A service that its autoscaler would give more tasks, and can't: it is at its maximum, or suspended.
+
+    Where it is suspended, or somebody set its maximum by hand, that is the cause of what
+    the service suffers; at a maximum that was always so it may be the load."""
     scaling, services, alarms = situation.fact(Scaling), situation.fact(Services), situation.fact(Alarms)
     if scaling is None or services is None or alarms is None:
         return
@@ -200,20 +207,29 @@ def _suspended(situation: Situation, service: EcsService, target: ScalableTarget
         f"{service.name} would get more tasks, and its scaling out is suspended: {service.desired} of at most "
         f"{target.maximum} are wanted.{by}"
     )
-    made = _held(situation, service, target, "scaling-suspended", sentence)
-    return _with(made, situation.by_whom(write))
+    return _held(situation, service, target, SUSPENDED, sentence, write)
 
 
 def _capped(situation: Situation, service: EcsService, target: ScalableTarget) -> Cause:
     sentence = (
         f"{service.name} is at its maximum of {target.maximum} tasks, and its load is above what its scaling aims at."
     )
-    return _held(situation, service, target, "scaling-capped", sentence)
+    write = situation.changed(("RegisterScalableTarget",), resource_id(situation.environment, service.name))
+    return _held(situation, service, target, CAPPED, sentence, write)
 
 
-def _held(situation: Situation, service: EcsService, target: ScalableTarget, name: str, sentence: str) -> Cause:
+def is_held_otherwise(cause: Cause, finding: Finding) -> bool:
+    """Whether a finding of what isn't as the Terraform has it is about what keeps scaling from adding tasks."""
+    what = SETTINGS.get(cause.name)
+    about = f"the autoscaling of {cause.subject}: {what} "
+    return what is not None and any(evidence.text.startswith(about) for evidence in finding.evidence)
+
+
+def _held(
+    situation: Situation, service: EcsService, target: ScalableTarget, name: str, sentence: str, write: Write | None
+) -> Cause:
     policies = ", ".join(target.policies) or "no policy"
-    return Cause(
+    cause = Cause(
         name=name,
         place=f"services/{service.name}",
         subject=service.name,
@@ -227,14 +243,15 @@ def _held(situation: Situation, service: EcsService, target: ScalableTarget, nam
                 f"the alarm of {service.name}'s target tracking that asks for more tasks is in ALARM",
                 reading_of(situation.fact(Alarms)),
             ),
+            *situation.by_whom(write),
         ),
         level=Level.WARN,
         procedure=SCALING,
         services=frozenset({service.name}),
+        spares_users=True,
         checks=HURT,
         yields=True,
     )
-
-
-def _with(cause: Cause, more: tuple[Evidence, ...]) -> Cause:
-    return replace(cause, evidence=(*cause.evidence, *more))
+    is_otherwise = any(is_held_otherwise(cause, each) for each in situation.findings)
+    by_hand = write is not None and not write.is_terraform
+    return replace(cause, yields=not (name == SUSPENDED or by_hand or is_otherwise))

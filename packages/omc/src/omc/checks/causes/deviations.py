@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from omc.checks.causes.demand import is_held_otherwise
 from omc.checks.causes.model import Cause, Situation
 from omc.checks.causes.places import place_of_finding
 from omc.checks.expected import NAME, USERS
@@ -41,6 +42,8 @@ def is_same_thing(cause: Cause, finding: Finding) -> bool:
     if cause.name.endswith("-closed"):
         groups = {word for word in cause.sentence.split() if word.startswith("sg-")}
         return any(group in evidence.text for group in groups for evidence in finding.evidence)
+    if is_held_otherwise(cause, finding):
+        return True
     if place_of_finding(finding) in cause.also and " is gone" in finding.sentence:
         return True  # a secret that tasks can't read
     return (

@@ -86,6 +86,8 @@ AFTER = timedelta(minutes=5)
 """A cause that is over explains what was over within this time after it."""
 TELL_WHAT_HAPPENED = frozenset({"failed-tasks", "task-starts", "rollouts"})
 """Checks that report what has happened, not the present state."""
+OF_ALL = frozenset({"error-rate", "alarms"})
+"""Checks of what is counted of all services together."""
 OWN_CAUSE = frozenset({"pending-changes", "metrics-fresh", "backups-verified"})
 ORDER = ("failed-tasks", "rollouts", "task-starts", "services-running")
 """Of one service's findings without a known cause, the one that says most of why goes first."""
@@ -144,10 +146,12 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
     taken: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
     shared: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
     possible: dict[int, list[Finding]] = {number: [] for number in range(len(causes))}
+    ill = frozenset(service for each in symptoms if (service := _whose_users(each, situation.environment)))
     for finding in symptoms:
         able = [number for number, cause in enumerate(causes) if _explains(cause, finding, situation, found)]
         able.sort(
             key=lambda number: (
+                _spares_all(causes[number], finding, ill),
                 causes[number].yields,
                 causes[number].ended is not None,
                 _takes_late(causes[number], finding),
@@ -159,7 +163,8 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
         for owner in able[:1]:
             taken[owner].append(finding)
         for other in able[1:]:
-            if not causes[other].yields and _shares(causes[other], finding):
+            is_shared = not causes[other].yields and _shares(causes[other], finding)
+            if is_shared and not _spares_all(causes[other], finding, ill):
                 shared[other].append(finding)
     kept = [number for number, cause in enumerate(causes) if taken[number] or not cause.yields]
     yielded = tuple(cause.name for number, cause in enumerate(causes) if number not in kept and possible[number])
@@ -171,6 +176,19 @@ def explain(findings: Iterable[Finding], readings: Readings, provided: Mapping[t
     gone = {id(each) for some in taken.values() for each in some}
     rest = [finding for finding in everything if id(finding) not in gone]
     return Explanation(situation, everything, roots, tuple(_folded(rest, situation, found)), yielded)
+
+
+def _whose_users(finding: Finding, environment: Environment) -> str:
+    place = place_of_finding(finding)
+    return service_at(place, environment) if place.startswith("users/") else ""
+
+
+def _spares_all(cause: Cause, finding: Finding, ill: frozenset[str]) -> bool:
+    """Whether it is at services whose users are served, while those of others aren't: what is counted of all services
+    together comes of those."""
+    if cause.services is None or not ill or finding.check not in OF_ALL:
+        return False
+    return place_of_finding(finding).partition("/")[0] in ("load-balancer", "alarms") and not cause.services & ill
 
 
 def _is_symptom(finding: Finding) -> bool:
@@ -234,7 +252,7 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
         return _was_then(cause, finding) and place in (f"logs/{each}" for each in _logs_of(cause, situation))
     if cause.ended is None and finding.ended is not None and finding.check not in OF_SERVICES:
         return False
-    if finding.since and cause.since and finding.since < cause.since - SLACK:
+    if finding.since and cause.since and finding.since < cause.since - SLACK and not is_its_deployment(cause, finding):
         return False
     if finding.check == "recent-errors" and not _may_log(cause, finding, situation):
         return False
@@ -244,6 +262,11 @@ def _explains(cause: Cause, finding: Finding, situation: Situation, alarms: Iter
     if service and not may_use(situation, service, cause.place):
         return False
     return place in cause.also or suffers(place, cause.place, situation.environment, alarms)
+
+
+def is_its_deployment(cause: Cause, finding: Finding) -> bool:
+    """A deployment that fails does so from its start on, and is known to when its tasks have failed."""
+    return finding.check == "rollouts" and place_of_finding(finding) == cause.place and not cause.yields
 
 
 def _takes_late(cause: Cause, finding: Finding) -> bool:

@@ -39,7 +39,7 @@ class Cause:
     services: frozenset[str] | None = None
     """The services that suffer; None: any may."""
     spares_users: bool = False
-    """As many tasks run as are wanted: what users suffer comes from it only if nothing else explains it."""
+    """Tasks run that serve: what users suffer comes from it only if nothing else explains it."""
     is_direct: bool = True
     """It was read as it is (a rule that is missing, a lock that is waited for), not concluded."""
     based_on: str = ""

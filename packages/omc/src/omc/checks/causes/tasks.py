@@ -155,7 +155,7 @@ def _cause(
         also=frozenset({f"secrets/{failure.what.partition(' ')[0]}"} if failure.kind == why.SECRET else ()),
         is_direct=_is_its_own(failure),
         checks=frozenset({*OF_SERVICES, "recent-errors"}) if ended else None,
-        spares_users=not short,
+        spares_users=not short or (service.running > 0 and failure.kind not in (why.HANGS, why.HEALTH)),
     )
 
 

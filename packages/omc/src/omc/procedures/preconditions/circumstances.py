@@ -28,8 +28,10 @@ from omc.procedures.preconditions.table import (
     ROLLED_LAST,
     SCALE,
     SERVES_ON,
+    STAYING,
     STOP,
     TERRAFORM,
+    UPKEEP,
     Answer,
     Cell,
     Precondition,
@@ -138,6 +140,7 @@ CALENDAR = cells(
         (PRUNE,): SERVES_ON,
         (BACKUP,): SERVES_ON,
         (RESTORE,): note("it may be what keeps users served"),
+        UPKEEP: OVERRIDE,
     }
 )
 """What a freeze and a window that changes must wait for mean to each."""
@@ -166,6 +169,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): Cell(Answer.REFUSE, "it can wait, and the incident may need what it would remove"),
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): IN_NEED,
+                UPKEEP: override("it may be what ends the incident"),
             }
         ),
     ),
@@ -179,6 +183,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): SERVES_ON,
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): NOTE,
+                UPKEEP: NOTE,
             }
         ),
     ),
@@ -205,6 +210,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): SERVES_ON,
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): skip("no new code comes with it"),
+                UPKEEP: NOTE,
             }
         ),
     ),
@@ -218,6 +224,7 @@ ROWS: tuple[Precondition, ...] = (
                 (DEPLOY, *BACK, RESTART, *SCALE, MIGRATE): skip("it replaces tasks while others serve"),
                 (DESTROY,): skip("there is nothing left that could be interrupted"),
                 (RESTORE,): skip("it ends an outage, and its plan says what it interrupts"),
+                UPKEEP: override("an emergency doesn't wait; its reason is recorded"),
                 (PRUNE, BACKUP): SERVES_ON,
             }
         ),
@@ -236,6 +243,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): SERVES_ON,
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: note("it may be what ends them"),
             }
         ),
     ),
@@ -250,6 +258,7 @@ ROWS: tuple[Precondition, ...] = (
                 (STOP, *SCALE, MIGRATE, *TERRAFORM, PRUNE): skip("it begins no deployment"),
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),

@@ -16,6 +16,8 @@ from omc.procedures.preconditions.situation import Objection
 from omc.procedures.preconditions.table import (
     BACK,
     BACKUP,
+    CACHE,
+    DATABASE,
     DEPLOY,
     MIGRATE,
     NO_IMAGE,
@@ -29,11 +31,13 @@ from omc.procedures.preconditions.table import (
     SCALE,
     STOP,
     TERRAFORM,
+    UPKEEP,
     Answer,
     Cell,
     Precondition,
     Verb,
     cells,
+    note,
     skip,
 )
 from omc.times import format_time
@@ -143,7 +147,7 @@ ROWS: tuple[Precondition, ...] = (
                 (DEPLOY,): REFUSE,
                 (*BACK, RESTART, *SCALE, MIGRATE): RAN_HERE,
                 (*TERRAFORM, PRUNE): NO_IMAGE,
-                (BACKUP, RESTORE): NO_IMAGE,
+                (BACKUP, RESTORE, *UPKEEP): NO_IMAGE,
             }
         ),
     ),
@@ -157,7 +161,7 @@ ROWS: tuple[Precondition, ...] = (
                 (STOP,): skip("ECS goes back to what it completed last"),
                 (RESTART, *SCALE, MIGRATE): skip("what it starts is there already"),
                 (*TERRAFORM, PRUNE): NO_IMAGE,
-                (BACKUP, RESTORE): NO_IMAGE,
+                (BACKUP, RESTORE, *UPKEEP): NO_IMAGE,
             }
         ),
     ),
@@ -171,7 +175,7 @@ ROWS: tuple[Precondition, ...] = (
                 (DEPLOY,): skip("a deployment verifies it"),
                 (STOP,): skip("ECS goes back to what it completed last"),
                 (RESTART, *SCALE, MIGRATE, *TERRAFORM, PRUNE): skip("it goes back to nothing"),
-                (BACKUP, RESTORE): NO_IMAGE,
+                (BACKUP, RESTORE, *UPKEEP): NO_IMAGE,
             }
         ),
     ),
@@ -186,7 +190,7 @@ ROWS: tuple[Precondition, ...] = (
                 (RESTART, *SCALE): skip("the same code runs already"),
                 (MIGRATE,): skip("it is what brings the schema to the code"),
                 (*TERRAFORM, PRUNE): NO_IMAGE,
-                (BACKUP, RESTORE): NO_IMAGE,
+                (BACKUP, RESTORE, *UPKEEP): NO_IMAGE,
             }
         ),
     ),
@@ -198,6 +202,8 @@ ROWS: tuple[Precondition, ...] = (
             {
                 (DEPLOY, MIGRATE): REFUSE,
                 (BACKUP, RESTORE): Cell(Answer.REFUSE, "a restored database is looked at by a task of it"),
+                (DATABASE,): note("a new connection is tried by a task of it"),
+                (CACHE,): skip("no task of it is run"),
                 (*BACK, RESTART, *SCALE, *TERRAFORM, PRUNE): skip("it migrates nothing"),
             }
         ),

@@ -33,9 +33,11 @@ from omc.procedures.preconditions.table import (
     ROLLED_LAST,
     SCALE,
     SERVES_ON,
+    STAYING,
     STOP,
     TERRAFORM,
     TERRAFORMS,
+    UPKEEP,
     Answer,
     Cell,
     Precondition,
@@ -225,6 +227,7 @@ ROWS: tuple[Precondition, ...] = (
                 (DESTROY,): skip("it goes either way"),
                 (BACKUP,): skip("its task definition is what is needed, and that is looked at"),
                 (RESTORE,): REFUSE,
+                UPKEEP: skip("a database and a cache can be maintained without a service"),
             }
         ),
     ),
@@ -239,6 +242,7 @@ ROWS: tuple[Precondition, ...] = (
                 TERRAFORM: TERRAFORMS,
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): Cell(Answer.REFUSE, "omc's verdict on it would be wrong"),
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -255,6 +259,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): NO_TASKS,
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -269,6 +274,7 @@ ROWS: tuple[Precondition, ...] = (
                 TERRAFORM: skip("the count is not Terraform's after the service is made"),
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -288,6 +294,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): skip("revisions in a deployment are kept"),
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: override("tasks that start while it is away fail, and their deployment with them"),
             }
         ),
     ),
@@ -307,6 +314,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): skip("revisions in a deployment are kept"),
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -324,6 +332,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): skip("ECS's own history is read, without which there is no plan"),
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: NOTE,
             }
         ),
     ),
@@ -341,6 +350,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): NO_TASKS,
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: NOTE,
             }
         ),
     ),
@@ -354,6 +364,7 @@ ROWS: tuple[Precondition, ...] = (
                 (STOP, *SCALE, MIGRATE, *TERRAFORM, PRUNE): skip("it begins no deployment"),
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -371,6 +382,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): skip("it is what deregisters, and keeps what runs"),
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -387,6 +399,7 @@ ROWS: tuple[Precondition, ...] = (
                 TERRAFORM: TERRAFORMS,
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -402,6 +415,7 @@ ROWS: tuple[Precondition, ...] = (
                 TERRAFORM: TERRAFORMS,
                 (BACKUP,): SERVES_ON,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),

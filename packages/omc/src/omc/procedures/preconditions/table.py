@@ -27,6 +27,8 @@ class Verb(StrEnum):
     PRUNE = "releases prune"
     BACKUP = "backup create, verify, prune"
     RESTORE = "backup restore"
+    DATABASE = "database"
+    CACHE = "cache"
     MAINTENANCE = "maintenance plan"
 
 
@@ -46,6 +48,21 @@ VERBS: Mapping[str, tuple[Verb, ...]] = {
     "backup-verify": (Verb.BACKUP,),
     "backup-restore": (Verb.RESTORE,),
     "maintenance": (Verb.MAINTENANCE,),
+    "database-reboot": (Verb.DATABASE,),
+    "database-storage": (Verb.DATABASE,),
+    "database-parameter": (Verb.DATABASE,),
+    "database-rotate": (Verb.DATABASE,),
+    "database-certificate": (Verb.DATABASE,),
+    "database-apply": (Verb.DATABASE,),
+    "database-cleanup": (Verb.DATABASE,),
+    "database-class": (Verb.DATABASE,),
+    "database-upgrade": (Verb.DATABASE,),
+    "cache-failover": (Verb.CACHE,),
+    "cache-reboot": (Verb.CACHE,),
+    "cache-apply": (Verb.CACHE,),
+    "cache-upgrade": (Verb.CACHE,),
+    "cache-valkey": (Verb.CACHE,),
+    "cache-scale": (Verb.CACHE,),
 }
 """By procedure of the catalogue. Any command's own task is started as a migration's is."""
 
@@ -80,10 +97,11 @@ class Precondition:
     cells: Mapping[Verb, Cell]
 
 
-DEPLOY, ROLLBACK, STOP, RESTART, OUT, IN, MIGRATE, APPLY, DESTROY, PRUNE, BACKUP, RESTORE = (
+DEPLOY, ROLLBACK, STOP, RESTART, OUT, IN, MIGRATE, APPLY, DESTROY, PRUNE, BACKUP, RESTORE, DATABASE, CACHE = (
     each for each in Verb if each is not Verb.MAINTENANCE
 )
 BACK, SCALE, TERRAFORM = (ROLLBACK, STOP), (OUT, IN), (APPLY, DESTROY)
+UPKEEP = (DATABASE, CACHE)
 REFUSE, OVERRIDE, NOTE = Cell(Answer.REFUSE), Cell(Answer.OVERRIDE), Cell(Answer.NOTE)
 
 
@@ -118,3 +136,4 @@ RAN_HERE = skip("what it starts has run here")
 IN_NEED = note("it is what one does in an incident")
 SERVES_ON = skip("nothing that serves changes")
 ROLLED_LAST = skip("the database is what is changed; its services are only given new tasks at the end")
+STAYING = skip("tasks stay and connect again; what a rotation restarts is judged by its own steps")

@@ -30,9 +30,11 @@ from omc.procedures.preconditions.table import (
     ROLLBACK,
     ROLLED_LAST,
     SCALE,
+    STAYING,
     STOP,
     TERRAFORM,
     TERRAFORMS,
+    UPKEEP,
     Precondition,
     cells,
     note,
@@ -136,6 +138,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): NO_TASKS,
                 (BACKUP,): NO_TASKS,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -153,6 +156,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): NO_TASKS,
                 (BACKUP,): NO_TASKS,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -169,6 +173,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): NO_TASKS,
                 (BACKUP,): NO_TASKS,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -187,6 +192,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): NO_TASKS,
                 (BACKUP,): NO_TASKS,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -202,6 +208,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): NO_TASKS,
                 (BACKUP,): NO_TASKS,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),
@@ -219,6 +226,7 @@ ROWS: tuple[Precondition, ...] = (
                 (PRUNE,): NO_TASKS,
                 (BACKUP,): NO_TASKS,
                 (RESTORE,): ROLLED_LAST,
+                UPKEEP: STAYING,
             }
         ),
     ),

@@ -1,4 +1,8 @@
-"""Faults of the local cloud's own catalogue, as ``omc local fault start`` makes them, with the users that suffer."""
+"""Faults of the local cloud's own catalogue, as ``omc local fault start`` makes them, with the users that suffer.
+
+``old-transaction`` is none of these stories: nothing suffers from it, the check and the diagnosis rightly say that
+nothing is wrong, and ``omc check weekly performance`` tells of it when the transaction has been idle for five minutes.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from support.stack import CLUSTER, wait_until_healthy
 from support.waiting import eventually
 
 NO_ROLLBACK = r"omc rollback"
+ASKS_WITHIN = 420.0
+"""Seconds: three minutes of figures above the target, as AWS's target tracking waits for, on a machine that is busy."""
 HISTORY, PRICES = "/api/v1/prices/BTC/history", "/api/v1/prices"
 
 
@@ -96,7 +102,7 @@ def _held(how: str) -> Callable[[World], AbstractContextManager[None]]:
             _injected(world, "scaling-held", service="backend", how=how),
             _injected(world, "cpu-burn", service="backend", percent="150"),
         ):
-            eventually("target tracking asks for more tasks", lambda: _wants_more(world), 180)
+            eventually("target tracking asks for more tasks", lambda: _wants_more(world), ASKS_WITHIN)
             yield
         wait_until_healthy(world.stack, 180)
 
@@ -174,6 +180,7 @@ STORIES = (
         "the backend is out of CPU, and its scaling out is suspended",
         headline=r"autoscaling of backend is changed: suspended|scaling out is suspended",
         words=(r"suspended with scaling out|scaling out is suspended",),
+        path=r"^services/backend",
         exits=(0, 1),
         within=240,
     ),
@@ -183,6 +190,7 @@ STORIES = (
         "the backend is out of CPU, and its maximum of tasks is what runs",
         headline=r"autoscaling of backend is changed: maximum|at its maximum of 2 tasks",
         words=(r"maximum is 2|at its maximum of 2 tasks",),
+        path=r"^services/backend",
         exits=(0, 1),
         within=240,
     ),
@@ -196,14 +204,5 @@ STORIES = (
         path=r"^services/backend",
         exits=(0, 1),
         within=60,
-    ),
-    Story(
-        "old-transaction",
-        _fault("old-transaction", per_second="300"),
-        "a transaction that nobody ends keeps a queue's dead rows; nothing suffers from it yet",
-        headline=r".",
-        words=(r"idle in (its )?transaction|dead rows|transaction id",),
-        exits=(0, 1),
-        within=40,
     ),
 )

@@ -1,0 +1,143 @@
+"""AWS's calls about what a database could become: versions, classes, maintenance that is announced, blue/green.
+
+A blue/green deployment wants a second PostgreSQL of another major version. There is none here, so none can be made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from localcloud.core import paging
+from localcloud.core.registry import Answer, AwsError, Call, operation
+from localcloud.services.rds.api import find
+from localcloud.services.rds.component import Databases
+from localcloud.services.rds.model import ENGINE_VERSIONS, size_of
+from localcloud.services.rds.rules import AUTHORITIES
+
+if TYPE_CHECKING:
+    from localcloud.core.cloud import Cloud
+
+MINORS_BACK: Final = 2
+"""Older minor versions of each major one that are known besides the newest."""
+
+
+def known_versions() -> dict[str, str]:
+    """Each full version to its major one, the oldest first."""
+    found: dict[str, str] = {}
+    for major, newest in reversed(ENGINE_VERSIONS.items()):
+        last = int(newest.partition(".")[2])
+        found |= {f"{major}.{minor}": major for minor in range(max(1, last - MINORS_BACK), last + 1)}
+    return found
+
+
+@operation("rds", "DescribeDBEngineVersions")
+def describe_engine_versions(cloud: Cloud, call: Call) -> Answer:
+    """The newest of each major version; with a full version or IncludeAll older ones too."""
+    params, every = call.params, known_versions()
+    request = params.get("EngineVersion")
+    found = [
+        _shown(version, major, every)
+        for version, major in every.items()
+        if (version == request or (version == ENGINE_VERSIONS[major] and request in (None, major)))
+        and params.get("Engine") in (None, "postgres")
+    ]
+    return {"DBEngineVersions": found}
+
+
+def _shown(version: str, major: str, every: dict[str, str]) -> dict[str, Any]:
+    return {
+        "Engine": "postgres",
+        "EngineVersion": version,
+        "MajorEngineVersion": major,
+        "DBParameterGroupFamily": f"postgres{major}",
+        "DBEngineDescription": "PostgreSQL",
+        "DBEngineVersionDescription": f"PostgreSQL {version}",
+        "Status": "available",
+        "ExportableLogTypes": ["postgresql", "upgrade"],
+        "ValidUpgradeTarget": [
+            {
+                "Engine": "postgres",
+                "EngineVersion": other,
+                "Description": f"PostgreSQL {other}",
+                "AutoUpgrade": False,
+                "IsMajorVersionUpgrade": its != major,
+            }
+            for other, its in every.items()
+            if _number(other) > _number(version)
+        ],
+        "SupportedCACertificateIdentifiers": [each for each in AUTHORITIES if each != "rds-ca-2019"],
+        "SupportsCertificateRotationWithoutRestart": True,
+    }
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+@operation("rds", "DescribeOrderableDBInstanceOptions")
+def describe_orderable(cloud: Cloud, call: Call) -> Answer:
+    """One class, where it is known; AWS lists all of them without one."""
+    params, wanted = call.params, call.params.get("DBInstanceClass")
+    if params["Engine"] != "postgres" or not wanted:
+        message = "localcloud answers for the engine postgres and one DBInstanceClass."
+        raise AwsError("InvalidParameterValue", message)
+    try:
+        size_of(wanted)
+    except AwsError:
+        return {"OrderableDBInstanceOptions": []}
+    option = {
+        "Engine": "postgres",
+        "EngineVersion": params.get("EngineVersion") or ENGINE_VERSIONS["17"],
+        "DBInstanceClass": wanted,
+        "MultiAZCapable": True,
+        "Vpc": True,
+        "StorageType": "gp3",
+    }
+    return {"OrderableDBInstanceOptions": [option]}
+
+
+@operation("rds", "DescribePendingMaintenanceActions")
+def describe_pending_maintenance(cloud: Cloud, call: Call) -> Answer:
+    databases, resource = cloud.part(Databases), call.params.get("ResourceIdentifier")
+    filters = [each["Values"] for each in call.params.get("Filters") or () if each["Name"] == "db-instance-id"]
+    found = [
+        {"ResourceIdentifier": instance.arn, "PendingMaintenanceActionDetails": list(actions)}
+        for identifier, actions in sorted(databases.announced.items())
+        if (instance := databases.instances.get(identifier)) is not None
+        and resource in (None, instance.arn)
+        and all(instance.arn in chosen or identifier in chosen for chosen in filters)
+    ]
+    return paging.marked(found, call.params, "PendingMaintenanceActions")
+
+
+@operation("rds", "ApplyPendingMaintenanceAction")
+def apply_pending_maintenance(cloud: Cloud, call: Call) -> Answer:
+    """At once: the instance restarts, and the action is announced no more."""
+    databases, params = cloud.part(Databases), call.params
+    instance = find(cloud, params["ResourceIdentifier"])
+    announced = databases.announced.get(instance.identifier, [])
+    action = next((each for each in announced if each["Action"] == params["ApplyAction"]), None)
+    if action is None:
+        message = f"The resource has no pending maintenance action {params['ApplyAction']}."
+        raise AwsError("ResourceNotFoundFault", message, 404)
+    if params["OptInType"] != "immediate":
+        action["OptInStatus"] = params["OptInType"]
+    else:
+        if instance.status != "available":
+            message = f"Instance {instance.identifier} is not in available state; it is {instance.status}."
+            raise AwsError("InvalidDBInstanceState", message)
+        announced.remove(action)
+        instance.status = "rebooting"
+    left = {"ResourceIdentifier": instance.arn, "PendingMaintenanceActionDetails": list(announced)}
+    return {"ResourcePendingMaintenanceActions": left}
+
+
+@operation("rds", "DescribeBlueGreenDeployments")
+def describe_blue_green(cloud: Cloud, call: Call) -> Answer:
+    return {"BlueGreenDeployments": []}
+
+
+@operation("rds", "CreateBlueGreenDeployment")
+def create_blue_green(cloud: Cloud, call: Call) -> Answer:
+    message = "localcloud has one PostgreSQL, of one version, so it makes no blue/green deployment."
+    raise AwsError("InvalidParameterCombination", message)

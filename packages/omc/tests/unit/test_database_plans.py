@@ -1,0 +1,471 @@
+"""What the plans of `omc database` and `omc cache` do: which steps, what they interrupt, what comes along, how each is
+undone or that it can't be, and what Terraform must say."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from omc.errors import NothingToDo, OmcError, Refused, WrongUse
+from omc.facts.cache_group import CacheGroup, CacheMember, CacheSettings, CacheTypes, CacheVersions
+from omc.facts.database_options import (
+    AskedParameters,
+    BlueGreen,
+    MasterSecret,
+    OfferedClass,
+    Parameter,
+    StorageChange,
+)
+from omc.facts.definitions import Definitions
+from omc.facts.pending import Maintenance, Pending, PendingChange, Waits
+from omc.facts.terraform_json import Difference
+from omc.model.plan import Plan
+from omc.model.requests import (
+    CacheApplyRequest,
+    CacheFailoverRequest,
+    CacheRebootRequest,
+    CacheScaleRequest,
+    CacheUpgradeRequest,
+    CacheValkeyRequest,
+    DatabaseApplyRequest,
+    DatabaseCertificateRequest,
+    DatabaseClassRequest,
+    DatabaseCleanupRequest,
+    DatabaseParameterRequest,
+    DatabaseRebootRequest,
+    DatabaseRotateRequest,
+    DatabaseStorageRequest,
+    DatabaseUpgradeRequest,
+)
+from omc.procedures.database import is_allowed
+from support import release_facts as example
+
+ARN = "arn:aws:secretsmanager:a:1:secret:rds!db-1-AbCdEf"
+DATABASE, CACHE = "the database ohmycoins-staging", "the cache ohmycoins-staging-redis"
+ANNOUNCED = Pending(
+    (),
+    (
+        Maintenance(DATABASE, "system-update (New OS)", "sat:16:00-sat:18:00", name="system-update"),
+        Maintenance(CACHE, "service update redis-1 (important, not-applied)", "", name="redis-1"),
+    ),
+)
+WAITING = Pending(
+    (
+        PendingChange(DATABASE, "ohmycoins-staging", Difference("multi_az", "false", "true"), Waits.WINDOW),
+        PendingChange(DATABASE, "ohmycoins-staging", Difference("parameters of x", "old", "new"), Waits.REBOOT),
+        PendingChange(CACHE, "ohmycoins-staging-redis", Difference("node_type", "a", "b"), Waits.WINDOW),
+    )
+)
+PARAMETERS = AskedParameters(
+    "ohmycoins-staging-postgres17",
+    parameters={
+        "max_connections": Parameter("max_connections", "80", True, True, "6-8388607", is_set=True),
+        "log_lock_waits": Parameter("log_lock_waits", "0", False, True, "0,1"),
+        "rds.extensions": Parameter("rds.extensions", "x", True, False),
+    },
+)
+TYPES = CacheTypes(up=("cache.t4g.small",), down=("cache.t4g.nano",))
+VERSIONS = CacheVersions(
+    {"redis": {"7.1.0": "redis7", "7.2.0": "redis7", "7.0.7": "redis7"}, "valkey": {"8.0.1": "valkey8"}}
+)
+SETTINGS = CacheSettings("ohmycoins-staging-redis7", {"maxmemory-policy": "allkeys-lru"})
+SINGLE = CacheGroup({**(example.cache().record or {}), "AutomaticFailover": "disabled"}, example.cache().members[:1])
+KNOWN: dict[str, Any] = {
+    "backups": example.backups(),
+    "pending": Pending(()),
+    "offered": OfferedClass(is_offered=True, offers_standby=True),
+    "changed": StorageChange(),
+    "parameters": PARAMETERS,
+    "secret": MasterSecret(ARN, "v1"),
+    "running": example.running_version(),
+    "blue_green": BlueGreen(logical_replication="1"),
+    "cache": example.cache(),
+    "types": TYPES,
+    "versions": VERSIONS,
+    "settings": SETTINGS,
+}
+
+
+def plan(procedure: str, request: Any, **more: Any) -> Plan:
+    return example.planned(procedure, request, **KNOWN | more)
+
+
+def instance(**more: Any) -> Any:
+    backups = example.backups()
+    return example.backups(instance={**(backups.instance or {}), **more})
+
+
+TWO_ZONES = instance(MultiAZ=True)
+
+
+@dataclass(frozen=True)
+class Row:
+    procedure: str
+    request: Any
+    steps: str
+    interruption: str
+    undo: str
+    """Of the first step that has one; or what the notes say instead."""
+    terraform: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+ALL = "connect services"
+ROWS = (
+    Row(
+        "database-reboot", DatabaseRebootRequest(), f"reboot {ALL}", "momentary outage", "can't be undone", "Nothing of"
+    ),
+    Row(
+        "database-reboot",
+        DatabaseRebootRequest(failover=True),
+        f"reboot {ALL}",
+        "60 to 120 seconds",
+        "can't be undone",
+        "Nothing of",
+        {"backups": TWO_ZONES},
+    ),
+    Row(
+        "database-class",
+        DatabaseClassRequest("db.t4g.small"),
+        f"class {ALL}",
+        "in one zone it is some minutes",
+        "back to db.t4g.micro",
+        'main.tf: database.instance_class = "db.t4g.small"',
+    ),
+    Row(
+        "database-class",
+        DatabaseClassRequest("db.t4g.small"),
+        f"class {ALL}",
+        "standby is changed first",
+        "back to db.t4g.micro",
+        "database.instance_class",
+        {"backups": TWO_ZONES},
+    ),
+    Row(
+        "database-storage",
+        DatabaseStorageRequest(22),
+        f"storage {ALL}",
+        "none; RDS grows storage",
+        "never makes storage smaller",
+        "database.storage_gb = 22",
+    ),
+    Row(
+        "database-storage",
+        DatabaseStorageRequest(22),
+        f"storage {ALL}",
+        "may interrupt it: multi_az false → true",
+        "never makes storage smaller",
+        "database.storage_gb = 22",
+        {"pending": WAITING},
+    ),
+    Row(
+        "database-parameter",
+        DatabaseParameterRequest({"max_connections": "120"}),
+        f"parameters reboot {ALL}",
+        "restarts for max_connections",
+        "need another reboot",
+        "database.max_connections = 120",
+    ),
+    Row(
+        "database-parameter",
+        DatabaseParameterRequest({"log_lock_waits": "1"}),
+        f"parameters {ALL}",
+        "none.",
+        "the values of before are set again",
+        'parameter { name = "log_lock_waits", value = "1" }',
+    ),
+    Row(
+        "database-parameter",
+        DatabaseParameterRequest({"max_connections": "120"}, reboot=False),
+        f"parameters {ALL}",
+        "none.",
+        "need another reboot",
+        "database.max_connections",
+    ),
+    Row(
+        "database-rotate", DatabaseRotateRequest(), f"rotate {ALL}", "none: no service", "can't be undone", "Nothing of"
+    ),
+    Row(
+        "database-upgrade",
+        DatabaseUpgradeRequest("17.7"),
+        f"upgrade {ALL}",
+        "results in an outage",
+        "can't be undone: RDS goes back to no older version",
+        "nothing of it changes",
+    ),
+    Row(
+        "database-upgrade",
+        DatabaseUpgradeRequest("18.1"),
+        "copy",
+        "none.",
+        "the copy is deleted",
+        "Terraform's own group",
+    ),
+    Row(
+        "database-upgrade",
+        DatabaseUpgradeRequest("18.1"),
+        f"switch {ALL}",
+        "usually under a minute",
+        "can't be undone: what is written afterwards",
+        "terraform state rm module.stack.module.database.aws_db_instance.this",
+        {"blue_green": BlueGreen("ohmycoins-staging-upgrade", "AVAILABLE", "18.1", "1")},
+    ),
+    Row(
+        "database-cleanup",
+        DatabaseCleanupRequest(),
+        "deployment old",
+        "none.",
+        "can't be undone",
+        "",
+        {"blue_green": BlueGreen("x", "SWITCHOVER_COMPLETED", "18.1", "1", ("ohmycoins-staging-old1", "db-OLD"))},
+    ),
+    Row(
+        "database-certificate",
+        DatabaseCertificateRequest("rds-ca-ecc384-g1"),
+        f"certificate {ALL}",
+        "none; this version takes",
+        "a certificate of rds-ca-rsa2048-g1 again",
+        'ca_cert_identifier = "rds-ca-ecc384-g1"',
+    ),
+    Row(
+        "database-apply",
+        DatabaseApplyRequest(),
+        f"apply-system-update {ALL}",
+        "is maintained by AWS (system-update (New OS))",
+        "can't be undone, nor stopped",
+        "Nothing of",
+        {"pending": ANNOUNCED},
+    ),
+    Row("cache-failover", CacheFailoverRequest(), "failover services", "Writes fail", "can't be undone", "Nothing of"),
+    Row(
+        "cache-scale",
+        CacheScaleRequest("cache.t4g.small"),
+        "type services",
+        "gets other nodes. Writes fail",
+        "back to cache.t4g.micro",
+        'cache.node_type = "cache.t4g.small"',
+    ),
+    Row(
+        "cache-scale",
+        CacheScaleRequest("cache.t4g.small", 1),
+        "replicas failover-on type services",
+        "away meanwhile",
+        "0 replicas again",
+        'cache.node_type = "cache.t4g.small", cache.members = 2',
+        {"cache": SINGLE},
+    ),
+    Row(
+        "cache-scale",
+        CacheScaleRequest(replicas=0),
+        "failover-off replicas services",
+        "none.",
+        "automatic failover is on again",
+        "cache.members = 1",
+    ),
+    Row(
+        "cache-upgrade",
+        CacheUpgradeRequest("7.2"),
+        "upgrade services",
+        "Writes fail",
+        "no older version",
+        'engine_version = "7.2.0"',
+    ),
+    Row(
+        "cache-valkey",
+        CacheValkeyRequest(),
+        "parameters valkey services",
+        "changes its engine",
+        "makes no Redis of a Valkey",
+        'engine = "valkey", engine_version = "8.0.1"',
+    ),
+    Row(
+        "cache-reboot",
+        CacheRebootRequest("ohmycoins-staging-redis-001"),
+        "reboot services",
+        "the cache is empty",
+        "can't be undone",
+        "Nothing of",
+    ),
+    Row(
+        "cache-reboot",
+        CacheRebootRequest("ohmycoins-staging-redis-002"),
+        "reboot services",
+        "none.",
+        "undone",
+        "Nothing",
+    ),
+    Row(
+        "cache-apply",
+        CacheApplyRequest(),
+        "apply-redis-1 services",
+        "a node after the other",
+        "can't be undone",
+        "Nothing of",
+        {"pending": ANNOUNCED},
+    ),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[f"{row.procedure}-{row.steps.split()[0]}-{n}" for n, row in enumerate(ROWS)])
+def test_each_plan_says_what_it_does_interrupts_and_how_it_is_undone(row: Row) -> None:
+    made = plan(row.procedure, row.request, **row.facts)
+    assert " ".join(step.name for step in made.steps) == row.steps
+    assert made.refusals == ()
+    assert made.risk.value in ("high", "destructive")
+    [said] = [note for note in made.notes if note.startswith("Expected interruption: ")]
+    assert row.interruption in said
+    undos = [step.undo.description for step in made.steps if step.undo]
+    assert any(row.undo in each for each in (undos[:1] or made.notes)), (undos, made.notes)
+    assert any(row.terraform in note for note in made.notes), made.notes
+    assert not made.undo_on_failure, "an undo would interrupt once more"
+
+
+CASES: tuple[tuple[str, Any, dict[str, Any], type[OmcError], str], ...] = (
+    ("database-reboot", DatabaseRebootRequest(failover=True), {}, Refused, "has no standby to fail over to"),
+    (
+        "database-reboot",
+        DatabaseRebootRequest(),
+        {"backups": example.backups(instance=None)},
+        Refused,
+        "no DB instance",
+    ),
+    ("database-class", DatabaseClassRequest("db.t4g.micro"), {}, NothingToDo, "is a db.t4g.micro already"),
+    ("database-class", DatabaseClassRequest("db.x"), {"offered": OfferedClass(False)}, Refused, "no class db.x for"),
+    (
+        "database-class",
+        DatabaseClassRequest("db.x"),
+        {"offered": OfferedClass(True), "backups": TWO_ZONES},
+        Refused,
+        "in one zone only",
+    ),
+    ("database-storage", DatabaseStorageRequest(20), {}, NothingToDo, "has 20 GiB already"),
+    ("database-storage", DatabaseStorageRequest(10), {}, Refused, "never makes storage smaller"),
+    ("database-storage", DatabaseStorageRequest(21), {}, Refused, "22 GiB or more, not 21"),
+    ("database-parameter", DatabaseParameterRequest({"x": "1"}), {}, WrongUse, "has no parameter x"),
+    ("database-parameter", DatabaseParameterRequest({"max_connections": "5"}), {}, WrongUse, "RDS allows 6-8388607"),
+    ("database-parameter", DatabaseParameterRequest({"max_connections": "80"}), {}, NothingToDo, "has these values"),
+    ("database-parameter", DatabaseParameterRequest({"rds.extensions": "y"}), {}, Refused, "RDS keeps rds.extensions"),
+    (
+        "database-parameter",
+        DatabaseParameterRequest({"max_connections": "90"}),
+        {"parameters": AskedParameters("default.postgres17")},
+        Refused,
+        "AWS's own parameter group",
+    ),
+    ("database-rotate", DatabaseRotateRequest(), {"secret": MasterSecret()}, Refused, "doesn't manage the master"),
+    ("database-upgrade", DatabaseUpgradeRequest("17.6"), {}, NothingToDo, "runs 17.6 already"),
+    ("database-upgrade", DatabaseUpgradeRequest("19"), {}, Refused, "It can become: 17.7, 18.1"),
+    (
+        "database-upgrade",
+        DatabaseUpgradeRequest("17.7"),
+        {"blue_green": BlueGreen("x", "AVAILABLE", "18.1")},
+        Refused,
+        "omc database cleanup",
+    ),
+    (
+        "database-upgrade",
+        DatabaseUpgradeRequest("18.1"),
+        {"blue_green": BlueGreen("x", "SWITCHOVER_COMPLETED", "18.1")},
+        Refused,
+        "what was before is still there",
+    ),
+    ("database-cleanup", DatabaseCleanupRequest(), {}, NothingToDo, "no blue/green deployment"),
+    ("database-certificate", DatabaseCertificateRequest("x"), {}, WrongUse, "there are rds-ca-rsa2048-g1"),
+    ("database-apply", DatabaseApplyRequest(), {}, NothingToDo, "no maintenance"),
+    ("database-apply", DatabaseApplyRequest("db-upgrade"), {"pending": ANNOUNCED}, WrongUse, "announced system-update"),
+    ("cache-failover", CacheFailoverRequest(), {"cache": SINGLE}, Refused, "omc cache scale --replicas 1"),
+    ("cache-failover", CacheFailoverRequest(), {"cache": CacheGroup(None)}, Refused, "There is no replication group"),
+    ("cache-scale", CacheScaleRequest("cache.huge"), {}, Refused, "It can become: cache.t4g.small, cache.t4g.nano"),
+    ("cache-scale", CacheScaleRequest(replicas=1), {}, NothingToDo, "is so already"),
+    ("cache-scale", CacheScaleRequest(), {}, WrongUse, "Say what it should become"),
+    ("cache-upgrade", CacheUpgradeRequest("7.0"), {}, Refused, "never goes back"),
+    ("cache-upgrade", CacheUpgradeRequest("9"), {}, Refused, "has no redis 9"),
+    ("cache-reboot", CacheRebootRequest("x"), {}, WrongUse, "has no member x"),
+    ("cache-apply", CacheApplyRequest("x"), {"pending": ANNOUNCED}, WrongUse, "has announced redis-1"),
+)
+
+
+@pytest.mark.parametrize(("procedure", "request_", "facts", "error", "message"), CASES)
+def test_what_makes_no_sense_or_cant_be_is_refused(
+    procedure: str, request_: Any, facts: dict[str, Any], error: type[OmcError], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        plan(procedure, request_, **facts)
+
+
+def test_a_plan_is_refused_where_aws_would_take_no_change() -> None:
+    busy = instance(DBInstanceStatus="modifying")
+    assert (
+        "is modifying, and AWS takes no change"
+        in plan("database-reboot", DatabaseRebootRequest(), backups=busy).refusals[0]
+    )
+    optimizing = instance(DBInstanceStatus="storage-optimization")
+    assert (
+        "still being optimized" in plan("database-storage", DatabaseStorageRequest(30), backups=optimizing).refusals[0]
+    )
+    recent = StorageChange(example.NOW - timedelta(hours=5))
+    assert "less than six hours ago" in plan("database-storage", DatabaseStorageRequest(30), changed=recent).refusals[0]
+    off = plan("database-upgrade", DatabaseUpgradeRequest("18.1"), blue_green=BlueGreen())
+    assert "rds.logical_replication=1" in off.refusals[0]
+
+
+def test_what_waits_is_named_before_it_is_taken_along() -> None:
+    notes = plan("database-class", DatabaseClassRequest("db.t4g.small"), pending=WAITING).notes
+    assert "It waits already, and comes along since it is applied immediately: multi_az false → true." in notes
+    assert "It waits already, and comes along since it is restarted: parameters of x old → new." in notes
+    reboot = plan("database-reboot", DatabaseRebootRequest(), pending=WAITING)
+    assert not [note for note in reboot.notes if "multi_az" in note], "a reboot brings no pending value"
+    cache = plan("cache-scale", CacheScaleRequest(replicas=2), pending=WAITING)
+    assert any("applied along: node_type a → b" in note for note in cache.notes)
+    changed = plan("database-class", DatabaseClassRequest("db.t4g.small"))
+    assert changed.hash != plan("database-class", DatabaseClassRequest("db.t4g.small"), pending=WAITING).hash
+
+
+def test_a_rotation_restarts_the_services_that_were_started_with_the_password() -> None:
+    reader = example.migration("a")
+    definitions = Definitions({"backend": reader}, {}, {"backend": reader})
+    made = plan("database-rotate", DatabaseRotateRequest(), definitions=definitions)
+    assert [step.name for step in made.steps] == ["rotate", "restart-backend", "connect", "services"]
+    assert made.steps[1].arguments["force_new"] is True
+    assert any("backend can open no new connection" in note for note in made.notes)
+
+
+def test_without_a_place_for_a_task_no_connection_is_tried_and_the_plan_says_so() -> None:
+    made = plan("database-reboot", DatabaseRebootRequest(), definitions=Definitions({}, {}))
+    assert [step.name for step in made.steps] == ["reboot", "services"]
+    assert any("So no new connection is tried" in note for note in made.notes)
+
+
+def test_storage_names_the_iops_where_rds_wants_them() -> None:
+    small = plan("database-storage", DatabaseStorageRequest(30)).steps[0].arguments
+    assert small["flags"] == {"MaxAllocatedStorage": 60}
+    large = plan("database-storage", DatabaseStorageRequest(500))
+    assert large.steps[0].arguments["flags"] == {"Iops": 12_000, "MaxAllocatedStorage": 1000}
+    assert any("copies the data to more volumes" in note for note in large.notes)
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed", "expected"),
+    [
+        ("5", "6-8388607", False),
+        ("6", "6-8388607", True),
+        ("many", "6-10", False),
+        ("-1", "-1-2147483647", True),
+        ("0.5", "0-1", True),
+        ("{DBInstanceClassMemory/9531392}", "6-8388607", True),
+        ("ddl", "none,ddl,mod,all", True),
+        ("x", "none,ddl,mod,all", False),
+        ("anything", "", True),
+    ],
+)
+def test_values_are_held_against_what_rds_allows(value: str, allowed: str, expected: bool) -> None:
+    assert is_allowed(value, allowed) is expected
+
+
+def test_a_member_of_the_cache_is_known_by_its_name() -> None:
+    assert example.cache().primary == "ohmycoins-staging-redis-001"
+    assert CacheMember("a", "available", True, "7.1.0", "g").is_primary
