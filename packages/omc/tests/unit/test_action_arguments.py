@@ -130,6 +130,8 @@ EXAMPLES: tuple[Arguments, ...] = (
         ),
         silences=(("name=rds-*",),),
         watch_seconds=3600.0,
+        public="Orders can't be placed for some minutes.",
+        affects=("backend",),
     ),
     SetTimer(seconds=3600, procedure="scale", request={"service": "backend", "count": 2}, why="it was scaled"),
     CancelTimer(timer=output_of("give-back-backend", "timer"), saying="All is well."),
