@@ -169,7 +169,9 @@ def _root_test(environment: str, partition: Partition | None) -> str:
         lines += f'\n    region = "{partition.region}"'
         topics = partition.of(topics)
     source = "./mocks" if partition else "../../modules/stack/tests/mocks"
-    mock = f'mock_provider "aws" {{\n  source = "{source}"\n}}\n'
+    mock = "".join(
+        f'mock_provider "aws" {{\n{alias}  source = "{source}"\n}}\n' for alias in ("", '  alias = "copies"\n')
+    )
     return f'{mock}{topics}run "apply" {{\n  variables {{\n{lines}\n  }}\n}}\n'
 
 

@@ -56,13 +56,13 @@ def backups_verified(known: RecordedVerifications, environment: Environment, sco
 
 
 def _finding(environment: Environment, known: RecordedVerifications, level: Level, words: str) -> Finding:
-    count = len(known.of.all)
     is_asked_for = environment.backups.verify_every_days is not None
+    read = f"verifications in omc's record: {len(known.of.all)}"
     return Finding(
         check=NAME,
         level=level,
         subject=environment.database,
         sentence=words,
-        evidence=(Evidence(f"verifications in omc's record: {count}", known.reading),) if is_asked_for else (),
+        evidence=(Evidence(read if is_asked_for else "omc.toml has no backups.verify_every_days", known.reading),),
         procedure=None if level is Level.OK else MAINTENANCE,
     )
