@@ -43,7 +43,7 @@ from omc.model.requests import (
 from omc.model.requests import MigrateRequest as Migrate
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest as Scale
-from support import aws_cli
+from support import aws_cli, data_store_plans
 from support import release_facts as example
 from support.shell import words_of
 
@@ -113,6 +113,8 @@ def _plans() -> Iterator[tuple[str, Plan]]:
         yield f"backup {name}", example.planned(f"backup-{name}", request, **known)
     old = {"backups": example.backups(snapshots=tuple(example.snapshot(each, 9999) for each in ("a", "b")))}
     yield "backup prune", example.planned("backup-prune", BackupPruneRequest(keep=1, days=1), **(known | old))
+    for number, row in enumerate(data_store_plans.ROWS):
+        yield f"{row.procedure} {number}", data_store_plans.plan(row.procedure, row.request, **row.facts)
     about = MaintenanceRequest("A", "2100-01-02T16:00+00:00", "2100-01-02T18:00+00:00", [{"title": "b"}])
     yield "maintenance", example.planned("maintenance", about)
     cancel = step("cancel", CancelTimer(timer="0vqk3m7x"), "Cancel")

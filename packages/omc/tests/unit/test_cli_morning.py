@@ -21,7 +21,8 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert (code, report["verdict"]) == (0, "ok"), report
     assert {found["level"] for found in report["findings"]} == {"ok"}
     assert len({found["check"] for found in report["findings"]}) == len(MORNING.checks)
-    assert all(evidence["sources"] for found in report["findings"] for evidence in found["evidence"])
+    of_aws = [found for found in report["findings"] if found["check"] != "backups-verified"]  # that is in omc's record
+    assert all(evidence["sources"] for found in of_aws for evidence in found["evidence"])
 
 
 def test_a_bad_morning_is_reported_whole(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_whoever_asks_while_a_board_is_made_anew_has_the_last_one(monkeypatch: p
         return new
 
     monkeypatch.setattr(status, "incidents_of", lambda *_: ())
+    monkeypatch.setattr(status, "of_environment", lambda *_: ())
     monkeypatch.setattr(status, "board_of", made)
     assert status._board(context, "staging") is new
     assert during == [last]

@@ -16,7 +16,7 @@ import threading
 import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,15 +75,18 @@ def run(command: Sequence[str], manner: Manner, open_: Open, opened: Callable[[S
     def show(data: bytes) -> None:
         _write(data if manner.is_bare else marks.take(data))
 
-    session = open_(words, show)
-    try:
-        opened(session)
-        if manner.has_terminal:
-            _at_terminal(session, marks, manner)
-        else:
-            _in_pipe(session, marks, manner)
-    finally:
-        session.close()
+    there: list[Session] = []
+    with nullcontext() if manner.has_terminal else _interrupts(there):
+        session = open_(words, show)
+        there.append(session)  # from now on the command may run, and is who hears Ctrl-C
+        try:
+            opened(session)
+            if manner.has_terminal:
+                _at_terminal(session, marks, manner)
+            else:
+                _in_pipe(session, marks, manner)
+        finally:
+            session.close()
     _write(marks.rest())
     return _ending(session, marks, manner)
 
@@ -148,10 +151,9 @@ def _in_pipe(session: Session, marks: Marks, manner: Manner) -> None:
     if manner.has_input and not manner.is_bare:
         threading.Thread(target=_feed, args=(session, marks, over), name="session-input", daemon=True).start()
     idle = _Idle(session, manner)
-    with _interrupts(session):
-        while not session.ended.wait(POLL_INTERVAL) and marks.exit_code is None:
-            idle.look("")
-        session.ended.wait(AFTER_EXIT)
+    while not session.ended.wait(POLL_INTERVAL) and marks.exit_code is None:
+        idle.look("")
+    session.ended.wait(AFTER_EXIT)
     over.set()
 
 
@@ -171,16 +173,16 @@ def _feed(session: Session, marks: Marks, over: threading.Event) -> None:
 
 
 @contextmanager
-def _interrupts(session: Session) -> Iterator[None]:
-    """Ctrl-C goes to the command; a second one within it gives the session up."""
+def _interrupts(there: Sequence[Session]) -> Iterator[None]:
+    """Ctrl-C goes to the command as soon as its session is there; a second one within it gives the session up."""
     count = 0
 
     def interrupt(*_: object) -> None:
         nonlocal count
         count += 1
-        if count > 1:
+        if count > 1 or not there:
             raise KeyboardInterrupt
-        threading.Thread(target=session.send, args=(INTERRUPT,), daemon=True).start()
+        threading.Thread(target=there[0].send, args=(INTERRUPT,), daemon=True).start()
 
     if threading.current_thread() is not threading.main_thread():
         yield
