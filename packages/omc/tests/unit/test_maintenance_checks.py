@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from omc.config.maintenance_tables import MaintenanceTable
-from omc.maintenance.checks import PastRun, change_of, done_before, stale, verified_backup, way_back, worse
+from omc.maintenance.checks import PastRun, change_of, done_before, outline_of, stale, verified_backup, way_back, worse
 from omc.maintenance.figures import Figures
 from omc.model.backups import Verification, Verified
 from omc.model.maintenance import MaintenanceStep
@@ -127,3 +127,11 @@ def test_a_plan_is_stale_where_it_does_something_else_or_risks_more() -> None:
     assert "its risk is high now" in stale(RESTART, replace(plan, risk=Risk.HIGH))
     assert "something else (nothing)" in stale(RESTART, replace(plan, steps=()))
     assert stale(replace(RESTART, risk="destructive"), replace(plan, risk=Risk.HIGH)) == ""
+
+
+def test_a_rollback_goes_back_to_what_was_approved_and_nowhere_else() -> None:
+    to = {name: Step("back", "ecs.roll_service", {}, "Back", after=f"shop:{name}") for name in ("7", "8")}
+    plans = {name: Plan("rollback", "local", {}, "Back", Risk.LOW, (each,)) for name, each in to.items()}
+    approved = MaintenanceStep("Back", "rollback", outline=outline_of(plans["7"]))
+    assert stale(approved, plans["7"]) == ""
+    assert "something else (ecs.roll_service back to shop:8)" in stale(approved, plans["8"])

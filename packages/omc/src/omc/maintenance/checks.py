@@ -55,9 +55,17 @@ def worse(before: Figures | None, now: Figures, limits: MaintenanceTable, floor:
     return tuple(found)
 
 
+LEAVES_OPEN = frozenset({"rollback"})
+"""Procedures that find out for themselves what they lead to: the last release that was verified, say."""
+
+
 def outline_of(plan: Plan) -> tuple[str, ...]:
-    """What a plan does, without what other facts would make of its values."""
-    return tuple(f"{step.action} {step.name}" for step in plan.steps)
+    """What a plan does, without what other facts would make of its values; of one whose request leaves open where it
+    leads, with that."""
+    is_open = plan.procedure in LEAVES_OPEN
+    return tuple(
+        f"{step.action} {step.name}{f' to {step.after}' if is_open and step.after else ''}" for step in plan.steps
+    )
 
 
 def stale(wanted: MaintenanceStep, plan: Plan) -> str:

@@ -29,7 +29,7 @@ class MaintenanceStep:
     """Of its plan when this was planned: it may not become a greater one."""
     outline: tuple[str, ...] = ()
     """What its plan did when this was planned, ``ecs.roll_service restart-backend``, in order: when the step begins its
-    plan is made from fresh facts and must do the same, maybe to other revisions."""
+    plan is made from fresh facts and must do the same, maybe with newer revisions; a rollback must lead to the same."""
     undo: str = ""
     """How it is taken back, in words; empty: nothing takes it back."""
     is_undone_by_run: bool = False
