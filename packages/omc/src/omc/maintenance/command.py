@@ -131,10 +131,18 @@ def plan(
 @NUMBER
 @click.option("--resume", is_flag=True, help="Go on with one that was started, or that has stopped.")
 @click.option("--reason", default="", metavar="TEXT", help="Why one that has stopped may go on; recorded.")
+@click.option("--override", default="", metavar="WHY", help="With --resume: past what the next step is refused for.")
 @click.option("--wait/--no-wait", default=True, help="Wait here for people and for the window.  [wait]")
 @environment_and_output
 def start(
-    context: click.Context, number: int, resume: bool, reason: str, wait: bool, env: str | None, output: str
+    context: click.Context,
+    number: int,
+    resume: bool,
+    reason: str,
+    override: str,
+    wait: bool,
+    env: str | None,
+    output: str,
 ) -> None:
     """Prepare a maintenance and perform it, until it is over or needs a person.
 
@@ -152,7 +160,7 @@ def start(
     """
     with _desk(context, env, number, certain=True) as opened:
         if resume:
-            opened.desk.resume(reason)
+            opened.desk.resume(reason, override)
         else:
             opened.desk.start()
         context.exit(_perform(opened, number, output, wait=wait))

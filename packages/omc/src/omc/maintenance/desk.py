@@ -49,12 +49,12 @@ class Desk:
         """Have its checklist begun. ``Refused`` where somebody has."""
         return self._change(start)
 
-    def resume(self, reason: str) -> Maintenance:
+    def resume(self, reason: str, override: str = "") -> Maintenance:
         """Have one that stopped go on. One that didn't, or that is being undone, is left as it is."""
         found = read(self.store, self.environment, self.number)
         if not found.is_over and (found.aborted_at is not None or (found.started_at is not None and not found.stopped)):
             return found
-        return self._change(lambda now_is, _: resume(now_is, reason))
+        return self._change(lambda now_is, _: resume(now_is, reason, override))
 
     def sign(self, what: str, evidence: str) -> Maintenance:
         """Answer for an item of the checklist, by its name, or for a step that is a person's, by its number."""
@@ -103,13 +103,13 @@ def start(found: Maintenance, now: datetime) -> Payload:
     return Started()
 
 
-def resume(found: Maintenance, reason: str) -> Payload:
+def resume(found: Maintenance, reason: str, override: str = "") -> Payload:
     _require_under_way(found)
     if not found.stopped:
         raise Refused(f"Somebody had {found.name} go on already.")
     if not reason.strip():
         raise WrongUse(f"{_capital(found.name)} has stopped: {found.stopped} To go on, say why: --reason TEXT")
-    return Resumed(reason.strip()[:MAX_TEXT])
+    return Resumed(reason.strip()[:MAX_TEXT], override.strip()[:MAX_TEXT])
 
 
 def sign(found: Maintenance, now: datetime, what: str, evidence: str) -> Payload:

@@ -281,7 +281,7 @@ def _words(payload: Payload | UnknownEvent) -> str:  # noqa: C901 - a table: a l
             return f"silences end: {why}"
         case Stopped(why):
             return f"stopped: {why}"
-        case Resumed(reason):
+        case Resumed(reason, _):
             return f"had it go on{f': {reason}' if reason else ''}"
         case Overran():
             return "the window ended before the last step did"

@@ -137,6 +137,8 @@ class Resumed:
     """A person had it go on: what failed is tried again, what was measured is accepted."""
 
     reason: str
+    override: str = ""
+    """Why the next step goes ahead past a refusal that allows it; empty: it doesn't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,8 +470,8 @@ def _of_all(now: Maintenance, event: MaintenanceEvent) -> Maintenance | None:
             return replace(now, silences=())
         case Stopped(why):
             return replace(now, stopped=why)
-        case Resumed(reason):
-            return replace(_resumed(now), override=reason)
+        case Resumed(_, override):
+            return replace(_resumed(now), override=override)
         case Overran():
             why = now.stopped or "The window ended before the last step did."
             return replace(now, overran_at=event.at, stopped=why)
