@@ -133,6 +133,16 @@ def test_what_was_not_read_is_no_empty_calendar() -> None:
     assert document.data["unread"] == ["What AWS plans was not read: no login."]
 
 
+def test_where_aws_was_not_asked_the_calendar_says_so() -> None:
+    icalendar = pytest.importorskip("icalendar")
+    for pending, is_read in ((None, False), (Pending(()), True)):
+        made = calendar(ENVIRONMENT, NOW, days(7), pending)
+        document = calendar_document(made, "Australia/Sydney")
+        assert document.data["is_aws_read"] is is_read
+        assert ("AWS wasn't asked" in terminal.render(document, width=200)) is not is_read
+        assert ("x-wr-caldesc" in icalendar.Calendar.from_ical(ical(made, NOW))) is not is_read
+
+
 def test_each_time_is_shown_in_three_zones() -> None:
     city = replace(ENVIRONMENT, windows=(replace(WINDOW, zone=zone_named("Europe/Berlin"), zone_name="Europe/Berlin"),))
     document = calendar_document(found(city), "Australia/Sydney")

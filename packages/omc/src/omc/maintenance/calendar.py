@@ -69,6 +69,8 @@ class Calendar:
     proposals: tuple[Proposal, ...]
     unread: tuple[str, ...] = ()
     """What couldn't be read, a sentence each: then something may be coming that stands nowhere here."""
+    is_aws_read: bool = False
+    """Whether AWS said what it plans; else only what it announced to omc by an event is here."""
 
 
 def calendar(
@@ -91,7 +93,9 @@ def calendar(
     proposals = [_proposal(one.what, one.resource, _date(one), environment, since) for one in work]
     proposals += [_proposal(one.what, one.subject, one.start, environment, since) for one in announced]
     ordered = sorted(entries, key=lambda one: (one.begin is None, one.begin or until, one.kind, one.what))
-    return Calendar(environment.name, since, until, tuple(ordered), tuple(proposals), tuple(unread))
+    return Calendar(
+        environment.name, since, until, tuple(ordered), tuple(proposals), tuple(unread), pending is not None
+    )
 
 
 def usable(environment: Environment, since: datetime, until: datetime) -> Iterable[Occurrence]:

@@ -13,6 +13,7 @@ from omc.output.document import Block, Document, Notice, Paragraph, Row, Section
 from omc.times import format_time, iso
 
 REFRESH_HOURS = 1
+NOT_ASKED = "AWS wasn't asked: of its work only what it announced to omc is here. See: omc maintenance calendar"
 
 
 def calendar_document(found: Calendar, zone: str) -> Document:
@@ -21,6 +22,8 @@ def calendar_document(found: Calendar, zone: str) -> Document:
         Notice(Status("unknown", Severity.UNKNOWN), f"{why} Something may be coming that isn't shown.")
         for why in found.unread
     ]
+    if not found.is_aws_read and not found.unread:
+        blocks.append(Paragraph(NOT_ASKED))
     rows = tuple(_row(entry, zone) for entry in found.entries)
     period = f"until {format_time(found.until, zone)}"
     columns: tuple[str, ...] = ("", "what", "in its own zone", zone, "UTC", "remark")
@@ -44,6 +47,8 @@ def ical(found: Calendar, now: datetime) -> bytes:
     file.add("version", "2.0")
     file.add("method", "PUBLISH")
     file.add("x-wr-calname", f"Maintenance of {found.environment}")
+    if not found.is_aws_read:
+        file.add("x-wr-caldesc", NOT_ASKED)
     file.add("refresh-interval", timedelta(hours=REFRESH_HOURS), parameters={"VALUE": "DURATION"})
     file.add("x-published-ttl", f"PT{REFRESH_HOURS}H")
     for entry in found.entries:
@@ -126,4 +131,5 @@ def _data(found: Calendar) -> dict[str, object]:
             for each in found.proposals
         ],
         "unread": list(found.unread),
+        "is_aws_read": found.is_aws_read,
     }
