@@ -12,6 +12,7 @@ SHARED = {
     "rehearsal/test_sessions": "backups and sessions",
     "rehearsal/test_deploy_workflow": "deploy workflow",
     "rehearsal/test_infrastructure": "infrastructure of the stack",
+    "rehearsal/test_maintenance": "maintenance",
     "rehearsal/test_releases": "releases",
     "rehearsal/test_scale": "releases",
     "rehearsal/test_workflow_from_nothing": "from nothing",

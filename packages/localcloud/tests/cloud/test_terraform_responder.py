@@ -26,7 +26,7 @@ PROGRAM = """
 import os, time, psycopg
 with psycopg.connect(os.environ["OMC_STORE_URL"]) as connection:
     user = connection.execute("select current_user").fetchone()[0]
-    print("logged in as", user, "with", os.environ["OMC_EXAMPLE"], flush=True)
+    print("logged in as", user, "with", os.environ["OMC_STATUS_KEY"], flush=True)
 time.sleep(3600)
 """
 
@@ -105,7 +105,7 @@ module "responder" {
   database                  = { multi_az = false, backup_retention_days = 1 }
   database_password         = ephemeral.aws_secretsmanager_random_password.database.random_password
   database_password_version = var.password_version
-  secrets                   = { OMC_EXAMPLE = "${aws_secretsmanager_secret_version.example.arn}:part::" }
+  secrets                   = { OMC_STATUS_KEY = "${aws_secretsmanager_secret_version.example.arn}:part::" }
 }
 """
 

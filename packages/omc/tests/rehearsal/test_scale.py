@@ -151,45 +151,6 @@ def test_a_restart_brings_new_tasks_of_the_same_revision_which_read_the_rotated_
     assert token_works(stack, token), "so does a deployment that forces new tasks"
 
 
-MAINTENANCE = """
-title = "New tasks of the frontend"
-watch_minutes = 0.2
-silence = [["service=frontend"]]
-[[step]]
-procedure = "restart"
-request = { services = ["frontend"] }
-"""
-
-
-def test_a_maintenance_restarts_a_service_and_watches_it_by_the_figures_of_this_cloud(
-    as_found: Stack, tmp_path: Path
-) -> None:
-    """Told, signed where this machine has nobody to send or to back up, performed, measured, watched, finished."""
-    stack_file, file = tmp_path / "omc.toml", tmp_path / "maintenance.toml"
-    stack_file.write_text(f"{(ROOT / 'omc.toml').read_text()}\n[maintenance]\nmeasure_seconds = 100\n")
-    file.write_text(MAINTENANCE)
-    old = set(as_found.client("ecs").list_tasks(cluster=CLUSTER, serviceName="frontend")["taskArns"])
-
-    def maintenance(*arguments: str) -> CommandResult:
-        return as_found.omc("maintenance", *arguments, "--env", "local", env={"OMC_STACK": str(stack_file)})
-
-    planned = maintenance("plan", str(file), "--yes")
-    assert planned.returncode == 0, planned.stdout + planned.stderr
-    assert "Interruption: none: tasks are replaced one after another." in planned.stdout
-    for item in ("team", "backup"):
-        assert maintenance("sign", "1", item, "--evidence", "a rehearsal").returncode == 0
-    started = maintenance("start", "1", "--no-wait")
-    assert started.returncode == 6, started.stdout + started.stderr
-    finished = maintenance("finish", "1", "--runbook-is-right", "--output", "json")
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    shown = finished.json
-    assert (shown["verdict"], shown["silences"]) == ("succeeded", [])
-    assert shown["baseline"]["desired"] == {"backend": 2, "frontend": 2}
-    assert not old & set(as_found.client("ecs").list_tasks(cluster=CLUSTER, serviceName="frontend")["taskArns"])
-    assert [each["what"] for each in shown["timeline"]][-1] == "succeeded. Every step is done, and it was watched."
-    assert {each["item"]: each["state"] for each in shown["checklist"]}["healthy"] == "done"
-
-
 def test_the_records_head_is_kept_where_its_owner_cannot_rewrite_it(as_found: Stack, tmp_path: Path) -> None:
     """A record that was wiped is told by what lies under lock in the audit bucket and in a log group."""
     done = as_found.omc("restart", "--env", "local", "backend", "--yes", "--output", "json")
