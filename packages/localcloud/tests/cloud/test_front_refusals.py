@@ -253,7 +253,7 @@ def test_a_body_that_is_not_the_signed_one_is_refused(shared_cloud: Cloud) -> No
 
 def test_a_caller_is_told_its_own_unique_id(shared_cloud: Cloud, shared_aws: Any) -> None:
     account = shared_cloud.settings.account
-    assert shared_aws("sts").get_caller_identity()["UserId"] == account
+    assert shared_aws("sts").get_caller_identity()["Arn"] == f"arn:aws:iam::{account}:user/localcloud"
     iam = shared_aws("iam")
     made = iam.create_user(UserName="asked-who")["User"]
     keys = iam.create_access_key(UserName="asked-who")["AccessKey"]

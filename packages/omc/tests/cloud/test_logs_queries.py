@@ -98,7 +98,7 @@ def gateway(cloud: Cloud, aws: Clients, tmp_path_factory: pytest.TempPathFactory
 def fill(aws: Clients, folder: Path) -> None:
     """Two days of a flow log and of access logs, their tables, and a workgroup with a bound."""
     s3, glue = aws("s3"), aws("glue")
-    s3.create_bucket(Bucket="logs", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
+    s3.create_bucket(Bucket="queried-logs", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
     for day in (AT, AT - timedelta(days=3)):
         at, parquet = int(day.timestamp()), folder / f"{day:%d}.parquet"
         values = ", ".join(
@@ -111,10 +111,12 @@ def fill(aws: Clients, folder: Path) -> None:
         )
         names = ", ".join(f'"{name}"' for name, _ in FLOW)
         duckdb.connect().execute(f"COPY (SELECT * FROM (VALUES {values}) t({names})) TO '{parquet}' (FORMAT parquet)")
-        s3.put_object(Bucket="logs", Key=f"flow/{day:%Y/%m/%d}/a.parquet", Body=parquet.read_bytes())
+        s3.put_object(Bucket="queried-logs", Key=f"flow/{day:%Y/%m/%d}/a.parquet", Body=parquet.read_bytes())
         line = LINE.format(time=f"{day:%Y-%m-%dT%H:%M:%S}.5Z")
         s3.put_object(
-            Bucket="logs", Key=f"alb/{day:%Y/%m/%d}/a.log.gz", Body=gzip.compress(f"{line}\nnonsense\n".encode())
+            Bucket="queried-logs",
+            Key=f"alb/{day:%Y/%m/%d}/a.log.gz",
+            Body=gzip.compress(f"{line}\nnonsense\n".encode()),
         )
     glue.create_database(DatabaseInput={"Name": PLACE.database})
     hive = "org.apache.hadoop.hive"
@@ -129,10 +131,10 @@ def fill(aws: Clients, folder: Path) -> None:
             DatabaseName=PLACE.database,
             TableInput={
                 "Name": table,
-                "Parameters": {"storage.location.template": f"s3://logs/{place}/${{day}}"},
+                "Parameters": {"storage.location.template": f"s3://queried-logs/{place}/${{day}}"},
                 "PartitionKeys": [{"Name": "day", "Type": "string"}],
                 "StorageDescriptor": {
-                    "Location": f"s3://logs/{place}/",
+                    "Location": f"s3://queried-logs/{place}/",
                     "Columns": [{"Name": name, "Type": kind} for name, kind in columns],
                     "SerdeInfo": serde,
                 },
@@ -142,7 +144,7 @@ def fill(aws: Clients, folder: Path) -> None:
         Name=PLACE.workgroup,
         Configuration={
             "BytesScannedCutoffPerQuery": 10**9,
-            "ResultConfiguration": {"OutputLocation": "s3://logs/results/"},
+            "ResultConfiguration": {"OutputLocation": "s3://queried-logs/results/"},
         },
     )
 
@@ -258,15 +260,17 @@ def fixed_answers(aws: Clients, name: str, account: str) -> str:
     made = elb.create_load_balancer(Name=name, Subnets=subnets)["LoadBalancers"][0]
     fixed = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "418"}}
     arn = made["LoadBalancerArn"]
-    s3.create_bucket(Bucket="access", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
+    s3.create_bucket(Bucket="queried-access", CreateBucketConfiguration={"LocationConstraint": "ap-southeast-2"})
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
         "Action": "s3:PutObject",
-        "Resource": f"arn:aws:s3:::access/AWSLogs/{account}/*",
+        "Resource": f"arn:aws:s3:::queried-access/AWSLogs/{account}/*",
     }
-    s3.put_bucket_policy(Bucket="access", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
-    wanted = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "access"}
+    s3.put_bucket_policy(
+        Bucket="queried-access", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
+    wanted = {"access_logs.s3.enabled": "true", "access_logs.s3.bucket": "queried-access"}
     attributes = [{"Key": key, "Value": value} for key, value in wanted.items()]
     elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=attributes)
     elb.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=[fixed])
@@ -301,7 +305,7 @@ def test_access_logs_that_the_load_balancer_wrote_are_read_from_s3(
     eventually("the access log is in its bucket", written)
     scope = Scope(datetime.now(UTC))
     found = read_request_clients(gateway, gateway.environment, scope)
-    assert found.bucket == "access"
+    assert found.bucket == "queried-access"
     assert [address.rpartition(".")[0][:4] for address, _ in found.most] == ["127."]
     assert (found.objects, found.requests > 0, found.size > 0) == (found.there, True, True)
     traced = read_trace(gateway, gateway.environment, trace, span, 30, silent)
