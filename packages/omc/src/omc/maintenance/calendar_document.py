@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 from omc.config.windows import zone_named
-from omc.errors import Unknown
 from omc.maintenance.calendar import Calendar, Entry, Kind, Proposal
 from omc.output.document import Block, Document, Notice, Paragraph, Row, Section, Severity, Status, Table
+from omc.output.ical import new_calendar, new_event
 from omc.times import format_time, iso
 
-REFRESH_HOURS = 1
 NOT_ASKED = "AWS wasn't asked: of its work only what it announced to omc is here. See: omc maintenance calendar"
 
 
@@ -37,30 +35,15 @@ def calendar_document(found: Calendar, zone: str) -> Document:
 
 def ical(found: Calendar, now: datetime) -> bytes:
     """The windows, freezes and AWS's dated work, for calendar programs. ``Unknown`` without the library for it."""
-    try:
-        from icalendar import Calendar as File
-        from icalendar import Event
-    except ImportError as error:
-        raise Unknown("Calendars can't be written: install omc with its extra: omc[serve].") from error
-    file = File()
-    file.add("prodid", "-//omc//maintenance//EN")
-    file.add("version", "2.0")
-    file.add("method", "PUBLISH")
-    file.add("x-wr-calname", f"Maintenance of {found.environment}")
+    file = new_calendar("maintenance", f"Maintenance of {found.environment}")
     if not found.is_aws_read:
         file.add("x-wr-caldesc", NOT_ASKED)
-    file.add("refresh-interval", timedelta(hours=REFRESH_HOURS), parameters={"VALUE": "DURATION"})
-    file.add("x-published-ttl", f"PT{REFRESH_HOURS}H")
     for entry in found.entries:
         if entry.begin is None:
             continue
-        event = Event()
         identity = f"{found.environment}/{entry.kind}/{entry.what}/{entry.begin.isoformat()}"
-        event.add("uid", f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}@omc")
-        event.add("dtstamp", now.replace(microsecond=0))
-        event.add("dtstart", entry.begin)
-        event.add("dtend", entry.end or entry.begin)
-        event.add("summary", _summary(entry, found.environment))
+        summary = _summary(entry, found.environment)
+        event = new_event(summary, entry.begin, entry.end or entry.begin, identity, now)
         if entry.remark:
             event.add("description", entry.remark)
         event.add("transp", "OPAQUE" if entry.kind is Kind.FREEZE else "TRANSPARENT")

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from omc.errors import Unknown
 from omc.model.people import Channel, Person
 from omc.oncall.imports.calendars import GAP, PERSON
 from omc.oncall.model import Gap, Rota, Shift
 from omc.oncall.notices import duties
 from omc.oncall.schedule import on_call, shifts
+from omc.output.ical import new_calendar, new_event
 
 if TYPE_CHECKING:
     from icalendar import Calendar, Event
 
-PRODUCT = "-//omc//on call//EN"
-REFRESH = timedelta(hours=1)
 LOOK_BACK = timedelta(days=60)
 """So far back the begin of a duty is looked for that is under way."""
 
@@ -33,7 +30,7 @@ def rota_feed(rota: Rota, persons: Mapping[str, Person], begin: datetime, end: d
         people = tile.people if isinstance(tile, Shift) else ()
         names = ", ".join(persons[each].name if each in persons else each for each in people)
         summary = names or f"Nobody is on call in {rota.name}"
-        event = _event(summary, tile.begin, tile.end, f"{rota.name}/{tile.begin.isoformat()}", now)
+        event = new_event(summary, tile.begin, tile.end, f"{rota.name}/{tile.begin.isoformat()}", now)
         if isinstance(tile, Shift):
             event.add("description", f"On call in {rota.name}, by {tile.origin}")
             for each in people:
@@ -61,38 +58,16 @@ def person_feed(
     for rota in rotas.values():
         for duty in (each for each in duties(rota, begin - LOOK_BACK, end, person) if each.end > begin):
             uid = f"{rota.name}/{person}/{duty.begin.isoformat()}"
-            event = _event(f"On call: {rota.name}", duty.begin, duty.end, uid, now)
+            event = new_event(f"On call: {rota.name}", duty.begin, duty.end, uid, now)
             _attend(event, person, known)
             calendar.add_component(event)
     return bytes(calendar.to_ical())
 
 
 def _calendar(title: str, zone: str) -> Calendar:
-    try:
-        from icalendar import Calendar
-    except ImportError as error:
-        raise Unknown("Calendars can't be written: install omc with its extra: omc[serve].") from error
-    calendar = Calendar()
-    calendar.add("prodid", PRODUCT)
-    calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
-    calendar.add("x-wr-calname", title)
+    calendar = new_calendar("on call", title)
     calendar.add("x-wr-timezone", zone)
-    calendar.add("refresh-interval", REFRESH, parameters={"VALUE": "DURATION"})
-    calendar.add("x-published-ttl", f"PT{int(REFRESH.total_seconds()) // 3600}H")
     return calendar
-
-
-def _event(summary: str, begin: datetime, end: datetime, identity: str, now: datetime) -> Event:
-    from icalendar import Event
-
-    event = Event()
-    event.add("uid", f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}@omc")
-    event.add("dtstamp", now.replace(microsecond=0))
-    event.add("dtstart", begin)
-    event.add("dtend", end)
-    event.add("summary", summary)
-    return event
 
 
 def _attend(event: Event, person: str, known: Person | None) -> None:

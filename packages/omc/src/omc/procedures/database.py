@@ -66,7 +66,7 @@ from omc.times import format_time
 REBOOT_DEADLINE = 1800.0
 MODIFY_DEADLINE = 2 * 3600.0
 MAINTENANCE_DEADLINE = 4 * 3600.0
-LEAST_GROWTH = 0.10
+LEAST_GROWTH_PERCENT = 10
 """RDS rounds less growth of the storage up to this share (API reference, ModifyDBInstance: AllocatedStorage)."""
 STORAGE_PAUSE = timedelta(hours=6)
 """Between two changes of the storage (RDS's guide, "Increasing DB instance storage capacity")."""
@@ -262,9 +262,9 @@ def plan_storage(
         raise Refused(
             f"{name} has {before} GiB, and RDS never makes storage smaller. Less is a new instance, restored by hand."
         )
-    least = before + -(-before // 10)
+    least = before + -(-before * LEAST_GROWTH_PERCENT // 100)
     if after < least:
-        raise Refused(f"RDS grows storage by 10 % at least: {least} GiB or more, not {after}.")
+        raise Refused(f"RDS grows storage by {LEAST_GROWTH_PERCENT} % at least: {least} GiB or more, not {after}.")
     along = waiting(pending, "database", reboot=False)
     interruption = (
         f"What waits for {name} is applied along with the storage, and may interrupt it: {'; '.join(texts(along))}."
