@@ -2,15 +2,17 @@
 and after it, one is killed, or its connection ends, or the database restarts, or a channel fails. Nothing may be lost,
 and nothing comes twice but with the same key.
 
-    python tests/killsweep/respond.py [--only kill] [--day doors] [--runs N]
+    python tests/killsweep/respond.py [--only kill] [--day doors] [--runs N] [--every N]
 
 A run is a small day: alarms come in any order and some twice, people are paged, the clock goes on and the next in the
 chain is paged, the alarms end, and so do the incidents. There are two kinds of day: on one alarms come by the queue,
 and people have Slack, PagerDuty, ntfy and webhooks; on the other they come over HTTP (Alertmanager, somebody who signs,
 SNS by HTTPS), and people have e-mail and SMS. In each run something happens at the first few points that
 nothing has happened at before, and the sweep is over when a run meets no such point: so a commit or a send that omc
-learns is swept without being named anywhere. The last line is JSON. Exit code 1 with anything lost, or doubled with
-another key. Ended by Ctrl-C or SIGTERM it says what it has found so far, and exits with 130.
+learns is swept without being named anywhere. With ``--every N`` it kills at about each Nth point, wherever in the day
+that is: what a quarter of an hour has room for, and always the same ones. The last line is JSON. Exit code 1 with
+anything lost, or doubled with another key. Ended by Ctrl-C or SIGTERM it says what it has found
+so far, and exits with 130.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -571,10 +574,15 @@ def is_door(point: Point) -> bool:
     return point.label.startswith(("HTTP", "SMTP", "SNS"))
 
 
-def whole() -> list[Greedy]:
-    """All that ``make kill-sweep-respond`` does."""
+def in_every(number: int) -> Callable[[Point], bool]:
+    """About one of so many points, spread over the day and the same in each sweep."""
+    return lambda point: zlib.crc32(str(point).encode()) % number == 0
+
+
+def whole(every: int = 1) -> list[Greedy]:
+    """All that ``make kill-sweep-respond`` does; kills at about each so many points."""
     return [
-        Greedy(KILL, lambda _: True, most=5),
+        Greedy(KILL, in_every(every), most=5),
         Greedy(RESTART, is_commit, each_time=False, most=3),
         Greedy(CUT, lambda _: True, each_time=False, most=3),
         Greedy(ERROR, is_before_send, each_time=False, most=3),
@@ -632,7 +640,10 @@ def main() -> int:
     parser.add_argument("--day", choices=list(DAYS), help="of this kind alone")
     parser.add_argument("--only", action="append", choices=names, help="sweep this, and whatever else is named")
     parser.add_argument("--runs", type=int, default=10_000, help="runs of each kind, at most")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="kill at about each Nth point")
     provided = parser.parse_args()
+    if provided.every < 1:
+        parser.error(f"--every is {provided.every}; it is 1 (at each point) or more.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began, results = time.monotonic(), dict[str, Result]()
     with tempfile.TemporaryDirectory(prefix="omc-") as folder, ground_ready(Path(folder)) as ground:
@@ -641,7 +652,7 @@ def main() -> int:
             for day in DAYS.values():
                 if provided.day in (None, day.name):
                     ground.day, result = day, results.setdefault(day.name, Result())
-                    chosen = [plan for plan in whole() if plan.action in wanted]
+                    chosen = [plan for plan in whole(provided.every) if plan.action in wanted]
                     sweep(ground, chosen, provided.runs, lambda text: print(text, file=sys.stderr, flush=True), result)
                     result.complete = True
     found = list(results.values())

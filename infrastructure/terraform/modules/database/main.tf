@@ -47,6 +47,12 @@ resource "aws_db_parameter_group" "this" {
     value = "1"
   }
 
+  # Each automatic vacuuming, with the dead rows that it had to leave: nothing else of AWS's tells of them.
+  parameter {
+    name  = "log_autovacuum_min_duration"
+    value = "0"
+  }
+
   tags = { Name = "${var.name}-postgres17" }
 
   lifecycle {

@@ -43,6 +43,10 @@ def test_credits_that_are_gone_hold_the_database_back(
     assert f"used up its {metric}" in found.sentence
     assert held in found.sentence
     assert "price_archive" in found.sentence
+    assumed = [
+        each.text for each in found.evidence if "assumed to have the credits and the baseline of EC2" in each.text
+    ]
+    assert [size in text for text in assumed] == ([] if metric == "BurstBalance" else [True])  # gp2's own is published
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import pytest
 from omc.checks.finding import Level
 from omc.checks.spec import spec_of
 from omc.errors import AccessDenied, NotFound, Unreachable
+from omc.facts.followup.database_log import vacuums_of
 from omc.facts.load_balancers import TargetGroup, TargetGroups
 from omc.facts.pending import Pending
 from omc.facts.performance.cache_lines import read_cache_lines, slow_commands
-from omc.facts.performance.database_lines import fingerprint, read_database_lines, slow_groups, vacuums_of
+from omc.facts.performance.database_lines import fingerprint, read_database_lines, slow_groups
 from omc.facts.performance.figures import read_week_figures
 from omc.facts.performance.parameters import read_database_parameters
 from omc.facts.performance.statements import loads_of, read_statement_loads

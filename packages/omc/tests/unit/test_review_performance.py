@@ -13,9 +13,10 @@ import pytest
 from omc.checks.finding import Finding, Level
 from omc.config import Environment, load
 from omc.config.review_tables import PerformanceTable, ReviewTable
+from omc.facts.followup.database_log import Vacuum
 from omc.facts.pending import Pending
 from omc.facts.performance.cache_lines import CacheLines, SlowCommands
-from omc.facts.performance.database_lines import DatabaseLines, SlowGroup, Vacuum
+from omc.facts.performance.database_lines import DatabaseLines, SlowGroup
 from omc.facts.performance.figures import Key, WeekFigures
 from omc.facts.performance.parameters import DatabaseParameters
 from omc.facts.performance.statements import CONNECTIONS, FETCHED, IDLE_TIME, RETURNED, StatementLoad, StatementLoads
@@ -418,6 +419,18 @@ def test_burst_credits(pending: Pending, series: dict[Key, Points], levels: dict
     assert {place for place, level in found.items() if level is UNKNOWN} == {
         f"{one}/CPUCreditBalance" for one in missing
     }
+
+
+def test_what_is_assumed_of_a_class_is_said_beside_what_follows_from_it() -> None:
+    series: dict[Key, Points] = {
+        ("database", "CPUCreditBalance", "Minimum"): steady(576, 100),
+        ("database", "BurstBalance", "Minimum"): steady(100, 1),
+    }
+    found = {one.place: one.evidence[0].text for one in burst_credits(figures(series), THERE, STAGING) if one.evidence}
+    size = THERE.database["DBInstanceClass"] if THERE.database else ""
+    said = f"{size} is assumed to have the credits and the baseline of EC2's {size.partition('.')[2]}"
+    assert said in found["database/CPUCreditBalance"]
+    assert "assumed" not in found["database/BurstBalance"]
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,12 @@ KINDS = (
         (Gauges, DataStores),
         STORES,
     ),
+    Kind(
+        "dead rows and old transactions in the database",
+        ("database-dead-rows", "database-transaction-ids"),
+        (DatabaseLog, Gauges),
+        STORES,
+    ),
     Kind("the database's connections", ("database-connection", "database-pool"), (DatabaseLoad, DataStores), STORES),
     Kind(
         "logins and rights in the database",

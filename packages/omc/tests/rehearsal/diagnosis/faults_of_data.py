@@ -9,7 +9,8 @@ from datetime import timedelta
 from random import Random
 
 from omc.facts.followup.data_stores import StoreEvent
-from omc.facts.followup.database_log import LockWait
+from omc.facts.followup.database_log import LockWait, Vacuum
+from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.lock_waits import IdleSession, Wait
 from omc.facts.followup.rejects import Reject
 from rehearsal.diagnosis.fault import BACK, PLAN, Truth, fault, no_answer, refused, since, truth
@@ -88,6 +89,51 @@ def database_slow_statement(w: World, r: Random) -> Truth:
     if r.random() < 0.6:
         w.fail(service, at, share=0.5)
     return truth("database-slow", "database", [service], r"omc check weekly")
+
+
+@fault("database", "a transaction that nobody ends keeps vacuuming back, and statements read through dead rows")
+def dead_rows_kept(w: World, r: Random) -> Truth:
+    at, hurt = since(w, r, 400, 900, 1300), w.apis if r.random() < 0.5 else [r.choice(w.apis)]
+    table, dead, live = r.choice(("queue", "jobs", "price_ticks")), r.choice((18_000, 400_000, 9_000_000)), 900
+    work = r.choice((f"UPDATE {table} SET state = ? WHERE id = ?", f"SELECT * FROM public.{table} ORDER BY id LIMIT ?"))
+    kind, event = r.choice((("CPU", ""), ("IO", "DataFileRead"), ("LWLock", "BufferMapping")))
+    idle = r.choice((None, IdleSession("stock-count", "app_a"), IdleSession("", "report")))
+    counters = dict(w.load.counters)
+    if idle:
+        counters["db.state.idle_in_transaction_max_time"] = (w.now - at).total_seconds() + 600
+    w.load = replace(w.load, waits=(Wait(kind, event, work, r.choice((0.6, 2.0, 7.0))),), counters=counters, idle=idle)
+    left = Vacuum(f"{w.environment.prefix}.public.{table}", w.ago(seconds=r.choice((20, 70))), dead + live, dead)
+    w.database_log = replace(
+        w.database_log, vacuums=(left, Vacuum("app.public.audit", w.ago(minutes=4), 40_000, 11_000))
+    )
+    if r.random() < 0.5:
+        for each in hurt:
+            w.say(each, "canceling statement due to statement timeout", at)
+            w.fail(each, at, share=0.5)
+    else:
+        hurt = w.apis
+        for each in hurt:
+            each.slow = r.choice((3.5, 4.5))
+    return truth("database-dead-rows", "database", hurt, r"omc check weekly performance")
+
+
+@fault("database", "the database has used up its transaction ids and refuses writes")
+def transaction_ids_used_up(w: World, r: Random) -> Truth:
+    at, hurt = since(w, r), w.apis if r.random() < 0.5 else [r.choice(w.apis)]
+    if r.random() < 0.7:
+        w.database_gauges["MaximumUsedTransactionIDs"] = w.lasting(2.1437e9, at, 2.1446e9)
+    else:
+        w.unread[Gauges] = "Gauges could not be read: AccessDenied."
+    words = r.choice(
+        ("commands", "commands that assign new transaction IDs", "commands that generate new MultiXactIds")
+    )
+    line = f'ERROR: database is not accepting {words} to avoid wraparound data loss in database "app"'
+    if words.endswith("MultiXactIds"):
+        w.database_gauges["MaximumUsedTransactionIDs"] = w.series(1.9e8)
+    for each in hurt:
+        w.say(each, line, at)
+        w.fail(each, at, share=r.choice((0.4, 0.5)))
+    return truth("database-transaction-ids", "database", hurt, r"omc check weekly performance")
 
 
 @fault("database", "all connections are in use")

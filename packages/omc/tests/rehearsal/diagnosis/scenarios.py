@@ -10,12 +10,12 @@ from itertools import combinations
 from random import Random
 
 from omc.facts.followup.data_stores import DataStores
-from omc.facts.followup.database_log import DatabaseLog
+from omc.facts.followup.database_log import DatabaseLog, Vacuum
 from omc.facts.followup.gauges import Gauges
 from omc.facts.followup.group_rules import GroupRules
 from omc.facts.followup.last_words import LastWords
 from omc.facts.followup.last_writes import LastWrites, Write
-from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.facts.followup.lock_waits import DatabaseLoad, Wait
 from omc.facts.followup.network_acls import NetworkAcls
 from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.logs import ErrorGroup
@@ -222,6 +222,18 @@ def under_load(world: World, random: Random) -> None:
         each.desired = each.running = random.randint(5, 9)
 
 
+def well_vacuumed(world: World, random: Random) -> None:
+    """Vacuuming left some dead rows, of a large table or of one that nobody works in; transaction ids are no longer
+    young."""
+    large = Vacuum("app.public.prices", world.ago(minutes=2), random.choice((150_000, 4_000_000)), 30_000)
+    other = Vacuum("app.public.archive", world.ago(minutes=3), 60_000, 55_000)
+    world.database_log = replace(world.database_log, vacuums=(other, large))
+    world.load = replace(world.load, waits=(Wait("CPU", "", "SELECT price FROM prices", random.choice((0.4, 2.0))),))
+    world.database_gauges["MaximumUsedTransactionIDs"] = world.series(random.choice((2.1e8, 6e8, 9.9e8)))
+    for each in world.apis:
+        each.slow = random.choice((0.1, 0.9))
+
+
 def just_deployed(world: World, random: Random) -> None:
     """A deployment was completed within the last minutes; the old tasks were stopped."""
     service = random.choice(list(world.services.values()))
@@ -309,7 +321,7 @@ HEALTHY_WAYS: dict[str, Callable[[World, Random], None]] = {
     each.__name__.replace("_", "-"): each
     for each in (
         *(quiet, under_load, just_deployed, being_deployed, just_scaled_out, just_scaled_in),
-        *(maintained_by_aws, with_old_errors, with_little_to_read),
+        *(maintained_by_aws, with_old_errors, with_little_to_read, well_vacuumed),
     )
 }
 

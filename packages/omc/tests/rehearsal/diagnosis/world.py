@@ -220,6 +220,7 @@ class World:
             "CPUUtilization": self.series(15.0 + min(60.0, 6 * busy)),
             "FreeStorageSpace": self.series(9e9),
             "DatabaseConnections": self.series(self.used),
+            "MaximumUsedTransactionIDs": self.series(4.1e7),
         }
         self.cache_gauges = {
             "DatabaseMemoryUsagePercentage": self.series(35.0),

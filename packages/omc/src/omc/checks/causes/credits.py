@@ -7,9 +7,10 @@ from omc.checks.causes.model import Cause, Situation, reading_of
 from omc.checks.causes.words import shortened
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import DATABASE_TIMEOUT
-from omc.facts.followup.data_stores import Store
+from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.gauges import VOLUME_CREDITS, Gauges, Points
 from omc.facts.followup.lock_waits import DatabaseLoad
+from omc.judgement.burst import assumed
 
 EMPTY = 2.0
 """Percent of a volume's bucket, or credits: what is earned in a minute is spent in it."""
@@ -39,6 +40,8 @@ def credits_gone(situation: Situation, store: Store, logged_errors: list[LoggedE
             reading_of(gauges),
         )
     ]
+    if metric != "BurstBalance" and (same := assumed(store.size)):
+        evidence.append(Evidence(same, reading_of(situation.fact(DataStores))))
     if busiest:
         sentence += f' Most of its load is "{shortened(busiest.statement)[:90]}".'
         evidence.append(

@@ -16,6 +16,7 @@ from omc.checks.causes.network_acls import denied_paths
 from omc.checks.causes.paths import closed_by_network, closed_paths
 from omc.checks.causes.pools import pools_of
 from omc.checks.causes.releases import back, has_older, risen_with_release
+from omc.checks.causes.vacuuming import client, dead_rows, ids_grow_old, ids_used_up
 from omc.checks.causes.words import Kind, shortened
 from omc.checks.finding import Evidence, Level
 from omc.checks.runbook import CONNECTION_FAILURES, DATABASE_TIMEOUT
@@ -23,7 +24,7 @@ from omc.facts.collector import NO_READING
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.database_log import DatabaseLog, LockWait
 from omc.facts.followup.gauges import Gauges
-from omc.facts.followup.lock_waits import DatabaseLoad, IdleSession, Wait
+from omc.facts.followup.lock_waits import DatabaseLoad, Wait
 from omc.facts.followup.network_acls import NetworkAcls
 from omc.times import format_duration
 
@@ -76,7 +77,7 @@ def database_trouble(situation: Situation) -> Iterator[Cause]:
             yield found
         return
     for look in (
-        (*LOOKS, _busy) if closed else (*LOOKS, _network, _frozen, _busy, _was_restarted)
+        (*LOOKS, _busy) if closed else (*LOOKS, _network, _frozen, _busy, _was_restarted, ids_grow_old)
     ):  # what hangs refuses nothing
         found = look(situation, store, logged_errors)
         if found:
@@ -178,7 +179,7 @@ def _lock(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
     holder, on_what = _holder(lock_waits)
     idle = load.counters.get("db.state.idle_in_transaction_max_time", 0.0) if load else 0.0
     long = format_duration(timedelta(seconds=idle)) if idle >= 1 else ""
-    who = _client(load.idle) if load and load.idle and long else ""
+    who = client(load.idle) if load and load.idle and long else ""
     sentence = (
         f"{ceil(blocked)} sessions wait for a lock in the database"
         if blocked > 1
@@ -222,12 +223,6 @@ def _lock(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
         evidence=tuple(evidence),
         since=started,
     )
-
-
-def _client(client: IdleSession) -> str:
-    """``a session of user jo, application pgadmin-lunch``."""
-    application = f", application {client.application}" if client.application else ""
-    return f"a session of user {client.user}{application}"
 
 
 def _lock_that_was(situation: Situation, store: Store, waits: Sequence[Wait], ended: datetime | None) -> Cause | None:
@@ -466,6 +461,6 @@ def _busy(situation: Situation, store: Store, logged_errors: list[LoggedError]) 
 
 
 LOOKS: tuple[Callable[[Situation, Store, list[LoggedError]], Cause | None], ...] = (
-    *(_status, password, _slow, _lock, connection_limit, _connections, _storage, _schema),
+    *(_status, ids_used_up, password, dead_rows, _slow, _lock, connection_limit, _connections, _storage, _schema),
     *(read_only, credits_gone, _refuses),
 )

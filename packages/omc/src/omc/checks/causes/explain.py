@@ -63,7 +63,8 @@ CAUSES: tuple[Callable[[Situation], Iterator[Cause]], ...] = (
 AT_ONCE = frozenset(
     {
         *("database-password", "database-schema", "database-wrong-name", "database-read-only"),
-        *("database-connection-limit", "database-storage-full", "cache-login", "cache-encryption"),
+        *("database-connection-limit", "database-storage-full", "database-transaction-ids", "cache-login"),
+        "cache-encryption",
         *("database-wrong-address", "cache-wrong-address", "database-down", "cache-down"),
     }
 )

@@ -22,7 +22,7 @@ from omc.facts.tasks import StoppedTasks
 DATABASE_PORT, CACHE_PORT = 5432, 6379
 _OF_KIND = {
     **dict.fromkeys((Kind.LOCK, Kind.SCHEMA, Kind.POOL, Kind.CONNECTIONS, Kind.DISK, Kind.READ_ONLY), "database"),
-    **dict.fromkeys((Kind.PASSWORD, Kind.STARTING, Kind.LIMIT, Kind.NAME), "database"),
+    **dict.fromkeys((Kind.PASSWORD, Kind.STARTING, Kind.LIMIT, Kind.NAME, Kind.WRAPAROUND), "database"),
     Kind.FULL: "cache",
 }
 """Whose trouble it is where the line names nobody."""

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     """A statement waited too long for a lock, or for anything."""
     FULL = "full"
     """A cache that may evict nothing more."""
+    WRAPAROUND = "wraparound"
+    """The database gives out no transaction ids any more: the oldest rows would be taken for the newest."""
     DISK = "disk"
     MEMORY = "memory"
     NAME = "database-name"
@@ -121,6 +123,7 @@ _PATTERNS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
             r"database system is (?:starting up|shutting down|in recovery mode|"
             r"not yet accepting connections|not accepting connections)|\bLOADING Redis\b",
         ),
+        (Kind.WRAPAROUND, r"to avoid wraparound data loss"),
         (Kind.READ_ONLY, r"read-only transaction|\bREADONLY You can't write"),
         (
             Kind.LOCK,

@@ -1,4 +1,5 @@
-"""What the database's own log says of locks that sessions wait for, where RDS exports it to CloudWatch Logs."""
+"""What the database's own log says of locks that sessions wait for, and of dead rows that vacuuming had to leave, where
+RDS exports it to CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from omc.redaction import mask
 
 MINUTES = 30
 QUERY = """fields @timestamp, @message
-| filter @message like /still waiting for|holding the lock|acquired .* on .* after/
+| filter @message like /still waiting for|holding the lock|acquired .* on .* after|[1-9][0-9]{4,} are dead but not yet/
 | sort @timestamp desc | limit 200"""
 _HEAD = re.compile(r"UTC:(?P<host>[^:]*):(?P<user>[^@:]*)@(?P<database>[^:]*):\[(?P<process>\d+)\]:(?P<level>\w+):\s+")
 """RDS's log_line_prefix, ``%t:%r:%u@%d:[%p]:``."""
@@ -27,6 +28,10 @@ _WAITS = re.compile(
 )
 _HOLDS = re.compile(r"Process(?:es)? holding the locks?: (?P<holders>[\d, ]+)")
 _GOT = re.compile(r"process (?P<process>\d+) acquired \w+ on .+? after")
+_VACUUM = re.compile(r"automatic (?:aggressive )?vacuum[^\"\n]{0,60}\"(?P<table>[^\"\n]{1,200})\"")
+_DEAD = re.compile(
+    r"tuples: (?P<removed>\d+) removed, (?P<remain>\d+) remain(?:, (?P<dead>\d+) are dead but not yet removable)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,23 @@ class LockWait:
 
 
 @dataclass(frozen=True, slots=True)
+class Vacuum:
+    """The newest automatic vacuum of a table."""
+
+    table: str
+    at: datetime
+    remain: int
+    dead: int
+    """Dead rows that it had to leave, since an old transaction may still see them."""
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseLog:
     waits: tuple[LockWait, ...] = ()
     """Newest first."""
+    vacuums: tuple[Vacuum, ...] = ()
+    """Those that had to leave ten thousand dead rows and more, the most first; none where
+    ``log_autovacuum_min_duration`` doesn't have PostgreSQL log them."""
     exists: bool = True
     """Whether RDS exports the log."""
     reading: Reading = NO_READING
@@ -66,7 +85,8 @@ def read_database_log(aws: Gateway, environment: Environment, scope: Scope) -> D
         except NotFound:
             return DatabaseLog(exists=False)
         lines = [(moment_of(row.get("@timestamp", "")), mask(row.get("@message", ""))) for row in rows]
-        return DatabaseLog(lock_waits((at, line) for at, line in lines if at))
+        dated = [(at, line) for at, line in lines if at]
+        return DatabaseLog(lock_waits(dated), vacuums_of(dated))
 
     return within(BUDGET, "the database's own log", read)
 
@@ -91,3 +111,16 @@ def lock_waits(lines: Iterable[tuple[datetime, str]]) -> tuple[LockWait, ...]:
             user = head["user"] if head else ""
             found.append(LockWait(at, process, user, match["mode"], match["what"], held, over))
     return tuple(found)
+
+
+def vacuums_of(lines: Iterable[tuple[datetime, str]]) -> tuple[Vacuum, ...]:
+    """Of log lines: the newest automatic vacuum of each table, the most dead rows first."""
+    newest: dict[str, Vacuum] = {}
+    for at, message in lines:
+        table, dead = _VACUUM.search(message), _DEAD.search(message)
+        if not (table and dead):
+            continue
+        known = newest.get(table["table"])
+        if known is None or known.at < at:
+            newest[table["table"]] = Vacuum(table["table"], at, int(dead["remain"]), int(dead["dead"] or 0))
+    return tuple(sorted(newest.values(), key=lambda one: -one.dead))

@@ -20,7 +20,10 @@ VOLUME_CREDITS = ("EBSByteBalance%", "EBSIOBalance%", "BurstBalance")
 """Of a small class's way to its volume, and of a gp2 volume, in percent."""
 CREDITS = (*VOLUME_CREDITS, "CPUCreditBalance")
 """The least of each minute counts."""
-DATABASE = ("DatabaseConnections", "CPUUtilization", "FreeStorageSpace", "FreeableMemory", "DiskQueueDepth", *CREDITS)
+DATABASE = (
+    *("DatabaseConnections", "CPUUtilization", "FreeStorageSpace", "FreeableMemory", "DiskQueueDepth"),
+    *("MaximumUsedTransactionIDs", *CREDITS),
+)
 CACHE = (
     *("Evictions", "DatabaseMemoryUsagePercentage", "CurrConnections"),
     *("CacheHits", "CacheMisses", "EngineCPUUtilization"),

@@ -17,6 +17,7 @@ from omc.config import Environment
 from omc.errors import NotFound, OmcError
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import within
+from omc.facts.followup.database_log import Vacuum, vacuums_of
 from omc.facts.followup.insights import moment_of, query
 from omc.facts.scope import Scope
 from omc.model.week_change import shift_of
@@ -40,10 +41,6 @@ _VALUES = (
     (re.compile(r"\s+"), " "),
     (re.compile(r"\( ?\?(?: ?, ?\?)+ ?\)"), "(?, …)"),
 )
-_VACUUM = re.compile(r"automatic (?:aggressive )?vacuum[^\"\n]{0,60}\"(?P<table>[^\"\n]{1,200})\"")
-_DEAD = re.compile(
-    r"tuples: (?P<removed>\d+) removed, (?P<remain>\d+) remain(?:, (?P<dead>\d+) are dead but not yet removable)?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +55,6 @@ class SlowGroup:
     last: datetime
     plans: frozenset[str] = frozenset()
     """Shapes of the plans that were logged for it: nodes with what they read, without costs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vacuum:
-    """The newest automatic vacuum of a table."""
-
-    table: str
-    at: datetime
-    remain: int
-    dead: int
-    """Dead rows that it had to leave, since an old transaction may still see them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +157,6 @@ def fingerprint(statement: str) -> str:
     for pattern, placeholder in _VALUES:
         shape = pattern.sub(placeholder, shape)
     return mask(shape.strip())[:STATEMENT]
-
-
-def vacuums_of(lines: Iterable[tuple[datetime, str]]) -> tuple[Vacuum, ...]:
-    """Of log lines: the newest automatic vacuum of each table, the most dead rows first."""
-    newest: dict[str, Vacuum] = {}
-    for at, message in lines:
-        table, dead = _VACUUM.search(message), _DEAD.search(message)
-        if not (table and dead):
-            continue
-        known = newest.get(table["table"])
-        if known is None or known.at < at:
-            newest[table["table"]] = Vacuum(table["table"], at, int(dead["remain"]), int(dead["dead"] or 0))
-    return tuple(sorted(newest.values(), key=lambda one: -one.dead))
 
 
 def by_shape(groups: Iterable[SlowGroup]) -> Mapping[str, SlowGroup]:

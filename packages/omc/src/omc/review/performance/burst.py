@@ -11,6 +11,7 @@ from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.pending import Pending
 from omc.facts.performance.figures import DATABASE_PLACE, WeekFigures
+from omc.judgement.burst import assumed
 from omc.model.week_change import Change
 from omc.review.performance.words import CACHE, DATABASE, finding, moved, unseen
 
@@ -24,7 +25,8 @@ MOST_CREDITS: Mapping[str, int] = {
     "xlarge": 2304,
     "2xlarge": 4608,
 }
-"""What t3 and t4g can hold: a day's. Source: EC2 user guide, Key concepts for burstable performance instances."""
+"""What t3 and t4g can hold: a day's. Source: EC2 user guide, Key concepts for burstable performance instances. That
+classes of RDS and ElastiCache are like them is assumed (``omc.judgement.burst``), and each finding says so."""
 CHARGED = "more CPU than its baseline is charged for"
 LOW, EMPTY = 20.0, 2.0
 """Percent of what it can hold."""
@@ -39,6 +41,8 @@ class Balance:
 
     place: str
     what: str
+    size: str
+    """Of the instance or node."""
     lowest: float
     """Percent of the most."""
     change: Change
@@ -60,6 +64,8 @@ def burst_credits(figures: WeekFigures, pending: Pending, environment: Environme
     balances = list(balances_of(figures, pending, percent))
     for one in balances:
         evidence = f"{one.what}, the least of each hour, mean of the day: {moved(one.change)}"
+        if same := assumed(one.size):
+            evidence += f"; {same}"
         place = f"{one.place}/{one.what}"
         if one.lowest <= EMPTY:
             level = Level.FAIL if one.slows else Level.WARN
@@ -103,6 +109,7 @@ def balances_of(figures: WeekFigures, pending: Pending, percent: float) -> Itera
             yield Balance(
                 DATABASE,
                 metric,
+                "" if metric == "BurstBalance" else size,
                 min(v for _, v in points),
                 change,
                 "reads and writes are slowed to the baseline",
@@ -130,7 +137,7 @@ def _cpu(
         most = float(MOST_CREDITS.get(size.rpartition(".")[2], 0)) or max(held, 1.0)
         change = figures.change(member, metric, "Minimum", percent=percent, least=most * LOW / 100)
         found.append(
-            Balance(place, metric, 100 * min(value for _, value in points) / most, change, then, then != CHARGED)
+            Balance(place, metric, size, 100 * min(value for _, value in points) / most, change, then, then != CHARGED)
         )
     if found:
         yield min(found, key=lambda one: one.lowest)

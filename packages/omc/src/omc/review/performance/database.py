@@ -15,6 +15,7 @@ from omc.facts.performance.parameters import DatabaseParameters
 from omc.facts.performance.statements import CONNECTIONS, FETCHED, IDLE_COUNT, IDLE_TIME, RETURNED, StatementLoads
 from omc.facts.performance.tables import TableStatistics
 from omc.facts.scope import Scope
+from omc.judgement.vacuuming import LEAST_DEAD, OLD, VERY_OLD, WRAPAROUND
 from omc.output.figures import figure
 from omc.review.performance.presence import about
 from omc.review.performance.statements import SWITCH_ON
@@ -26,14 +27,7 @@ CONNECTED, AGE, DEAD, INDEXES, IDLE = (
     "idle-transactions",
 )
 LEAST_CONNECTIONS = 5
-WRAPAROUND = 2**31 - 3_000_000
-"""Transactions after which PostgreSQL takes no new one. Source: PostgreSQL documentation, Preventing Transaction ID
-Wraparound Failures."""
-OLD, VERY_OLD = 500_000_000, 1_000_000_000
-"""autovacuum_freeze_max_age is 200 million, at which vacuuming is forced; an age of twice and more says that it can't
-get on. RDS advises an alarm at one billion (user guide, Determining if the tables in your database need vacuuming)."""
 SOON = timedelta(days=60)
-LEAST_DEAD = 10_000
 SCALE, THRESHOLD = 0.2, 50
 """autovacuum_vacuum_scale_factor and _threshold: from so many dead rows on a table is vacuumed. Source: PostgreSQL
 documentation, Automatic Vacuuming."""
