@@ -13,7 +13,7 @@ from omc.facts.probes import Answer
 from omc.facts.scaling import resource_id
 from omc.facts.services import Event
 from rehearsal.diagnosis.fault import BACK, PLAN, Truth, fault, no_answer, since, truth
-from rehearsal.diagnosis.world import World, denying
+from rehearsal.diagnosis.world import MINUTE, World, denying
 
 # -- settings that a release brought
 
@@ -202,6 +202,22 @@ def scaling_held(w: World, r: Random) -> Truth:
         "scaling-suspended" if is_suspended else "scaling-capped",
         f"services/{service.name}", [service], PLAN, r"omc scale\b",
     )  # fmt: skip
+
+
+@fault("traffic", "a service gets several times the requests that it can serve")
+def traffic_surge(w: World, r: Random) -> Truth:
+    at, service, times = since(w, r, 700, 1000, 1300), r.choice([*w.apis, *w.webs]), r.choice((3.5, 8.0, 40.0))
+    w.requests_a_minute = max(w.requests_a_minute, 150.0)
+    w.surges[service.name] = (at, times)
+    service.slow = r.choice((3.3, 4.6))
+    if service.slow > 4:
+        late = Answer(504, "Gateway Time-out", by_balancer=True, seconds=service.slow)
+        w.fail(service, at, share=r.choice((0.1, 0.4)), answer=late)
+    if service.is_api and r.random() < 0.5:
+        w.say(service, "psycopg_pool.PoolTimeout: couldn't get a connection after 5.00 sec", at + MINUTE)
+    if r.random() < 0.4:
+        w.wanting.append(resource_id(w.environment, service.name))
+    return truth("traffic-surge", "traffic", [service], r"omc scale\b")
 
 
 @fault("tasks", "a role that ECS may no longer assume")

@@ -46,6 +46,8 @@ HIDE = {
     )
 }
 """Groups of faults, or faults of which one hides the other, or undoes it: a stopped database shows no lock."""
+ALONE = frozenset({"traffic"})
+"""Groups of faults that make no pair: known by the time alone, they are told of what nothing else explains."""
 SLOW = 3
 """Seconds from which users call an answer slow."""
 STORES, NETWORK = (DataStores, Gauges), (GroupRules, NetworkAcls, Rejects)
@@ -66,6 +68,7 @@ KNOWN_BY: Mapping[str, tuple[type, ...]] = {
     "scaling": (),
     "entrance-shut": NETWORK,
     "exchange": (),
+    "traffic": (),
 }
 """By group of faults, what they are known by. Anything else may be unread in a scenario."""
 
@@ -111,7 +114,8 @@ def scenarios() -> Iterator[Scenario]:
 
 def _go_together(one: Fault, other: Fault) -> bool:
     names = [frozenset((mine, theirs)) for mine in (one.group, one.name) for theirs in (other.group, other.name)]
-    return one.group != other.group and not any(each in HIDE for each in names)
+    is_alone = not ALONE.isdisjoint((one.group, other.group))
+    return one.group != other.group and not is_alone and not any(each in HIDE for each in names)
 
 
 def _world(random: Random, busy: float | None = None) -> World:

@@ -248,6 +248,8 @@ class World:
         """Whether the Terraform's state can be read."""
         self.nobody_in: Trouble | None = None
         self.requests_a_minute = 60.0 * busy
+        self.surges: dict[str, tuple[datetime, float]] = {}
+        """By service: since when it gets so many times its requests."""
 
     # -- times and figures
 
@@ -454,7 +456,7 @@ class World:
             Scaling(tuple(self.scaling.values())),
             Traffic(self._traffic()),
             self._metrics(),
-            Requests({group.arn: self._steps() for group in groups}),
+            Requests({group.arn: self._steps(group.arn) for group in groups}),
             RecentErrors(tuple(self.errors), matched=len(self.errors), scanned=int(900 * self.busy)),
             Pending((), (), {"DBInstanceStatus": "available"}, {"Status": "available"}),
             self._secrets(),
@@ -575,11 +577,17 @@ class World:
     outside_since: datetime | None = None
     """Since when nobody gets in."""
 
-    def _steps(self) -> dict[datetime, float]:
+    def _steps(self, group: str) -> dict[datetime, float]:
+        """Of the last two hours and a half."""
+        since, times = self.surges.get(
+            next(each for each in self.services if self.group_arn(each) == group), (None, 1.0)
+        )
         step = timedelta(minutes=5)
         begin = self.now.replace(minute=self.now.minute - self.now.minute % 5, second=0)
         gone = self.outside_since or self.now
-        return {begin - n * step: self.requests_a_minute * 2.5 for n in range(1, 30) if begin - n * step < gone}
+        steps = [begin - n * step for n in range(1, 30) if begin - n * step < gone]
+        usual = self.requests_a_minute * 2.5
+        return {at: usual * times if since and at + step > since else usual for at in steps}
 
     def _metrics(self) -> MetricsAge:
         newest = self.now.replace(second=0) - MINUTE
