@@ -56,6 +56,7 @@ def test_a_statement_that_is_cut_off_for_dead_rows_is_not_the_cause() -> None:
         ((Wait("CPU", "", "SELECT price FROM prices", 3.0), SCAN), DEAD),  # the work is elsewhere
         ((Wait("CPU", "", SCAN.statement, 0.02),), DEAD),
         ((Wait("Client", "ClientRead", SCAN.statement, 2.0),), DEAD),
+        ((Wait("IO", "WalSync", "UPDATE queue SET state = ?", 2.0),), DEAD),
         ((Wait("Lock", "relation", "UPDATE queue SET state = ?", 2.0), SCAN), DEAD),  # the lock is the matter
         ((), DEAD),
     ],

@@ -108,7 +108,7 @@ KINDS = (
         STORES,
     ),
     Kind(
-        "dead rows and old transactions in the database",
+        "dead rows that slow statements down, and transaction ids that run out",
         ("database-dead-rows", "database-transaction-ids"),
         (DatabaseLog, Gauges),
         STORES,
