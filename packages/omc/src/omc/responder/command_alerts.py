@@ -53,8 +53,8 @@ PERIOD = Period(timedelta(days=400), "minutes, hours or days: 45m, 24h, 30d")
 def alerts() -> None:
     """Alerts: what fires, why somebody was paged or wasn't, silences, and what other rules would have done.
 
-    An alert passes the stages deduplicate, enrich, flap, silence, inhibit, group and route; its events keep what each
-    of them did and why. Rules are in omc.toml under [alerts].
+    An alert passes nine stages, from deduplicate to route; its events keep what each of them did and why. Rules are in
+    omc.toml under [alerts].
 
     \b
     omc alerts list --env production
