@@ -309,7 +309,8 @@ def _usage(error: click.ClickException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         echo(error.format_message(), err=True)  # a group by itself: its help, line by line
     elif isinstance(error, click.UsageError) and error.ctx is not None:
-        _say(f"{error.format_message()} See: {error.ctx.command_path} --help")
+        message = error.format_message().replace("is not a valid integer range", "is not a whole number")
+        _say(f"{message} See: {error.ctx.command_path} --help")
     else:
         _say(error.format_message())
 

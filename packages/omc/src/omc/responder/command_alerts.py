@@ -23,7 +23,7 @@ from omc.engine.actors import actor_or_user
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import Refused, WrongUse
 from omc.model.matchers import parse_all
-from omc.model.silences import Created
+from omc.model.silences import Created, require_end
 from omc.output import echo, line
 from omc.responder.alerts_document import (
     alert_document,
@@ -274,6 +274,8 @@ def silence(
     matchers = parse_all(conditions)
     if (period is None) == (until is None):
         raise WrongUse("Say how long it holds: --for PERIOD, or --until TIME.")
+    now = datetime.now(UTC)
+    require_end(until if until is not None else now + (period or timedelta(0)), now)  # before anybody is asked
     if (there := _server(context.obj, env)) is not None:
         texts = [str(each) for each in matchers]
         shown = through.ask(there.server, f"{there.path}/silences/preview", {"conditions": texts})
