@@ -162,7 +162,7 @@ def _recorded(ground: Ground, name: str, payload: object, number: int, before: R
         sentence,
         differences,
         ground.stack.persons,
-        can_be_undone=not isinstance(payload, Undone),
+        undo_in="" if isinstance(payload, Undone) else ground.environment.name,
     )
 
 

@@ -179,13 +179,13 @@ def recorded_document(
     sentence: str,
     differences: Sequence[Change],
     persons: Mapping[str, Person],
-    *,
-    can_be_undone: bool = True,
+    undo_in: str = "",
 ) -> Document:
-    """What was recorded, who is on call otherwise for it, and how it is undone, if it can be."""
+    """What was recorded, who is on call otherwise for it, and how it is undone, where it can be: ``undo_in`` an
+    environment with the same record."""
     blocks: list[Block] = [Paragraph(sentence), changes_table(differences, rota.zone, persons)]
-    if can_be_undone:
-        blocks.append(Paragraph(f"To undo it: omc oncall undo {rota.name} {number}"))
+    if undo_in:
+        blocks.append(Paragraph(f"To undo it: omc oncall undo {rota.name} {number} --env {undo_in}"))
     data = {"rota": rota.name, "number": number, "changes": [change_data(each) for each in differences]}
     return Document("", tuple(blocks), data=data)
 
