@@ -91,8 +91,7 @@ class Ago(Moment):
             return super().convert(value, param, ctx)
         except click.BadParameter:
             self.fail(
-                f"{value!r} is no length of time (45m, 24h, 7d) and no time with its offset "
-                "(2026-11-30T18:00+11:00).",
+                f"{value!r} is no length of time (45m, 24h, 7d) and no time with its offset (2026-11-30T18:00+11:00).",
                 param,
                 ctx,
             )
