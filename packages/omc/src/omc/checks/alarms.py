@@ -108,7 +108,7 @@ def _firing(alarm: Alarm, environment: Environment) -> str:
         else ""
     )
     whose = "" if belongs(alarm, environment) else f" It is not one of {environment.name}'s."
-    return f"{severity}in ALARM.{held}{whose}"
+    return f"{alarm.name}: {severity}in ALARM.{held}{whose}"
 
 
 def _urgency(alarm: Alarm) -> tuple[str, str]:

@@ -318,7 +318,7 @@ def tools(tools: Tools) -> Iterator[Finding]:
             "tools",
             Level.WARN,
             name,
-            f"It isn't installed: {WANTED[name]} needs it.",
+            f"It isn't installed. What needs it: {WANTED[name]}.",
             tools.reading,
             do=f"Install {name}",
         )

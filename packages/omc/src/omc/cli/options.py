@@ -87,7 +87,14 @@ class Ago(Moment):
         if isinstance(value, str) and re.fullmatch(r"[0-9]+[a-z]", value):
             period = Period(timedelta(days=3650), "minutes, hours or days: 45m, 24h, 7d").convert(value, param, ctx)
             return datetime.now(UTC) - period
-        return super().convert(value, param, ctx)
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is no length of time (45m, 24h, 7d) and no time with its offset (2026-11-30T18:00+11:00).",
+                param,
+                ctx,
+            )
 
 
 INCIDENT_NUMBER = click.IntRange(1, 2**31 - 1)

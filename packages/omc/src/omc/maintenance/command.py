@@ -333,7 +333,7 @@ def _until_idle(work: Callable[[], Decision], progress: Progress, environment: s
             return decision
         if isinstance(decision, AwaitPerson):
             if noted != decision.why:
-                progress.note(f"{decision.why} {with_environment(decision.do, environment)}")
+                progress.note(f"{decision.why.rstrip('.')}. To go on: {with_environment(decision.do, environment)}")
                 noted = decision.why
             if not wait:
                 return decision

@@ -226,7 +226,7 @@ def _announce(aws: Gateway, place: Doorway) -> str:
 @door_options
 @click.option("--service", default="", help="Through whose task.  [default: the first service]")
 @click.option("--write", is_flag=True, help="Statements may change something; production asks for its name.")
-@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when request.")
+@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when asked.")
 @click.pass_context
 def db(
     context: click.Context,
@@ -267,7 +267,7 @@ def db(
 @door_options
 @click.option("--service", default="", help="Through whose task.  [default: the first service]")
 @click.option("--write", is_flag=True, help="Send commands that don't only read, too; production asks for its name.")
-@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when request.")
+@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when asked.")
 @click.pass_context
 def redis(
     context: click.Context,
