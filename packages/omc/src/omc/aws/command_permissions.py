@@ -532,7 +532,6 @@ def needs_of_commands(
         "partition": partition,
         "account": account,
         "region": environment.region,
-        "cluster": environment.cluster,
         "prefix": environment.prefix,
         "database": environment.database,
         "environment": environment.name,
@@ -575,8 +574,20 @@ def _is_kept(template: str, environment: Environment) -> bool:
 
 
 def _resources(template: str, names: Mapping[str, str], environment: Environment) -> tuple[str, ...]:
-    each = [
-        template.format(**names, service=service.name, family=service.family, log_group=service.log_group)
+    each = {
+        template.format(
+            **names,
+            cluster=service.cluster,
+            service=service.ecs_service,
+            family=family,
+            log_group=service.log_group,
+        )
         for service in environment.services
-    ]
-    return tuple(sorted(set(each))) or ("*",)
+        for family in (service.family, *([service.migrate_family] if service.migrate_family else []))
+    }
+    if ("{service}" not in template and "{cluster}" in template) or "{family}" in template or "{log_group}" in template:
+        each |= {
+            template.format(**names, cluster=job.cluster, family=job.family, log_group=job.log_group)
+            for job in environment.jobs
+        }
+    return tuple(sorted(each)) or ("*",)

@@ -210,6 +210,20 @@ class Environment:
         """The service by omc's own word for it; None where the environment has none of that name."""
         return next((each for each in self.services if each.name == name), None)
 
+    def in_ecs(self, name: str) -> tuple[str, str]:
+        """Cluster and name by which ECS knows a service; one that isn't the stack file's is called so by ECS too."""
+        service = self.service_named(name)
+        return (service.cluster, service.ecs_service) if service else (self.cluster, name)
+
+    def called(self, name: str) -> str:
+        """A service for people, with ECS's name where that is another."""
+        ecs_service = self.in_ecs(name)[1]
+        return name if ecs_service == name else f"{name} ({ecs_service} in ECS)"
+
+    def shares_group(self, name: str, group: str) -> bool:
+        """Whether tasks of other services are in this target group of a service's (by the group's name)."""
+        return any(group in each.target_groups for each in self.services if each.name != name)
+
     def service_in(self, cluster: str, ecs_service: str) -> Service | None:
         """The service by the names that ECS has for it; None where it isn't the stack file's."""
         return next((e for e in self.services if (e.cluster, e.ecs_service) == (cluster, ecs_service)), None)
