@@ -126,6 +126,10 @@ class ApprovalPolicy:
     github_review: bool = True
     """Whether a change that GitHub Actions makes needs somebody's review of the job's deployment on GitHub."""
 
+    def needed(self, risk: str) -> int:
+        """Other people who must approve a plan of this risk: ``low``, ``high`` or ``destructive``."""
+        return int(getattr(self, risk))
+
 
 LOCAL_POLICY = ApprovalPolicy(github_review=False)
 STAGING_POLICY = ApprovalPolicy(destructive=2)
@@ -195,6 +199,7 @@ class Environment:
     terraform: Path = ROOTS / LOCAL_ROOT
     """The root of Terraform that makes it: an absolute path once the stack file is read."""
     jobs: tuple[Job, ...] = ()
+    runbook: RunbookTable = OMCS_RUNBOOK
 
     @property
     def is_local(self) -> bool:
@@ -233,6 +238,27 @@ class Environment:
         """Whether a door there wants a reason and tells the channel: production, and whatever is treated like it."""
         is_production = not self.is_local and self.name != "staging"
         return is_production or self.approvals.type_name
+
+    @property
+    def own_root(self) -> Path | None:
+        """The root of Terraform where it isn't the usual folder of the project; None where it is."""
+        usual = ROOTS / (LOCAL_ROOT if self.is_local else self.name)
+        return None if self.terraform.match(str(usual)) else self.terraform
+
+    def nobody_to_approve(self, risk: str) -> str:
+        """Why nobody that omc.toml knows could approve a plan of this risk, and what to set; empty where somebody can.
+
+        Without ``[people]`` nothing is known of who there is: any other name of AWS or GitHub is another person.
+        """
+        needed, known = self.approvals.needed(risk), self.people.names
+        if not known or needed <= len(known) - 1:
+            return ""
+        others = "one other person" if needed == 1 else f"{needed} other people"
+        there = f"nobody but {known[0]}" if len(known) == 1 else f"only {', '.join(known)}"
+        return (
+            f"A plan of {risk} risk needs {others} to approve it, and [people] names {there}. If nobody else works on "
+            f"{self.name}, set {risk} = {len(known) - 1} in [approvals.{self.name}]; else name them in [people]."
+        )
 
     def window_at(self, now: datetime) -> Occurrence | None:
         """The maintenance window that is open at ``now``, or else the next; None where there are none."""
