@@ -1,4 +1,4 @@
-"""omc.toml for a stack that is called otherwise: names by environment, placeholders, AWS's own rules, what is optional."""
+"""omc.toml for a stack that is called otherwise: names by environment, placeholders, AWS's own rules, optional keys."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, str] = {
         pi DescribeDimensionKeys GetResourceMetrics
         rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
         s3 GetObject ListBuckets ListObjectsV2
+        scheduler GetSchedule
         secretsmanager DescribeSecret ListSecrets
         service-quotas GetServiceQuota
         sns GetTopicAttributes ListSubscriptions ListTopics
@@ -467,6 +468,7 @@ RESOURCES: Mapping[str, str] = {
     "s3:PutObjectRetention": f"{_AUDIT}/record/{{environment}}/omc",
     "ecs:ExecuteCommand": "arn:{partition}:ecs:{region}:{account}:task/{cluster}/0123456789abcdef0123456789abcdef",
     "secretsmanager:GetSecretValue": "arn:{partition}:secretsmanager:{region}:{account}:secret:{prefix}/omc-000000",
+    "scheduler:GetSchedule": "arn:{partition}:scheduler:{region}:{account}:schedule/{schedule}",
     "ssm:StartSession": "arn:{partition}:ecs:{region}:{account}:task/{cluster}/0123456789abcdef0123456789abcdef",
     "secretsmanager:DescribeSecret": "arn:{partition}:secretsmanager:{region}:{account}:secret:{prefix}/omc-000000",
     "sns:ListSubscriptionsByTopic": "arn:{partition}:sns:{region}:{account}:{prefix}-sev-1",
@@ -566,14 +568,19 @@ def _actions(command: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_kept(template: str, environment: Environment) -> bool:
-    """Where omc.toml names no place outside for the record, nothing is sent there."""
+    """Where omc.toml names no place outside for the record, nothing is sent there; nor is one asked for a schedule that
+    it doesn't name."""
     return not (
         ("{audit_bucket}" in template and not environment.audit_bucket)
         or ("{record_log_group}" in template and not environment.record_log_group)
+        or ("{schedule}" in template and not any(job.schedule for job in environment.jobs))
     )
 
 
 def _resources(template: str, names: Mapping[str, str], environment: Environment) -> tuple[str, ...]:
+    if "{schedule}" in template:
+        paths = {job.schedule_path for job in environment.jobs if job.schedule}
+        return tuple(template.format(**names, schedule=path) for path in sorted(paths))
     each = {
         template.format(
             **names,

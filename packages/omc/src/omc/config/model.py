@@ -98,6 +98,12 @@ class Job:
     command: tuple[str, ...] = ()
     """What its container runs when it is started by hand; empty: what its task definition says."""
 
+    @property
+    def schedule_path(self) -> str:
+        """``group/name`` as EventBridge Scheduler has it, whose own group is ``default``; empty without a schedule."""
+        name = self.schedule or ""
+        return name if "/" in name or not name else f"default/{name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
