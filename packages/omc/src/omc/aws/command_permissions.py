@@ -314,7 +314,7 @@ COMMANDS: Mapping[str, str] = {
     "cache failover": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
+        ecs DescribeServices DescribeTasks ListTasks
         elasticache DecreaseReplicaCount DescribeCacheClusters DescribeEvents DescribeReplicationGroups
         elasticache DescribeUpdateActions IncreaseReplicaCount ModifyReplicationGroup TestFailover
         elbv2 DescribeTargetHealth
@@ -322,7 +322,7 @@ COMMANDS: Mapping[str, str] = {
     "cache scale": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
+        ecs DescribeServices DescribeTasks ListTasks
         elasticache DecreaseReplicaCount DescribeCacheClusters DescribeEvents DescribeReplicationGroups
         elasticache DescribeUpdateActions IncreaseReplicaCount ListAllowedNodeTypeModifications
         elasticache ModifyReplicationGroup TestFailover
@@ -331,7 +331,7 @@ COMMANDS: Mapping[str, str] = {
     "cache upgrade": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
+        ecs DescribeServices DescribeTasks ListTasks
         elasticache DecreaseReplicaCount DescribeCacheClusters DescribeCacheEngineVersions DescribeEvents
         elasticache DescribeReplicationGroups DescribeUpdateActions IncreaseReplicaCount
         elasticache ModifyReplicationGroup TestFailover
@@ -340,7 +340,7 @@ COMMANDS: Mapping[str, str] = {
     "cache valkey": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
+        ecs DescribeServices DescribeTasks ListTasks
         elasticache CreateCacheParameterGroup DecreaseReplicaCount DescribeCacheClusters
         elasticache DescribeCacheEngineVersions DescribeCacheParameters DescribeEvents
         elasticache DescribeReplicationGroups DescribeUpdateActions IncreaseReplicaCount
@@ -350,7 +350,7 @@ COMMANDS: Mapping[str, str] = {
     "cache reboot": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
+        ecs DescribeServices DescribeTasks ListTasks
         elasticache DescribeCacheClusters DescribeEvents DescribeReplicationGroups DescribeUpdateActions
         elasticache RebootCacheCluster
         elbv2 DescribeTargetHealth
@@ -358,7 +358,7 @@ COMMANDS: Mapping[str, str] = {
     "cache apply": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
+        ecs DescribeServices DescribeTasks ListTasks
         elasticache BatchApplyUpdateAction DescribeCacheClusters DescribeReplicationGroups
         elasticache DescribeUpdateActions
         elbv2 DescribeTargetHealth
