@@ -141,6 +141,7 @@ def read_services(aws: Gateway, environment: Environment) -> Services:
         by_cluster[cluster][each.name]: replace(each, name=by_cluster[cluster][each.name])
         for cluster, services in answers.items()
         for each in services or ()
+        if each.name in by_cluster[cluster]
     }
     gone = tuple(cluster for cluster, services in answers.items() if services is None)
     wanted = [service.name for service in environment.services]
