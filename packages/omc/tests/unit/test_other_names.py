@@ -24,6 +24,7 @@ from omc.config import Environment
 from omc.config.model import PRODUCTION_POLICY, Job
 from omc.config.people import People
 from omc.config.tables import RunbookTable
+from omc.facts.alarms import Alarm
 from omc.facts.jobs import Jobs, JobState, Schedule, read_jobs
 from omc.facts.load_balancers import GroupHealth, LoadBalancers, Target, TargetGroup, TargetHealth
 from omc.facts.rollouts import Rollout, healthy_tasks, own_targets
@@ -228,15 +229,8 @@ def test_a_service_without_autoscaling_has_no_limits_to_keep() -> None:
 
 def test_places_follow_omcs_word() -> None:
     assert service_at("targets/inner", acme()) == "api"
-    alarm = replace(example.facts()["alarms"].alarms[0] if example.facts()["alarms"].alarms else _alarm(),
-                    dimensions=("acme", "acme-prod-web"))  # fmt: skip
+    alarm = Alarm("x", "", "metric", "OK", NOW, "", acts=True, suppressed_by="", dimensions=("acme", "acme-prod-web"))
     assert watched_by(alarm, acme()) == {"services/web"}
-
-
-def _alarm() -> Any:
-    from omc.facts.alarms import Alarm
-
-    return Alarm("x", "OK", NOW, "", ())
 
 
 def test_permissions_follow_the_names() -> None:

@@ -38,13 +38,15 @@ def jobs(jobs: Jobs, environment: Environment, scope: Scope) -> Iterator[Finding
             continue
         level, sentence = _judged(job, jobs.of[job.name], scope)
         schedule = jobs.of[job.name].schedule
-        told = f"{job.schedule}: {schedule.expression or 'no times'}" if schedule else f"no rule and no {job.schedule}"
+        evidence = (
+            f"{job.schedule}: {schedule.expression or 'no times'}" if schedule else f"no rule and no {job.schedule}"
+        )
         yield Finding(
             check="jobs",
             level=level,
             subject=job.name,
             sentence=sentence,
-            evidence=(Evidence(told, jobs.reading),),
+            evidence=(Evidence(evidence, jobs.reading),),
             procedure=None if level is Level.OK else TASKS_RESTARTING,
             place=f"jobs/{job.name}",
         )

@@ -144,9 +144,9 @@ def exec_tasks(aws: Gateway, service: str) -> tuple[ExecTask, ...]:
     return tuple(_task(each, service) for each in records)
 
 
-def read_transcript(aws: Gateway) -> Transcript:
-    """Raises ``NotFound`` where there is no such cluster."""
-    cluster = aws.environment.cluster
+def read_transcript(aws: Gateway, cluster: str = "") -> Transcript:
+    """Of the environment's own cluster, or of another. Raises ``NotFound`` where there is no such cluster."""
+    cluster = cluster or aws.environment.cluster
     answer: Any = aws.client("ecs").describe_clusters(clusters=[cluster], include=["CONFIGURATIONS"])
     if not answer["clusters"]:
         raise NotFound(f"There is no cluster {cluster}.", "ClusterNotFoundException")

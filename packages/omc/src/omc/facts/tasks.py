@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from omc.aws.batches import batches
 from omc.aws.calls import parallel_map
@@ -119,7 +119,7 @@ def tasks_of_cluster(
     """All that should run there (of a family), or those that stopped and ECS still remembers: a listing, then a hundred
     a call. ``NotFound`` where there is no such cluster."""
     ecs = aws.client("ecs")
-    wanted = {"family": family} if family else {}
+    wanted: Any = {"family": family} if family else {}
     pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=status, **wanted)
     arns = [arn for page in pages for arn in page["taskArns"]]
 

@@ -22,14 +22,14 @@ def services(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
     gone = known.missing_clusters or ((environment.cluster,) if known.cluster_missing else ())
     here = {environment.cluster, *(service.cluster for service in environment.services)}
     yield from (Thing("aws_ecs_cluster", {"name": cluster}) for cluster in sorted(here.difference(gone)))
-    asked = {(service.cluster, service.ecs_service) for service in environment.services}
+    requested = {(service.cluster, service.ecs_service) for service in environment.services}
     others: dict[str, list[str]] = {}
     for thing in wanted:
         if thing.type == "aws_ecs_cluster" and thing.values.get("name") not in here:
             others.setdefault(str(thing.values["name"]), [])
         if thing.type == "aws_ecs_service":
             where, name = tail(thing.values.get("cluster")), str(thing.values.get("name"))
-            if (where, name) not in asked:
+            if (where, name) not in requested:
                 others.setdefault(where, []).append(name)
     yield from (_service(*environment.in_ecs(service.name), service) for service in known.services)
     for where, names in others.items():
