@@ -176,7 +176,7 @@ def read_exec_access(aws: Gateway, task: ExecTask, container: str, is_tunnel: bo
         lambda pair: attempt(*pair),
         [
             ("definition", lambda: _definition(aws, task)),
-            ("transcript", lambda: read_transcript(aws)),
+            ("transcript", lambda: read_transcript(aws, aws.environment.in_ecs(task.service)[0])),
             ("service", lambda: _service(aws, task.service)),
             ("network", lambda: _network(aws, task)),
             ("caller", lambda: read_caller(aws)),
