@@ -131,10 +131,10 @@ class ExecAccess:
 
 def exec_tasks(aws: Gateway, service: str) -> tuple[ExecTask, ...]:
     """The tasks of a service that should run; a listing and a hundred a call."""
-    ecs, cluster = aws.client("ecs"), aws.environment.cluster
+    ecs, (cluster, ecs_service) = aws.client("ecs"), aws.environment.in_ecs(service)
     arns = [
         arn
-        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service)
+        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=ecs_service)
         for arn in page["taskArns"]
     ]
     answers = parallel_map(
@@ -144,9 +144,9 @@ def exec_tasks(aws: Gateway, service: str) -> tuple[ExecTask, ...]:
     return tuple(_task(each, service) for each in records)
 
 
-def read_transcript(aws: Gateway) -> Transcript:
-    """Raises ``NotFound`` where there is no such cluster."""
-    cluster = aws.environment.cluster
+def read_transcript(aws: Gateway, cluster: str = "") -> Transcript:
+    """Of the environment's own cluster, or of another. Raises ``NotFound`` where there is no such cluster."""
+    cluster = cluster or aws.environment.cluster
     answer: Any = aws.client("ecs").describe_clusters(clusters=[cluster], include=["CONFIGURATIONS"])
     if not answer["clusters"]:
         raise NotFound(f"There is no cluster {cluster}.", "ClusterNotFoundException")
@@ -176,7 +176,7 @@ def read_exec_access(aws: Gateway, task: ExecTask, container: str, is_tunnel: bo
         lambda pair: attempt(*pair),
         [
             ("definition", lambda: _definition(aws, task)),
-            ("transcript", lambda: read_transcript(aws)),
+            ("transcript", lambda: read_transcript(aws, aws.environment.in_ecs(task.service)[0])),
             ("service", lambda: _service(aws, task.service)),
             ("network", lambda: _network(aws, task)),
             ("caller", lambda: read_caller(aws)),
@@ -251,7 +251,8 @@ def _definition(aws: Gateway, task: ExecTask) -> Mapping[str, Any]:
 
 
 def _service(aws: Gateway, name: str) -> bool | None:
-    answer: Any = aws.client("ecs").describe_services(cluster=aws.environment.cluster, services=[name])
+    cluster, ecs_service = aws.environment.in_ecs(name)
+    answer: Any = aws.client("ecs").describe_services(cluster=cluster, services=[ecs_service])
     found = answer["services"]
     return found[0].get("enableExecuteCommand") if found else None
 

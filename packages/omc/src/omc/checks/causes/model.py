@@ -116,6 +116,10 @@ class Situation:
                 return write
         return None
 
+    def service_changed(self, service: str) -> Write | None:
+        """The newest change of the service, which CloudTrail has by ECS's name for it."""
+        return self.changed(("UpdateService",), self.environment.in_ecs(service)[1])
+
     def by_whom(self, write: Write | None) -> tuple[Evidence, ...]:
         if write is None:
             return ()
