@@ -12,6 +12,7 @@ from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, environment_of, load
 from omc.facts.deployments import History
+from omc.facts.home import require_own_record
 from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import Services
@@ -45,6 +46,7 @@ def read(stack: Any, environment: Environment) -> tuple[History, Ledger, Service
 
     with open_store(locate_store(stack, environment)) as store:
         gateway = Gateway(environment, access_to(environment))
+        require_own_record(store, gateway)
         facts = Facts(gateway, Scope(datetime.now(UTC), LOOK_BACK), {Store: store})
         history, ledger, services = facts.require(History, Ledger, Services)
     return history, ledger, services

@@ -16,6 +16,7 @@ from omc.engine.undoing import UndoRequest, plan_of
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.active_run import OwnRun
 from omc.facts.collector import Unavailable, dependencies
+from omc.facts.home import require_own_record
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.model.arguments.base import OutputOf
@@ -68,6 +69,7 @@ def make(site: RunContext, procedure: str, request: Any, own_run: str = "") -> P
     Given to facts and planners by type: the stack, the environment, the open store, the gateway that only reads, the
     moment (``Scope``), and what was asked. ``own_run``: the run that the plan is made again for.
     """
+    require_own_record(site.store, site.reads)
     if procedure == UNDO:
         undo = plan_of(site.store, request)
         if found := misfit_of(undo, also_unknown=True):
