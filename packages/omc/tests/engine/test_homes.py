@@ -85,8 +85,13 @@ def test_another_name_is_another_record(store: Store) -> None:
 def test_a_local_cloud_that_was_reset_is_another_one(store: Store, tmp_path: Path) -> None:
     def cloud(token: str) -> FakeGateway:
         known = {
-            "endpoint": "http://127.0.0.1:1", "region": "ap-southeast-2", "account": "000000000000",
-            "access_key_id": "a", "secret_access_key": "s", "port_shift": 0, "token": token,
+            "endpoint": "http://127.0.0.1:1",
+            "region": "ap-southeast-2",
+            "account": "000000000000",
+            "access_key_id": "a",
+            "secret_access_key": "s",
+            "port_shift": 0,
+            "token": token,
         }
         (tmp_path / "cloud.json").write_text(json.dumps(known))
         return FakeGateway({}, replace(STAGING, name="local", local_state=tmp_path))
