@@ -458,6 +458,7 @@ RESOURCES: Mapping[str, str] = {
     "logs:PutLogEvents": f"{_RECORD_GROUP}:log-stream:omc",
     "logs:DescribeLogStreams": f"{_RECORD_GROUP}:*",
     "rds:DescribeDBInstances": "arn:{partition}:rds:{region}:{account}:db:{database}",
+    "rds:DescribeDBClusters": "arn:{partition}:rds:{region}:{account}:cluster:{database_cluster}",
     "s3:GetBucketObjectLockConfiguration": _AUDIT,
     "s3:GetBucketVersioning": "arn:{partition}:s3:::{state_bucket}",
     "s3:GetEncryptionConfiguration": "arn:{partition}:s3:::{state_bucket}",
@@ -534,7 +535,8 @@ def needs_of_commands(
         "region": environment.region,
         "cluster": environment.cluster,
         "prefix": environment.prefix,
-        "database": environment.database,
+        "database": environment.database or "*",
+        "database_cluster": environment.database_cluster or "*",
         "environment": environment.name,
         "root": "staging" if environment.is_local else environment.name,
         "record_log_group": environment.record_log_group,
@@ -549,7 +551,7 @@ def needs_of_commands(
                 {
                     Need(action, _resources(template, names, environment), action.partition(":")[0] in GLOBAL)
                     for action, template in _actions(command)
-                    if _is_kept(template, environment)
+                    if _is_kept(template, environment) and _is_there(action, environment)
                 }
             )
         )
@@ -572,6 +574,16 @@ def _is_kept(template: str, environment: Environment) -> bool:
         ("{audit_bucket}" in template and not environment.audit_bucket)
         or ("{record_log_group}" in template and not environment.record_log_group)
     )
+
+
+def _is_there(action: str, environment: Environment) -> bool:
+    """Whether omc.toml names what the action is about: nobody needs a right to look at clusters where there is none."""
+    of_a_kind = {
+        "rds:DescribeDBClusters": environment.database_cluster,
+        "rds:DescribeDBClusterSnapshots": environment.database_cluster,
+        "elasticache:DescribeServerlessCaches": environment.cache_serverless,
+    }
+    return bool(of_a_kind.get(action, True))
 
 
 def _resources(template: str, names: Mapping[str, str], environment: Environment) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from msgspec import structs, to_builtins
 from omc.cli.show import environment_and_output
 from omc.cli.show import show as print_document
 from omc.config import Environment, Stack, environment_of, load
+from omc.config.stores import cache_name, database_name
 from omc.config.tables import Responder
 from omc.config.windows import MaintenanceWindow
 from omc.output.document import Block, Document, Field, Fields, Paragraph, Row, Section, Table
@@ -102,8 +103,8 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
             "load balancer",
             environment.load_balancer or f"the one called {environment.prefix} or {environment.prefix}-…",
         ),
-        ("database", environment.database),
-        ("cache", environment.cache),
+        ("database", database_name(environment) or "none"),
+        ("cache", cache_name(environment) or "none"),
         ("alarms", f"{environment.alarm_prefix}…"),
         (
             "record's head",

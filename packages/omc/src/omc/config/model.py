@@ -56,6 +56,9 @@ class Service:
     """Task definition family of that task, for secrets that no serving task gets; None: the service's own family."""
     public_path: str | None = None
     """A path that users ask for and that answers a GET without a login, as a user would want it."""
+    connections: int | tuple[str, ...] | None = None
+    """How many database connections a task opens at most, or the variables of its container whose sum it is; None: not
+    known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,10 @@ class Environment:
     doors: DoorsTable = DOORS
     monthly_budget_usd: float | None = None
     """None: what AWS Budgets says counts."""
+    database_cluster: str | None = None
+    """An Aurora cluster, or a Multi-AZ DB cluster, in place of ``database``."""
+    cache_serverless: str | None = None
+    """A serverless cache, in place of ``cache``."""
 
     @property
     def is_local(self) -> bool:

@@ -8,7 +8,7 @@ back; the count then follows the load again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omc.config import Environment, Service
 from omc.errors import Refused, WrongUse
@@ -88,7 +88,7 @@ def scale(
             images=current,
             subnets=subnets,
             # Where the limit is known, the sum above is the judgement: it counts what the autoscaler may make of it.
-            connections=connections if connections.limit is None else None,
+            connections=replace(connections, limit=None),
             quotas=quotas,
             scaling=scaling,
             alarms=alarms,

@@ -96,7 +96,7 @@ def read_week_figures(
     used = tuple(group for group in groups.groups if group.balancers)
     wanted: list[tuple[Key, str, dict[str, str]]] = []
     if pending.database is not None:
-        dimensions = {"DBInstanceIdentifier": environment.database}
+        dimensions = {"DBInstanceIdentifier": str(pending.database["DBInstanceIdentifier"])}
         wanted += [((DATABASE_PLACE, *each), "AWS/RDS", dimensions) for each in DATABASE]
     for node in nodes:
         wanted += [((node, *each), "AWS/ElastiCache", {"CacheClusterId": node}) for each in NODE]
