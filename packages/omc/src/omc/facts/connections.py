@@ -25,7 +25,8 @@ SHARE = 0.8
 """Of max_connections: the rest is for RDS itself, migrations and people. The connection alarm has the same limit."""
 AURORA_DIVISOR, AURORA_MOST = 9_531_392, 5000
 """Of Aurora PostgreSQL's default, below (Aurora's user guide, "Maximum connections to an Aurora PostgreSQL DB
-instance"). Its own example reckons a GiB as 10^9 bytes, which is the smaller figure: RDS takes some memory for itself."""
+instance"). Its own example reckons a GiB as 10^9 bytes, which is the smaller figure: RDS takes
+some memory for itself."""
 AURORA_FORMULA = "LEAST({DBInstanceClassMemory/9531392},5000)"
 MEMORY_OF_LARGE: Mapping[str, float] = {"r": 16, "x": 32, "t": 8, "m": 8}
 """GiB of ``large`` by the class's letter (Aurora's user guide, "Hardware specifications for DB instance classes"); each

@@ -123,11 +123,9 @@ def saved_plan(root: Root, path: Path) -> SavedPlan:
 @reads
 def read_deletion_protection(aws: Gateway, environment: Environment) -> DeletionProtection:
     """The database's and the load balancer's own protection."""
-    found = []
     database = database_records(aws)
-    for one in database.instances if database.cluster is None else (database.cluster,):
-        if one["DeletionProtection"]:
-            found.append(f"the database {database_name(environment)}")
+    of_database = database.instances if database.cluster is None else (database.cluster,)
+    found = [f"the database {database_name(environment)}" for one in of_database if one["DeletionProtection"]]
     elb = aws.client("elbv2")
     for page in elb.get_paginator("describe_load_balancers").paginate():
         for balancer in page["LoadBalancers"]:

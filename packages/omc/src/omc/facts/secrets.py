@@ -147,14 +147,15 @@ def secret_of(reference: str) -> str | None:
 
 def _master_secret(aws: Gateway, environment: Environment) -> str | UnreadableSecret | None:
     """Of the database, where RDS manages it: of a cluster the cluster's own."""
-    rds: Any = aws.client("rds")
+    rds = aws.client("rds")
+    records: list[Mapping[str, Any]] = []
     try:
         if environment.database:
-            records = rds.describe_db_instances(DBInstanceIdentifier=environment.database)["DBInstances"]
+            answer = rds.describe_db_instances(DBInstanceIdentifier=environment.database)
+            records = [dict(each) for each in answer["DBInstances"]]
         elif environment.database_cluster:
-            records = rds.describe_db_clusters(DBClusterIdentifier=environment.database_cluster)["DBClusters"]
-        else:
-            return None
+            clusters = rds.describe_db_clusters(DBClusterIdentifier=environment.database_cluster)
+            records = [dict(each) for each in clusters["DBClusters"]]
     except NotFound:
         return None
     except OmcError as error:
