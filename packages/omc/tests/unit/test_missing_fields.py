@@ -169,7 +169,9 @@ def test_no_field_that_is_missing_leaves_all_well(monkeypatch: pytest.MonkeyPatc
         record = answers()
         record[call] = without(record[call], path)
         found = morning(record, monkeypatch)
-        assert len({finding.check for finding in found}) == len(MORNING.checks) - 1, "each check says something, but for that of a cluster"
+        assert len({finding.check for finding in found}) == len(MORNING.checks) - 1, (
+            "each check says something, but for that of a cluster"
+        )
         if {finding.level for finding in found} == {Level.OK}:
             (used.add if exempt(call[1], path) else silent.append)(words(call[1], path))
     assert silent == [], "all is said to be well without these fields"

@@ -290,7 +290,8 @@ COMMANDS: Mapping[str, str] = {
         elbv2 DescribeTargetHealth
         logs GetLogEvents
         rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBEngineVersions DescribeDBInstanceAutomatedBackups
-        rds DescribeDBInstances DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions ModifyDBInstance""",
+        rds DescribeDBInstances DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions
+        rds ModifyDBInstance""",
     "database apply": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource

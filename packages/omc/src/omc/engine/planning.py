@@ -12,7 +12,8 @@ from omc.aws.gateway import Gateway, access_to
 from omc.config import Environment, Stack
 from omc.engine.journal import UNDO  # with it come omc.engine.heartbeats, which reads the active run
 from omc.engine.step_arguments import misfit_of
-from omc.engine.undoing import UndoRequest, plan_of
+from omc.engine.superseded import looked_at
+from omc.engine.undoing import UndoRequest, left_by, plan_of
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.active_run import OwnRun
 from omc.facts.collector import Unavailable, dependencies
@@ -77,7 +78,7 @@ def make(site: RunContext, procedure: str, request: Any, own_run: str = "") -> P
                 f"This omc can't undo the run {request.run}, whose plan another version made: {found}. Nothing was "
                 f"changed. Undo it with that version, or by hand: omc runs show {request.run}"
             )
-        return undo
+        return looked_at(undo, left_by(site.store, request), site.reads, site.store, site.stack)
     provided = {Stack: site.stack, Store: site.store, OwnRun: OwnRun(own_run), type(request): request}
     facts = Facts(site.reads, Scope(site.store.now(), timedelta(hours=24)), provided)
     return plan_from(site.procedures.planner(procedure), facts, site.procedures.without)
