@@ -200,7 +200,7 @@ UNKNOWN = Connections(80, {}, unknown={"backend": "nobody said"})
 
 
 def test_a_plan_says_that_it_is_unknown_and_is_not_refused_for_it() -> None:
-    for procedure, request in (("scale", ScaleRequest("backend", 4)), ("restart", RestartRequest("backend"))):
+    for procedure, request in (("scale", ScaleRequest("backend", 4)), ("restart", RestartRequest(("backend",)))):
         plan = example.planned(procedure, request, connections=UNKNOWN)
         assert plan.refusals == (), procedure
         assert any("how many a task of backend opens is unknown" in note.lower() for note in plan.notes), procedure

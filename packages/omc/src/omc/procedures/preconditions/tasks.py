@@ -106,7 +106,9 @@ def known_limit(now: Situation) -> Iterator[Objection]:
 
 def _per_task(now: Situation, work: OngoingWork) -> PerTask:
     configured = next((each for each in now.environment.services if each.name == work.service.name), None)
-    return connections_of(work.starts, configured) if work.starts else PerTask(0)
+    if work.starts is None or (configured and work.starts.family == configured.migrate_family):
+        return PerTask(0)  # a migration's is one of those that are reserved for it
+    return connections_of(work.starts, configured)
 
 
 def quota(now: Situation) -> Iterator[Objection]:
