@@ -162,7 +162,6 @@ def facts(**more: Any) -> dict[str, Any]:
         "quotas": Quotas(64.0, {"backend": 0.25, "frontend": 0.25}, 1.0),
         "current": StandingImages({}),
         "active": ActiveRun(),
-        "temporary": Temporary(),
     }
     return healthy | more
 
@@ -238,7 +237,7 @@ def snapshot(name: str, hours_ago: float, *, kind: str = "manual", **more: Any) 
 def planned(procedure: str, request: Any, **more: Any) -> Plan:
     """A procedure's plan in this world; what else it needs comes with ``more``, by its parameters."""
     of = planner(procedure)
-    known = facts() | {"needs": CandidateNeeds({})} | more
+    known = facts() | {"needs": CandidateNeeds({}), "temporary": Temporary()} | more
     return of(request, **{name: known[name] for name in dependencies(of) if name != "request"})
 
 

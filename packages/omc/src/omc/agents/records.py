@@ -21,6 +21,7 @@ from omc.facts.deployments import History
 from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import Services
+from omc.facts.serving import Serving
 from omc.facts.source import Facts
 from omc.incidents.document import incident_document, incidents_document
 from omc.incidents.incident import Incident

@@ -201,7 +201,8 @@ COMMANDS: Mapping[str, str] = {
         rds DescribeDBClusters DescribeDBInstances
         s3 GetObject""",
     "deployments": """
-        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices ListServiceDeployments""",
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTasks ListServiceDeployments
+        ecs ListTasks""",
     "releases prune": """
         ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
         ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks""",

@@ -17,18 +17,17 @@ from omc.facts.scaling import Scaling
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.source import Facts
-from omc.model.arguments.ecs import RollService
-from omc.model.arguments.scaling import SetCapacity
 from omc.model.plan import Plan
 from omc.store.opened import Store
 
-LOOKED_AT = (RollService.ACTION, SetCapacity.ACTION)
+ROLL, SCALE = "ecs.roll_service", "scaling.set"
+"""The actions whose effect is looked at, by name: nothing of them is performed here."""
 
 
 def looked_at(undo: Plan, left: Plan, reads: Gateway, store: Store, stack: Stack) -> Plan:
     """The plan with what was changed since by others: as a refusal; as a note where that can't be read. ``left``: the
     plan of the run that is undone."""
-    steps = [step for step in undo.steps if step.action in LOOKED_AT]
+    steps = [step for step in undo.steps if step.action in (ROLL, SCALE)]
     if not steps:
         return undo
     facts = Facts(reads, Scope(store.now(), timedelta(hours=24)), {Stack: stack, Store: store})
@@ -58,7 +57,7 @@ def _changed(
     service = next((each for each in services.services if each.name == name), None)
     if service is None:
         return
-    if action == RollService.ACTION:
+    if action == ROLL:
         known = {left.get("task_definition"), back.get("task_definition"), *(back.get("instead_of") or ())}
         if all(isinstance(one, str) for one in known if one) and service.task_definition not in known:
             yield (
