@@ -16,7 +16,7 @@ from omc.engine.actors import Actor
 from omc.engine.journal import create
 from omc.errors import NoCredentials, OtherRecord, Refused
 from omc.facts.home import home_at, require_own_record, settle_record
-from omc.model.homes import Home
+from omc.model.homes import RecordOwner
 from omc.model.plan import Plan, Risk
 from omc.model.releases import ReleasedService
 from omc.procedures import catalogue
@@ -49,7 +49,7 @@ def test_the_first_change_says_whose_record_it_is_and_others_are_told(store: Sto
     settle_record(store, gateway(), "jo")
     settle_record(store, gateway(OTHER), "jo")  # it is somebody's already
     with store.reading() as session:
-        assert home_of(session, "staging") == Home(HERE, "eu-central-1")
+        assert home_of(session, "staging") == RecordOwner(HERE, "eu-central-1")
         assert audit.verify(session).problems == []
     require_own_record(store, gateway())
 
@@ -119,7 +119,7 @@ def test_who_begins_anew_builds_on_nothing_of_before(store: Store) -> None:
     released(store, "run-1", schema=4)
     timer = timers.set_timer(store, "staging", "scale", {}, store.now(), why="back", actor="jo")
     elsewhere = timers.set_timer(store, "production", "scale", {}, store.now(), why="back", actor="jo")
-    assert begin_anew(store, "staging", Home(OTHER, "eu-central-1"), "jo") == [timer.id]
+    assert begin_anew(store, "staging", RecordOwner(OTHER, "eu-central-1"), "jo") == [timer.id]
     assert releases_of(store, "staging") == ()
     with store.reading() as session:
         assert [each.id for each in timers.pending(session)] == [elsewhere.id]
@@ -136,4 +136,4 @@ def test_a_record_is_not_begun_anew_while_something_is_approved_or_under_way(sto
     plan = Plan("restart", "staging", {}, "Restart", Risk.LOW, (), {})
     run = create(store, plan, Actor("jo"), STAGING.approvals)
     with pytest.raises(Refused, match=f"omc runs cancel {run.id}"):
-        begin_anew(store, "staging", Home(OTHER, "eu-central-1"), "jo")
+        begin_anew(store, "staging", RecordOwner(OTHER, "eu-central-1"), "jo")

@@ -16,7 +16,7 @@ from omc.facts.definitions import Definition, Definitions
 
 WORKERS, POOL = "WEB_CONCURRENCY", "DATABASE_POOL_SIZE"
 """Worker processes of a task, and the most connections of each: of a container that has both, omc knows by itself how
-many connections it opens. Any other number has to be said in omc.toml (``connections``)."""
+many connections it opens. Any other number has to be in omc.toml (``connections``)."""
 DATABASE = "POSTGRES_SERVER"
 """A container with this variable uses the database."""
 NAMES_A_DATABASE = ("POSTGRES", "DATABASE", "PGHOST", "PGDATABASE", "PGSERVICE", "DB_HOST", "DB_URL", "DB_NAME", "RDS_")
@@ -132,12 +132,12 @@ def aurora_default(size: str) -> int | None:
 def connections_of(definition: Definition, service: Service | None = None) -> PerTask:
     """Connections that one task of this revision opens at most: as omc.toml says; else the workers' pools of the
     containers that have both; 0 where it has no database."""
-    said = service.connections if service else None
-    if isinstance(said, int):
-        return PerTask(said)
+    configured = service.connections if service else None
+    if isinstance(configured, int):
+        return PerTask(configured)
     containers = definition.body["containerDefinitions"]
-    if said:
-        return _sum_of(said, containers)
+    if configured:
+        return _sum_of(configured, containers)
     total = 0
     for container in containers:
         variables = _variables(container)

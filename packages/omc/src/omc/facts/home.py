@@ -10,21 +10,21 @@ from omc.aws.gateway import Gateway, access_to
 from omc.aws.local import local_endpoint
 from omc.config import Environment
 from omc.errors import OtherRecord, Unknown
-from omc.model.homes import Home
+from omc.model.homes import RecordOwner
 from omc.store.opened import Store
 
 ID_LENGTH = 12
 
 
-def home_at(gateway: Gateway) -> Home:
+def home_at(gateway: Gateway) -> RecordOwner:
     """Of a local cloud, what its ``cloud.json`` says: one that was reset is another one. Else one question to STS.
     Raises what made it unreadable."""
     environment = gateway.environment
     if environment.local_state is not None:
         found = local_endpoint(environment.local_state)
         cloud = hashlib.sha256(f"omc's record of {found.token}".encode()).hexdigest()[:ID_LENGTH] if found.token else ""
-        return Home(found.account, found.region, cloud)
-    return Home(environment.account or gateway.account(), environment.region)
+        return RecordOwner(found.account, found.region, cloud)
+    return RecordOwner(environment.account or gateway.account(), environment.region)
 
 
 def require_own_record(store: Store, gateway: Gateway) -> None:
@@ -42,7 +42,7 @@ def require_own_record(store: Store, gateway: Gateway) -> None:
         raise OtherRecord(not_ours(store, environment, known, here))
 
 
-def not_ours(store: Store, environment: Environment, known: Home, here: Home) -> str:
+def not_ours(store: Store, environment: Environment, known: RecordOwner, here: RecordOwner) -> str:
     """One sentence with the ways on."""
     name = environment.name
     return (

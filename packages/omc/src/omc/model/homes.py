@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class RecordOwner:
     """Where an environment of a name is."""
 
     account: str

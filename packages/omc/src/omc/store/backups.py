@@ -11,8 +11,8 @@ def verifications_in(store: Store, environment: str) -> tuple[Verification, ...]
     """The newest first."""
     with store.reading() as session:
         events = eventlog.read_stream(session, TYPES, stream_of(environment))
-        begun = homes.since(session, environment)
-        return verifications([event for event in events if event.at >= begun])
+        since = homes.since(session, environment)
+        return verifications([event for event in events if event.at >= since])
 
 
 def record(store: Store, environment: str, found: Verified, actor: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from omc.errors import Refused
-from omc.model.homes import Home
+from omc.model.homes import RecordOwner
 from omc.store.models import Base, Run, Timer
 from omc.store.opened import Store, Transaction
 
@@ -36,10 +36,10 @@ class HomeRow(Base):
     since: Mapped[datetime]
 
 
-def home_of(session: Session, environment: str) -> Home | None:
+def home_of(session: Session, environment: str) -> RecordOwner | None:
     """None where nothing was ever changed under this name."""
     row = _newest(session, environment)
-    return Home(row.account, row.region, row.cloud) if row else None
+    return RecordOwner(row.account, row.region, row.cloud) if row else None
 
 
 def since(session: Session, environment: str) -> datetime:
@@ -48,7 +48,7 @@ def since(session: Session, environment: str) -> datetime:
     return row.since if row and row.number > 1 else EVER
 
 
-def settle(store: Store, environment: str, home: Home, actor: str) -> None:
+def settle(store: Store, environment: str, home: RecordOwner, actor: str) -> None:
     """Write down whose record this is, where nothing says so yet."""
     with store.reading() as session:
         if _newest(session, environment) is not None:
@@ -58,7 +58,7 @@ def settle(store: Store, environment: str, home: Home, actor: str) -> None:
             _write(transaction, environment, home, 1)
 
 
-def begin_anew(store: Store, environment: str, home: Home, actor: str) -> list[str]:
+def begin_anew(store: Store, environment: str, home: RecordOwner, actor: str) -> list[str]:
     """From now on it is this home's. Timers that are to come belong to the other one and are cancelled: their ids are
     returned. ``Refused`` while a run hasn't ended: what was approved there is not for here."""
     with store.transaction(actor) as transaction:
@@ -78,7 +78,7 @@ def begin_anew(store: Store, environment: str, home: Home, actor: str) -> list[s
         return [timer.id for timer in gone]
 
 
-def _write(transaction: Transaction, environment: str, home: Home, number: int) -> None:
+def _write(transaction: Transaction, environment: str, home: RecordOwner, number: int) -> None:
     row = HomeRow(environment=environment, number=number, since=transaction.at, **asdict(home))
     transaction.session.add(row)
     transaction.record("record begun", row)
