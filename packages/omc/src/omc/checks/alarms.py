@@ -8,6 +8,7 @@ from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import ALERT_RESPONSE, BY_DOCUMENT
 from omc.checks.spec import check
 from omc.config import Environment
+from omc.config.stores import cache_name, database_name
 from omc.facts.alarms import Alarm, Alarms
 from omc.times import format_time
 
@@ -86,7 +87,8 @@ def belongs(alarm: Alarm, environment: Environment) -> bool:
         return True
     if f"{alarm.tags.get('project')}-{alarm.tags.get('environment')}" == environment.prefix:  # as the Terraform tags
         return True
-    ours = (environment.prefix, environment.cluster, environment.database, environment.cache)
+    stores = {database_name(environment), cache_name(environment)} - {""}
+    ours = {environment.prefix, environment.cluster, *stores}
     parts = {part for value in alarm.dimensions for part in value.split("/")}
     return any(part in ours or part.startswith(f"{environment.prefix}-") for part in parts)
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from omc.config import Environment
+from omc.config.stores import required_cache
 from omc.errors import NothingToDo, Refused, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.alarms import Alarms
@@ -60,7 +61,8 @@ READS_THROUGH = "The application goes on without its cache, slower, with more lo
 
 
 def required_group(cache: CacheGroup, environment: Environment) -> Mapping[str, Any]:
-    """``Refused`` where there is no cache of the name."""
+    """``Refused`` where there is no replication group of the name, or a serverless cache."""
+    required_cache(environment)
     if cache.record is None:
         raise Refused(f"There is no replication group {environment.cache} in {environment.region}.")
     return cache.record

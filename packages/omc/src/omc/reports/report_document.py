@@ -44,6 +44,8 @@ def report_document(report: Report, commands: Sequence[str] | None = None) -> Do
     counts = Counter(map(section, findings))
     counted = ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
     reading = f"{format_time(report.at, environment.time_zone)}, {len(report.calls)} calls in {report.seconds:.2f} s."
+    if report.left_out:
+        reading += f" Left out: {', '.join(report.left_out)}."
     word = report.verdict.value
     return Document(
         f"{report.title}, {environment.name} ({place})",

@@ -17,6 +17,7 @@ from omc.cli.change import carry_out
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
+from omc.config.stores import cache_name
 from omc.engine.actors import actor_of
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import OmcError, Unknown, WrongUse
@@ -302,9 +303,9 @@ def redis(
     request = DoorRequest("redis", "cache", place.task.id, place.container, reason, writes=write)
     with _leading(stack, environment, aws, place, request, [Wanted("cache")]) as forwards:
         connection = cache_connection(aws, place, forwards[0].port)
-        _say(f"{environment.cache}, {'writing' if write else 'reading only'}, through task {place.task.id}.")
+        _say(f"{cache_name(environment)}, {'writing' if write else 'reading only'}, through task {place.task.id}.")
         try:
-            context.exit(cache.run(connection, words, writes=write, name=environment.cache))
+            context.exit(cache.run(connection, words, writes=write, name=cache_name(environment)))
         finally:
             connection.close()
 
