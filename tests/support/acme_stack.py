@@ -1,11 +1,12 @@
 """A second stack, of another company: three services in their own cluster and region, Aurora, no Redis.
 
-Made by plain boto3 calls, so that nothing of omc's Terraform is in it. ``api`` is behind the load balancer in two target
-groups, ``web`` in one, ``worker`` runs on FARGATE_SPOT without a port. A scheduled task empties the bin at night.
+Made by plain boto3 calls, so that nothing of omc's Terraform is in it. ``api`` is behind the load balancer in two
+target groups, ``web`` in one, ``worker`` runs on FARGATE_SPOT without a port. A scheduled task empties the bin at night.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -65,9 +66,10 @@ def push_release(session: Session, state: Path | None, service: str, release: st
         ecr.create_repository(repositoryName=name, imageTagMutability="IMMUTABLE")
     uri = ecr.describe_repositories(repositoryNames=[name])["repositories"][0]["repositoryUri"]
     if state is None:
-        manifest = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-                    "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2,
-                               "digest": f"sha256:{sum(map(ord, name + release + fail)):064x}"}, "layers": []}  # fmt: skip
+        digest = f"sha256:{hashlib.sha256(f'{name} {release} {fail}'.encode()).hexdigest()}"
+        config = {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 2, "digest": digest}
+        kind = "application/vnd.docker.distribution.manifest.v2+json"
+        manifest = {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": []}
         put = ecr.put_image(repositoryName=name, imageManifest=json.dumps(manifest), imageTag=release)
         return f"{uri}@{put['image']['imageId']['imageDigest']}"
     from localcloud import stand_in
@@ -123,9 +125,7 @@ def _roles(iam: Any) -> dict[str, str]:
 
 def _database(rds: Any, subnets: tuple[str, ...], group: str) -> str:
     """The Aurora cluster with a writer and a reader; the ARN of the secret with its password."""
-    rds.create_db_subnet_group(
-        DBSubnetGroupName="acme", DBSubnetGroupDescription="acme", SubnetIds=list(subnets)
-    )
+    rds.create_db_subnet_group(DBSubnetGroupName="acme", DBSubnetGroupDescription="acme", SubnetIds=list(subnets))
     rds.create_db_cluster_parameter_group(
         DBClusterParameterGroupName="acme-aurora", DBParameterGroupFamily="aurora-postgresql16", Description="acme"
     )

@@ -21,9 +21,7 @@ FAILURES: Final = ("", "5xx", "slow", "crash", "unhealthy")
 def check(fail: str) -> None:
     """Raises ``ValueError`` with a sentence for what no stand-in does."""
     if not re.fullmatch(r"(5xx|unhealthy|slow(:\d+(\.\d+)?)?|crash(:\d+(\.\d+)?)?)?", fail):
-        raise ValueError(
-            f"A stand-in can't be told {fail!r}. It knows 5xx, unhealthy, slow:SECONDS and crash:SECONDS."
-        )
+        raise ValueError(f"A stand-in can't be told {fail!r}. It knows 5xx, unhealthy, slow:SECONDS and crash:SECONDS.")
 
 
 def copy_image(folder: Path, release: str, fail: str = "") -> Path:

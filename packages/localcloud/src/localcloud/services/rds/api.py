@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core import network, paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.front import moto_calls
-from localcloud.services.rds import api_groups, secret
+from localcloud.services.rds import api_clusters, api_groups, secret
+from localcloud.services.rds.api_support import kms_key
 from localcloud.services.rds.component import Databases
 from localcloud.services.rds.model import (
+    AURORA,
     Instance,
     engine_version,
     resource_id,
@@ -59,8 +61,13 @@ def _in_state(instance: Instance, *allowed: str) -> None:
 @operation("rds", "CreateDBInstance")
 def create(cloud: Cloud, call: Call) -> Answer:
     params = call.params
+    if params.get("Engine") == AURORA:
+        member = api_clusters.add_member(cloud, params, _identifier(cloud, params["DBInstanceIdentifier"]))
+        return {"DBInstance": member.record}
     if params.get("Engine") != "postgres":
-        raise AwsError("InvalidParameterValue", f"localcloud has no engine but postgres, not {params.get('Engine')}")
+        raise AwsError(
+            "InvalidParameterValue", f"localcloud has no engine but postgres and {AURORA}, not {params.get('Engine')}"
+        )
     if not params.get("MasterUsername"):
         raise AwsError("InvalidParameterValue", "The parameter MasterUsername must be provided.")
     if params.get("ManageMasterUserPassword") and params.get("MasterUserPassword"):
@@ -102,7 +109,7 @@ def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = N
     interface = databases.addresses.pop(identifier, None) or network.allocate(
         cloud, subnets[0], security_groups, "RDSNetworkInterface"
     )
-    record = _record(cloud, params, identifier, version)
+    record = record_of(cloud, params, identifier, version)
     record |= {
         "AvailabilityZone": interface.zone,
         "DBSubnetGroup": {name: value for name, value in subnet_group.items() if name != "DBSubnetGroupArn"},
@@ -120,7 +127,7 @@ def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = N
     return instance
 
 
-def _record(cloud: Cloud, params: Mapping[str, Any], identifier: str, version: str) -> dict[str, Any]:
+def record_of(cloud: Cloud, params: Mapping[str, Any], identifier: str, version: str) -> dict[str, Any]:
     settings = cloud.settings
     storage_type = params.get("StorageType") or "gp3"
     insights = bool(params.get("EnablePerformanceInsights"))
@@ -141,7 +148,7 @@ def _record(cloud: Cloud, params: Mapping[str, Any], identifier: str, version: s
         "MaxAllocatedStorage": params.get("MaxAllocatedStorage"),
         "StorageType": storage_type,
         "StorageEncrypted": encrypted,
-        "KmsKeyId": _kms_key(cloud, params.get("KmsKeyId"), "rds") if encrypted else None,
+        "KmsKeyId": kms_key(cloud, params.get("KmsKeyId"), "rds") if encrypted else None,
         "Iops": params.get("Iops") or (3000 if storage_type == "gp3" else None),
         "StorageThroughput": params.get("StorageThroughput") or (125 if storage_type == "gp3" else None),
         "MultiAZ": bool(params.get("MultiAZ", False)),
@@ -177,7 +184,7 @@ def _record(cloud: Cloud, params: Mapping[str, Any], identifier: str, version: s
         "IsStorageConfigUpgradeAvailable": False,
     }
     if insights:
-        record["PerformanceInsightsKMSKeyId"] = _kms_key(cloud, params.get("PerformanceInsightsKMSKeyId"), "rds")
+        record["PerformanceInsightsKMSKeyId"] = kms_key(cloud, params.get("PerformanceInsightsKMSKeyId"), "rds")
         record["PerformanceInsightsRetentionPeriod"] = int(params.get("PerformanceInsightsRetentionPeriod") or 7)
     if record["MonitoringInterval"]:
         stream = f"RDSOSMetrics:log-stream:{record['DbiResourceId']}"
@@ -188,14 +195,6 @@ def _record(cloud: Cloud, params: Mapping[str, Any], identifier: str, version: s
         "ValidTill": cloud.now() + timedelta(days=365),
     }
     return {name: value for name, value in record.items() if value is not None}
-
-
-def _kms_key(cloud: Cloud, requested: str | None, service: str) -> str:
-    """The ARN of a key as RDS shows it."""
-    if requested and requested.startswith("arn:"):
-        return requested
-    prefix = cloud.settings.arn("kms", "")
-    return prefix + (f"key/{requested}" if requested else f"alias/aws/{service}")
 
 
 @operation("rds", "DescribeDBInstances")
@@ -232,6 +231,9 @@ def modify(cloud: Cloud, call: Call) -> Answer:
     for name in _UNSUPPORTED:
         if params.get(name) is not None:
             raise AwsError("InvalidParameterCombination", f"localcloud can't modify {name} of a DB instance")
+    if instance.cluster:
+        api_clusters.modify_member(cloud, instance, params)
+        return {"DBInstance": instance.record}
     record, pending = instance.record, instance.record["PendingModifiedValues"]
     if params.get("DBInstanceClass"):
         size_of(params["DBInstanceClass"])
@@ -297,7 +299,7 @@ def _modify_rest(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) ->
         record["PerformanceInsightsEnabled"] = insights
     if record["PerformanceInsightsEnabled"]:
         request = params.get("PerformanceInsightsKMSKeyId") or record.get("PerformanceInsightsKMSKeyId")
-        record["PerformanceInsightsKMSKeyId"] = _kms_key(cloud, request, "rds")
+        record["PerformanceInsightsKMSKeyId"] = kms_key(cloud, request, "rds")
         period = params.get("PerformanceInsightsRetentionPeriod") or record.get("PerformanceInsightsRetentionPeriod")
         record["PerformanceInsightsRetentionPeriod"] = period or 7
     if exports := params.get("CloudwatchLogsExportConfiguration"):
@@ -321,7 +323,8 @@ def rotate_managed_secret(cloud: Cloud, call: Call) -> Answer:
     """Rotating a secret that RDS manages changes the password of the database too. moto answers for every other."""
     params = call.params
     held = cloud.moto("secretsmanager").secrets.get(params["SecretId"])
-    for instance in cloud.part(Databases).instances.values():
+    databases = cloud.part(Databases)
+    for instance in [*databases.instances.values(), *(each.server for each in databases.clusters.values())]:
         if held is None or instance.record.get("MasterUserSecret", {}).get("SecretArn") != held.arn:
             continue
         if params.get("RotationLambdaARN"):
@@ -348,6 +351,9 @@ def delete(cloud: Cloud, call: Call) -> Answer:
         raise AwsError("InvalidParameterCombination", message)
     if instance.status == "deleting":
         raise AwsError("InvalidDBInstanceState", f"Instance {instance.identifier} is already being deleted.")
+    if instance.cluster:  # what it holds is the cluster's, which a snapshot of it would be of
+        instance.status = "deleting"
+        return {"DBInstance": instance.record}
     final = params.get("FinalDBSnapshotIdentifier")
     if not params.get("SkipFinalSnapshot") and not final:
         message = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
@@ -370,6 +376,8 @@ def reboot(cloud: Cloud, call: Call) -> Answer:
             raise AwsError("InvalidParameterCombination", message)
         cloud.part(Databases).failing_over.add(instance.identifier)
     instance.status = "rebooting"
+    if instance.cluster and cloud.part(Databases).is_writer(instance):
+        cloud.part(Databases).held(instance).status = "rebooting"
     return {"DBInstance": instance.record}
 
 
@@ -377,6 +385,9 @@ def reboot(cloud: Cloud, call: Call) -> Answer:
 def stop(cloud: Cloud, call: Call) -> Answer:
     instance = find(cloud, call.params["DBInstanceIdentifier"])
     _in_state(instance, "available")
+    if instance.cluster:
+        message = "Aurora instances aren't stopped one by one: StopDBCluster stops their cluster."
+        raise AwsError("InvalidParameterCombination", message)
     instance.status = "stopping"
     return {"DBInstance": instance.record}
 

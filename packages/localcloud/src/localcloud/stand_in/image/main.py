@@ -160,7 +160,11 @@ def hold_cache() -> None:
     while True:
         try:
             with socket.create_connection((host, port), 5) as plain:
-                secure = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if url.scheme == "rediss" else plain
+                secure = (
+                    ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+                    if url.scheme == "rediss"
+                    else plain
+                )
                 if url.password:
                     secure.sendall(f"AUTH {unquote(url.password)}\r\n".encode())
                     secure.recv(100)
