@@ -107,8 +107,8 @@ def _rules(cloud: Cloud) -> dict[str, Any]:
 def _deliver(cloud: Cloud, event: dict[str, Any]) -> None:
     with cloud.lock:
         for rule in list(_rules(cloud).values()):
-            # A rule of a schedule alone has an empty pattern, which moto takes for one that everything matches.
-            is_scheduled = rule.schedule_expression and not rule.event_pattern.get_pattern()
+            # A rule without a pattern is a schedule, whose events moto would match with everything.
+            is_scheduled = not rule.event_pattern.get_pattern()
             if rule.state != "ENABLED" or is_scheduled or not rule.event_pattern.matches_event(event):
                 continue
             for target in rule.targets:
