@@ -194,7 +194,9 @@ class Databases(DatabaseServers):
         event = {
             "SourceIdentifier": name,
             "SourceType": "db-cluster" if is_cluster else "db-instance",
-            "Message": message if not is_cluster or "failover" in categories else message.replace("instance", "cluster"),
+            "Message": message
+            if not is_cluster or "failover" in categories
+            else message.replace("instance", "cluster"),
             "EventCategories": list(categories),
             "Date": self._cloud.now(),
             "SourceArn": instance.arn if instance else "",
