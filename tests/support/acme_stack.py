@@ -1,7 +1,7 @@
 """A second stack, of another company: three services in their own cluster and region, Aurora, no Redis.
 
 Made by plain boto3 calls, so that nothing of omc's Terraform is in it. ``api`` is behind the load balancer in two
-target groups, ``web`` in one, ``worker`` runs on FARGATE_SPOT without a port. A scheduled task empties the bin at night.
+target groups, ``web`` in one, ``worker`` runs on FARGATE_SPOT without a port. A task is scheduled at night.
 """
 
 from __future__ import annotations

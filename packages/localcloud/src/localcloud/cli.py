@@ -150,8 +150,8 @@ def _parser() -> argparse.ArgumentParser:
     command(
         "make",
         make,
-        "Make a recorded stack in the running cloud, which must be empty: `omc local clone` records one. Images are the "
-        "stand-in's. Prints where it answers, as JSON. See docs/localcloud.md.",
+        "Make a recorded stack in the running cloud, which must be empty; `omc local clone` records one. Its "
+        "images are the stand-in's. Prints where it answers, as JSON. See docs/localcloud.md.",
     ).add_argument("file", type=Path, help="the recorded stack")
     standing = command(
         "stand-in",

@@ -20,6 +20,7 @@ from localcloud import stand_in
 from localcloud.services.ecr import images
 
 VERSION: Final = 1
+MANAGED: Final = "${database.secret}"
 MADE_UP: Final = "${made-up}"
 LABEL: Final = "stand-in.recorded"
 PLACEHOLDER: Final = re.compile(r"\$\{([a-z_]+(?:\.[\w-]+)*)\}")
@@ -82,7 +83,7 @@ def read(file: Path) -> dict[str, Any]:
 def make(stack: Mapping[str, Any], clients: Clients, state: Path, account: str) -> dict[str, Any]:
     """Make all of it in an empty cloud; ``{"url", "images"}``. ``MakingFailed`` and botocore's errors pass."""
     made = Made(clients, state, {"account": account, "region": stack["region"]})
-    _network(made, stack)
+    _network(made)
     _roles(made)
     _log_groups(made, stack)
     _database(made, stack.get("database"))
@@ -103,7 +104,7 @@ def make(stack: Mapping[str, Any], clients: Clients, state: Path, account: str) 
     return {"url": _url(made, stack), "images": made.images}
 
 
-def _network(made: Made, stack: Mapping[str, Any]) -> None:
+def _network(made: Made) -> None:
     ec2 = made.clients("ec2")
     made.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
@@ -360,7 +361,7 @@ def _secrets(made: Made, stack: Mapping[str, Any]) -> None:
         for each in container.get("secrets", ()):
             if "parameter" in each:
                 parameters.add(each["parameter"])
-            elif each["secret"] != "${database.secret}":
+            elif each["secret"] != MANAGED:
                 keys.setdefault(each["secret"], set()).add(each.get("key", ""))
     manager, store = made.clients("secretsmanager"), made.clients("ssm")
     for name, asked in sorted(keys.items()):

@@ -1,4 +1,4 @@
-"""A stack that is nothing like ours stands in the local cloud: another region, Aurora, FARGATE_SPOT, two target groups."""
+"""A stack that is nothing like ours stands in the local cloud: another region, Aurora, FARGATE_SPOT."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ from support.running_cloud import smallest_cloud
 from support.waiting import eventually
 
 pytestmark = pytest.mark.cloud
+
+CLUSTER_ID = {"DBClusterIdentifier": ENVIRONMENT}
+MEMBER_ID = {"DBInstanceIdentifier": f"{ENVIRONMENT}-1"}
+AURORA_CLASS = {"DBInstanceClass": "db.r6g.large", "Engine": "aurora-postgresql"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class World:
             host=host, port=5432, dbname="acme", user=secret["username"], password=secret["password"],
             sslmode="verify-full", sslrootcert=bundle,
         ) as connection:  # fmt: skip
-            row = connection.execute(statement).fetchone()  # type: ignore[arg-type]
+            answer = connection.execute(statement.encode())
+            row = answer.fetchone() if answer.description else None
         return row[0] if row else None
 
 
@@ -94,7 +99,7 @@ def test_each_endpoint_of_the_cluster_leads_to_its_postgresql(world: World) -> N
     instances = world.aws("rds").describe_db_instances()["DBInstances"]
     hosts = [shown["Endpoint"], shown["ReaderEndpoint"], *(each["Endpoint"]["Address"] for each in instances)]
     assert len(set(hosts)) == 4
-    world.ask(hosts[0], "CREATE TABLE coins (n int); SELECT 1")
+    world.ask(hosts[0], "CREATE TABLE coins (n int)")
     assert [world.ask(each, "SELECT count(*) FROM coins") for each in hosts] == [0, 0, 0, 0]
     assert {each["DBClusterIdentifier"] for each in instances} == {ENVIRONMENT}
 
@@ -142,15 +147,15 @@ def test_snapshots_of_the_cluster_are_the_clusters(world: World) -> None:
 @pytest.mark.parametrize(
     ("call", "arguments", "code"),
     [
-        ("delete_db_cluster", {"DBClusterIdentifier": ENVIRONMENT, "SkipFinalSnapshot": True}, "InvalidParameterCombination"),
+        ("delete_db_cluster", {**CLUSTER_ID, "SkipFinalSnapshot": True}, "InvalidParameterCombination"),
         ("describe_db_clusters", {"DBClusterIdentifier": "none"}, "DBClusterNotFoundFault"),
-        ("failover_db_cluster", {"DBClusterIdentifier": ENVIRONMENT, "TargetDBInstanceIdentifier": "none"}, "InvalidDBInstanceState"),
-        ("stop_db_instance", {"DBInstanceIdentifier": f"{ENVIRONMENT}-1"}, "InvalidParameterCombination"),
-        ("modify_db_instance", {"DBInstanceIdentifier": f"{ENVIRONMENT}-1", "MultiAZ": True}, "InvalidParameterCombination"),
-        ("create_db_instance", {"DBInstanceIdentifier": "lone", "DBInstanceClass": "db.r6g.large", "Engine": "aurora-postgresql"}, "InvalidParameterCombination"),
-        ("create_db_cluster", {"DBClusterIdentifier": "m", "Engine": "aurora-mysql", "MasterUsername": "a"}, "InvalidParameterValue"),
+        ("failover_db_cluster", {**CLUSTER_ID, "TargetDBInstanceIdentifier": "none"}, "InvalidDBInstanceState"),
+        ("stop_db_instance", MEMBER_ID, "InvalidParameterCombination"),
+        ("modify_db_instance", {**MEMBER_ID, "MultiAZ": True}, "InvalidParameterCombination"),
+        ("create_db_instance", {"DBInstanceIdentifier": "lone", **AURORA_CLASS}, "InvalidParameterCombination"),
+        ("create_db_cluster", {**CLUSTER_ID, "Engine": "aurora-mysql", "MasterUsername": "a"}, "InvalidParameterValue"),
     ],
-)  # fmt: skip
+)
 def test_what_aurora_refuses_is_refused(world: World, call: str, arguments: dict[str, Any], code: str) -> None:
     rds = world.aws("rds")
     with pytest.raises(rds.exceptions.ClientError) as refusal:

@@ -25,7 +25,7 @@ def check(fail: str) -> None:
 
 
 def copy_image(folder: Path, release: str, fail: str = "") -> Path:
-    """The folder of one release's image, made below ``folder``. Raises ``ValueError`` for a failure that isn't known."""
+    """The folder of one release's image, made below ``folder``. ``ValueError`` for a failure that isn't known."""
     check(fail)
     made = folder / "stand-in"
     shutil.copytree(IMAGE, made, ignore=shutil.ignore_patterns("__pycache__"))

@@ -120,8 +120,8 @@ def clone(
 ) -> None:
     """Copy an environment into the local cloud: its services, load balancer, limits, alarms, database and cache.
 
-    It is read by the API and nothing in it is changed. No secret's value is read, and images are replaced by a stand-in,
-    which answers health checks and fails when it is told to. The copy is rehearsed without your code.
+    It is read by the API and nothing in it is changed. No secret's value is read, and images are replaced by a
+    stand-in, which answers health checks and fails when it is told to. The copy is rehearsed without your code.
 
     \b
     omc local clone --from staging
@@ -246,13 +246,13 @@ def logs(context: click.Context, state: Path | None, follow: bool, lines: int) -
 def env(context: click.Context, state: Path | None, terraform: bool, unset: bool) -> None:
     """Print the exports that point any AWS client at the local cloud.
 
-    Terraform in other folders is left alone: its variables are set only where they are asked for, in a shell of its own.
+    Terraform in other folders is left alone: its variables are set only where they are asked for.
 
     \b
     eval "$(omc local env)"
     aws ecs describe-services --cluster ohmycoins-staging --services backend frontend
     eval "$(omc local env --unset)"
-    (eval "$(omc local env --terraform)"; cd infrastructure/terraform/environments/staging && terraform init && terraform plan)
+    eval "$(omc local env --terraform)"; cd infrastructure/terraform/environments/staging; terraform init
     """
     if unset:
         for text in shell_text.restored():

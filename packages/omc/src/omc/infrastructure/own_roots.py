@@ -97,7 +97,7 @@ def _common(folders: list[Path]) -> Path:
     return Path(os.path.commonpath(folders)) if len(folders) > 1 else folders[0].parent
 
 
-def copy_own(root: Path, project: Path, state: Path) -> Path:
+def copy_own(root: Path, state: Path) -> Path:
     """Bring the copy up to date; returns the root in it."""
     folders = folders_of(root)
     common = _common(folders)

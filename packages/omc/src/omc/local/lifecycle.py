@@ -195,8 +195,8 @@ def _require_same(site: LocalStack, record: Record, recorded: Path | None, *, ap
         return
     if record.recorded != recorded_stacks.digest(recorded):
         raise WrongUse(
-            f"The local cloud in {site.state} has another stack than {recorded}. Drop it with `omc local reset`, or use "
-            "another folder: --state DIR"
+            f"The local cloud in {site.state} has another stack than {recorded}. Drop it with `omc local reset`, or "
+            "use another folder: --state DIR"
         )
 
 
@@ -316,7 +316,7 @@ def _apply_own(
     shown = os.path.relpath(site.environment.terraform, site.project)
     try:
         with reraise_interrupts(), progress.step(f"Applying {shown}"):
-            root = copy_own(site.environment.terraform, site.project, site.state)
+            root = copy_own(site.environment.terraform, site.state)
             env = endpoint_of(reach) | reach.environment()
             tf.run(terraform, root, ["init", "-no-color", "-reconfigure", *terraform.init_arguments()], env=env)
             arguments = ["apply", "-auto-approve", "-parallelism=20", *own_variables(root)]

@@ -40,7 +40,7 @@ def digest(file: Path) -> str:
 
 
 def require_alike(stack: Mapping[str, Any], environment: Environment) -> None:
-    """Refuse to make a stack in which omc wouldn't find what omc.toml names. Raises ``WrongUse`` with the first of it."""
+    """Refuse to make a stack in which omc wouldn't find what omc.toml names. Raises ``WrongUse``."""
     found = list(differences(stack, environment))
     if found:
         raise WrongUse(

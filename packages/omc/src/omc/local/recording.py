@@ -234,7 +234,7 @@ def _container(recorder: _Recorder, family: str, described: Mapping[str, Any]) -
         made.pop("dockerLabels", None)
     variables = [each for each in made.pop("environment", []) if not each["name"].startswith(OURS)]
     if variables:
-        made["environment"] = [_variable(recorder, each) for each in sorted(variables, key=lambda each: each["name"])]
+        made["environment"] = [_variable(each) for each in sorted(variables, key=lambda each: each["name"])]
     secrets = [each for each in made.pop("secrets", []) if not each["name"].startswith(OURS)]
     if secrets:
         made["secrets"] = [_secret(recorder, each) for each in sorted(secrets, key=lambda each: each["name"])]
@@ -254,7 +254,7 @@ def _container(recorder: _Recorder, family: str, described: Mapping[str, Any]) -
     return {key: made[key] for key in CONTAINER if key in made}
 
 
-def _variable(recorder: _Recorder, each: Mapping[str, str]) -> dict[str, str]:
+def _variable(each: Mapping[str, str]) -> dict[str, str]:
     """With its value, unless its name or its value looks like a secret's."""
     name, value = each["name"], each.get("value", "")
     is_secret = is_secret_name(name) or mask(value) != value or mask(f"{name}={value}") != f"{name}={value}"

@@ -17,6 +17,7 @@ from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.rds import api_groups, clusters, parameters, secret, snapshot_records
 from localcloud.services.rds.api_support import kms_key
 from localcloud.services.rds.component import Databases
+from localcloud.services.rds.instance_records import record_of
 from localcloud.services.rds.model import (
     AURORA,
     AURORA_VERSIONS,
@@ -43,6 +44,18 @@ _AT_ONCE = (
     "ServerlessV2ScalingConfiguration",
 )
 _UNSUPPORTED = ("NewDBClusterIdentifier", "DBClusterInstanceClass", "AllocatedStorage", "StorageType", "Port", "Iops")
+_OF_CLUSTER_ALONE = (
+    "AllocatedStorage",
+    "BackupRetentionPeriod",
+    "CloudwatchLogsExportConfiguration",
+    "EngineVersion",
+    "ManageMasterUserPassword",
+    "MasterUserPassword",
+    "MultiAZ",
+    "StorageType",
+    "VpcSecurityGroupIds",
+)
+"""What ModifyDBInstance doesn't take of a member."""
 _ALPHABET = string.ascii_uppercase + string.digits
 
 
@@ -260,7 +273,7 @@ def _in_state(databases: Databases, cluster: DbCluster, *allowed: str) -> None:
 def modify(cloud: Cloud, call: Call) -> Answer:
     params, databases = call.params, cloud.part(Databases)
     cluster = find(cloud, params["DBClusterIdentifier"])
-    _in_state(databases, cluster, "available", "backing-up", "stopped")
+    _in_state(databases, cluster, "available", "backing-up")
     for name in _UNSUPPORTED:
         if params.get(name) is not None:
             raise AwsError("InvalidParameterCombination", f"localcloud can't modify {name} of a DB cluster")
@@ -272,20 +285,16 @@ def modify(cloud: Cloud, call: Call) -> Answer:
     server |= {
         name: record[name] for name in ("BackupRetentionPeriod", "PreferredMaintenanceWindow", "CopyTagsToSnapshot")
     }
-    if scaling := params.get("ServerlessV2ScalingConfiguration"):
-        if server["DBInstanceClass"] == SERVERLESS:
-            server["ServerlessV2ScalingConfiguration"] = dict(scaling)
+    if (scaling := params.get("ServerlessV2ScalingConfiguration")) and server["DBInstanceClass"] == SERVERLESS:
+        server["ServerlessV2ScalingConfiguration"] = dict(scaling)
     if name := params.get("DBClusterParameterGroupName"):
         parameter_group(cloud, name)
         record["DBClusterParameterGroup"] = name
         server["DBParameterGroups"] = [
             {"DBParameterGroupName": OF_CLUSTER + name, "ParameterApplyStatus": "pending-reboot"}
         ]
-    if (chosen := params.get("VpcSecurityGroupIds")) is not None:
-        record["VpcSecurityGroups"] = [{"VpcSecurityGroupId": each, "Status": "active"} for each in chosen]
-        for each in (cluster.server, *clusters.members(databases, cluster)):
-            network.set_groups(cloud, each.interface, list(chosen))
-        network.set_groups(cloud, cluster.reader, list(chosen))
+    if params.get("VpcSecurityGroupIds") is not None:
+        _set_groups(cloud, cluster, list(params["VpcSecurityGroupIds"]))
     if exports := params.get("CloudwatchLogsExportConfiguration"):
         kept = set(record["EnabledCloudwatchLogsExports"]) - set(exports.get("DisableLogTypes") or ())
         record["EnabledCloudwatchLogsExports"] = sorted(kept | set(exports.get("EnableLogTypes") or ()))
@@ -301,6 +310,13 @@ def modify(cloud: Cloud, call: Call) -> Answer:
         cluster.server.password = params["MasterUserPassword"]
         cluster.server.status = "modifying"
     return {"DBCluster": shown(databases, cluster)}
+
+
+def _set_groups(cloud: Cloud, cluster: DbCluster, chosen: list[str]) -> None:
+    cluster.record["VpcSecurityGroups"] = [{"VpcSecurityGroupId": each, "Status": "active"} for each in chosen]
+    for each in (cluster.server, *clusters.members(cloud.part(Databases), cluster)):
+        network.set_groups(cloud, each.interface, chosen)
+    network.set_groups(cloud, cluster.reader, chosen)
 
 
 @operation("rds", "DeleteDBCluster")
@@ -386,7 +402,10 @@ def add_member(cloud: Cloud, params: Mapping[str, Any], identifier: str) -> Inst
     kind = params["DBInstanceClass"]
     size_of(kind)
     if kind == SERVERLESS and not cluster.record.get("ServerlessV2ScalingConfiguration"):
-        message = "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB instance."
+        message = (
+            "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB "
+            "instance."
+        )
         raise AwsError("InvalidDBClusterStateFault", message)
     server = cluster.server.record
     subnets = [each["SubnetIdentifier"] for each in server["DBSubnetGroup"]["Subnets"]]
@@ -399,8 +418,6 @@ def add_member(cloud: Cloud, params: Mapping[str, Any], identifier: str) -> Inst
     major = cluster.record["EngineVersion"].split(".")[0]
     group = params.get("DBParameterGroupName") or f"default.{AURORA}{major}"
     api_groups.parameter_group(cloud, group)
-    from localcloud.services.rds.api import record_of
-
     record = record_of(cloud, {**params, "MasterUsername": cluster.record["MasterUsername"]}, identifier, "")
     same = ("BackupRetentionPeriod", "PreferredBackupWindow", "StorageEncrypted", "KmsKeyId", "EngineVersion")
     record |= {name: cluster.record[name] for name in same}
@@ -432,9 +449,7 @@ def add_member(cloud: Cloud, params: Mapping[str, Any], identifier: str) -> Inst
 
 def modify_member(cloud: Cloud, member: Instance, params: Mapping[str, Any]) -> None:
     """What ModifyDBInstance may of a member: its class and what is told of it. Raises AWS's errors."""
-    cluster_s = ("AllocatedStorage", "BackupRetentionPeriod", "MasterUserPassword", "ManageMasterUserPassword", "MultiAZ",
-                 "EngineVersion", "VpcSecurityGroupIds", "StorageType", "CloudwatchLogsExportConfiguration")  # fmt: skip
-    for name in cluster_s:
+    for name in _OF_CLUSTER_ALONE:
         if params.get(name) is not None:
             message = f"{name} of a member of a DB cluster is modified by the ModifyDBCluster API."
             raise AwsError("InvalidParameterCombination", message)
@@ -453,9 +468,23 @@ def modify_member(cloud: Cloud, member: Instance, params: Mapping[str, Any]) -> 
 
 # -- snapshots ------------------------------------------------------------------------------------------------------
 
-_OF_SNAPSHOT = ("Engine", "EngineVersion", "MasterUsername", "KmsKeyId", "LicenseModel", "AllocatedStorage", "StorageType",
-                "SnapshotType", "Status", "PercentProgress", "SnapshotCreateTime", "TagList", "VpcId", "Port",
-                "IAMDatabaseAuthenticationEnabled")  # fmt: skip
+_OF_SNAPSHOT = (
+    "AllocatedStorage",
+    "Engine",
+    "EngineVersion",
+    "IAMDatabaseAuthenticationEnabled",
+    "KmsKeyId",
+    "LicenseModel",
+    "MasterUsername",
+    "PercentProgress",
+    "Port",
+    "SnapshotCreateTime",
+    "SnapshotType",
+    "Status",
+    "StorageType",
+    "TagList",
+    "VpcId",
+)
 
 
 def _snapshot(cloud: Cloud, record: Mapping[str, Any]) -> dict[str, Any]:

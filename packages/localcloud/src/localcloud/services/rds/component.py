@@ -128,7 +128,7 @@ class Databases(DatabaseServers):
         return self._server(instance)
 
     def running(self) -> list[Instance]:
-        """The instances whose servers take connections; of a cluster the writer alone, since all its members are one."""
+        """The instances whose servers take connections; of a cluster the writer alone: its members are one server."""
         return [
             each
             for each in list(self.instances.values())

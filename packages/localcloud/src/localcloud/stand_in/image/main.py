@@ -7,7 +7,7 @@ By variables of its container:
 * ``STAND_IN_DATABASE``: ``host:port/name``, with ``STAND_IN_DATABASE_SECRET``: RDS's own, ``{"username", "password"}``.
 * ``STAND_IN_CACHE``: a URL, ``rediss://:token@host:6379``.
 * ``STAND_IN_CONNECTIONS``: how many connections it holds to the database (2).
-* ``STAND_IN_FAIL``: ``5xx``, ``slow:2``, ``crash:10`` (after so many seconds), ``unhealthy``; else what its release says.
+* ``STAND_IN_FAIL``: ``5xx``, ``slow:2``, ``crash:10`` (after so many seconds), ``unhealthy``; else as its release is.
 * ``STAND_IN_CONTROL``: a file that holds the same and is read every second; it goes before the variable.
 
 ``POST /_stand-in?fail=5xx`` tells one task alone, and ``?fail=`` ends that.
@@ -40,7 +40,7 @@ HEALTHY = 200
 class State:
     """What this task was told by its own address, and what it could reach."""
 
-    told: str | None = None  # words: by whoever posts
+    control: str | None = None
     database = "none"
     cache = "none"
 
@@ -52,8 +52,8 @@ def log(level: str, message: str, **more: Any) -> None:
 
 def failure() -> str:
     """What it is to do wrong now: by its own address, by the file, by its variable, by its release."""
-    if State.told is not None:
-        return State.told
+    if State.control is not None:
+        return State.control
     if CONTROL:
         try:
             return Path(CONTROL).read_text().strip()
@@ -80,9 +80,9 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         self.rfile.read(length)
         if split.path == "/_stand-in" and self.command == "POST":
-            State.told = parse_qs(split.query, keep_blank_values=True).get("fail", [""])[0]
-            log("INFO", f"told to fail by {State.told or 'nothing'}")
-            self.say(HEALTHY, {"fail": State.told})
+            State.control = parse_qs(split.query, keep_blank_values=True).get("fail", [""])[0]
+            log("INFO", f"told to fail by {State.control or 'nothing'}")
+            self.say(HEALTHY, {"fail": State.control})
             return
         is_probe = split.path in PATHS or PROBE in self.headers.get("User-Agent", "")
         status, wrong = PATHS.get(split.path, HEALTHY), failure()
@@ -94,7 +94,11 @@ class Handler(BaseHTTPRequestHandler):
             log("ERROR" if status >= 500 else "INFO", f"{self.command} {split.path} {status}", status=status)
         self.say(status, {"service": "stand-in", "database": State.database, "cache": State.cache, **RELEASE})
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = answer
+    def __getattr__(self, name: str) -> Any:
+        """``do_GET`` and the rest: every method is answered alike."""
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
 
     def say(self, status: int, payload: dict[str, Any]) -> None:
         body = b"" if status == 204 else json.dumps(payload).encode()
@@ -160,11 +164,9 @@ def hold_cache() -> None:
     while True:
         try:
             with socket.create_connection((host, port), 5) as plain:
-                secure = (
-                    ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-                    if url.scheme == "rediss"
-                    else plain
-                )
+                secure = plain
+                if url.scheme == "rediss":
+                    secure = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
                 if url.password:
                     secure.sendall(f"AUTH {unquote(url.password)}\r\n".encode())
                     secure.recv(100)
