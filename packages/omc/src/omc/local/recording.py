@@ -415,9 +415,9 @@ def _alarms(recorder: _Recorder) -> list[dict[str, Any]]:
         if page.get("CompositeAlarms"):
             recorder.leave_out("Composite alarms.")
         for alarm in page.get("MetricAlarms", ()):
+            actions = {"AlarmActions": alarm.get("AlarmActions", []), "OKActions": alarm.get("OKActions", [])}
             topics = {
-                kind: [arn.rsplit(":", 1)[1] for arn in alarm.get(kind, ()) if ":sns:" in arn]
-                for kind in ("AlarmActions", "OKActions")
+                kind: [arn.rsplit(":", 1)[1] for arn in arns if ":sns:" in arn] for kind, arns in actions.items()
             }
             found.append(recorder.placed(kept(alarm, ALARM)) | {"topics": topics})
     return sorted(found, key=lambda each: str(each["AlarmName"]))

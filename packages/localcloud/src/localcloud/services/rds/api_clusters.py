@@ -287,11 +287,11 @@ def modify(cloud: Cloud, call: Call) -> Answer:
     }
     if (scaling := params.get("ServerlessV2ScalingConfiguration")) and server["DBInstanceClass"] == SERVERLESS:
         server["ServerlessV2ScalingConfiguration"] = dict(scaling)
-    if name := params.get("DBClusterParameterGroupName"):
-        parameter_group(cloud, name)
-        record["DBClusterParameterGroup"] = name
+    if group := params.get("DBClusterParameterGroupName"):
+        parameter_group(cloud, group)
+        record["DBClusterParameterGroup"] = group
         server["DBParameterGroups"] = [
-            {"DBParameterGroupName": OF_CLUSTER + name, "ParameterApplyStatus": "pending-reboot"}
+            {"DBParameterGroupName": OF_CLUSTER + group, "ParameterApplyStatus": "pending-reboot"}
         ]
     if params.get("VpcSecurityGroupIds") is not None:
         _set_groups(cloud, cluster, list(params["VpcSecurityGroupIds"]))
