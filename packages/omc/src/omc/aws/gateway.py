@@ -104,12 +104,12 @@ def _refuse_loopback(environment: Environment) -> None:
     """Refuse to take what answers on this machine for AWS: a shell that is still pointed at a local cloud."""
     if os.environ.get(LOOPBACK_ALLOWED):
         return
-    for name, value in os.environ.items():
-        if name.startswith("AWS_ENDPOINT_URL") and is_loopback(urlsplit(value).hostname or ""):
-            raise WrongUse(
-                f"{name} points at this machine ({value}), and {environment.name} is in AWS. End what "
-                f'`omc local env` began: eval "$(omc local env --unset)". For a tunnel to AWS: {LOOPBACK_ALLOWED}=1'
-            )
+    value = os.environ.get("AWS_ENDPOINT_URL", "")
+    if value and is_loopback(urlsplit(value).hostname or ""):
+        raise WrongUse(
+            f"AWS_ENDPOINT_URL points at this machine ({value}), and {environment.name} is in AWS. End what "
+            f'`omc local env` began: eval "$(omc local env --unset)". For a tunnel to AWS: {LOOPBACK_ALLOWED}=1'
+        )
 
 
 def is_loopback(host: str) -> bool:

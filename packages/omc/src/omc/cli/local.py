@@ -52,7 +52,7 @@ def local() -> None:
     omc local up                   start it; the first time, apply the Terraform
     omc local clone --from staging make a copy of a real environment in it, without your code
     omc check morning --env local  ask it what you would ask AWS
-    eval "$(omc local env)"        point aws, terraform, boto3 at it; --unset ends that
+    eval "$(omc local env)"        point aws and boto3 at it; --unset ends that
     omc local load                 send users to it, and see what they see
     omc local fault list           what can be broken in it, on purpose
     omc local down                 stop it; its state stays

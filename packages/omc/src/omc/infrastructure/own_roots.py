@@ -14,12 +14,10 @@ from typing import Final
 
 from omc.config import Environment
 from omc.errors import WrongUse
-from omc.infrastructure.roots import copy_sources
+from omc.infrastructure.copies import OVERRIDE, copy_sources
 
 COPY: Final = "terraform"
 """Below the local cloud's state folder."""
-OVERRIDE: Final = "omc_override.tf"
-"""Terraform merges files of this ending over the others (its documentation, "Override Files")."""
 VARIABLES: Final = "local.tfvars"
 _SOURCE: Final = re.compile(r'^\s*source\s*=\s*"(\.{1,2}/[^"]*)"', re.MULTILINE)
 _REGION: Final = re.compile(r'^\s*(?:aws_)?region\s*=\s*"([a-z]{2}(?:-[a-z]+)+-\d)"', re.MULTILINE)

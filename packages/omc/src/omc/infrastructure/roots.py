@@ -6,8 +6,6 @@ Terraform downloads kept beside omc's plan files. The local cloud gets the stagi
 
 from __future__ import annotations
 
-import filecmp
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +16,13 @@ from omc.aws.gateway import Gateway
 from omc.aws.handover import identity
 from omc.aws.local import LocalEndpoint, local_endpoint
 from omc.config import Environment, Stack
-from omc.config.model import LOCAL_ROOT
+from omc.config.model import LOCAL_ROOT, ROOTS
 from omc.errors import WrongUse
+from omc.infrastructure.copies import LOCK_FILE, copy_sources
+from omc.infrastructure.own_roots import copy_own, own_variables
 
 SOURCES = "infrastructure/terraform"
 """Where the Terraform is in a checkout; a local cloud's copy has the same place in its state folder."""
-LOCK_FILE = ".terraform.lock.hcl"
-LEFT_OUT = (".terraform", "tests")
 NOT_THE_ENDPOINT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"})
 WORK_FOLDER = ".omc"
 """Beside omc.toml; for a local cloud, its own state folder."""
@@ -42,7 +40,7 @@ class Root:
     plans: Path
     """Where plan files are kept. They hold secrets: only the user may read them."""
     bucket: str
-    """Of the state."""
+    """Of the state; empty where the root says itself where that is."""
     env: Mapping[str, str]
     var_files: tuple[str, ...]
     """Beside ``terraform.tfvars``, which Terraform reads by itself."""
@@ -61,13 +59,8 @@ class Root:
 
     def prepare(self) -> None:
         """``terraform init``: about a second where the provider is at hand."""
-        arguments = [
-            "init",
-            "-no-color",
-            "-reconfigure",
-            *locked(self.terraform, self.folder),
-            *backend(self.bucket, self.region),
-        ]
+        place = backend(self.bucket, self.region) if self.bucket else []
+        arguments = ["init", "-no-color", "-reconfigure", *locked(self.terraform, self.folder), *place]
         tf.run(self.terraform, self.folder, arguments, env=self.environment)
         _PREPARED.add((self.folder, self.bucket))
 
@@ -109,25 +102,10 @@ def state_bucket(stack: str, root: str, account: str) -> str:
     return f"{stack}-{root}-tfstate-{account}"
 
 
-def copy_sources(source: Path, target: Path) -> None:
-    """Bring a copy of ``infrastructure/terraform`` up to date: what Terraform keeps there stays, files that went go.
-
-    Equal files are left alone, so that somebody who works in the copy just now isn't disturbed.
-    """
-    wanted = {
-        path.relative_to(source)
-        for path in source.rglob("*")
-        if path.is_file() and _is_source(path.relative_to(source))
-    }
-    for path in sorted(wanted):
-        if not (target / path).is_file() or not filecmp.cmp(source / path, target / path, shallow=False):
-            (target / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / path, target / path)
-    for path in target.rglob("*"):
-        inside = path.relative_to(target)
-        # A lock that isn't among the sources is Terraform's own: a saved plan is applied with the one it was made with.
-        if path.is_file() and _is_source(inside) and inside not in wanted and inside.name != LOCK_FILE:
-            path.unlink()
+def is_usual(environment: Environment) -> bool:
+    """Whether its root is where the project's own are; else the stack file names another."""
+    name = LOCAL_ROOT if environment.is_local else environment.name
+    return environment.terraform.parts[-len(ROOTS.parts) - 1 :] in ((*ROOTS.parts, name), (*ROOTS.parts, LOCAL_ROOT))
 
 
 def endpoint_of(cloud: LocalEndpoint) -> dict[str, str]:
@@ -151,6 +129,8 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     environment = aws.environment
     name = LOCAL_ROOT if environment.is_local else environment.name
     sources = project / SOURCES
+    if not is_usual(environment):
+        return _own(aws, work, stack)
     if not (sources / "environments" / name).is_dir():
         raise WrongUse(
             f"There is no Terraform for {environment.name}: {sources / 'environments' / name} doesn't exist."
@@ -189,5 +169,38 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     )
 
 
-def _is_source(path: Path) -> bool:
-    return not (set(path.parts) & set(LEFT_OUT) or ".tfstate" in path.name)
+def _own(aws: Gateway, work: Path, stack: str) -> Root:
+    """Of a root that the stack file names. In a local cloud its state is beside the cloud's."""
+    environment = aws.environment
+    root = environment.terraform
+    if not root.is_dir():
+        raise WrongUse(f"There is no Terraform for {environment.name}: {root} doesn't exist.")
+    plans = work / "plans"
+    plans.mkdir(mode=0o700, parents=True, exist_ok=True)
+    plans.chmod(0o700)
+    if environment.local_state is not None:
+        found = local_endpoint(environment.local_state)
+        copied = copy_own(root, work)
+        return Root(
+            name=root.name,
+            folder=copied,
+            plans=plans,
+            bucket="",
+            env=endpoint_of(found) | identity(aws),
+            var_files=tuple(each.removeprefix("-var-file=") for each in own_variables(copied)),
+            terraform=tf.find_terraform(),
+            account=found.account,
+        )
+    account = str(aws.client("sts").get_caller_identity()["Account"])
+    env = {"AWS_REGION": environment.region, "TF_DATA_DIR": str(work / "terraform" / root.name)} | identity(aws)
+    return Root(
+        name=root.name,
+        folder=root,
+        plans=plans,
+        bucket=environment.state_in(account)[0] or state_bucket(stack, environment.name, account),
+        env=env,
+        var_files=(),
+        terraform=tf.find_terraform(),
+        account=account,
+        region=environment.region,
+    )

@@ -31,12 +31,13 @@ from omc.checks.load_balancing import targets
 from omc.checks.run import CheckList, run_checks
 from omc.checks.services import services_running
 from omc.config import Environment
-from omc.config.model import LOCAL_ROOT, ROOTS
+from omc.config.model import LOCAL_ROOT
 from omc.errors import WrongUse
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
+from omc.infrastructure.copies import copy_sources
 from omc.infrastructure.own_roots import copy_own, own_root, own_variables, require_own
-from omc.infrastructure.roots import SOURCES, backend, copy_sources, endpoint_of, locked, state_bucket
+from omc.infrastructure.roots import SOURCES, backend, endpoint_of, is_usual, locked, state_bucket
 from omc.interrupts import reraise_interrupts
 from omc.local import cloud
 from omc.local import recorded as recorded_stacks
@@ -119,7 +120,7 @@ class LocalStack:
     @property
     def is_usual(self) -> bool:
         """Whether its Terraform is this project's own, with bootstrap and images; else it is a root by itself."""
-        return self.environment.terraform == self.project / ROOTS / LOCAL_ROOT
+        return is_usual(self.environment)
 
     def read(self) -> Record:
         try:
@@ -190,6 +191,11 @@ def _require_same(site: LocalStack, record: Record, recorded: Path | None, *, ap
         raise WrongUse(
             f"The stack in {site.state} was made of a recorded one, so there is no Terraform to apply. To deploy "
             "another release of the stand-in: omc local stand-in SERVICE --release 2"
+        )
+    if recorded is None and record.recorded is not None and record.phase is not Phase.APPLIED:
+        raise WrongUse(
+            f"Making the recorded stack in {site.state} was cut off half-way. Say again which one it is: "
+            "omc local up --from FILE; or drop it: omc local reset"
         )
     if recorded is None or record.phase is Phase.NEW:
         return

@@ -416,9 +416,7 @@ def _alarms(recorder: _Recorder) -> list[dict[str, Any]]:
             recorder.leave_out("Composite alarms.")
         for alarm in page.get("MetricAlarms", ()):
             actions = {"AlarmActions": alarm.get("AlarmActions", []), "OKActions": alarm.get("OKActions", [])}
-            topics = {
-                kind: [arn.rsplit(":", 1)[1] for arn in arns if ":sns:" in arn] for kind, arns in actions.items()
-            }
+            topics = {kind: [arn.rsplit(":", 1)[1] for arn in arns if ":sns:" in arn] for kind, arns in actions.items()}
             found.append(recorder.placed(kept(alarm, ALARM)) | {"topics": topics})
     return sorted(found, key=lambda each: str(each["AlarmName"]))
 
