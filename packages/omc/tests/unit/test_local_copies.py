@@ -1,4 +1,4 @@
-"""What stands around a copy in the local cloud: the shell's variables, own roots, the recorded file, what is refused."""
+"""What stands around a copy in the local cloud: a shell's variables, own roots, the recorded file, refusals."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from support.commands import ROOT
 
 LOCAL = load(ROOT / "omc.toml").environments["local"]
 STAGING = load(ROOT / "omc.toml").environments["staging"]
+SECRET = "arn:aws:secretsmanager:eu-central-1:1:secret:app/db-AbCdEf"
 STACK: dict[str, Any] = {
     "version": 1,
     "environment": "staging",
@@ -36,7 +37,7 @@ STACK: dict[str, Any] = {
 }
 
 
-# -- the shell ----------------------------------------------------------------------------------------------------------
+# -- the shell -----------------------------------------------------------------------------------------------------
 
 
 def shell(lines: list[str], **environment: str) -> dict[str, str]:
@@ -76,7 +77,7 @@ def test_an_environment_in_aws_is_refused_where_the_endpoint_is_this_machine(mon
     assert access_to(STAGING).endpoint is None
 
 
-# -- roots of Terraform -------------------------------------------------------------------------------------------------
+# -- roots of Terraform --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -133,14 +134,14 @@ def test_a_root_that_would_make_something_else_is_refused_before_anything_starts
 
 def test_a_root_with_a_module_that_isnt_there_or_is_outside_is_refused(own: Environment, tmp_path: Path) -> None:
     (own.terraform / "more.tf").write_text('module "more" {\n  source = "../../modules/more"\n}\n')
-    with pytest.raises(WrongUse, match="uses the module .*more, which isn't there"):
+    with pytest.raises(WrongUse, match=r"uses the module .*more, which isn't there"):
         require_own(own, tmp_path)
     (own.terraform / "more.tf").write_text('module "more" {\n  source = "../../modules/web"\n}\n')
     with pytest.raises(WrongUse, match="outside of"):
         require_own(own, tmp_path / "infra/envs")
 
 
-# -- recorded stacks ----------------------------------------------------------------------------------------------------
+# -- recorded stacks -----------------------------------------------------------------------------------------------
 
 
 def test_a_recorded_stack_is_compared_with_the_stack_file_before_anything_starts() -> None:
@@ -197,7 +198,7 @@ def test_a_variable_that_looks_like_a_secret_loses_its_value(name: str, value: s
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
-        ("arn:aws:secretsmanager:eu-central-1:1:secret:app/db-AbCdEf", {"secret": "app/db", "key": ""}),
+        (SECRET, {"secret": "app/db", "key": ""}),
         (
             "arn:aws:secretsmanager:eu-central-1:1:secret:app/db-AbCdEf:password::",
             {"secret": "app/db", "key": "password"},
