@@ -14,8 +14,7 @@ import pytest
 from omc.aws.gateway import access_to
 from omc.config import Environment, load
 from omc.errors import WrongUse
-from omc.infrastructure.own_roots import copy_own, own_variables, require_own
-from omc.infrastructure.roots import is_usual
+from omc.infrastructure.own_roots import copy_own, own_var_files, require_own
 from omc.local import lifecycle, recorded, recording, shell_text
 from omc.local.lifecycle import Phase, Record, site_of
 from omc.progress import Progress
@@ -96,9 +95,8 @@ def own(tmp_path: Path) -> Environment:
 
 
 def test_the_projects_own_roots_are_the_usual_ones_and_another_isnt(own: Environment) -> None:
-    assert is_usual(LOCAL)
-    assert is_usual(STAGING)
-    assert not is_usual(own)
+    assert (LOCAL.own_root, STAGING.own_root) == (None, None)
+    assert own.own_root == own.terraform
 
 
 def test_an_own_root_is_copied_with_its_modules_and_a_state_beside_the_cloud(own: Environment, tmp_path: Path) -> None:
@@ -106,10 +104,10 @@ def test_an_own_root_is_copied_with_its_modules_and_a_state_beside_the_cloud(own
     copied = copy_own(own.terraform, tmp_path / "state")
     assert (copied / "../../modules/web/main.tf").resolve().is_file()
     assert str(tmp_path / "state/prod.tfstate") in (copied / "omc_override.tf").read_text()
-    assert own_variables(copied) == []
+    assert own_var_files(copied) == ()
     (own.terraform / "local.tfvars").write_text("")
     copy_own(own.terraform, tmp_path / "state")
-    assert own_variables(copied) == ["-var-file=local.tfvars"]
+    assert own_var_files(copied) == ("local.tfvars",)
     assert (copied / "omc_override.tf").is_file()
 
 

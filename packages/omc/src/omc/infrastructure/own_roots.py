@@ -110,6 +110,6 @@ def copy_own(root: Path, state: Path) -> Path:
     return copied
 
 
-def own_variables(root: Path) -> list[str]:
-    """``-var-file`` where there are variables for the local cloud."""
-    return [f"-var-file={VARIABLES}"] if (root / VARIABLES).is_file() else []
+def own_var_files(root: Path) -> tuple[str, ...]:
+    """The file with variables for the local cloud, where there is one."""
+    return (VARIABLES,) if (root / VARIABLES).is_file() else ()

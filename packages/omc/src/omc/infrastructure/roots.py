@@ -16,10 +16,10 @@ from omc.aws.gateway import Gateway
 from omc.aws.handover import identity
 from omc.aws.local import LocalEndpoint, local_endpoint
 from omc.config import Environment, Stack
-from omc.config.model import LOCAL_ROOT, ROOTS
+from omc.config.model import LOCAL_ROOT
 from omc.errors import WrongUse
 from omc.infrastructure.copies import LOCK_FILE, copy_sources
-from omc.infrastructure.own_roots import copy_own, own_variables
+from omc.infrastructure.own_roots import copy_own, own_var_files
 
 SOURCES = "infrastructure/terraform"
 """Where the Terraform is in a checkout; a local cloud's copy has the same place in its state folder."""
@@ -102,12 +102,6 @@ def state_bucket(stack: str, root: str, account: str) -> str:
     return f"{stack}-{root}-tfstate-{account}"
 
 
-def is_usual(environment: Environment) -> bool:
-    """Whether its root is where the project's own are; else the stack file names another."""
-    name = LOCAL_ROOT if environment.is_local else environment.name
-    return environment.terraform.parts[-len(ROOTS.parts) - 1 :] in ((*ROOTS.parts, name), (*ROOTS.parts, LOCAL_ROOT))
-
-
 def endpoint_of(cloud: LocalEndpoint) -> dict[str, str]:
     """Where Terraform finds a local cloud, without credentials. Its own chain heeds only the endpoint named for STS."""
     place = {name: value for name, value in cloud.environment().items() if name not in NOT_THE_ENDPOINT}
@@ -129,17 +123,29 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     environment = aws.environment
     name = LOCAL_ROOT if environment.is_local else environment.name
     sources = project / SOURCES
-    if not is_usual(environment):
-        return _own(aws, work, stack)
-    if not (sources / "environments" / name).is_dir():
+    folder = environment.own_root or sources / "environments" / name
+    if not folder.is_dir():
         raise WrongUse(
-            f"There is no Terraform for {environment.name}: {sources / 'environments' / name} doesn't exist."
+            f"There is no Terraform for {environment.name}: {folder} doesn't exist. Where it is elsewhere, name the "
+            f"folder with terraform in [environments.{environment.name}] of omc.toml."
         )
     plans = work / "plans"
     plans.mkdir(mode=0o700, parents=True, exist_ok=True)
     plans.chmod(0o700)
     if environment.local_state is not None:
         found = local_endpoint(environment.local_state)
+        if environment.own_root is not None:
+            copied = copy_own(environment.own_root, work)
+            return Root(
+                name=name,
+                folder=copied,
+                plans=plans,
+                bucket="",
+                env=endpoint_of(found) | identity(aws),
+                var_files=own_var_files(copied),
+                terraform=tf.find_terraform(),
+                account=found.account,
+            )
         copy = work / SOURCES
         copy_sources(sources, copy)
         return Root(
@@ -157,7 +163,7 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     env = {"AWS_REGION": environment.region, "TF_DATA_DIR": str(work / "terraform" / name)} | identity(aws)
     return Root(
         name=name,
-        folder=sources / "environments" / name,
+        folder=folder,
         plans=plans,
         bucket=state_bucket(stack, name, account),
         env=env,
@@ -166,41 +172,4 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
         account=account,
         region=environment.region,
         settings={"region": environment.region},
-    )
-
-
-def _own(aws: Gateway, work: Path, stack: str) -> Root:
-    """Of a root that the stack file names. In a local cloud its state is beside the cloud's."""
-    environment = aws.environment
-    root = environment.terraform
-    if not root.is_dir():
-        raise WrongUse(f"There is no Terraform for {environment.name}: {root} doesn't exist.")
-    plans = work / "plans"
-    plans.mkdir(mode=0o700, parents=True, exist_ok=True)
-    plans.chmod(0o700)
-    if environment.local_state is not None:
-        found = local_endpoint(environment.local_state)
-        copied = copy_own(root, work)
-        return Root(
-            name=root.name,
-            folder=copied,
-            plans=plans,
-            bucket="",
-            env=endpoint_of(found) | identity(aws),
-            var_files=tuple(each.removeprefix("-var-file=") for each in own_variables(copied)),
-            terraform=tf.find_terraform(),
-            account=found.account,
-        )
-    account = str(aws.client("sts").get_caller_identity()["Account"])
-    env = {"AWS_REGION": environment.region, "TF_DATA_DIR": str(work / "terraform" / root.name)} | identity(aws)
-    return Root(
-        name=root.name,
-        folder=root,
-        plans=plans,
-        bucket=environment.state_in(account)[0] or state_bucket(stack, environment.name, account),
-        env=env,
-        var_files=(),
-        terraform=tf.find_terraform(),
-        account=account,
-        region=environment.region,
     )

@@ -36,8 +36,8 @@ from omc.errors import WrongUse
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.infrastructure.copies import copy_sources
-from omc.infrastructure.own_roots import copy_own, own_root, own_variables, require_own
-from omc.infrastructure.roots import SOURCES, backend, endpoint_of, is_usual, locked, state_bucket
+from omc.infrastructure.own_roots import copy_own, own_root, own_var_files, require_own
+from omc.infrastructure.roots import SOURCES, backend, endpoint_of, locked, state_bucket
 from omc.interrupts import reraise_interrupts
 from omc.local import cloud
 from omc.local import recorded as recorded_stacks
@@ -120,7 +120,7 @@ class LocalStack:
     @property
     def is_usual(self) -> bool:
         """Whether its Terraform is this project's own, with bootstrap and images; else it is a root by itself."""
-        return is_usual(self.environment)
+        return self.environment.own_root is None
 
     def read(self) -> Record:
         try:
@@ -325,7 +325,12 @@ def _apply_own(
             root = copy_own(site.environment.terraform, site.state)
             env = endpoint_of(reach) | reach.environment()
             tf.run(terraform, root, ["init", "-no-color", "-reconfigure", *terraform.init_arguments()], env=env)
-            arguments = ["apply", "-auto-approve", "-parallelism=20", *own_variables(root)]
+            arguments = [
+                "apply",
+                "-auto-approve",
+                "-parallelism=20",
+                *(f"-var-file={each}" for each in own_var_files(root)),
+            ]
             tf.run(terraform, root, arguments, env=env, event=_reporter(progress))
     except (KeyboardInterrupt, tf.TerraformError):
         site.write(replace(record, phase=Phase.INTERRUPTED) if first else record)
