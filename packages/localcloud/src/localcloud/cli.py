@@ -153,15 +153,15 @@ def _parser() -> argparse.ArgumentParser:
         "Make a recorded stack in the running cloud, which must be empty; `omc local clone` records one. Its "
         "images are the stand-in's. Prints where it answers, as JSON. See docs/localcloud.md.",
     ).add_argument("file", type=Path, help="the recorded stack")
-    standing = command(
+    pushed = command(
         "stand-in",
         push_stand_in,
         "Push one more release of the stand-in, the program that takes the place of an application whose code isn't "
         "here, to an ECR repository, and print its digest.",
     )
-    standing.add_argument("--repository", required=True, help="name of the ECR repository; made where it isn't there")
-    standing.add_argument("--release", required=True, help="name of the release: another name, another digest")
-    standing.add_argument(
+    pushed.add_argument("--repository", required=True, help="name of the ECR repository; made where it isn't there")
+    pushed.add_argument("--release", required=True, help="name of the release: another name, another digest")
+    pushed.add_argument(
         "--fail", default="", help="what this release does wrong: 5xx, unhealthy, slow:SECONDS, crash:SECONDS"
     )
     return parser

@@ -364,8 +364,8 @@ def _secrets(made: Made, stack: Mapping[str, Any]) -> None:
             elif each["secret"] != MANAGED:
                 keys.setdefault(each["secret"], set()).add(each.get("key", ""))
     manager, store = made.clients("secretsmanager"), made.clients("ssm")
-    for name, asked in sorted(keys.items()):
-        values = {key: f"made-up-{secrets.token_hex(8)}" for key in sorted(asked - {""})}
+    for name, wanted in sorted(keys.items()):
+        values = {key: f"made-up-{secrets.token_hex(8)}" for key in sorted(wanted - {""})}
         text = json.dumps(values) if values else f"made-up-{secrets.token_hex(8)}"
         made.secrets[name] = manager.create_secret(Name=name, SecretString=text)["ARN"]
     for name in sorted(parameters):

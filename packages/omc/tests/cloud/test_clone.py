@@ -47,14 +47,33 @@ cache = ""
 load_balancer = "acme-public"
 alarm_prefix = "acme-"
 [services.api]
-ecs_service = "acme-{environment}-api"
+ecs_service = "acme-prod-api"
+family = "acme-api"
+container = "app"
+log_group = "/acme/prod/api"
+target_group = ["acme-api", "acme-api-partners"]
+port = 8080
+minimum = 2
+maximum = 6
+cpu_target = 60
 [services.web]
-ecs_service = "acme-{environment}-web"
+ecs_service = "acme-prod-web"
+family = "acme-web"
+container = "app"
+log_group = "/acme/prod/web"
+target_group = "acme-web"
+port = 3000
+minimum = 2
+maximum = 4
+cpu_target = 60
 [services.worker]
-ecs_service = "acme-{environment}-worker"
+ecs_service = "acme-prod-worker"
+family = "acme-worker"
+container = "app"
+log_group = "/acme/prod/worker"
 [jobs.cleanup]
 family = "acme-cleanup"
-""".replace("{environment}", "prod")
+"""
 
 
 @dataclass(frozen=True, slots=True)

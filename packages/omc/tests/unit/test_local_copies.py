@@ -28,9 +28,11 @@ STACK: dict[str, Any] = {
     "environment": "staging",
     "region": "ap-southeast-2",
     "services": [
-        {"cluster": "ohmycoins-staging", "serviceName": "backend"},
-        {"cluster": "ohmycoins-staging", "serviceName": "frontend"},
+        {"cluster": "ohmycoins-staging", "serviceName": "backend", "taskDefinition": "ohmycoins-backend"},
+        {"cluster": "ohmycoins-staging", "serviceName": "frontend", "taskDefinition": "ohmycoins-frontend"},
     ],
+    "log_groups": [{"logGroupName": f"/ecs/ohmycoins-staging/{name}"} for name in ("backend", "frontend")],
+    "target_groups": [{"Name": group} for each in LOCAL.services for group in each.target_groups],
     "database": {"instance": {"DBInstanceIdentifier": "ohmycoins-staging"}},
     "load_balancers": [],
 }
@@ -144,10 +146,13 @@ def test_a_root_with_a_module_that_isnt_there_or_is_outside_is_refused(own: Envi
 
 def test_a_recorded_stack_is_compared_with_the_stack_file_before_anything_starts() -> None:
     recorded.require_alike(STACK, LOCAL)
-    other = STACK | {"region": "eu-central-1", "database": None, "services": STACK["services"][:1]}
+    services = [STACK["services"][0] | {"taskDefinition": "shop"}]
+    other = STACK | {"region": "eu-central-1", "database": None, "services": services, "target_groups": []}
     assert list(recorded.differences(other, LOCAL)) == [
         "its region is eu-central-1, not ap-southeast-2",
         "it has no service frontend in the cluster ohmycoins-staging",
+        "the family of backend is shop, not ohmycoins-backend",
+        f"it has no target group {LOCAL.services[0].target_groups[0]}",
         "its database is none, not ohmycoins-staging",
     ]
     with pytest.raises(WrongUse, match=r"isn't what omc.toml says of local: its region .* \[environments.local\]"):

@@ -57,6 +57,20 @@ def differences(stack: Mapping[str, Any], environment: Environment) -> Iterator[
     wanted = {(each.cluster, each.ecs_service) for each in environment.services}
     for cluster, name in sorted(wanted - made):
         yield f"it has no service {name} in the cluster {cluster}"
+    families = {(each["cluster"], each["serviceName"]): each["taskDefinition"] for each in stack["services"]}
+    log_groups = {each["logGroupName"] for each in stack["log_groups"]}
+    groups = {each["Name"] for each in stack["target_groups"]}
+    for service in environment.services:
+        family = families.get((service.cluster, service.ecs_service))
+        if family is None:
+            continue
+        if family != service.family:
+            yield f"the family of {service.ecs_service} is {family}, not {service.family}"
+        if service.log_group not in log_groups:
+            yield f"it has no log group {service.log_group}"
+        for name in service.target_groups:
+            if name not in groups:
+                yield f"it has no target group {name}"
     database = stack.get("database") or {}
     held = database.get("cluster", {}).get("DBClusterIdentifier") or database.get("instance", {}).get(
         "DBInstanceIdentifier"

@@ -7,7 +7,7 @@ endpoint leads to it, so a reader takes writes, and a failover is a restart afte
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from localcloud.core import network
 from localcloud.core.interfaces import MetricSink
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
     from localcloud.core.network import Interface
     from localcloud.core.processes import Process
-    from localcloud.services.rds.component import Databases
     from localcloud.services.rds.measure import Measurements, Sample
 
 NOT_OF_AURORA: Final = ("FreeStorageSpace", "EBSByteBalance%", "TransactionLogsDiskUsage", "DiskQueueDepth")
@@ -28,6 +27,22 @@ NOTHING: Final = ("DatabaseConnections", "CPUUtilization", "Deadlocks", "ReadIOP
 LAG: Final = 12.0
 """Milliseconds that a reader is behind: Aurora's is mostly below 20; here there is none."""
 LOCAL_STORAGE: Final = 32 * GIB
+
+
+class Databases(Protocol):
+    """What has the clusters and their servers: the component."""
+
+    instances: dict[str, Instance]
+
+    def serves(self, server: Instance) -> bool: ...
+
+    def is_writer(self, instance: Instance) -> bool: ...
+
+    def open_doors(self, cluster: DbCluster) -> None: ...
+
+    def close_door(self, name: str) -> None: ...
+
+    def tell(self, identifier: str, message: str, *categories: str) -> None: ...
 
 
 def members(databases: Databases, cluster: DbCluster) -> list[Instance]:
