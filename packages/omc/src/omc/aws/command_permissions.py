@@ -39,6 +39,15 @@ COMMANDS: Mapping[str, str] = {
         service-quotas GetServiceQuota
         sns GetTopicAttributes ListSubscriptions ListTopics
         sqs GetQueueAttributes ListQueues""",
+    "local clone": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        cloudwatch DescribeAlarms
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition
+        elasticache DescribeCacheClusters DescribeReplicationGroups
+        elbv2 DescribeListeners DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeRules
+        elbv2 DescribeTargetGroupAttributes DescribeTargetGroups
+        logs DescribeLogGroups
+        rds DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances DescribeDBParameters""",
     "maintenance calendar": """
         cloudtrail LookupEvents
         elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
