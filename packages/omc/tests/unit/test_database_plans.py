@@ -150,7 +150,7 @@ def test_what_waits_is_named_before_it_is_taken_along() -> None:
     reboot = plan("database-reboot", DatabaseRebootRequest(), pending=WAITING)
     assert not [note for note in reboot.notes if "multi_az" in note], "a reboot brings no pending value"
     cache = plan("cache-scale", CacheScaleRequest(replicas=2), pending=WAITING)
-    assert any("applied along: node_type a → b" in note for note in cache.notes)
+    assert any("applied along, and may interrupt it: node_type a → b" in note for note in cache.notes)
     changed = plan("database-class", DatabaseClassRequest("db.t4g.small"))
     assert changed.hash != plan("database-class", DatabaseClassRequest("db.t4g.small"), pending=WAITING).hash
 

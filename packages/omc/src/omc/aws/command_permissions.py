@@ -305,11 +305,13 @@ COMMANDS: Mapping[str, str] = {
         rds DescribeDBParameters DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions
         rds ModifyDBInstance SwitchoverBlueGreenDeployment""",
     "database cleanup": """
+        cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
         rds CreateBlueGreenDeployment DeleteBlueGreenDeployment DeleteDBInstance DescribeBlueGreenDeployments
         rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBParameters DescribeDBSnapshots
-        rds ModifyDBInstance SwitchoverBlueGreenDeployment""",
+        rds DescribePendingMaintenanceActions ModifyDBInstance SwitchoverBlueGreenDeployment""",
     "cache failover": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
