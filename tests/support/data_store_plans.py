@@ -191,11 +191,20 @@ ROWS = (
     ),
     Row(
         "database-upgrade",
+        DatabaseUpgradeRequest("18.1", in_place=True),
+        f"upgrade {ALL}",
+        "AWS publishes no figure",
+        "can't be undone: RDS goes back to no older version",
+        'engine_version = "18", and the parameter group',
+    ),
+    Row(
+        "database-upgrade",
         DatabaseUpgradeRequest("18.1"),
         "copy",
         "none.",
         "the copy is deleted",
         "Terraform's own group",
+        {"backups": instance(MasterUserSecret=None)},
     ),
     Row(
         "database-upgrade",

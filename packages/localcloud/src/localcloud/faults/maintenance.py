@@ -65,6 +65,24 @@ def _keep(cloud: Cloud, memory: Memory) -> None:
         }
         cloud.part(Databases).announced[memory["database"]] = [action]
 
+    if "cache" in memory:
+        at = datetime.fromisoformat(memory["at"])
+        update = {
+            "ServiceUpdateName": f"elasticache-patch-update-{at:%Y%m%d}",
+            "ServiceUpdateReleaseDate": at - timedelta(days=14),
+            "ServiceUpdateSeverity": "important",
+            "ServiceUpdateStatus": "available",
+            "ServiceUpdateRecommendedApplyByDate": at,
+            "ServiceUpdateType": "security-update",
+            "UpdateActionAvailableDate": at - timedelta(days=14),
+            "UpdateActionStatus": "not-applied",
+            "NodesUpdated": "0/1",
+            "SlaMet": "n/a",
+            "EstimatedUpdateTime": "30 minutes per node",
+            "Engine": cloud.part(Caches).groups[memory["cache"]].engine,
+        }
+        cloud.part(Caches).updates[memory["cache"]] = [update]
+
 
 def _stop(cloud: Cloud, memory: Memory) -> None:
     if memory.get("services"):
@@ -72,6 +90,7 @@ def _stop(cloud: Cloud, memory: Memory) -> None:
     if "database" in memory:  # RDS tells nobody that an update is no longer available
         cloud.part(Databases).announced.pop(memory["database"], None)
     if "cache" in memory:
+        cloud.part(Caches).updates.pop(memory["cache"], None)
         _tell_cache(cloud, memory, "NodeReplacementCanceled", memory["member"])
 
 
@@ -178,9 +197,9 @@ FAULTS = (
     Fault(
         "maintenance-announced",
         "AWS announces work of its own: tasks are retired (AWS Health), the database gets a system update (an event of "
-        "RDS's), a cache node is replaced (the cache's topic).",
-        "Events come, DescribePendingMaintenanceActions and DescribeEvents have it; nothing is done to anything. It is "
-        "withdrawn at the end.",
+        "RDS's), a cache node is replaced (the cache's topic) by a service update.",
+        "Events come, DescribePendingMaintenanceActions, DescribeUpdateActions and DescribeEvents have it; nothing is "
+        "done to anything. It is withdrawn at the end.",
         _start,
         _stop,
         {

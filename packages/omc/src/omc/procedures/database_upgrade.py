@@ -1,6 +1,7 @@
 """Another version of the database. A minor one in place. A major one by RDS's blue/green deployment, in three commands
 with time between them: the first makes a copy on the new version, which follows the database; the same command again
-switches over, inside a window; ``omc database cleanup`` removes what was before.
+switches over, inside a window; ``omc database cleanup`` removes what was before. Where RDS manages the master password
+it makes no such deployment; then a major one is made in place too, with ``--in-place``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ COPY_DEADLINE = 24 * 3600.0
 SWITCHOVER_SECONDS = 300
 """After which RDS gives a switchover up and leaves all as it was: RDS's own default."""
 SWITCHOVER_DEADLINE = 3600.0
+LIMITATIONS = "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/blue-green-deployments-considerations.html"
 
 
 @takes_ongoing
@@ -59,14 +61,15 @@ def plan_upgrade(
     if target is None:
         names = ", ".join(each.version for each in running.targets) or "none"
         raise Refused(f"{name} runs {before}, which RDS doesn't upgrade to {after}. It can become: {names}.")
-    if blue_green.status and (not target.is_major or blue_green.version not in ("", after)):
+    if blue_green.status and (not target.is_major or request.in_place or blue_green.version not in ("", after)):
         raise Refused(
             f"There is a copy of {name} on {blue_green.version or 'another version'} already ({blue_green.status}). "
             f"Remove it first: omc database cleanup --env {environment.name}"
         )
     along: tuple[PendingChange, ...] = ()
-    if not target.is_major:
-        steps, interruption, notes = _in_place(now, after)
+    in_place = not target.is_major or request.in_place
+    if in_place:
+        steps, interruption, notes = _in_place(now, after, is_major=target.is_major)
         along = now.waiting(Waits.WINDOW, Waits.REBOOT)
     elif not blue_green.status:
         steps, interruption, notes = _copy(now, after)
@@ -77,7 +80,7 @@ def plan_upgrade(
         request,
         now,
         after=works_again(now) if interruption else NO_CHECK,
-        title=_title(name, after, target.is_major, blue_green),
+        title=_title(name, after, in_place, blue_green),
         steps=steps,
         risk=Risk.DESTRUCTIVE if interruption else Risk.HIGH,
         interruption=interruption,
@@ -85,12 +88,12 @@ def plan_upgrade(
         preconditions={"version": before, "blue_green": blue_green.status},
         objections={RECENT_BACKUP: no_backup(now.backups, environment, now.scope)},
         notes=notes,
-        refusals=[*busy(now), *(_unfit(environment, blue_green) if target.is_major else ())],
+        refusals=[*busy(now), *(() if in_place else _unfit(now, after, blue_green))],
     )
 
 
-def _title(name: str, after: str, is_major: bool, blue_green: BlueGreen) -> str:
-    if not is_major:
+def _title(name: str, after: str, in_place: bool, blue_green: BlueGreen) -> str:
+    if in_place:
         return f"Upgrade the database {name} to {after}, in place"
     if not blue_green.status:
         return f"Upgrade the database {name} to {after}: make a copy on it that follows"
@@ -100,30 +103,45 @@ def _title(name: str, after: str, is_major: bool, blue_green: BlueGreen) -> str:
 # -- in place -------------------------------------------------------------------------------------------------------
 
 
-def _in_place(now: Database, after: str) -> tuple[list[Step], str, Iterator[str]]:
+def _in_place(now: Database, after: str, *, is_major: bool) -> tuple[list[Step], str, Iterator[str]]:
     name, before = now.name, str(now.instance["EngineVersion"])
     both = " Its standby is upgraded at the same time, and shortens nothing." if now.has_standby else ""
     interruption = (
         f"{name} is upgraded: that results in an outage (API reference, ModifyDBInstance: EngineVersion). AWS "
         f"publishes no figure: expect minutes.{both} {RECONNECT}"
     )
+    flags = {"AllowMajorVersionUpgrade": True, "DBParameterGroupName": _default_group(after)} if is_major else {}
     upgrade = step(
         "upgrade",
-        ModifyInstance(instance=name, settings={"EngineVersion": after}),
+        ModifyInstance(instance=name, settings={"EngineVersion": after}, flags=flags),
         title=f"Upgrade {name} to {after}, and wait until it is available",
         before=before,
         after=after,
         deadline=UPGRADE_DEADLINE,
     )
-    return [upgrade], interruption, _in_place_notes(now.environment, before, after)
+    return [upgrade], interruption, _in_place_notes(now.environment, before, after, is_major=is_major)
 
 
-def _in_place_notes(environment: Environment, before: str, after: str) -> Iterator[str]:
+def _default_group(version: str) -> str:
+    return f"default.postgres{version.partition('.')[0]}"
+
+
+def _in_place_notes(environment: Environment, before: str, after: str, *, is_major: bool) -> Iterator[str]:
     yield (
         f"It can't be undone: RDS goes back to no older version. The way to {before} is a backup from before: "
         f"omc backup restore --env {environment.name}"
     )
     major = after.partition(".")[0]
+    if is_major:
+        yield (
+            f"It has AWS's default parameters of {major} until Terraform's own group for it comes with the next apply, "
+            "which restarts it once more. What the planner knew of the tables is gone: run ANALYZE. Try it first on a "
+            "restored backup: prepared transactions, unknown types and old extensions stop it."
+        )
+        yield terraform(
+            environment, f'engine_version = "{major}", and the parameter group\'s name and family', DATABASE_MODULE
+        )
+        return
     yield (
         f'Terraform names the major version alone (engine_version = "{major}" in {DATABASE_MODULE}): nothing of it '
         "changes."
@@ -133,8 +151,15 @@ def _in_place_notes(environment: Environment, before: str, after: str) -> Iterat
 # -- blue/green -----------------------------------------------------------------------------------------------------
 
 
-def _unfit(environment: Environment, blue_green: BlueGreen) -> Iterator[str]:
+def _unfit(now: Database, after: str, blue_green: BlueGreen) -> Iterator[str]:
     """Why RDS would refuse a copy on another major version, which follows by logical replication."""
+    environment = now.environment
+    if not blue_green.status and now.instance.get("MasterUserSecret"):
+        yield (
+            f"RDS makes no blue/green deployment of {now.name}, whose master password it manages in Secrets Manager "
+            f"({LIMITATIONS}). Upgrade it in place, with an outage: omc database upgrade {after} --in-place --env "
+            f"{environment.name}"
+        )
     if not blue_green.status and blue_green.logical_replication != "1":
         yield (
             "RDS copies a database to another major version by logical replication, and that is off. Turn it on first, "
@@ -156,7 +181,7 @@ def _copy(now: Database, after: str) -> tuple[list[Step], str, Iterator[str]]:
             instance=name,
             arn=str(now.instance["DBInstanceArn"]),
             version=after,
-            parameter_group=f"default.postgres{after.partition('.')[0]}",
+            parameter_group=_default_group(after),
         ),
         title=f"Have RDS make a copy of {name} on {after} that follows it, and wait until it is available",
         after=after,
