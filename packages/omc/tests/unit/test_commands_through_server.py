@@ -1,6 +1,6 @@
 """With OMC_SERVER set each command of incidents, alerts, on call, pages and tokens asks the server, or says in a
-sentence that it can't, as all of maintenance, backups, database and cache do: none answers from the record here. What is
-asked is looked at on the wire."""
+sentence that it can't, as all of maintenance, backups, database and cache do: none answers from the record here. What
+is asked is looked at on the wire."""
 
 from __future__ import annotations
 

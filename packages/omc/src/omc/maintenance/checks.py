@@ -82,7 +82,7 @@ def images_of(steps: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
         f"{arguments['service']}/{container}": digest
         for action, arguments in steps
         if action == RollService.ACTION
-        for container, digest in arguments["digests"].items()
+        for container, digest in arguments.get("digests", {}).items()
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from omc.config import Environment
 from omc.engine import planning
 from omc.engine.planning import RunContext
 from omc.errors import NothingToDo, OmcError, WrongUse
+from omc.infrastructure.plans import requested
 from omc.judgement.maintenance_windows import frozen, next_window
 from omc.maintenance.calendar import LOOK_AHEAD, usable
 from omc.maintenance.checks import LEADS, images_in, outline_of
@@ -62,6 +63,8 @@ class StepTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     procedure: Text | None = None
     request: dict[str, Any] = msgspec.field(default_factory=dict)
+    plan: Text | None = None
+    """The file of ``omc infra plan --out`` that ``infra-apply`` performs, in place of its request."""
     manual: Text | None = None
     """What a person does."""
     title: Text | None = None
@@ -165,21 +168,22 @@ def _step(
     if (table.procedure is None) == (table.manual is None):
         raise WrongUse(f"Step {number} has a procedure, or is manual; say one of the two.")
     if table.manual is not None:
-        if table.request:
+        if table.request or table.plan:
             raise WrongUse(f"Step {number} is a person's, and takes no request.")
         manual = MaintenanceStep(
             table.title or table.manual, undo=table.undo or "", interruption=table.interruption or ""
         )
         return manual, ()
     procedure = str(table.procedure)
+    written = _planned_file(site, number, table) if table.plan else table.request
     bare = MaintenanceStep(
         table.title or procedure,
         procedure,
-        table.request,
+        written,
         undo=table.undo or "",
         interruption=table.interruption or INTERRUPTIONS.get(procedure, ""),
     )
-    request = _request(site, number, procedure, table.request)
+    request = _request(site, number, procedure, written)
     try:
         plan = planning.make(site, procedure, request)
     except NothingToDo as error:
@@ -204,6 +208,17 @@ def _step(
         images=images,
     )
     return known, (*(f"refused as things are: {each}" for each in plan.refusals), *plan.notes)
+
+
+def _planned_file(site: RunContext, number: int, table: StepTable) -> dict[str, Any]:
+    """The request of ``infra-apply`` for a plan file, of which omc keeps a copy, as ``omc infra apply --plan`` does."""
+    if table.procedure != "infra-apply" or table.request:
+        raise WrongUse(f"Step {number} has a plan, which is infra-apply's alone, and without a request.")
+    file = Path(str(table.plan))
+    if not file.is_file():
+        raise WrongUse(f"Step {number}: there is no plan file {file}. Make it: omc infra plan --out {file}")
+    request = requested(site.reads, site.stack, file)
+    return {name: value for name, value in asdict(request).items() if value not in ("", ())}
 
 
 def _request(site: RunContext, number: int, procedure: str, written: Mapping[str, Any]) -> Any:
