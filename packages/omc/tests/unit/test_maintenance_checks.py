@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from omc.config.maintenance_tables import MaintenanceTable
+from omc.errors import WrongUse
 from omc.maintenance.checks import (
     PastRun,
     change_of,
@@ -20,6 +21,7 @@ from omc.maintenance.checks import (
     way_back,
     worse,
 )
+from omc.maintenance.definition import from_text, request_of
 from omc.maintenance.figures import Figures
 from omc.model.backups import Verification, Verified
 from omc.model.maintenance import MaintenanceStep
@@ -194,3 +196,18 @@ def test_a_rollback_goes_back_to_what_was_approved_and_nowhere_else() -> None:
     approved = MaintenanceStep("Back", "rollback", outline=outline_of(plans["7"]))
     assert stale(approved, plans["7"]) == ""
     assert "something else (ecs.roll_service back to shop:8)" in stale(approved, plans["8"])
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ('procedure = "infra-apply"\nplan = "nowhere.tfplan"', "there is no plan file nowhere.tfplan. Make it"),
+        ('procedure = "deploy"\nplan = "x.tfplan"', "a plan, which is infra-apply's alone"),
+        ('procedure = "infra-apply"\nplan = "x"\nrequest = { plan = "x" }', "without a request"),
+        ('manual = "Look"\nplan = "x"', "a person's, and takes no request"),
+    ],
+)
+def test_a_plan_file_is_a_step_of_infra_apply_alone(table: str, sentence: str) -> None:
+    written = from_text(f'title = "x"\n[[step]]\n{table}\n')
+    with pytest.raises(WrongUse, match=sentence):
+        request_of(None, written, NOW, NOW, "")  # type: ignore[arg-type]  # nothing is planned
