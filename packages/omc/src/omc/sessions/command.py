@@ -137,9 +137,9 @@ def _recorded_run(stack: Stack, environment: Environment, request: RunTaskReques
     from omc.store.database import open_store
 
     service = service_of(environment, request.service)
-    asked = DoorRequest("exec --detach", service.name, "its own", service.container, request.reason)
+    door = DoorRequest("exec --detach", service.name, "its own", service.container, request.reason)
     with _recording(
-        stack, environment, door_gateway(environment), replace(asked, what=" ".join(request.command))
+        stack, environment, door_gateway(environment), replace(door, what=" ".join(request.command))
     ) as recorder:
         pass
 

@@ -37,24 +37,29 @@ def apply_update(cloud: Cloud, call: Call) -> Answer:
     if not any(record["ServiceUpdateName"] == name for records in caches.updates.values() for record in records):
         raise AwsError("ServiceUpdateNotFoundFault", f"Service update {name} not found.", 404)
     done, left = [], []
-    for asked in call.params.get("ReplicationGroupIds") or ():
-        group, identity = caches.groups.get(asked.lower()), {"ReplicationGroupId": asked, "ServiceUpdateName": name}
+    for requested in call.params.get("ReplicationGroupIds") or ():
+        group, identity = (
+            caches.groups.get(requested.lower()),
+            {"ReplicationGroupId": requested, "ServiceUpdateName": name},
+        )
         record: dict[str, Any] | None = next(
-            (each for each in caches.updates.get(asked.lower(), ()) if each["ServiceUpdateName"] == name), None
+            (each for each in caches.updates.get(requested.lower(), ()) if each["ServiceUpdateName"] == name), None
         )
         if group is None:
-            left.append(_unprocessed(identity, "ReplicationGroupNotFoundFault", f"ReplicationGroup {asked} not found."))
+            left.append(
+                _unprocessed(identity, "ReplicationGroupNotFoundFault", f"ReplicationGroup {requested} not found.")
+            )
         elif record is None or record["UpdateActionStatus"] not in ("not-applied", "stopped"):
-            left.append(_unprocessed(identity, "InvalidParameterValue", f"{name} isn't applicable to {asked}."))
+            left.append(_unprocessed(identity, "InvalidParameterValue", f"{name} isn't applicable to {requested}."))
         elif group.status != "available":
-            message = f"Replication group {asked} is not in available state; it is {group.status}."
+            message = f"Replication group {requested} is not in available state; it is {group.status}."
             left.append(_unprocessed(identity, "InvalidReplicationGroupState", message))
         else:
             record |= {"UpdateActionStatus": "waiting-to-start", "UpdateActionStatusModifiedDate": cloud.now()}
             caches.updating[group.id] = name
             done.append({**identity, "UpdateActionStatus": "waiting-to-start"})
-    for asked in call.params.get("CacheClusterIds") or ():
-        identity = {"CacheClusterId": asked, "ServiceUpdateName": name}
+    for requested in call.params.get("CacheClusterIds") or ():
+        identity = {"CacheClusterId": requested, "ServiceUpdateName": name}
         message = "localcloud has cache clusters in replication groups only."
         left.append(_unprocessed(identity, "InvalidParameterValue", message))
     return {"ProcessedUpdateActions": done, "UnprocessedUpdateActions": left}
