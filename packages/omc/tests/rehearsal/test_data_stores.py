@@ -100,7 +100,7 @@ def test_the_database_gets_storage_a_certificate_what_aws_announced_and_newer_ve
     found = instance(stack)
     assert (found["AllocatedStorage"], found["CertificateDetails"]["CAIdentifier"]) == (22, "rds-ca-ecc384-g1")
 
-    start_fault(stack, "maintenance-announced", "of=all")
+    start_fault(stack, "maintenance-announced")
     began = restarts(stack)
     applied = change(stack, "database", "apply")
     assert steps(applied)["apply-system-update"] == f"system-update of {CLUSTER} is done: AWS announces it no more."
