@@ -208,8 +208,8 @@ def test_a_guarded_door_wants_a_reason_and_tells_the_channel(healthy: Stack, tmp
     assert f"door:local:{listed['id']}:opened" in pages.stdout
     assert f"door:local:{listed['id']}:ended" in pages.stdout
 
-    word = ("--stack", str(file), "exec", "--env", "local", "--detach", "backend", "--yes", "--confirm", "local")
-    detached = healthy.omc(*word, "--reason", "incident 12", "--", "true", timeout=600)
+    detach = ("--stack", str(file), "exec", "--env", "local", "--detach", "backend", "--yes", "--confirm", "local")
+    detached = healthy.omc(*detach, "--reason", "incident 12", "--", "true", timeout=600)
     assert detached.returncode == 0, detached.stdout + detached.stderr
     [newest, *_] = healthy.omc("doors", "--env", "local", "--output", "json").json
     assert {name: newest[name] for name in ("door", "place", "what", "reason", "exit_code", "how")} == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_figures_of_no_answers_dont_read_as_good_ones() -> None:
 
 
 def roll(digest: str) -> Step:
-    arguments = {"service": "backend", "task_definition": "b:7", "digests": {"app": digest}}
+    arguments: dict[str, Any] = {"service": "backend", "task_definition": "b:7", "digests": {"app": digest}}
     return Step("roll", "ecs.roll_service", arguments, "Roll")
 
 
