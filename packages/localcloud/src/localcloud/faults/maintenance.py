@@ -55,7 +55,8 @@ def _start(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 
 def _keep(cloud: Cloud, memory: Memory) -> None:
-    """What DescribePendingMaintenanceActions shows isn't saved with the cloud."""
+    """What DescribePendingMaintenanceActions and DescribeUpdateActions show isn't saved with the cloud. What was applied
+    meanwhile, of which an empty list or the update's own state is left, isn't announced again."""
     if "database" in memory:
         action = {
             "Action": "system-update",
@@ -63,7 +64,7 @@ def _keep(cloud: Cloud, memory: Memory) -> None:
             "AutoAppliedAfterDate": datetime.fromisoformat(memory["at"]),
             "CurrentApplyDate": datetime.fromisoformat(memory["at"]),
         }
-        cloud.part(Databases).announced[memory["database"]] = [action]
+        cloud.part(Databases).announced.setdefault(memory["database"], [action])
 
     if "cache" in memory:
         at = datetime.fromisoformat(memory["at"])
@@ -81,7 +82,7 @@ def _keep(cloud: Cloud, memory: Memory) -> None:
             "EstimatedUpdateTime": "30 minutes per node",
             "Engine": cloud.part(Caches).groups[memory["cache"]].engine,
         }
-        cloud.part(Caches).updates[memory["cache"]] = [update]
+        cloud.part(Caches).updates.setdefault(memory["cache"], [update])
 
 
 def _stop(cloud: Cloud, memory: Memory) -> None:
