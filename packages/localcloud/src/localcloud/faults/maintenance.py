@@ -55,8 +55,8 @@ def _start(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 
 def _keep(cloud: Cloud, memory: Memory) -> None:
-    """What DescribePendingMaintenanceActions and DescribeUpdateActions show isn't saved with the cloud. What was applied
-    meanwhile, of which an empty list or the update's own state is left, isn't announced again."""
+    """What DescribePendingMaintenanceActions and DescribeUpdateActions show isn't saved with the cloud. What was
+    applied meanwhile, of which an empty list or the update's own state is left, isn't announced again."""
     if "database" in memory:
         action = {
             "Action": "system-update",
