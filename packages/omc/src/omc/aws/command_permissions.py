@@ -325,11 +325,14 @@ COMMANDS: Mapping[str, str] = {
         rds DescribeDBInstances DescribeDBParameters DescribeDBSnapshots DescribeEvents
         rds DescribePendingMaintenanceActions ModifyDBInstance SwitchoverBlueGreenDeployment""",
     "database cleanup": """
+        cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
         rds CreateBlueGreenDeployment DeleteBlueGreenDeployment DeleteDBInstance DescribeBlueGreenDeployments
         rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups DescribeDBInstances
-        rds DescribeDBParameters DescribeDBSnapshots ModifyDBInstance SwitchoverBlueGreenDeployment""",
+        rds DescribeDBParameters DescribeDBSnapshots DescribePendingMaintenanceActions ModifyDBInstance
+        rds SwitchoverBlueGreenDeployment""",
     "cache failover": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -24,6 +25,23 @@ def environment_names(context: click.Context, _: click.Parameter, incomplete: st
         return []
     before, comma, last = incomplete.rpartition(",")
     return [CompletionItem(f"{before}{comma}{name}") for name in names if name.startswith(last)]
+
+
+class RecordCommand(click.Command):
+    """A command that works on the record and on AWS from here: with a server in OMC_SERVER it says so and does nothing,
+    since what it would write down is in another record than that server's."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from omc.api_client.http import refuse_server
+
+        refuse_server(ctx.command_path)
+        return super().invoke(ctx)
+
+
+class RecordGroup(click.Group):
+    """A group of such commands."""
+
+    command_class = RecordCommand
 
 
 class Number(click.FloatRange):
