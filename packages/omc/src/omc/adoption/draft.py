@@ -16,6 +16,7 @@ from typing import Any
 from omc.adoption.judgement import SCALING_KEYS, Judged, Value
 from omc.adoption.toml_text import Plain, assignment, comment, header, table
 from omc.config import Environment, Service, Stack, parse
+from omc.config.names import name_problem
 from omc.errors import StackError
 
 ALWAYS = ("region", "account", "profile", "local_state", "prefix", "database_cluster", "cache_serverless")
@@ -61,7 +62,8 @@ def draft(name: str, time_zone: Value, judged: Sequence[Judged], beside: Mapping
         label = each.group.environment
         made.environments[label] = {**beside.get(label, {}), **each.environment}
         made.services[label] = each.services
-        made.jobs[label] = each.jobs
+        taken = {name for one in judged for name in one.services}
+        made.jobs[label] = {f"{name}-job" if name in taken else name: keys for name, keys in each.jobs.items()}
         made.untold += [sentence for sentence in each.untold if sentence not in made.untold]
     _drop_refused(made)
     return made
@@ -177,6 +179,9 @@ def text(made: Draft, file: Path) -> str:
     for kind, keys in (("services", SERVICE_KEYS), ("jobs", JOB_KEYS)):
         for member in _members(made, kind):
             base, more = _apart(made, kind, member, keys, usual, several=several)
+            if kind == "jobs" and more:
+                _leave_out(made, member, more)
+                continue
             bases[kind][member] = base
             for label, values in more.items():
                 overrides[label][member] = values
@@ -197,6 +202,14 @@ def text(made: Draft, file: Path) -> str:
     return whole
 
 
+def _leave_out(made: Draft, job: str, more: Mapping[str, Mapping[str, Value]]) -> None:
+    """A job is the same in each environment, but for placeholders."""
+    keys = sorted({key for values in more.values() for key in values})
+    made.untold.append(f"The job {job}: its {', '.join(keys)} differ by environment in a way that omc.toml can't say.")
+    for members in made.jobs.values():
+        members.pop(job, None)
+
+
 def _pairs(values: Mapping[str, Value]) -> dict[str, tuple[Plain, str]]:
     return {key: (value.value, value.note) for key, value in values.items()}
 
@@ -215,9 +228,20 @@ def _defaults(made: Draft, file: Path) -> Stack:
             for member, keys in made.services[label].items()
         }
     tables = _whole(bare)
-    if members := _members(made, "jobs"):
-        tables["jobs"] = {member: {} for member in members}
+    for label, members in bare.services.items():
+        for member in members:
+            if not _has_usual_group(made, label, member):
+                tables["environments"][label]["services"][member]["target_group"] = []
+    if jobs := _members(made, "jobs"):
+        tables["jobs"] = {job: {} for job in jobs}
     return parse(_plain(made.name, tables), file)
+
+
+def _has_usual_group(made: Draft, label: str, member: str) -> bool:
+    """Whether the default name of its target group is one that ELB takes; a file with another doesn't load."""
+    prefix = made.environments[label].get("prefix")
+    usual = f"{prefix.value if prefix else f'{made.name}-{label}'}-{member}"
+    return not name_problem("target_group", usual, {})
 
 
 def _follows(made: Draft, usual: Stack, label: str, key: str, value: Plain) -> bool:
@@ -265,7 +289,7 @@ def _apart(
 
 def _is_usual(made: Draft, usual: Stack, kind: str, label: str, member: str, key: str, value: Value) -> bool:
     environment = usual.environments[label]
-    if key in VARYING:
+    if key in VARYING or (key == "target_group" and not _has_usual_group(made, label, member)):
         return False
     if key == "cluster":
         own = made.environments[label].get("cluster")
@@ -275,19 +299,24 @@ def _is_usual(made: Draft, usual: Stack, kind: str, label: str, member: str, key
 
 
 def _template(made: Draft, usual: Stack, member: str, said: Mapping[str, Value]) -> Value | None:
-    """One name with placeholders that comes to each environment's; None where there is none."""
+    """One name, or one list of names, with placeholders that comes to each environment's; None where there is none."""
     first = next(iter(said))
-    if len(said) < 2 or not all(isinstance(value.value, str) for value in said.values()):
+    if len({repr(value.value) for value in said.values()}) == 1 or not all(
+        isinstance(value.value, str | list) for value in said.values()
+    ):
         return None
-    if len({value.value for value in said.values()}) == 1:
-        return None
-    for placeholders in (("prefix",), ("environment",), ("prefix", "environment")):
-        template = str(said[first].value)
+    fillings = {label: _filling(made, usual, label, member) for label in said}
+
+    def templated(value: Any, placeholders: Sequence[str]) -> Any:
+        if isinstance(value, list):
+            return [templated(each, placeholders) for each in value]
         for placeholder in placeholders:
-            template = template.replace(_filling(made, usual, first, member)[placeholder], f"{{{placeholder}}}")
-        if all(
-            _filled(template, _filling(made, usual, label, member)) == value.value for label, value in said.items()
-        ):
+            value = value.replace(fillings[first][placeholder], f"{{{placeholder}}}")
+        return value
+
+    for placeholders in (("prefix",), ("environment",), ("prefix", "environment")):
+        template = templated(said[first].value, placeholders)
+        if all(_filled(template, fillings[label]) == value.value for label, value in said.items()):
             return Value(template, said[first].note)
     return None
 
@@ -296,7 +325,9 @@ def _filling(made: Draft, usual: Stack, label: str, member: str) -> dict[str, st
     return {"name": made.name, "environment": label, "prefix": usual.environments[label].prefix, "service": member}
 
 
-def _filled(template: str, values: Mapping[str, str]) -> str:
+def _filled(template: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(template, list):
+        return [_filled(each, values) for each in template]
     return re.sub(r"\{([a-z]+)\}", lambda found: values.get(found[1], found[0]), template)
 
 

@@ -85,6 +85,7 @@ def judge(found: Found, group: Group, others: Sequence[Group] = (), answers: Map
     for name, service in group.services.items():
         judged.services[name] = service_values(found, service)
         judged.untold += _remarks(name, service)
+    _shared_logs(judged)
     for name, schedule in group.schedules.items():
         judged.jobs[name] = job_values(schedule)
     return judged
@@ -351,6 +352,19 @@ def service_values(found: Found, service: FoundService) -> dict[str, Value]:
     if pools:
         values["connections"] = Value(pools, "the size of its pool, by these variables")
     return values
+
+
+def _shared_logs(judged: Judged) -> None:
+    """What several services log to is said of each: a search in it finds the others' lines too."""
+    by_group: dict[str, list[str]] = {}
+    for name, values in judged.services.items():
+        if "log_group" in values:
+            by_group.setdefault(str(values["log_group"].value), []).append(name)
+    for group, names in by_group.items():
+        for name in names if len(names) > 1 else ():
+            others = listed(other for other in names if other != name)
+            note = ", ".join(filter(None, (judged.services[name]["log_group"].note, f"{others} too")))
+            judged.services[name]["log_group"] = Value(group, note)
 
 
 def _kind(service: FoundService) -> str:
