@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import INFRASTRUCTURE, SCALING
@@ -21,7 +20,7 @@ from omc.facts.found import Found
 from omc.facts.scope import Scope
 from omc.facts.temporary import ScaledForAWhile
 from omc.facts.terraform_values import service_name
-from omc.times import format_time
+from omc.times import format_time, zone_named
 
 NAME = "expected"
 USERS = "expected-users"
@@ -86,7 +85,7 @@ def _source(expected: Expected, found: Found, environment: Environment, scope: S
 
 
 def _clock(at: datetime, environment: Environment, scope: Scope) -> str:
-    zone = ZoneInfo(environment.time_zone)
+    zone = zone_named(environment.time_zone)
     local, now = at.astimezone(zone), scope.now.astimezone(zone)
     return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%d %b %H:%M}"
 
@@ -329,7 +328,7 @@ def _is_of_services(thing: Thing, environment: Environment) -> bool:
     """Where only some services were asked for: what is theirs."""
     name = _service_of(thing) or str(thing.values.get("alarm_name") or thing.values.get("name") or "")
     return any(
-        name in (service.name, service.target_group, service.log_group)
+        name in (service.ecs_service, *service.target_groups, service.log_group)
         or name.startswith(f"{environment.alarm_prefix}{service.name}-")
         for service in environment.services
     )

@@ -73,17 +73,19 @@ def _running(service: EcsService, limits: Service) -> tuple[Level, str]:
     if service.status != "ACTIVE":
         return Level.FAIL, f"The service is {service.status}, not ACTIVE."
     if desired == 0:
-        if limits.minimum == 0:
+        if not limits.minimum:
             return Level.OK, "Scaled to zero."
         return Level.WARN, f"Scaled to zero (desired 0), below its minimum of {limits.minimum}: it serves nobody."
     if running < desired:
         starting = (
             f", {pending} more {'is' if pending == 1 else 'are'} starting" if pending else ", and none is starting"
         )
-        if running >= limits.minimum and running + pending >= desired:
+        if running >= (limits.minimum or 1) and running + pending >= desired:
             return Level.WARN, f"{tasks}{starting}."
         return Level.FAIL, f"{tasks}{starting}."
     if service.scheduling == "DAEMON":  # as many as there are instances: omc.toml's limits say nothing of it
+        return Level.OK, f"{tasks}."
+    if limits.minimum is None or limits.maximum is None:
         return Level.OK, f"{tasks}."
     if desired < limits.minimum:
         return Level.WARN, f"{tasks}, fewer than its minimum of {limits.minimum}."

@@ -11,7 +11,7 @@ from msgspec import structs, to_builtins
 
 from omc.cli.show import environment_and_output
 from omc.cli.show import show as print_document
-from omc.config import Environment, Stack, environment_of, load
+from omc.config import Environment, Service, Stack, environment_of, load
 from omc.config.tables import Responder
 from omc.config.windows import MaintenanceWindow
 from omc.output.document import Block, Document, Field, Fields, Paragraph, Row, Section, Table
@@ -65,10 +65,9 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> D
         Row(
             (
                 service.name,
-                f"{service.minimum}-{service.maximum}",
-                f"CPU {service.cpu_target} %"
-                + (f", memory {service.memory_target} %" if service.memory_target else ""),
-                str(service.port),
+                f"{service.minimum}-{service.maximum}" if service.scales else "-",
+                _scales_on(service),
+                str(service.port or "-"),
                 service.family,
                 service.container,
                 service.status_path or "-",
@@ -81,9 +80,8 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> D
     blocks.append(Table(columns, services))
     blocks.append(Section("thresholds", (_fields(_thresholds(shared)),)))
     blocks.append(Section("on call, until somebody acknowledges", (_fields(_on_call(stack)),)))
-    channels = stack.channels
-    message = f"incidents {channels.incidents}, alerts {channels.alerts}, general {channels.general}"
-    blocks.append(Paragraph(f"channels: {message}"))
+    channels = ", ".join(f"{name} {channel or 'none'}" for name, channel in structs.asdict(stack.channels).items())
+    blocks.append(Paragraph(f"channels: {channels}"))
     return Document(f"{stack.name}, from {stack.file}", tuple(blocks), data=_data(stack, environments, now))
 
 
@@ -115,8 +113,7 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
     if environment.local_state:
         rows.insert(1, ("local cloud", str(environment.local_state)))
     rows += [
-        (f"{service.name}", f"log group {service.log_group}, target group {service.target_group}")
-        for service in environment.services
+        (f"{service.name}", f"log group {service.log_group}, {_led_to(service)}") for service in environment.services
     ]
     rows.append(("approvals", _approvals(environment)))
     rows += [("maintenance", _window(each, environment, now)) for each in environment.windows]
@@ -132,6 +129,20 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         for freeze in environment.freezes
     ]
     return rows
+
+
+def _led_to(service: Service) -> str:
+    groups = service.target_groups
+    if not groups:
+        return "no target group"
+    return f"target group{'s' * (len(groups) > 1)} {', '.join(groups)}"
+
+
+def _scales_on(service: Service) -> str:
+    if not service.scales:
+        return "nothing: omc scale sets its count"
+    memory = f", memory {service.memory_target} %" if service.memory_target else ""
+    return f"CPU {service.cpu_target} %{memory}"
 
 
 def _approvals(environment: Environment) -> str:

@@ -20,12 +20,23 @@ from omc.config.review_tables import REVIEW, ReviewTable
 from omc.config.server_tables import DEFAULT_SERVER, ServerSettings
 from omc.config.service_tables import Thresholds
 from omc.config.status_tables import DEFAULT_STATUS, StatusTable
-from omc.config.tables import ANY_REPOSITORY, OWN_STORE, Channels, GitHubSettings, OnCall, StoreSettings
+from omc.config.tables import (
+    ANY_REPOSITORY,
+    OMCS_RUNBOOK,
+    OWN_STORE,
+    Channels,
+    GitHubSettings,
+    OnCall,
+    RunbookTable,
+    StoreSettings,
+)
 from omc.config.windows import MaintenanceWindow, Occurrence, open_or_next
 from omc.model.people import Person
 
 LOCAL_ROOT = "staging"
 """The Terraform root that is applied in a local cloud: the folder that AWS gets, with its ``local.tfvars``."""
+ROOTS = Path("infrastructure/terraform/environments")
+"""Where the roots of Terraform are, beside the stack file, unless it says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +44,23 @@ class Service:
     """One ECS service of an environment, with the names of all that belongs to it."""
 
     name: str
+    """omc's own word for it: what people type and read, and the key in plans, facts and the record."""
+    ecs_service: str
+    """What ECS calls it, in calls, dimensions and resource ids."""
+    cluster: str
     family: str
     """Task definition family."""
     container: str
     log_group: str
-    target_group: str
-    """The target group's name; its ARN is looked up."""
-    port: int
-    minimum: int
-    """Fewest tasks that autoscaling keeps."""
-    maximum: int
-    cpu_target: int
+    target_groups: tuple[str, ...]
+    """Names of target groups, in all of which its tasks are registered; ARNs are looked up. None where no load balancer
+    leads to it."""
+    port: int | None
+    """None where it serves no requests."""
+    minimum: int | None
+    """Fewest tasks that autoscaling keeps; None, as the next two, where no autoscaling is expected."""
+    maximum: int | None
+    cpu_target: int | None
     """Average CPU, percent, that target tracking aims at."""
     memory_target: int | None
     """Average memory, percent, that target tracking aims at; None where memory doesn't scale it."""
@@ -56,6 +73,30 @@ class Service:
     """Task definition family of that task, for secrets that no serving task gets; None: the service's own family."""
     public_path: str | None = None
     """A path that users ask for and that answers a GET without a login, as a user would want it."""
+    connections: int | tuple[str, ...] | None = None
+    """How many database connections a task opens at most, or the variables of its container whose sum it is; None: not
+    known."""
+
+    @property
+    def scales(self) -> bool:
+        """Whether autoscaling is expected of it."""
+        return self.minimum is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A task that isn't a service's: started by a schedule, or by hand."""
+
+    name: str
+    family: str
+    cluster: str
+    container: str
+    log_group: str
+    schedule: str | None = None
+    """An EventBridge rule, or a schedule of EventBridge Scheduler, as ``group/name`` where it isn't in the group
+    ``default``; None: it is started by hand."""
+    command: tuple[str, ...] = ()
+    """What its container runs when it is started by hand; empty: what its task definition says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +146,10 @@ class Environment:
     local_state: Path | None
     """The local cloud's state folder; None for environments in AWS."""
     cluster: str
+    """Of its services and jobs that don't name another: ``clusters`` has all."""
     load_balancer: str | None
-    """The load balancer's name; None: the ones whose name begins with the prefix."""
+    """The load balancer's name; None: the ones whose name begins with the prefix. Where there is none at all
+    ``has_load_balancer`` is false."""
     database: str
     cache: str
     alarm_prefix: str
@@ -144,10 +187,32 @@ class Environment:
     doors: DoorsTable = DOORS
     monthly_budget_usd: float | None = None
     """None: what AWS Budgets says counts."""
+    has_load_balancer: bool = True
+    database_cluster: str | None = None
+    """An Aurora cluster, or a Multi-AZ DB cluster, in place of ``database``."""
+    cache_serverless: str | None = None
+    """A serverless cache, in place of ``cache``."""
+    terraform: Path = ROOTS / LOCAL_ROOT
+    """The root of Terraform that makes it: an absolute path once the stack file is read."""
+    jobs: tuple[Job, ...] = ()
 
     @property
     def is_local(self) -> bool:
         return self.local_state is not None
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Every ECS cluster of its services and jobs, its own first."""
+        of_services, of_jobs = (each.cluster for each in self.services), (each.cluster for each in self.jobs)
+        return tuple(dict.fromkeys((self.cluster, *of_services, *of_jobs)))
+
+    def service_named(self, name: str) -> Service | None:
+        """The service by omc's own word for it; None where the environment has none of that name."""
+        return next((each for each in self.services if each.name == name), None)
+
+    def service_in(self, cluster: str, ecs_service: str) -> Service | None:
+        """The service by the names that ECS has for it; None where it isn't the stack file's."""
+        return next((e for e in self.services if (e.cluster, e.ecs_service) == (cluster, ecs_service)), None)
 
     @property
     def is_guarded(self) -> bool:
@@ -190,3 +255,4 @@ class Stack:
     status: StatusTable = DEFAULT_STATUS
     contacts: Mapping[str, ContactTable] = field(default_factory=dict)
     """Those of ``[contacts]``, in the file's order."""
+    runbook: RunbookTable = OMCS_RUNBOOK

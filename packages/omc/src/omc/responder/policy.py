@@ -53,6 +53,6 @@ def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
         most_pages=on_call.most_pages,
         most_pages_within=timedelta(minutes=on_call.most_pages_minutes),
         persons=stack.persons,
-        channel=ContactMethod(Channel.SLACK, stack.channels.incidents),
+        channel=ContactMethod(Channel.SLACK, stack.channels.incidents) if stack.channels.incidents else None,
         contacts=stack.contacts,
     )

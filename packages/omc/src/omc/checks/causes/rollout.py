@@ -153,7 +153,8 @@ def _waits_for(situation: Situation, service: EcsService, primary: Deployment) -
     old = sum(each.running for each in service.deployments if each is not primary)
     settings = situation.fact(BalancerSettings)
     if old:
-        delay = settings.delays.get(_group_of(situation, service)) if settings else None
+        delays = [settings.delays.get(name) for name in _groups_of(situation, service)] if settings else []
+        delay = max((each for each in delays if each is not None), default=None)
         drains = f", whose requests may take {delay:.0f} s to end" if delay is not None else ""
         return Evidence(f"{old} of the old tasks still run{drains}", reading), True
     alarms = [name for name in service.alarms if name]
@@ -162,16 +163,17 @@ def _waits_for(situation: Situation, service: EcsService, primary: Deployment) -
     return Evidence("all its tasks run, and ECS doesn't say what it waits for", reading), False
 
 
-def _group_of(situation: Situation, service: EcsService) -> str:
-    return next((each.target_group for each in situation.environment.services if each.name == service.name), "")
+def _groups_of(situation: Situation, service: EcsService) -> tuple[str, ...]:
+    configured = situation.environment.service_named(service.name)
+    return configured.target_groups if configured else ()
 
 
 def _ill_targets(situation: Situation, service: EcsService) -> Evidence | None:
     health = situation.fact(TargetHealth)
-    wanted = _group_of(situation, service)
+    wanted = _groups_of(situation, service)
     for group in health.groups if health else ():
         ill = [each for each in group.targets if each.state in ("initial", "unhealthy")]
-        if group.group.name == wanted and ill:
+        if group.group.name in wanted and ill:
             reason = ill[0].description.rstrip(".") or ill[0].reason or ill[0].state
             text = f"{len(ill)} of its targets {'is' if len(ill) == 1 else 'are'} {ill[0].state}: {reason}"
             return Evidence(text, reading_of(health))

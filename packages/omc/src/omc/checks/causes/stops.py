@@ -159,7 +159,7 @@ def killed_at_stop(situation: Situation) -> Iterator[Cause]:
         if any(at > newest.stopped + REPLACED for at in later):
             continue  # what fails now fails without them
         number = "1 task" if len(killed) == 1 else f"{len(killed)} tasks"
-        delay = delays.get(service.target_group)
+        delay = max((delays[name] for name in service.target_groups if name in delays), default=None)
         drains = f"the target group drains for {delay:.0f} s" if delay is not None else ""
         yield Cause(
             name="stop-timeout",
