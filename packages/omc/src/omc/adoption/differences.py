@@ -16,6 +16,7 @@ from omc.adoption.judgement import (
     SCALING_KEYS,
     Judged,
     Value,
+    alarms_about,
     balancers_of,
     judge,
     listed,
@@ -159,12 +160,12 @@ def _environment(comparison: _Comparison) -> None:
     _store(comparison, "database", ("database", "instance"), ("database_cluster", "cluster"))
     _store(comparison, "cache", ("cache", "group"), ("cache_serverless", "serverless"))
     _balancer(comparison)
-    if not found.lacks("alarms") and not any(each.name.startswith(environment.alarm_prefix) for each in found.alarms):
+    own = alarms_about(found, comparison.judged)
+    if own and not any(each.name.startswith(environment.alarm_prefix) for each in found.alarms):
         judged = wanted.get("alarm_prefix")
-        has = "no alarm that begins with it"
-        if found.alarms or judged:
-            note = f"{len(found.alarms)} alarms have other names" if not judged else judged.note
-            comparison.add("alarm_prefix", environment.alarm_prefix, has, judged.value if judged else None, note)
+        has = f"no alarm that begins with it; {listed([each.name for each in own[:3]])} are about its services"
+        note = "" if judged else "they have no prefix of their own"
+        comparison.add("alarm_prefix", environment.alarm_prefix, has, judged.value if judged else None, note)
 
 
 def _store(comparison: _Comparison, what: str, *keys: tuple[str, str]) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from omc.adoption.grouping import ENVIRONMENT_TAGS, WORDS, Group, identifier
 from omc.adoption.model import (
     Found,
+    FoundAlarm,
     FoundBalancer,
     FoundSchedule,
     FoundService,
@@ -233,7 +234,7 @@ def _hints(group: Group, variables: re.Pattern[str]) -> list[str]:
 def _alarms(found: Found, judged: Judged, prefix: str, others: Sequence[Group]) -> None:
     if found.lacks("alarms"):
         return
-    own = [each for each in found.alarms if _is_about(found, judged, each.about)]
+    own = alarms_about(found, judged)
     names = [each.name for each in own]
     usual = [each.name for each in found.alarms if each.name.startswith(f"{prefix}-")]
     if not names and not usual:
@@ -260,6 +261,11 @@ def _alarms(found: Found, judged: Judged, prefix: str, others: Sequence[Group]) 
             f"What its alarms begin with: {counted(len(names), 'alarm')} ({shown}) have no prefix of their own; omc "
             "reads those that begin with alarm_prefix."
         )
+
+
+def alarms_about(found: Found, judged: Judged) -> list[FoundAlarm]:
+    """Those whose dimensions name something of this environment."""
+    return [each for each in found.alarms if _is_about(found, judged, each.about)]
 
 
 def _is_about(found: Found, judged: Judged, about: Sequence[str]) -> bool:
