@@ -147,7 +147,12 @@ def answers(
         },
         ("elbv2", "describe_load_balancers"): {
             "LoadBalancers": [
-                {"LoadBalancerName": name, "LoadBalancerArn": balancer_arn(name), "Type": "application", "VpcId": "vpc-1"}
+                {
+                    "LoadBalancerName": name,
+                    "LoadBalancerArn": balancer_arn(name),
+                    "Type": "application",
+                    "VpcId": "vpc-1",
+                }
                 for name in balancers
             ]
         },
@@ -174,7 +179,9 @@ def answers(
             ]
         },
         ("elasticache", "describe_replication_groups"): {
-            "ReplicationGroups": [{"ReplicationGroupId": name, "Engine": "valkey", "Status": "available"} for name in caches]
+            "ReplicationGroups": [
+                {"ReplicationGroupId": name, "Engine": "valkey", "Status": "available"} for name in caches
+            ]
         },
         ("elasticache", "describe_cache_clusters"): {"CacheClusters": []},
         ("elasticache", "describe_serverless_caches"): {
@@ -211,7 +218,9 @@ def answers(
             "Contents": [{"Key": key} for key in (states or {}).get(params["Bucket"], ())]
         },
         ("events", "list_rule_names_by_target"): lambda params: {
-            "RuleNames": [name for name, (cluster, _) in (rules or {}).items() if cluster == by_arn[params["TargetArn"]]]
+            "RuleNames": [
+                name for name, (cluster, _) in (rules or {}).items() if cluster == by_arn[params["TargetArn"]]
+            ]
         },
         ("events", "describe_rule"): {"ScheduleExpression": "rate(1 day)"},
         ("events", "list_targets_by_rule"): lambda params: {"Targets": [_target(*(rules or {})[params["Rule"]])]},

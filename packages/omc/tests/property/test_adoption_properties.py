@@ -38,7 +38,9 @@ def services(draw: st.DrawFn) -> list[Service]:
     for number in range(count):
         port = draw(st.one_of(st.none(), st.integers(1, 65_535)))
         limits = draw(
-            st.one_of(st.none(), st.tuples(st.just(1), st.integers(1, 9), st.floats(1, 100), st.none() | st.floats(1, 100)))
+            st.one_of(
+                st.none(), st.tuples(st.just(1), st.integers(1, 9), st.floats(1, 100), st.none() | st.floats(1, 100))
+            )
         )
         one = Service(
             draw(st.one_of(ECS_NAME, WORDED)),
@@ -98,12 +100,17 @@ def test_any_text_comes_back_from_a_value_and_stays_within_a_comment(text: str) 
     assert tomllib.loads(f"x = {literal(text)}")["x"] == text
     assert tomllib.loads(f"{key(text)} = 1  {comment(text)}") == {text: 1}
     lines = table((text, "y"), {text: (text, text), "b": ([text, text], text)})
-    assert tomllib.loads("\n".join(lines)) == {text: {"y": {**{text: text}, "b": [text, text]}}}
+    assert tomllib.loads("\n".join(lines)) == {text: {"y": {text: text, "b": [text, text]}}}
     assert len("\n".join(lines).splitlines()) == len(lines)
 
 
 PATHS = st.sampled_from(
-    [("services", "api", "port"), ("services", "api", "note"), ("environments", "prod", "services", "api", "x"), ("name",)]
+    [
+        ("services", "api", "port"),
+        ("services", "api", "note"),
+        ("environments", "prod", "services", "api", "x"),
+        ("name",),
+    ]
 )
 
 

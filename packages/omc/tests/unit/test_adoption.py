@@ -16,7 +16,6 @@ from omc.adoption import draft as drafts
 from omc.adoption.discovery import discover
 from omc.adoption.grouping import group, identifier, unique_names
 from omc.adoption.judgement import Value, common_prefix, judge, unscaled
-
 from omc.adoption.place import Place
 from omc.config import Stack, parse
 from omc.errors import AccessDenied, AwsRefused, NoCredentials, OmcError
@@ -102,7 +101,10 @@ def test_two_environments_share_what_is_the_same_by_a_placeholder_and_say_once_w
         "worker": {"absent": True},
     }
     assert stack.environments["staging"].database_cluster == "acme-staging"
-    assert [each.ecs_service for each in stack.environments["staging"].services] == ["acme-staging-api", "acme-staging-web"]
+    assert [each.ecs_service for each in stack.environments["staging"].services] == [
+        "acme-staging-api",
+        "acme-staging-web",
+    ]
 
 
 def test_a_database_is_taken_by_what_points_at_it_and_never_another_environments_or_stacks() -> None:
@@ -176,7 +178,12 @@ def test_what_omc_toml_has_no_keys_for_is_said() -> None:
 def test_scheduled_tasks_are_jobs() -> None:
     _, stack, text = drafted(acme(rules={"acme-prod-nightly": ("acme", "acme-prod-nightly")}))
     [job] = stack.environments["prod"].jobs
-    assert (job.name, job.schedule, job.cluster, job.family) == ("nightly", "acme-prod-nightly", "acme", "acme-prod-nightly")
+    assert (job.name, job.schedule, job.cluster, job.family) == (
+        "nightly",
+        "acme-prod-nightly",
+        "acme",
+        "acme-prod-nightly",
+    )
     assert job.log_group == "/jobs/acme-prod-nightly"
     assert "# rate(1 day)" in text
 
@@ -200,7 +207,9 @@ READ = {
 
 
 @pytest.mark.parametrize("what", READ)
-@pytest.mark.parametrize("error", [AccessDenied("Not allowed.", "some:Action"), AwsRefused("Not here.", "InvalidAction")])
+@pytest.mark.parametrize(
+    "error", [AccessDenied("Not allowed.", "some:Action"), AwsRefused("Not here.", "InvalidAction")]
+)
 def test_what_may_not_be_read_is_said_and_all_else_is_written(
     what: str, error: OmcError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,7 +222,9 @@ def test_what_may_not_be_read_is_said_and_all_else_is_written(
 
 
 @pytest.mark.parametrize("error", [NoCredentials("None found."), AccessDenied("Not allowed.", "ecs:ListClusters")])
-def test_without_the_services_there_is_no_file(error: OmcError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_services_there_is_no_file(
+    error: OmcError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raised = run({**acme(), ("ecs", "list_clusters"): error}, tmp_path, monkeypatch)
     assert isinstance(raised.exception, type(error))
     assert list(tmp_path.iterdir()) == []
@@ -232,7 +243,9 @@ def test_only_reads_are_sent_and_ten_services_go_in_a_call() -> None:
 # ── The command ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_file_is_written_once_and_the_next_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_is_written_once_and_the_next_command_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = run(acme(), tmp_path, monkeypatch)
     assert result.return_value == 0, result.output
     assert "Next: omc check morning --env prod" in result.output
@@ -252,7 +265,10 @@ def test_run_again_it_proposes_a_difference_that_patch_takes_and_changes_nothing
 
     run(acme(), tmp_path, monkeypatch)
     file = tmp_path / "omc.toml"
-    mine = file.read_text().replace("maximum = 6", "maximum = 9   # mine") + "\n# what I think\n[channels]\nalerts = '#a'\n"
+    mine = (
+        file.read_text().replace("maximum = 6", "maximum = 9   # mine")
+        + "\n# what I think\n[channels]\nalerts = '#a'\n"
+    )
     file.write_text(mine)
     services = acme_services()
     services[1] = replace(services[1], port=3001, log_group="/ecs/new")
@@ -303,5 +319,3 @@ def test_an_empty_one_loads_and_asks_aws_nothing(tmp_path: Path, monkeypatch: py
 def test_an_account_without_services_says_what_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run(answers([]), tmp_path, monkeypatch)
     assert "omc init --region REGION" in str(result.exception)
-
-

@@ -31,7 +31,7 @@ REGION_OF_EMPTY = "eu-central-1"
 @click.option("--empty", is_flag=True, help="A file for a stack that isn't there yet. Asks AWS nothing.")
 @click.option("--name", help="The stack's name: one of those found, or what to call it.")
 @click.option("--environment", help="One environment alone: one of those found, or what to call the only one.")
-@click.option("--cluster", "clusters", multiple=True, help="Look in this ECS cluster alone. May be given several times.")
+@click.option("--cluster", "clusters", multiple=True, help="Look in this cluster alone; may be repeated.")
 @click.option("--profile", help="A profile of ~/.aws/config.  [default: the shell's]")
 @click.option("--region", help="The region.  [default: AWS_REGION, else the profile's]")
 @click.option("--endpoint", help="Another endpoint that plays AWS.  [default: AWS_ENDPOINT_URL]")
@@ -58,7 +58,7 @@ def init(
     target: Path | None,
     yes: bool,
 ) -> int:
-    """Write omc.toml from what runs in an account: clusters, services, load balancers, databases, caches, alarms.
+    """Write omc.toml from what runs in an account: services, load balancers, databases, caches, alarms.
 
     Reads only. Where there is an omc.toml already it is left as it is: what AWS has otherwise is printed as a
     difference that patch takes, and the command ends with 1.
@@ -78,9 +78,7 @@ def init(
     if target is not None and target.exists():
         raise Refused(f"{target} is there already. Nothing was written; name another file with --write.")
     stack = load(file) if file.exists() else None
-    place = place_of(
-        file.parent, profile=profile, region=region, endpoint=endpoint, local_state=local_state
-    )
+    place = place_of(file.parent, profile=profile, region=region, endpoint=endpoint, local_state=local_state)
     place.gateway.log_in()
     found = discover(place.gateway, clusters)
     groups = group(found, name or (stack.name if stack else None), environment)
@@ -165,10 +163,10 @@ def _draft(
     return made, [each for each in groups if each not in own]
 
 
-def _report(
-    made: drafts.Draft, others: Sequence[Group], found: Found, place: Place, file: Path, asker: _Asker
-) -> None:
-    echo(line(f"Wrote {file}: {made.name} in {found.region} of account {found.account}, read with {found.calls} calls."))
+def _report(made: drafts.Draft, others: Sequence[Group], found: Found, place: Place, file: Path, asker: _Asker) -> None:
+    echo(
+        line(f"Wrote {file}: {made.name} in {found.region} of account {found.account}, read with {found.calls} calls.")
+    )
     for label, services in made.services.items():
         echo(line(f"  {label}: {listed(services)}"))
     told = [*asker.taken, *made.untold, *place.untold, *map(_gap, found.gaps)]

@@ -117,9 +117,7 @@ def compare(stack: Stack, text: str, environment: Environment, found: Found) -> 
     judged = judge(found, group) if group.services else Judged(group)
     comparison = _Comparison(stack, environment, found, text, tomllib.loads(text), judged, [])
     _environment(comparison)
-    everywhere = {
-        (each.cluster, each.ecs_service) for one in stack.environments.values() for each in one.services
-    }
+    everywhere = {(each.cluster, each.ecs_service) for one in stack.environments.values() for each in one.services}
     own_clusters = {environment.cluster, *(each.cluster for each in environment.services)}
     unnamed = [each for place, each in services.items() if place not in everywhere and each.cluster in own_clusters]
     for place, service in named.items():

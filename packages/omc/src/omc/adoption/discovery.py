@@ -7,7 +7,8 @@ else is found nevertheless.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from omc.adoption.model import (
@@ -36,50 +37,76 @@ MOST_STATES = 200
 STATE_BUCKET = re.compile(r"terraform|tfstate|tf-state")
 STATE_KEY = re.compile(r"\.tfstate$")
 SCHEDULES, RULES, LOG_GROUPS = "schedules of EventBridge Scheduler", "rules of EventBridge", "log groups"
-COMPARED = frozenset({"services", "target groups", "load balancers", "databases", "caches", "autoscaling", "alarms"})
-"""What ``omc stack show`` compares."""
-EVERYTHING = COMPARED | {SCHEDULES, RULES, LOG_GROUPS, "Terraform states", "dashboards"}
 TRACKED = {"ECSServiceAverageCPUUtilization": "cpu_target", "ECSServiceAverageMemoryUtilization": "memory_target"}
 
 
-def discover(aws: Gateway, clusters: Sequence[str] = (), what: Collection[str] = EVERYTHING) -> Found:
-    """All of this region, or of these kinds of it; with ``clusters``, of these alone. Raises what makes everything
-    unknown: no credentials, no answer, no right to list ECS's services."""
+def discover(aws: Gateway, clusters: Sequence[str] = ()) -> Found:
+    """All of this region; with ``clusters``, of these alone. Raises what makes everything unknown: no credentials, no
+    answer, no right to list ECS's services."""
     with recording() as calls:
-        account = str(aws.client("sts").get_caller_identity()["Account"])
-        gaps: list[Gap] = []
-        names: dict[str, Callable[[], Any]] = {
-            "services": lambda: _ecs(aws, clusters, gaps),
-            "target groups": lambda: _groups(aws),
-            "load balancers": lambda: _balancers(aws),
-            "databases": lambda: _databases(aws),
-            "caches": lambda: _caches(aws, gaps),
-            "autoscaling": lambda: _scalings(aws),
-            "alarms": lambda: _alarms(aws),
+        account, gaps = _account(aws), list[Gap]()
+        around: dict[str, Callable[[], Any]] = {
             SCHEDULES: lambda: _schedules(aws),
             "Terraform states": lambda: _states(aws, gaps),
             "dashboards": lambda: _dashboards(aws),
         }
-        chosen = [name for name in names if name in what]
-        read = parallel_map(lambda name: _attempt(name, names[name], gaps), chosen)
-        answers = dict.fromkeys(names) | dict(zip(chosen, read, strict=True))
-        found_clusters, services = answers["services"] or ((), ())
-        known = {each.arn: each.name for each in found_clusters}
-        jobs: tuple[FoundSchedule, ...] = ()
-        if RULES in what:
-            rules = _attempt(RULES, lambda: _rules(aws, list(known)), gaps) or []
-            scheduled: dict[str, tuple[str, str, str]] = answers[SCHEDULES] or {}
-            starts = [*rules, *((name, *spec) for name, spec in scheduled.items() if spec[0] in known)]
-            jobs = _attempt("scheduled tasks", lambda: _jobs(aws, starts, known), gaps) or ()
-        log_groups: frozenset[str] = frozenset()
-        if LOG_GROUPS in what:
-            wanted = {each.log_group for one in (*services, *jobs) for each in one.containers if each.log_group}
-            log_groups = _attempt(LOG_GROUPS, lambda: _log_groups(aws, wanted), gaps) or frozenset()
+        answers = _side_by_side({**_parts(aws, clusters, gaps), **around}, gaps)
+        found = _found(account, aws.environment.region, answers)
+        known = {each.arn: each.name for each in found.clusters}
+        rules = _attempt(RULES, lambda: _rules(aws, list(known)), gaps) or []
+        scheduled: dict[str, tuple[str, str, str]] = answers[SCHEDULES] or {}
+        starts = [*rules, *((name, *spec) for name, spec in scheduled.items() if spec[0] in known)]
+        jobs: tuple[FoundSchedule, ...] = _attempt("scheduled tasks", lambda: _jobs(aws, starts, known), gaps) or ()
+        wanted = {each.log_group for one in (*found.services, *jobs) for each in one.containers if each.log_group}
+        log_groups = _attempt(LOG_GROUPS, lambda: _log_groups(aws, wanted), gaps) or frozenset()
         buckets, states = answers["Terraform states"] or ((), ())
+    return replace(
+        found,
+        schedules=jobs,
+        log_groups=log_groups,
+        buckets=buckets,
+        states=states,
+        dashboards=answers["dashboards"] or (),
+        gaps=_in_order(gaps),
+        calls=sum(call.requests for call in calls),
+    )
+
+
+def discover_named(aws: Gateway, clusters: Sequence[str]) -> Found:
+    """What a stack file names, of these clusters: for comparing it. Raises as ``discover`` does."""
+    with recording() as calls:
+        account, gaps = _account(aws), list[Gap]()
+        answers = _side_by_side(_parts(aws, clusters, gaps), gaps)
+    found = _found(account, aws.environment.region, answers)
+    return replace(found, gaps=_in_order(gaps), calls=sum(call.requests for call in calls))
+
+
+def _account(aws: Gateway) -> str:
+    return str(aws.client("sts").get_caller_identity()["Account"])
+
+
+def _parts(aws: Gateway, clusters: Sequence[str], gaps: list[Gap]) -> dict[str, Callable[[], Any]]:
+    return {
+        "services": lambda: _ecs(aws, clusters, gaps),
+        "target groups": lambda: _groups(aws),
+        "load balancers": lambda: _balancers(aws),
+        "databases": lambda: _databases(aws),
+        "caches": lambda: _caches(aws, gaps),
+        "autoscaling": lambda: _scalings(aws),
+        "alarms": lambda: _alarms(aws),
+    }
+
+
+def _side_by_side(parts: Mapping[str, Callable[[], Any]], gaps: list[Gap]) -> dict[str, Any]:
+    return dict(zip(parts, parallel_map(lambda name: _attempt(name, parts[name], gaps), parts), strict=True))
+
+
+def _found(account: str, region: str, answers: Mapping[str, Any]) -> Found:
+    clusters, services = answers["services"]
     return Found(
         account=account,
-        region=aws.environment.region,
-        clusters=found_clusters,
+        region=region,
+        clusters=clusters,
         services=services,
         groups=answers["target groups"] or (),
         balancers=answers["load balancers"] or (),
@@ -87,14 +114,11 @@ def discover(aws: Gateway, clusters: Sequence[str] = (), what: Collection[str] =
         caches=answers["caches"] or (),
         scalings=answers["autoscaling"] or (),
         alarms=answers["alarms"] or (),
-        schedules=jobs,
-        log_groups=log_groups,
-        buckets=buckets,
-        states=states,
-        dashboards=answers["dashboards"] or (),
-        gaps=tuple(sorted(gaps, key=lambda gap: gap.what)),
-        calls=sum(call.requests for call in calls),
     )
+
+
+def _in_order(gaps: list[Gap]) -> tuple[Gap, ...]:
+    return tuple(sorted(gaps, key=lambda gap: gap.what))
 
 
 def _attempt(what: str, read: Callable[[], Any], gaps: list[Gap]) -> Any:
@@ -116,12 +140,6 @@ def _attempt(what: str, read: Callable[[], Any], gaps: list[Gap]) -> Any:
             raise lacking(error, what) from error
         gaps.append(Gap(what, lacking(error).message))
     return None
-
-
-def _pages(aws: Gateway, service: str, operation: str, **parameters: Any) -> Iterable[Mapping[str, Any]]:
-    client: Any = aws.client(service)  # type: ignore[call-overload]  # the overloads are of literals
-    pages: Iterable[Mapping[str, Any]] = client.get_paginator(operation).paginate(**parameters)
-    return pages
 
 
 # ── ECS ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,10 +277,14 @@ def _balancers(aws: Gateway) -> tuple[FoundBalancer, ...]:
 def _databases(aws: Gateway) -> tuple[FoundStore, ...]:
     """Instances that are in no cluster and copy no other one, and clusters."""
     rds = aws.client("rds")
-    both = parallel_map(
-        lambda name: [each for page in rds.get_paginator(name).paginate() for each in page[PAGES_OF[name]]], PAGES_OF
-    )
-    instances, clusters = both
+
+    def instances_there() -> list[Any]:
+        return [each for page in rds.get_paginator("describe_db_instances").paginate() for each in page["DBInstances"]]
+
+    def clusters_there() -> list[Any]:
+        return [each for page in rds.get_paginator("describe_db_clusters").paginate() for each in page["DBClusters"]]
+
+    instances, clusters = parallel_map(lambda read: read(), (instances_there, clusters_there))
     vpcs = {
         each["DBClusterIdentifier"]: each.get("DBSubnetGroup", {}).get("VpcId", "")
         for each in instances
@@ -295,9 +317,6 @@ def _databases(aws: Gateway) -> tuple[FoundStore, ...]:
     return tuple(sorted([*alone, *together], key=lambda each: (each.kind, each.name)))
 
 
-PAGES_OF = {"describe_db_instances": "DBInstances", "describe_db_clusters": "DBClusters"}
-
-
 def _caches(aws: Gateway, gaps: list[Gap]) -> tuple[FoundStore, ...]:
     elasticache = aws.client("elasticache")
     groups = [
@@ -306,7 +325,9 @@ def _caches(aws: Gateway, gaps: list[Gap]) -> tuple[FoundStore, ...]:
         for each in page["ReplicationGroups"]
     ]
     nodes = [
-        each for page in elasticache.get_paginator("describe_cache_clusters").paginate() for each in page["CacheClusters"]
+        each
+        for page in elasticache.get_paginator("describe_cache_clusters").paginate()
+        for each in page["CacheClusters"]
     ]
 
     def serverless() -> list[Any]:
@@ -354,7 +375,9 @@ def _scalings(aws: Gateway) -> tuple[FoundScaling, ...]:
         for page in client.get_paginator("describe_scaling_policies").paginate(ServiceNamespace="ecs")
         for each in page["ScalingPolicies"]
     ]
-    return tuple(_scaling(each, [one for one in policies if one["ResourceId"] == each["ResourceId"]]) for each in targets)
+    return tuple(
+        _scaling(each, [one for one in policies if one["ResourceId"] == each["ResourceId"]]) for each in targets
+    )
 
 
 def _scaling(target: Any, policies: Iterable[Any]) -> FoundScaling:
@@ -381,8 +404,10 @@ def _scaling(target: Any, policies: Iterable[Any]) -> FoundScaling:
 
 
 def _alarms(aws: Gateway) -> tuple[FoundAlarm, ...]:
-    pages = aws.client("cloudwatch").get_paginator("describe_alarms").paginate(
-        AlarmTypes=["MetricAlarm", "CompositeAlarm"], PaginationConfig={"PageSize": 100}
+    pages = (
+        aws.client("cloudwatch")
+        .get_paginator("describe_alarms")
+        .paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"], PaginationConfig={"PageSize": 100})
     )
     return tuple(
         _alarm(each) for page in pages for each in [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]
@@ -421,7 +446,9 @@ def _states(aws: Gateway, gaps: list[Gap]) -> tuple[tuple[str, ...], tuple[Found
     def keys(bucket: str) -> list[FoundState]:
         def read() -> list[FoundState]:
             answer = s3.list_objects_v2(Bucket=bucket, MaxKeys=MOST_STATES)
-            return [FoundState(bucket, each["Key"]) for each in answer.get("Contents", ()) if STATE_KEY.search(each["Key"])]
+            return [
+                FoundState(bucket, each["Key"]) for each in answer.get("Contents", ()) if STATE_KEY.search(each["Key"])
+            ]
 
         found: list[FoundState] = _attempt(f"states in {bucket}", read, gaps) or []
         return found
@@ -467,10 +494,7 @@ def _schedules(aws: Gateway) -> dict[str, tuple[str, str, str]]:
     scheduler = aws.client("scheduler")
     pages = scheduler.get_paginator("list_schedules").paginate()
     summaries = [
-        each
-        for page in pages
-        for each in page["Schedules"]
-        if ":cluster/" in each.get("Target", {}).get("Arn", "")
+        each for page in pages for each in page["Schedules"] if ":cluster/" in each.get("Target", {}).get("Arn", "")
     ]
 
     def read(summary: Any) -> tuple[str, tuple[str, str, str]] | None:

@@ -15,16 +15,16 @@ def section(compared: Compared | str, environment: str) -> Section:
     """Of one environment; a string is why it wasn't compared."""
     title = f"{environment}, beside AWS"
     if isinstance(compared, str):
-        return Section(title, (Paragraph((Status("not compared", Severity.UNKNOWN), compared)),))
+        return Section(title, (Paragraph((Status("not compared", Severity.UNKNOWN), f": {compared}")),))
     blocks: list[Block] = []
     if compared.differences:
         number = counted(len(compared.differences), "difference")
-        blocks.append(Paragraph((Status(number, Severity.WARNING), "The file is wrong, or AWS is:")))
+        blocks.append(Paragraph((Status(number, Severity.WARNING), ": the file is wrong, or AWS is.")))
         blocks.append(Table(COLUMNS, tuple(map(_row, compared.differences))))
     else:
-        blocks.append(Paragraph((Status("the same", Severity.OK), "Names, limits and targets are those of AWS.")))
+        blocks.append(Paragraph((Status("the same", Severity.OK), ": names, limits and targets are those of AWS.")))
     if compared.unnamed:
-        items = tuple((Literal(each.name), f"in {each.cluster}") for each in compared.unnamed)
+        items = tuple((Literal(each.name), f" in {each.cluster}") for each in compared.unnamed)
         blocks.append(Section("services in its clusters that the file doesn't name", (Items(items),)))
     if compared.unknown:
         blocks.append(Section("not known", (Items(tuple(compared.unknown)),)))

@@ -92,7 +92,6 @@ def _drop_refused(made: Draft) -> None:
                             keys.pop(gone, None)
 
 
-
 def _mistake(name: str, tables: Mapping[str, Any]) -> str:
     """Why omc.toml doesn't take these tables; empty where it does."""
     tables = {**tables}
@@ -104,7 +103,9 @@ def _mistake(name: str, tables: Mapping[str, Any]) -> str:
     return ""
 
 
-def _whole(made: Draft, kinds: Sequence[str] = ("services", "jobs"), keys: Sequence[str] = SERVICE_KEYS) -> dict[str, Any]:
+def _whole(
+    made: Draft, kinds: Sequence[str] = ("services", "jobs"), keys: Sequence[str] = SERVICE_KEYS
+) -> dict[str, Any]:
     """All tables as plain data, each environment's services whole under the environment."""
     tables: dict[str, Any] = {
         "environments": {

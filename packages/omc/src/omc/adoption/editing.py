@@ -22,7 +22,11 @@ def amended(text: str, path: Sequence[str], value: Plain, note: str = "") -> str
     """The text with the key at ``path`` set to ``value``; None where that is a person's work."""
     wanted = copy.deepcopy(tomllib.loads(text))
     _put(wanted, path, list(value) if isinstance(value, list | tuple) else value)
-    for changed in (_replaced(text, path, value), _inserted(text, path, value, note), _appended(text, path, value, note)):
+    for changed in (
+        _replaced(text, path, value),
+        _inserted(text, path, value, note),
+        _appended(text, path, value, note),
+    ):
         if changed is None:
             continue
         try:

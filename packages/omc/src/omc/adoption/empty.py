@@ -34,8 +34,8 @@ def empty(name: str, environment: str, region: str, time_zone: Value) -> str:
     """A file that loads, with one environment and one service."""
     values = time_zone.value, time_zone.note
     lines = [
-        "# The stack that omc operates. docs/configuration.md has every key with its default; omc stack show prints what",
-        "# this file comes to and compares it with AWS; omc init writes it from what runs.",
+        "# The stack that omc operates. docs/configuration.md has every key with its default; omc stack show prints",
+        "# what this file comes to and compares it with AWS; omc init writes it from what runs.",
         assignment("name", name, "names begin with <name>-<environment> where nothing else is said"),
         assignment("time_zone", *values),
         "",

@@ -67,9 +67,7 @@ def group(found: Found, name: str | None = None, environment: str | None = None)
     """The environments of all stacks, the largest stack first. ``name`` and ``environment`` are what a person calls
     them: they choose among what was found, and else name what was found."""
     clusters = {each.name: each for each in found.clusters}
-    places = {
-        (one.cluster, one.name): _place(one.name, one.tags, clusters.get(one.cluster)) for one in found.services
-    }
+    places = {(one.cluster, one.name): _place(one.name, one.tags, clusters.get(one.cluster)) for one in found.services}
     if name and all(each.stack != name for each in places.values()):
         places = {key: _Place(name, each.environment, each.word, each.why) for key, each in places.items()}
     if environment and all(each.environment != environment for each in places.values()):
@@ -88,7 +86,14 @@ def group(found: Found, name: str | None = None, environment: str | None = None)
         reason, times = Counter(each.why for each in own).most_common(1)[0]
         why = reason if times == len(own) else f"{reason} ({times} of {len(own)} services)"
         groups.append(
-            Group(stack, label, word, why, dict(zip(named, services, strict=True)), _schedules(found, stack, label, clusters, places))
+            Group(
+                stack,
+                label,
+                word,
+                why,
+                dict(zip(named, services, strict=True)),
+                _schedules(found, stack, label, clusters, places),
+            )
         )
     size = Counter({stack: 0 for stack, _ in members})
     for each in groups:
@@ -177,7 +182,7 @@ def unique_names(names: Sequence[str], stack: str, word: str) -> list[str]:
 
 def _short(name: str, stack: str, word: str) -> str:
     text = identifier(name)
-    parts = [part for part in text.split("-")]
+    parts = text.split("-")
     lead = stack.split("-")
     if parts[: len(lead)] == lead and len(parts) > len(lead):
         parts = parts[len(lead) :]

@@ -80,7 +80,7 @@ def judge(found: Found, group: Group, others: Sequence[Group] = (), answers: Map
     _balancer(found, judged)
     _store(found, judged, "database", found.databases, DATABASE_VARIABLES, others, answers or {})
     _store(found, judged, "cache", found.caches, CACHE_VARIABLES, others, answers or {})
-    _alarms(found, judged, prefix, others)
+    _alarms(found, judged, prefix)
     _state(found, judged, others)
     _record(found, judged, prefix)
     for name, service in group.services.items():
@@ -231,7 +231,7 @@ def _hints(group: Group, variables: re.Pattern[str]) -> list[str]:
     ]
 
 
-def _alarms(found: Found, judged: Judged, prefix: str, others: Sequence[Group]) -> None:
+def _alarms(found: Found, judged: Judged, prefix: str) -> None:
     if found.lacks("alarms"):
         return
     own = alarms_about(found, judged)
@@ -240,13 +240,14 @@ def _alarms(found: Found, judged: Judged, prefix: str, others: Sequence[Group]) 
     if not names and not usual:
         if found.alarms:
             judged.untold.append(
-                f"Which of the {counted(len(found.alarms), 'alarm')} here are {judged.group.environment}'s: none is about "
-                "what was found."
+                f"Which of the {counted(len(found.alarms), 'alarm')} here are {judged.group.environment}'s: "
+                "none is about what was found."
             )
         else:
             judged.untold.append("Whom it pages: there is no alarm here. docs/adopting.md names those worth having.")
         return
-    topics = listed(sorted({topic for each in own or found.alarms if each.name in (names or usual) for topic in each.topics}))
+    named = [each for each in own or found.alarms if each.name in (names or usual)]
+    topics = listed(sorted({topic for each in named for topic in each.topics}))
     note = f"{counted(len(names or usual), 'alarm')}{f', to {topics}' if topics else ', which tell nobody'}"
     if usual and set(names) <= set(usual):
         judged.environment["alarm_prefix"] = Value(f"{prefix}-", note)
@@ -294,7 +295,9 @@ def common_prefix(names: Sequence[str]) -> str:
     if not names:
         return ""
     low, high = min(names), max(names)
-    length = next((at for at, (one, two) in enumerate(zip(low, high, strict=False)) if one != two), min(len(low), len(high)))
+    length = next(
+        (at for at, (one, two) in enumerate(zip(low, high, strict=False)) if one != two), min(len(low), len(high))
+    )
     cut = max(low[:length].rfind(separator) for separator in "-_./:")
     return low[: cut + 1]
 
@@ -316,12 +319,14 @@ def _state(found: Found, judged: Judged, others: Sequence[Group]) -> None:
     alone = len(found.states) == 1 and not [each for each in others if each.stack == group.stack]
     best = [each for each in scored if each[0] >= (1 if alone else 2)]
     if not best:
-        some = f"none of the {counted(len(found.states), 'state')} here names it" if found.states else "no state was found"
+        some = (
+            f"none of the {counted(len(found.states), 'state')} here names it" if found.states else "no state was found"
+        )
         judged.environment["terraform_state"] = Value("", f"{some}: what should be there isn't known by it")
         return
     ties = [address for points, address in best if points == best[0][0]]
     note = f"one of {len(ties)} that fit" if len(ties) > 1 else "by its name"
-    judged.environment["terraform_state"] = Value(sorted(ties)[0].replace(found.account, "{account}"), note)
+    judged.environment["terraform_state"] = Value(min(ties).replace(found.account, "{account}"), note)
 
 
 def _record(found: Found, judged: Judged, prefix: str) -> None:
@@ -354,7 +359,11 @@ def service_values(found: Found, service: FoundService) -> dict[str, Value]:
     groups = list(dict.fromkeys(group_name(arn) for arn, _, _ in service.targets))
     values["target_group"] = Value(groups[0] if len(groups) == 1 else groups)
     values |= _scaling(found, service)
-    pools = [name for name, value in (container.variables if container else {}).items() if POOL_VARIABLES.search(name) and value.isdigit()]
+    pools = [
+        name
+        for name, value in (container.variables if container else {}).items()
+        if POOL_VARIABLES.search(name) and value.isdigit()
+    ]
     if pools:
         values["connections"] = Value(pools, "the size of its pool, by these variables")
     return values
@@ -415,8 +424,8 @@ def unscaled(found: Found, group: Group) -> list[str]:
         if scaling and scaling.cpu_target is None:
             by = listed(scaling.others) or ("memory alone" if scaling.memory_target is not None else "nothing")
             sentences.append(
-                f"{name} is kept within {scaling.minimum} to {scaling.maximum} tasks and scaled by {by}; omc.toml knows "
-                "limits with a target for CPU."
+                f"{name} is kept within {scaling.minimum} to {scaling.maximum} tasks and scaled by {by}; "
+                "omc.toml knows limits with a target for CPU."
             )
     return sentences
 

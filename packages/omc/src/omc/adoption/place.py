@@ -50,7 +50,7 @@ def place_of(
     untold: tuple[str, ...] = ()
     if asked:
         untold = (
-            f"The endpoint {asked} isn't omc.toml's to say: it counts while AWS_ENDPOINT_URL={asked} is set in the shell.",
+            f"The endpoint isn't omc.toml's to say: it counts while AWS_ENDPOINT_URL={asked} is set in the shell.",
         )
     return Place(Gateway(environment, Access(endpoint)), False, beside, untold)
 

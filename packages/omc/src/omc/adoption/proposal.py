@@ -44,9 +44,7 @@ def environments_here(stack: Stack, found: Found, *, is_local: bool) -> tuple[li
     return here, elsewhere
 
 
-def propose(
-    stack: Stack, text: str, file: Path, found: Found, groups: Sequence[Group], *, is_local: bool
-) -> Proposal:
+def propose(stack: Stack, text: str, file: Path, found: Found, groups: Sequence[Group], *, is_local: bool) -> Proposal:
     """The differences of every environment that is here, and services that the file doesn't name, as far as they are
     this stack's by their names."""
     here, elsewhere = environments_here(stack, found, is_local=is_local)
