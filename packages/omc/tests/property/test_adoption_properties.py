@@ -133,8 +133,9 @@ region = "eu-central-1"
 """
     changed = amended(text, path, value, note)
     assert changed is not None
-    here = tomllib.loads(changed)
+    here: object = tomllib.loads(changed)
     for name in path:
+        assert isinstance(here, dict)
         here = here[name]
     assert here == value
     kept = set(text.splitlines()) - {line for line in text.splitlines() if line.startswith(path[-1])}

@@ -16,7 +16,7 @@ from omc.adoption import draft as drafts
 from omc.adoption.discovery import discover
 from omc.adoption.grouping import group, identifier, unique_names
 from omc.adoption.judgement import Value, common_prefix, judge, unscaled
-from omc.adoption.place import Place
+from omc.adoption.origin import Origin
 from omc.config import Stack, parse
 from omc.errors import AccessDenied, AwsRefused, NoCredentials, OmcError
 from support.adopted import ACCOUNT, REGION, Answers, Service, acme, acme_services, answers, found, gateway
@@ -41,10 +41,10 @@ def run(what: Answers, folder: Path, monkeypatch: pytest.MonkeyPatch, *arguments
     monkeypatch.delenv("OMC_STACK", raising=False)
     monkeypatch.setenv("TZ", "Europe/Zurich")
 
-    def place(*_: object, **__: object) -> Place:
-        return Place(gateway(what), is_local=False, beside={"region": Value(REGION)})
+    def place(*_: object, **__: object) -> Origin:
+        return Origin(gateway(what), is_local=False, beside={"region": Value(REGION)})
 
-    monkeypatch.setattr(command, "place_of", place)
+    monkeypatch.setattr(command, "origin_of", place)
     return CliRunner().invoke(command.init, [*arguments], obj=None, standalone_mode=False)
 
 

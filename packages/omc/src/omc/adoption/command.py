@@ -16,7 +16,7 @@ from omc.adoption.files import create
 from omc.adoption.grouping import Group, group
 from omc.adoption.judgement import Judged, Question, Value, counted, judge, listed, unscaled
 from omc.adoption.model import Found, Gap
-from omc.adoption.place import Place, place_of, time_zone_here
+from omc.adoption.origin import Origin, origin_of, time_zone_here
 from omc.adoption.proposal import Proposal, difference, propose
 from omc.config import load, parse
 from omc.config.load import FILE_NAME
@@ -78,13 +78,13 @@ def init(
     if target is not None and target.exists():
         raise Refused(f"{target} is there already. Nothing was written; name another file with --write.")
     stack = load(file) if file.exists() else None
-    place = place_of(file.parent, profile=profile, region=region, endpoint=endpoint, local_state=local_state)
-    place.gateway.log_in()
-    found = discover(place.gateway, clusters)
+    origin = origin_of(file.parent, profile=profile, region=region, endpoint=endpoint, local_state=local_state)
+    origin.gateway.log_in()
+    found = discover(origin.gateway, clusters)
     groups = group(found, name or (stack.name if stack else None), environment)
     if stack is not None:
         text = file.read_text(encoding="utf-8")
-        proposal = propose(stack, text, file.resolve(), found, groups, is_local=place.is_local)
+        proposal = propose(stack, text, file.resolve(), found, groups, is_local=origin.is_local)
         return _propose(proposal, text, file, target, found)
     if not groups:
         raise Missing(
@@ -93,10 +93,10 @@ def init(
             "A file for a new stack: omc init --empty"
         )
     asker = _Asker(asks=not yes and sys.stdin.isatty() and sys.stderr.isatty())
-    made, others = _draft(found, groups, name, environment, place, asker)
+    made, others = _draft(found, groups, name, environment, origin, asker)
     target = target or file
     create(target, drafts.text(made, target.resolve()))
-    _report(made, others, found, place, target, asker)
+    _report(made, others, found, origin, target, asker)
     return 0
 
 
@@ -134,7 +134,7 @@ def _draft(
     groups: Sequence[Group],
     name: str | None,
     environment: str | None,
-    place: Place,
+    origin: Origin,
     asker: _Asker,
 ) -> tuple[drafts.Draft, list[Group]]:
     """What is written, and the environments that are left out of it."""
@@ -158,29 +158,28 @@ def _draft(
         answers = {question.about: asker.answer(question) for question in first.questions}
         judged.append(judge(found, each, others, answers) if answers else first)
         judged[-1].untold += unscaled(found, each)
-    beside = {**place.beside} if place.is_local else {**place.beside, "account": Value(found.account)}
+    beside = {**origin.beside} if origin.is_local else {**origin.beside, "account": Value(found.account)}
     made = drafts.draft(chosen, time_zone_here(), judged, {each.environment: beside for each in own})
     return made, [each for each in groups if each not in own]
 
 
-def _report(made: drafts.Draft, others: Sequence[Group], found: Found, place: Place, file: Path, asker: _Asker) -> None:
+def _report(
+    made: drafts.Draft, others: Sequence[Group], found: Found, origin: Origin, file: Path, asker: _Asker
+) -> None:
     echo(
         line(f"Wrote {file}: {made.name} in {found.region} of account {found.account}, read with {found.calls} calls.")
     )
     for label, services in made.services.items():
         echo(line(f"  {label}: {listed(services)}"))
-    told = [*asker.taken, *made.untold, *place.untold, *map(_gap, found.gaps)]
-    if told:
+    unknowns = [*asker.taken, *made.untold, *origin.untold, *map(_gap, found.gaps)]
+    if unknowns:
         echo("\nWhat it could not tell:")
-        for sentence in dict.fromkeys(told):
+        for sentence in dict.fromkeys(unknowns):
             echo(line(f"- {sentence}"))
     for each in others:
-        echo(
-            line(
-                f"\nNot written: {each.stack}, {each.environment} ({counted(len(each.services), 'service')}). "
-                f"{shell_line(['omc', 'init', '--name', each.stack, '--write', f'{each.stack}.toml'])}"
-            ).replace("\\n", "", 1)
-        )
+        command = shell_line(["omc", "init", "--name", each.stack, "--write", f"{each.stack}.toml"])
+        services_there = counted(len(each.services), "service")
+        echo(line(f"Also here: {each.stack}, {each.environment}, {services_there}. Into a file of its own: {command}"))
     stack = [] if file == Path(FILE_NAME) else ["--stack", str(file)]
     echo(f"\nNext: {line(shell_line(['omc', *stack, 'check', 'morning', '--env', next(iter(made.environments))]))}")
 

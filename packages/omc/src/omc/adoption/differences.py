@@ -173,8 +173,8 @@ def _store(comparison: _Comparison, what: str, *keys: tuple[str, str]) -> None:
         return
     stores = found.databases if what == "database" else found.caches
     proposed = next(((key, wanted[key]) for key, _ in keys if key in wanted and wanted[key].value), None)
-    said = [(key, kind, getattr(environment, key)) for key, kind in keys if getattr(environment, key)]
-    for key, kind, name in said:
+    written = [(key, kind, getattr(environment, key)) for key, kind in keys if getattr(environment, key)]
+    for key, kind, name in written:
         of_kind = [each.name for each in stores if each.kind == kind]
         if name in of_kind:
             continue
@@ -190,7 +190,7 @@ def _store(comparison: _Comparison, what: str, *keys: tuple[str, str]) -> None:
             comparison.add(key, name, has, "", "there is none")
         else:
             comparison.add(key, name, has, None, did_you_mean(name, of_kind).strip() or f'{key} = "" if it has none')
-    if not said and proposed and " names it" in proposed[1].note:
+    if not written and proposed and " names it" in proposed[1].note:
         key, value = proposed
         comparison.add(key, "", f"the {what} {value.value}, and {value.note}", value.value, value.note)
 

@@ -57,7 +57,8 @@ def discover(aws: Gateway, clusters: Sequence[str] = ()) -> Found:
         scheduled: dict[str, tuple[str, str, str]] = answers[SCHEDULES] or {}
         starts = [*rules, *((name, *spec) for name, spec in scheduled.items() if spec[0] in known)]
         jobs: tuple[FoundSchedule, ...] = _attempt("scheduled tasks", lambda: _jobs(aws, starts, known), gaps) or ()
-        wanted = {each.log_group for one in (*found.services, *jobs) for each in one.containers if each.log_group}
+        containers = [*(each.containers for each in found.services), *(each.containers for each in jobs)]
+        wanted = {each.log_group for some in containers for each in some if each.log_group}
         log_groups = _attempt(LOG_GROUPS, lambda: _log_groups(aws, wanted), gaps) or frozenset()
         buckets, states = answers["Terraform states"] or ((), ())
     return replace(

@@ -56,7 +56,7 @@ class Draft:
 
 def draft(name: str, time_zone: Value, judged: Sequence[Judged], beside: Mapping[str, Mapping[str, Value]]) -> Draft:
     """Of one stack's environments; ``beside`` has further keys of each, such as its region. What omc.toml doesn't
-    take, by its own rules, is left out and said."""
+    take, by its own rules, is left out, and ``untold`` names it."""
     made = Draft(name, time_zone)
     for each in judged:
         label = each.group.environment
@@ -152,7 +152,7 @@ def resolved(subject: Environment | Service | Any, key: str) -> Any:
     """What a key of omc.toml came to: as ``Value`` has it."""
     if isinstance(subject, Environment) and key == "load_balancer":
         return (subject.load_balancer or None) if subject.has_load_balancer else ""
-    if key == "target_group":
+    if key == "target_group" and isinstance(subject, Service):
         groups = tuple(subject.target_groups)
         return groups[0] if len(groups) == 1 else groups
     found = getattr(subject, key)
@@ -220,7 +220,7 @@ def _members(made: Draft, kind: str) -> list[str]:
 
 
 def _defaults(made: Draft, file: Path) -> Stack:
-    """What the file comes to with nothing said but what others follow from."""
+    """What the file comes to without any key but those that others follow from."""
     bare = Draft(made.name, made.time_zone)
     for label, values in made.environments.items():
         bare.environments[label] = {key: value for key, value in values.items() if key in ALWAYS}
@@ -257,28 +257,28 @@ def _follows(made: Draft, usual: Stack, label: str, key: str, value: Plain) -> b
 def _apart(
     made: Draft, kind: str, member: str, keys: Sequence[str], usual: Stack, *, several: bool
 ) -> tuple[dict[str, Value], dict[str, dict[str, Value]]]:
-    """What is said of a service once, and what by environment."""
+    """What is written of a service once, and what by environment."""
     labels = [label for label in made.environments if member in made.of(kind)[label]]
     base: dict[str, Value] = {}
     more: dict[str, dict[str, Value]] = {label: {} for label in labels}
     for key in keys:
         values = {label: made.of(kind)[label][member].get(key) for label in labels}
-        said = {label: value for label, value in values.items() if value is not None}
-        if not said:
+        written = {label: value for label, value in values.items() if value is not None}
+        if not written:
             continue
-        if all(_is_usual(made, usual, kind, label, member, key, value) for label, value in said.items()):
+        if all(_is_usual(made, usual, kind, label, member, key, value) for label, value in written.items()):
             continue
-        if len(said) < len(labels):
-            for label, value in said.items():
+        if len(written) < len(labels):
+            for label, value in written.items():
                 more[label][key] = value
             continue
-        template = _template(made, usual, member, said) if several else None
+        template = _template(made, usual, member, written) if several else None
         if template is not None:
             base[key] = template
             continue
-        common = Counter(repr(value.value) for value in said.values()).most_common(1)[0][0]
-        base[key] = next(value for value in said.values() if repr(value.value) == common)
-        for label, value in said.items():
+        common = Counter(repr(value.value) for value in written.values()).most_common(1)[0][0]
+        base[key] = next(value for value in written.values() if repr(value.value) == common)
+        for label, value in written.items():
             if repr(value.value) != common:
                 more[label][key] = value
     if kind == "services":
@@ -299,14 +299,14 @@ def _is_usual(made: Draft, usual: Stack, kind: str, label: str, member: str, key
     return same(resolved(subject, key), value.value)
 
 
-def _template(made: Draft, usual: Stack, member: str, said: Mapping[str, Value]) -> Value | None:
+def _template(made: Draft, usual: Stack, member: str, written: Mapping[str, Value]) -> Value | None:
     """One name, or one list of names, with placeholders that comes to each environment's; None where there is none."""
-    first = next(iter(said))
-    if len({repr(value.value) for value in said.values()}) == 1 or not all(
-        isinstance(value.value, str | list) for value in said.values()
+    first = next(iter(written))
+    if len({repr(value.value) for value in written.values()}) == 1 or not all(
+        isinstance(value.value, str | list) for value in written.values()
     ):
         return None
-    fillings = {label: _filling(made, usual, label, member) for label in said}
+    fillings = {label: _filling(made, usual, label, member) for label in written}
 
     def templated(value: Any, placeholders: Sequence[str]) -> Any:
         if isinstance(value, list):
@@ -316,9 +316,9 @@ def _template(made: Draft, usual: Stack, member: str, said: Mapping[str, Value])
         return value
 
     for placeholders in (("prefix",), ("environment",), ("prefix", "environment")):
-        template = templated(said[first].value, placeholders)
-        if all(_filled(template, fillings[label]) == value.value for label, value in said.items()):
-            return Value(template, said[first].note)
+        template = templated(written[first].value, placeholders)
+        if all(_filled(template, fillings[label]) == value.value for label, value in written.items()):
+            return Value(template, written[first].note)
     return None
 
 

@@ -49,7 +49,8 @@ class Group:
     @property
     def clusters(self) -> tuple[str, ...]:
         """The one with most services first."""
-        names = [each.cluster for each in (*self.services.values(), *self.schedules.values())]
+        names = [each.cluster for each in self.services.values()]
+        names += [each.cluster for each in self.schedules.values()]
         return tuple(name for name, _ in Counter(names).most_common())
 
 

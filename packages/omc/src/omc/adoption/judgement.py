@@ -72,8 +72,9 @@ def judge(found: Found, group: Group, others: Sequence[Group] = (), answers: Map
     prefix = f"{group.stack}-{group.environment}"
     if group.word and group.word.lower() != group.environment:
         usual = f"{group.stack}-{group.word}"
-        names = [one.name for one in (*group.services.values(), *found.databases, *found.balancers)]
-        if any(name.startswith(usual) for name in (*names, *group.clusters)):
+        names = [*group.clusters, *(one.name for one in group.services.values())]
+        names += [*(one.name for one in found.databases), *(one.name for one in found.balancers)]
+        if any(name.startswith(usual) for name in names):
             prefix = usual
             about["prefix"] = Value(usual, "names begin with it")
     _clusters(judged)

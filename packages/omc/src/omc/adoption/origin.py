@@ -20,7 +20,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Origin:
     """How an account is reached, and what of that an environment of omc.toml has to say."""
 
     gateway: Gateway
@@ -29,18 +29,18 @@ class Place:
     untold: tuple[str, ...] = ()
 
 
-def place_of(
+def origin_of(
     folder: Path, *, profile: str | None, region: str | None, endpoint: str | None, local_state: str | None
-) -> Place:
+) -> Origin:
     """What the options say, else the shell. ``folder`` is that of omc.toml. Raises ``WrongUse`` where no region is
     said, and ``Unreachable`` for a local cloud that isn't there."""
-    asked = endpoint or os.environ.get("AWS_ENDPOINT_URL")
-    state = local_state or (_local_state_at(folder, asked) if asked else None)
+    requested = endpoint or os.environ.get("AWS_ENDPOINT_URL")
+    state = local_state or (_local_state_at(folder, requested) if requested else None)
     if state:
         cloud = local_endpoint(folder / state)
         environment = _environment(folder, {"region": cloud.region, "local_state": state})
         beside = {"region": Value(cloud.region), "local_state": Value(state, "a local cloud")}
-        return Place(Gateway(environment, access_to(environment)), True, beside)
+        return Origin(Gateway(environment, access_to(environment)), True, beside)
     region = region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or region_of(profile)
     if not region:
         raise WrongUse("Neither --region, AWS_REGION nor the profile says a region. Say one: omc init --region REGION")
@@ -48,11 +48,11 @@ def place_of(
     environment = _environment(folder, keys)
     beside = {key: Value(value) for key, value in keys.items()}
     untold: tuple[str, ...] = ()
-    if asked:
+    if requested:
         untold = (
-            f"The endpoint isn't omc.toml's to say: it counts while AWS_ENDPOINT_URL={asked} is set in the shell.",
+            f"The endpoint isn't omc.toml's to say: it counts while AWS_ENDPOINT_URL={requested} is set in the shell.",
         )
-    return Place(Gateway(environment, Access(endpoint)), False, beside, untold)
+    return Origin(Gateway(environment, Access(endpoint)), False, beside, untold)
 
 
 def _local_state_at(folder: Path, endpoint: str) -> str | None:
@@ -85,7 +85,8 @@ def time_zone_here() -> Value:
         except OSError:
             name = ""
     try:
-        if name and "/" in name and ZoneInfo(name):
+        if "/" in name:
+            ZoneInfo(name)
             return Value(name, "this machine's; times are shown in it and in UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
         pass
