@@ -19,6 +19,7 @@ from omc.aws.gateway import Gateway, access_to
 from omc.cli.show import environment_and_output
 from omc.cli.show import show as print_document
 from omc.config import Environment, Service, Stack, environment_of, load
+from omc.config.model import Job
 from omc.config.tables import Responder
 from omc.config.windows import MaintenanceWindow
 from omc.errors import OmcError
@@ -132,6 +133,7 @@ def _document(
     blocks.append(Section("on call, until somebody acknowledges", (_fields(_on_call(stack)),)))
     channels = ", ".join(f"{name} {channel or 'none'}" for name, channel in structs.asdict(stack.channels).items())
     blocks.append(Paragraph(f"channels: {channels}"))
+    blocks.append(Paragraph(f"runbook: {stack.runbook.address or 'the one that comes with omc, omc runbook list'}"))
     blocks += [section(answer, name) for name, answer in compared.items()]
     data = _data(stack, environments, now)
     for name, answer in compared.items():
@@ -152,23 +154,28 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         ("cluster", environment.cluster),
         (
             "load balancer",
-            environment.load_balancer or f"the one called {environment.prefix} or {environment.prefix}-…",
+            environment.load_balancer or f"the one called {environment.prefix} or {environment.prefix}-…"
+            if environment.has_load_balancer
+            else "none",
         ),
-        ("database", environment.database),
-        ("cache", environment.cache),
+        ("database", environment.database_cluster or environment.database or "none"),
+        ("cache", environment.cache_serverless or environment.cache or "none"),
         ("alarms", f"{environment.alarm_prefix}…"),
         (
             "record's head",
             ", ".join(filter(None, (environment.audit_bucket, environment.record_log_group))) or "nowhere",
         ),
+        ("Terraform", str(environment.terraform)),
         ("url", environment.url or "the load balancer's own name"),
         ("asked as users do", "yes" if environment.probe else "no (probe = false)"),
     ]
     if environment.local_state:
         rows.insert(1, ("local cloud", str(environment.local_state)))
     rows += [
-        (f"{service.name}", f"log group {service.log_group}, {_led_to(service)}") for service in environment.services
+        (service.name, f"{service.ecs_service} in {service.cluster}, log group {service.log_group}, {_led_to(service)}")
+        for service in environment.services
     ]
+    rows += [(f"job {job.name}", _job(job)) for job in environment.jobs]
     rows.append(("approvals", _approvals(environment)))
     rows += [("maintenance", _window(each, environment, now)) for each in environment.windows]
     if not environment.windows:
@@ -192,6 +199,11 @@ def _led_to(service: Service) -> str:
     return f"target group{'s' * (len(groups) > 1)} {', '.join(groups)}"
 
 
+def _job(job: Job) -> str:
+    starts = f"started by {job.schedule}" if job.schedule else "started by hand"
+    return f"{job.family} in {job.cluster}, container {job.container}, log group {job.log_group}, {starts}"
+
+
 def _scales_on(service: Service) -> str:
     if not service.scales:
         return "nothing: omc scale sets its count"
@@ -206,7 +218,13 @@ def _approvals(environment: Environment) -> str:
     )
     message += "; break-glass in a SEV-1" if policy.break_glass else ""
     message += "; its name is typed" if policy.type_name else ""
-    return message + ("; in GitHub Actions with a review there" if policy.github_review else "")
+    message += "; in GitHub Actions with a review there" if policy.github_review else ""
+    risks = ("low", "high", "destructive")
+    if not any(policy.needed(risk) for risk in risks):
+        return f"{message}. Whoever works alone needs nobody"
+    lonely = [why for risk in risks if (why := environment.nobody_to_approve(risk))]
+    alone = "The numbers are other people than the one who asks: whoever works alone sets them to 0"
+    return f"{message}. {' '.join(lonely) or alone}"
 
 
 def _thresholds(environment: Environment) -> list[tuple[str, str]]:
@@ -258,6 +276,8 @@ def _data(stack: Stack, environments: list[Environment], now: datetime) -> dict[
         values["backups"] = to_builtins(environment.backups)
         values["doors"] = to_builtins(environment.doors)
         values["github"] = structs.asdict(environment.github)
+        values["terraform"] = str(environment.terraform)
+        values["runbook"] = structs.asdict(environment.runbook)
         values["local_state"] = str(environment.local_state) if environment.local_state else None
         values["windows"] = [
             {

@@ -13,8 +13,8 @@ import re
 SERVICES = frozenset(
     {
         *("acm", "application-autoscaling", "athena", "budgets", "ce", "cloudtrail", "cloudwatch", "ec2", "ecr", "ecs"),
-        *("elasticache", "elbv2", "events", "iam", "kms", "logs", "pi", "rds", "s3", "scheduler"),
-        *("secretsmanager", "service-quotas", "sns", "sqs", "ssm", "sts", "wafv2"),
+        *("elasticache", "elbv2", "events", "iam", "kms", "logs", "pi", "rds", "s3", "secretsmanager"),
+        *("scheduler", "service-quotas", "sns", "sqs", "ssm", "sts", "wafv2"),
     }
 )
 READING = re.compile(r"(Describe|Get|List|Lookup|Filter|BatchGet|Head)[A-Z]\w*")

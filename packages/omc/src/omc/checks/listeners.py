@@ -73,6 +73,8 @@ def listeners(
     environment: Environment,
     scope: Scope,
 ) -> Iterator[Finding]:
+    if not environment.has_load_balancer:
+        return
     known = _Known(
         listeners,
         environment,

@@ -28,7 +28,7 @@ NO_ANSWERS = timedelta(minutes=10)
     runbook=SERVICE_UNHEALTHY,
 )
 def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> Iterator[Finding]:
-    if not load_balancers.load_balancers:
+    if not load_balancers.load_balancers and environment.has_load_balancer:
         sentence = (
             f"There is no load balancer whose name begins with {environment.prefix}: nothing reaches the services."
         )
@@ -65,7 +65,7 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
     resting = {group for group, names in sharing.items() if at_zero.issuperset(names)}
     idle = _idle_of_pairs(health, services)
     tasks = _tasks_behind(services, environment)
-    if not health.groups:
+    if not health.groups and any(service.target_groups for service in environment.services):
         sentence = f"There is no target group of {environment.name}: the load balancer has nowhere to send requests."
         evidence = (Evidence("none of the account's target groups belongs to it", health.reading),)
         yield Finding("targets", Level.FAIL, environment.prefix, sentence, evidence, SERVICE_UNHEALTHY, place="targets")
@@ -191,6 +191,8 @@ def _told(target: Target) -> str:
     runbook=HIGH_ERROR_RATE,
 )
 def error_rate(traffic: Traffic, metrics: MetricsAge, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    if not environment.has_load_balancer:
+        return
     limit = environment.thresholds
     judged = [minute for minute in traffic.minutes if minute.total >= limit.requests_floor]
     high = [minute for minute in judged if minute.percent > limit.error_percent]

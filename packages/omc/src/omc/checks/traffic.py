@@ -67,6 +67,8 @@ def traffic_usual(
     environment: Environment,
     scope: Scope,
 ) -> Iterator[Finding]:
+    if not environment.has_load_balancer:
+        return
     end = _floor(scope.now - LATE)
     newest = max((metric.newest for metric in metrics.metrics if metric.newest), default=None)
     by_service = requests_by_service(requests, groups, services, environment)

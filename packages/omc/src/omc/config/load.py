@@ -164,6 +164,7 @@ def _environment(name: str, table: EnvironmentTable, stack: StackTable, people: 
         probe=table.probe,
         time_zone=stack.time_zone,
         services=tuple(_service(service, each, cluster, values) for service, each in services_in(table, stack).items()),
+        runbook=stack.runbook,
         jobs=tuple(_job(job, each, cluster, values) for job, each in stack.jobs.items()),
         thresholds=stack.thresholds,
         review=stack.review,

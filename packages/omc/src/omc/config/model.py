@@ -98,6 +98,12 @@ class Job:
     command: tuple[str, ...] = ()
     """What its container runs when it is started by hand; empty: what its task definition says."""
 
+    @property
+    def schedule_path(self) -> str:
+        """``group/name`` as EventBridge Scheduler has it, whose own group is ``default``; empty without a schedule."""
+        name = self.schedule or ""
+        return name if "/" in name or not name else f"default/{name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
@@ -125,6 +131,10 @@ class ApprovalPolicy:
     always must."""
     github_review: bool = True
     """Whether a change that GitHub Actions makes needs somebody's review of the job's deployment on GitHub."""
+
+    def needed(self, risk: str) -> int:
+        """Other people who must approve a plan of this risk: ``low``, ``high`` or ``destructive``."""
+        return int(getattr(self, risk))
 
 
 LOCAL_POLICY = ApprovalPolicy(github_review=False)
@@ -195,6 +205,7 @@ class Environment:
     terraform: Path = ROOTS / LOCAL_ROOT
     """The root of Terraform that makes it: an absolute path once the stack file is read."""
     jobs: tuple[Job, ...] = ()
+    runbook: RunbookTable = OMCS_RUNBOOK
 
     @property
     def is_local(self) -> bool:
@@ -210,6 +221,20 @@ class Environment:
         """The service by omc's own word for it; None where the environment has none of that name."""
         return next((each for each in self.services if each.name == name), None)
 
+    def in_ecs(self, name: str) -> tuple[str, str]:
+        """Cluster and name by which ECS knows a service; one that isn't the stack file's is called so by ECS too."""
+        service = self.service_named(name)
+        return (service.cluster, service.ecs_service) if service else (self.cluster, name)
+
+    def called(self, name: str) -> str:
+        """A service for people, with ECS's name where that is another."""
+        ecs_service = self.in_ecs(name)[1]
+        return name if ecs_service == name else f"{name} ({ecs_service} in ECS)"
+
+    def shares_group(self, name: str, group: str) -> bool:
+        """Whether tasks of other services are in this target group of a service's (by the group's name)."""
+        return any(group in each.target_groups for each in self.services if each.name != name)
+
     def service_in(self, cluster: str, ecs_service: str) -> Service | None:
         """The service by the names that ECS has for it; None where it isn't the stack file's."""
         return next((e for e in self.services if (e.cluster, e.ecs_service) == (cluster, ecs_service)), None)
@@ -219,6 +244,27 @@ class Environment:
         """Whether a door there wants a reason and tells the channel: production, and whatever is treated like it."""
         is_production = not self.is_local and self.name != "staging"
         return is_production or self.approvals.type_name
+
+    @property
+    def own_root(self) -> Path | None:
+        """The root of Terraform where it isn't the usual folder of the project; None where it is."""
+        usual = ROOTS / (LOCAL_ROOT if self.is_local else self.name)
+        return None if self.terraform.match(str(usual)) else self.terraform
+
+    def nobody_to_approve(self, risk: str) -> str:
+        """Why nobody that omc.toml knows could approve a plan of this risk, and what to set; empty where somebody can.
+
+        Without ``[people]`` nothing is known of who there is: any other name of AWS or GitHub is another person.
+        """
+        needed, known = self.approvals.needed(risk), self.people.names
+        if not known or needed <= len(known) - 1:
+            return ""
+        others = "one other person" if needed == 1 else f"{needed} other people"
+        there = f"nobody but {known[0]}" if len(known) == 1 else f"only {', '.join(known)}"
+        return (
+            f"A plan of {risk} risk needs {others} to approve it, and [people] names {there}. If nobody else works on "
+            f"{self.name}, set {risk} = {len(known) - 1} in [approvals.{self.name}]; else name them in [people]."
+        )
 
     def window_at(self, now: datetime) -> Occurrence | None:
         """The maintenance window that is open at ``now``, or else the next; None where there are none."""

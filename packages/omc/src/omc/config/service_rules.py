@@ -33,7 +33,7 @@ def service_problems(stack: StackTable) -> Iterator[Problem]:
             yield ("environments", name, "services"), "leaves no service; an environment has at least one."
         for service, table in services.items():
             own = environment.services.get(service)
-            for key, problem in (*_keys(table), *_names(service, table, name, environment, stack)):
+            for key, problem in (*_keys(table, own), *_names(service, table, name, environment, stack)):
                 is_own = own is not None and getattr(own, key, None) is not None
                 place: KeyPath = ("environments", name, "services", service) if is_own else ("services", service)
                 yield (*place, key), problem
@@ -43,7 +43,8 @@ def service_problems(stack: StackTable) -> Iterator[Problem]:
         yield from _twice(name, environment, stack)
 
 
-def _keys(table: ServiceKeys) -> Iterator[tuple[str, str]]:
+def _keys(table: ServiceKeys, own: ServiceKeys | None) -> Iterator[tuple[str, str]]:
+    """``own``: what the environment says of it."""
     written = [key for key in SCALING if getattr(table, key) is not None]
     if written and len(written) < len(SCALING):
         missing = " and ".join(key for key in SCALING if key not in written)
@@ -51,7 +52,10 @@ def _keys(table: ServiceKeys) -> Iterator[tuple[str, str]]:
     elif table.memory_target is not None and not written:
         yield "memory_target", f"needs {', '.join(SCALING[:-1])} and {SCALING[-1]} beside it."
     if table.minimum is not None and table.maximum is not None and table.minimum > table.maximum:
-        yield "minimum", f"is {table.minimum}, more than maximum, which is {table.maximum}."
+        if own is not None and own.maximum is not None and own.minimum is None:
+            yield "maximum", f"is {table.maximum}, less than minimum, which is {table.minimum}."
+        else:
+            yield "minimum", f"is {table.minimum}, more than maximum, which is {table.maximum}."
     for key in ("status_path", "public_path"):
         if table.port is None and (path := getattr(table, key)):
             yield key, f"is {shown(path)}, and the service has no port."

@@ -166,6 +166,8 @@ def _target(record: TargetHealthDescriptionTypeDef) -> Target:
 
 
 def _is_ours(name: str, environment: Environment) -> bool:
+    if not environment.has_load_balancer:
+        return False
     if environment.load_balancer is not None and name == environment.load_balancer:
         return True
     return name == environment.prefix or name.startswith(environment.prefix + "-")

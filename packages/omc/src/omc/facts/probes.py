@@ -140,6 +140,8 @@ def read_probes(
     groups: TargetGroups,
 ) -> Probes:
     """A few GETs for each address. Raises ``BadAnswer`` where the name that users come by isn't known."""
+    if not environment.has_load_balancer and not environment.url:
+        return Probes((), {})
     wanted = [service for service in environment.services if service.status_path or service.public_path]
     if not environment.probe:
         return Probes((), {}, is_off=True)
