@@ -104,7 +104,8 @@ def test_a_canary_in_each_text_of_omc_toml_is_shown_and_kept_nowhere(world: Worl
                     break
             value = [text] if isinstance(before, list) or key[-1] in ("migrate", "business_hours") else text
             file = written("one.toml", with_value(table, key, value))
-            done = world.omc("stack", "show", "--offline", *(("--output", "json") if number % 2 else ()), OMC_STACK=file)
+            output = ("--output", "json") if number % 2 else ()
+            done = world.omc("stack", "show", "--offline", *output, OMC_STACK=file)
             assert CANARY not in done.stdout + done.stderr, (key, done)
             assert done.returncode in (0, 2), (key, done)
             if done.returncode == 0:

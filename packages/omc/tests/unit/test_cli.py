@@ -366,8 +366,9 @@ def test_stack_show_says_where_deployments_wait_for_the_window(tmp_path: Path) -
     assert text.count("# required = true ") == 1
     (tmp_path / "omc.toml").write_text(text.replace("# required = true ", "required = true "))
     file = str(tmp_path / "omc.toml")
-    assert "; deployments in it only" in omc("--stack", file, "stack", "show", "--offline", "--env", "production").stdout
-    payload = json.loads(omc("--stack", file, "stack", "show", "--offline", "--env", "production", "--output", "json").stdout)
+    shown = ("--stack", file, "stack", "show", "--offline", "--env", "production")
+    assert "; deployments in it only" in omc(*shown).stdout
+    payload = json.loads(omc(*shown, "--output", "json").stdout)
     assert payload["environments"]["production"]["windows"][0]["required"] is True
 
 
