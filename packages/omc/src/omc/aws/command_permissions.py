@@ -48,6 +48,24 @@ COMMANDS: Mapping[str, str] = {
         elbv2 DescribeTargetGroupAttributes DescribeTargetGroups
         logs DescribeLogGroups
         rds DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances DescribeDBParameters""",
+    "init": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        cloudwatch DescribeAlarms ListDashboards
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition ListClusters ListServices
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches
+        elbv2 DescribeLoadBalancers DescribeTags DescribeTargetGroups
+        events DescribeRule ListRuleNamesByTarget ListTargetsByRule
+        logs DescribeLogGroups
+        rds DescribeDBClusters DescribeDBInstances
+        s3 ListBuckets ListObjectsV2
+        scheduler GetSchedule ListSchedules""",
+    "stack show": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        cloudwatch DescribeAlarms
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition ListClusters ListServices
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches
+        elbv2 DescribeLoadBalancers DescribeTags DescribeTargetGroups
+        rds DescribeDBClusters DescribeDBInstances""",
     "maintenance calendar": """
         cloudtrail LookupEvents
         elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions

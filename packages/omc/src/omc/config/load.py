@@ -67,13 +67,20 @@ def load(file: Path | None = None) -> Stack:
     shown_file = _short(file)
     try:
         text = file.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
     except OSError as error:
         raise StackError(
             f"The stack file {shown_file} can't be read: {(error.strerror or str(error)).lower()}."
         ) from error
     except UnicodeDecodeError as error:
         raise StackError(f"{shown_file} is not UTF-8 text (byte {error.start}), as TOML must be.") from error
+    return parse(text, file)
+
+
+def parse(text: str, file: Path) -> Stack:
+    """The text of a stack file that is, or will be, at ``file``. ``StackError`` as with ``load``."""
+    shown_file = _short(file)
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         problem, _, place = str(error).rpartition(" (at ")
         line = re.match(r"line (\d+)", place)

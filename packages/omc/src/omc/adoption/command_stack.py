@@ -1,7 +1,8 @@
-"""``omc stack``: what omc.toml says, resolved."""
+"""``omc stack``: what omc.toml says, resolved, and where AWS has it otherwise."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,12 @@ from typing import Any
 import click
 from msgspec import structs, to_builtins
 
+from omc.adoption.differences import Compared, compare
+from omc.adoption.discovery import discover_named
+from omc.adoption.document import data as comparison_data
+from omc.adoption.document import section
+from omc.aws.calls import parallel_map
+from omc.aws.gateway import Gateway, access_to
 from omc.cli.show import environment_and_output
 from omc.cli.show import show as print_document
 from omc.config import Environment, Service, Stack, environment_of, load
@@ -16,6 +23,7 @@ from omc.config.model import Job
 from omc.config.stores import cache_name, database_name
 from omc.config.tables import Responder
 from omc.config.windows import MaintenanceWindow
+from omc.errors import OmcError
 from omc.output.document import Block, Document, Field, Fields, Paragraph, Row, Section, Table
 from omc.store.location import locate_store
 from omc.times import format_time
@@ -31,22 +39,64 @@ def stack() -> None:
 
 
 @stack.command()
+@click.option("--offline", is_flag=True, help="Show the file alone; ask AWS nothing.")
 @environment_and_output
-def show(context: click.Context, env: str | None, output: str) -> None:
-    """Print the stack file resolved: every name, limit, threshold, window and clock. Asks AWS nothing.
+def show(context: click.Context, env: str | None, output: str, *, offline: bool) -> int:
+    """Print the stack file resolved, and where AWS has it otherwise: the line, what AWS has, what to write.
+
+    Compared are names, limits and targets: cluster, services, task definitions, containers, ports, target groups, log
+    groups, autoscaling, database, cache, load balancer, alarms. Ends with 1 where something differs, with 3 where it
+    could not be told. Reads only.
 
     \b
-    omc stack show
+    omc stack show                          every environment that the credentials reach
     omc stack show --env production
+    omc stack show --offline                the file alone
     omc stack show --env staging --output json
     """
     stack = load(context.obj)
     named = [environment_of(stack, env)] if env else list(stack.environments.values())
-    now = datetime.now(UTC)
-    print_document(_document(stack, named, now), output)
+    compared: dict[str, Compared | str] = {}
+    if not offline:
+        text = stack.file.read_text(encoding="utf-8")
+        gateways = [_gateway(each) for each in named]
+        answers = parallel_map(lambda aws: aws if isinstance(aws, str) else _compared(stack, text, aws), gateways)
+        compared = {each.name: answer for each, answer in zip(named, answers, strict=True)}
+    print_document(_document(stack, named, datetime.now(UTC), compared), output)
+    return _exit_code(compared)
 
 
-def _document(stack: Stack, environments: list[Environment], now: datetime) -> Document:
+def _gateway(environment: Environment) -> Gateway | str:
+    """The way to it, with whoever has to be asked for it asked; or why there is none."""
+    try:
+        aws = Gateway(environment, access_to(environment))
+    except OmcError as error:
+        return error.message
+    aws.log_in()
+    return aws
+
+
+def _compared(stack: Stack, text: str, aws: Gateway) -> Compared | str:
+    """An environment beside AWS, or why not."""
+    try:
+        return compare(stack, text, aws.environment, discover_named(aws, aws.environment.clusters))
+    except OmcError as error:
+        return error.message
+
+
+def _exit_code(compared: Mapping[str, Compared | str]) -> int:
+    """Of several environments those count that could be compared, if any could."""
+    read = [each for each in compared.values() if isinstance(each, Compared)]
+    if any(each.differences for each in read):
+        return 1
+    if compared and (not read or any(each.unknown for each in read)):
+        return 3
+    return 0
+
+
+def _document(
+    stack: Stack, environments: list[Environment], now: datetime, compared: Mapping[str, Compared | str]
+) -> Document:
     blocks: list[Block] = []
     for environment in environments:
         rows = [*_settings(environment, now), ("record", str(locate_store(stack, environment)))]
@@ -85,7 +135,11 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> D
     channels = ", ".join(f"{name} {channel or 'none'}" for name, channel in structs.asdict(stack.channels).items())
     blocks.append(Paragraph(f"channels: {channels}"))
     blocks.append(Paragraph(f"runbook: {stack.runbook.address or 'the one that comes with omc, omc runbook list'}"))
-    return Document(f"{stack.name}, from {stack.file}", tuple(blocks), data=_data(stack, environments, now))
+    blocks += [section(answer, name) for name, answer in compared.items()]
+    data = _data(stack, environments, now)
+    for name, answer in compared.items():
+        data["environments"][name]["aws"] = comparison_data(answer)
+    return Document(f"{stack.name}, from {stack.file}", tuple(blocks), data=data)
 
 
 def _fields(rows: list[tuple[str, str]]) -> Fields:
