@@ -6,6 +6,7 @@ are given to its scheduler.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -38,6 +39,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 """Where byte code isn't kept, each of some thousand processes compiles omc and the local cloud anew, and each worker
 rewrites every test's assertions (collecting them: 15.5 s, 6.0 s with byte code)."""
+
+gc.set_threshold(300_000, 20, 20)
+"""Fifteen thousand tests live as long as the process, and Python's collector would look through them again and again
+while they are collected (19.8 s of processor time, 12.2 s with this) and after."""
 
 FRESH = "rehearsal/test_morning"
 """Rehearsals that want a stack in which nothing has failed within the hour: first in their group."""
@@ -72,6 +77,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return begins, -known.get(group, 0), place_of(item.nodeid) != FRESH
 
     items.sort(key=order)
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
