@@ -56,6 +56,17 @@ WORTH_NOTING = 5.0
 _seconds: dict[str, float] = defaultdict(float)
 
 
+def _ticks() -> tuple[int, int]:
+    """How long the machine's processors have worked since it was started, and how long they were there."""
+    words = Path("/proc/stat").read_text().split()
+    user, nice, system, idle, waiting, irq, soft_irq, stolen = map(int, words[1:9])
+    busy = user + nice + system + irq + soft_irq + stolen
+    return busy, busy + idle + waiting
+
+
+_begin = _ticks()
+
+
 class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist's classes are untyped here
     """Sends a whole group to one process."""
 
@@ -90,6 +101,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _seconds[group_of(report.nodeid)] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Whether a run is long since there is much to do, or since it waits: then more processes make it shorter."""
+    busy, there = (now - then for now, then in zip(_ticks(), _begin, strict=True))
+    seconds = busy / os.sysconf("SC_CLK_TCK")
+    terminalreporter.write_line(f"processor time of the machine: {seconds:.0f} s, {busy / max(1, there):.0%} of it")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
