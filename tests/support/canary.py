@@ -33,13 +33,13 @@ def dump(connection: psycopg.Connection) -> str:
 
 @contextmanager
 def listing_processes() -> Iterator[set[str]]:
-    """The command lines of all processes that are there at any moment of the block, but for moments of a few
-    hundredths of a second: a look without a pause takes the machine from those who are looked at."""
+    """The command lines of all processes that are there for a tenth of a second of the block: a look without a pause
+    takes the machine from those who are looked at."""
     listed: set[str] = set()
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(0.03):
+        while not over.wait(0.1):
             for process in psutil.pids():
                 try:
                     listed.add(Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace"))
