@@ -423,11 +423,16 @@ class Supervisor:
         taken = {each.pid for each in ended if each.pid in table and table[each.pid].started_at != each.started_at}
         left = _family(table, [process.pid for process in ended if process.pid not in taken])
         # A child that left its session carries the marker. What is in the session of another process of ours is not
-        # one of those, and reading its environment would make the end of many processes cost their number squared.
+        # one of those, nor is what was there before: to read the environment of all would make the end of many processes
+        # cost their number squared, and that of each health check's a look through the machine.
+        since = min(process.started_at for process in ended)
         left |= {
             pid
             for pid, entry in table.items()
-            if not entry.zombie and entry.session not in others and variable_of(pid, MARKER) in markers
+            if not entry.zombie
+            and entry.started_at >= since
+            and entry.session not in others
+            and variable_of(pid, MARKER) in markers
         }
         left.discard(os.getpid())
         for pid in left:
