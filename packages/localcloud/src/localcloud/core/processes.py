@@ -423,7 +423,7 @@ class Supervisor:
         taken = {each.pid for each in ended if each.pid in table and table[each.pid].started_at != each.started_at}
         left = _family(table, [process.pid for process in ended if process.pid not in taken])
         # A child that left its session carries the marker. What is in the session of another process of ours is not
-        # one of those, nor is what was there before: to read the environment of all would make the end of many processes
+        # one of those, nor is what was there before: to read all environments would make the end of many processes
         # cost their number squared, and that of each health check's a look through the machine.
         since = min(process.started_at for process in ended)
         left |= {
