@@ -1,4 +1,4 @@
-"""The workflow "Deploy to AWS" at its rarest: an environment destroyed and made again.
+"""The workflow "Deploy to AWS" at its rarest: a new database password, and an environment destroyed and made again.
 
 It has a stack of its own, since the load balancer that comes is another one.
 """
@@ -13,6 +13,7 @@ import pytest
 
 from support.leftovers import left
 from support.stack import CLUSTER, Stack, processes_below, state_bucket
+from support.users import users
 from support.waiting import eventually
 from support.workflow import DESTROY, Repository, StepFailed
 
@@ -26,6 +27,24 @@ WRITTEN_LATE = (
 """The log groups that RDS and Container Insights may make again after a destroy."""
 OF_THE_STACK = ("-m backend", "-m frontend", "valkey-server", "postgres -D", "haproxy")
 """What runs for the stack, in words of the command lines."""
+
+
+def test_a_new_database_password_reaches_the_tasks_without_a_failed_request(
+    healthy: Stack, repository: Repository
+) -> None:
+    """The other user gets it; tasks of the revision before go on with theirs until they are replaced."""
+    images, before = images_of(healthy), login_of(healthy)
+    name = "infrastructure/terraform/environments/staging/terraform.tfvars"
+    repository.edit(name, "database_password_version = 1", "database_password_version = 2")
+    repository.push("a new database password")
+    plan = repository.job("plan", images=images)
+    plan.perform()
+    apply = repository.job("apply", fingerprint=plan.outputs["plan"]["fingerprint"], images=images)
+    with users(healthy) as answers:
+        apply.perform()
+    assert set(answers) == {"200", "201"}, answers
+    assert images_of(healthy) == images
+    assert login_of(healthy) != before
 
 
 def test_what_was_destroyed_is_made_again_from_nothing(healthy: Stack, repository: Repository) -> None:
@@ -100,6 +119,15 @@ def waiting(repository: Repository) -> list[str]:
     with psycopg.connect(repository.runner["OMC_STORE_URL"]) as record:
         found = record.execute("SELECT id FROM runs WHERE state = 'awaiting approval'").fetchall()
     return [str(run) for (run,) in found]
+
+
+def login_of(stack: Stack) -> str:
+    """The secret that the backend's running tasks take their database login from."""
+    ecs = stack.client("ecs")
+    [service] = ecs.describe_services(cluster=CLUSTER, services=["backend"])["services"]
+    definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+    secrets = {each["name"]: each["valueFrom"] for each in definition["containerDefinitions"][0]["secrets"]}
+    return str(secrets["POSTGRES_PASSWORD"])
 
 
 def images_of(stack: Stack) -> str:
