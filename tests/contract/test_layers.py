@@ -163,14 +163,14 @@ def test_commands_import_late_only_what_would_make_their_help_slower() -> None:
 
 def test_what_commands_import_late_for_its_database_loads_one() -> None:
     """A module that doesn't any more belongs at the top. Each is imported in a child of its own, which ends as soon as
-    the library is asked for."""
+    SQLAlchemy is wanted: the rest takes most of the time. What all share is imported once, before."""
     program = """
 import importlib, os, sys
-class Asked:
+class Wanted:
     def find_spec(self, name, path=None, target=None):
         if name == "sqlalchemy":
             os._exit(0)
-sys.meta_path.insert(0, Asked())
+sys.meta_path.insert(0, Wanted())
 import omc.cli.main
 for name in sys.argv[1:]:
     child = os.fork()

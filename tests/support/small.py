@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.commands import CommandResult, clean_env, run
+from support.commands import CommandResult, clean_env
+from support.prepared import omc
 from support.stack import Stack
 from support.waiting import eventually
 
@@ -115,7 +116,7 @@ class SmallEnvironment:
         return [sys.executable, "-m", "omc", "--stack", str(self.file), *arguments]
 
     def omc(self, *arguments: str, timeout: float = 300) -> CommandResult:
-        return run(self.command(*arguments), clean_env(**self.provider), timeout)
+        return omc(["--stack", self.file, *arguments], clean_env(**self.provider), timeout)
 
     @property
     def service(self) -> dict[str, Any]:
