@@ -150,7 +150,10 @@ def _following(name: Name) -> frozenset[Name]:
 def _next(name: Name) -> Iterator[Name]:
     module, node = name[0], modules()[name[0]].defines[name[1]]
     compared = {part for each in ast.walk(node) if isinstance(each, ast.Compare) for part in ast.walk(each)}
+    only_named = {each.value for each in compared if isinstance(each, ast.Attribute) and each.attr == "ACTION"}
     for each in ast.walk(node):
+        if each in only_named:
+            continue
         if isinstance(each, ast.Name) and (found := _resolve(module, each.id)):
             yield found
         elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from support import prepared_client
-from support.commands import ROOT, CommandResult, run
+from support.commands import ROOT, CommandResult, clean_env, run
 
 ALSO = ("omc.checks.causes", "omc.engine.planning", "omc.engine.run_history", "omc.store.audit", "omc.store.database")
 """What commands import late, apart from botocore, whose start omc arranges itself."""
@@ -79,7 +79,7 @@ class _Server:
             listener.listen(64)
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "support.prepared", program, str(listener.fileno())],
-                env={**os.environ, "PYTHONPATH": path},
+                env=clean_env(PYTHONPATH=path),
                 cwd=ROOT,
                 stdin=subprocess.PIPE,  # closed when this process ends, however it does
                 pass_fds=[listener.fileno()],

@@ -510,7 +510,7 @@ def test_alarms_in_alarm_most_severe_first() -> None:
     assert [finding.subject[-1] for finding in found] == ["b", "a", "c", "s"]
     assert [finding.level for finding in found] == [FAIL, FAIL, FAIL, WARN]
     assert found[3].sentence.endswith("It is not one of staging's.")
-    assert (found[0].sentence, found[0].since) == ("SEV-1, in ALARM.", ago(minutes=42))
+    assert (found[0].sentence, found[0].since) == (f"{found[0].subject}: SEV-1, in ALARM.", ago(minutes=42))
     assert found[0].procedure is not None
     assert found[0].procedure.document == "docs/runbook/alerts.md#service-unhealthy"
     assert found[0].evidence[0].text.endswith(": Threshold Crossed.")

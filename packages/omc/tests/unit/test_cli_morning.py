@@ -95,7 +95,7 @@ def test_a_bad_morning_is_reported_whole(tmp_path: Path) -> None:
     assert "no table <text> (try <n>)" in symptoms["recent-errors"]
     firing = [found for found in task["explains"] if found["check"] == "alarms"]
     assert [found["subject"] for found in firing] == [f"{PREFIX}-backend-at-max", f"{PREFIX}-backend-unhealthy"]
-    assert all(found["sentence"] == "SEV-2, in ALARM." and found["since"] for found in firing)
+    assert all(found["sentence"] == f"{found['subject']}: SEV-2, in ALARM." and found["since"] for found in firing)
     # The frontend's targets are ill too, which no task of the backend makes so.
     assert "Health checks failed (Target.FailedHealthChecks)" in the(report, "targets")["sentence"]
     assert the(report, "targets")["subject"].endswith("-frontend")

@@ -151,7 +151,7 @@ def test_no_local_cloud_says_how_to_start_one(tmp_path: Path) -> None:
     (tmp_path / "omc.toml").write_text((REPOSITORY / "omc.toml").read_text())
     done = omc("check", "morning", "--env", "local", folder=tmp_path)
     assert done.returncode == 3
-    assert done.stderr == f"omc: No local cloud runs in {tmp_path}/.localcloud. Start one: omc local up\n"
+    assert done.stderr == f"omc: No local cloud runs in {tmp_path}/.localcloud. Start one: omc local up --env local\n"
 
 
 def test_a_local_cloud_that_died_says_how_to_start_it(tmp_path: Path) -> None:

@@ -216,7 +216,8 @@ def test_an_ordinary_sentence_is_left_as_it_is() -> None:
 
 
 def test_nothing_is_printed_past_the_gate() -> None:
-    """The exceptions are the line that a shell evaluates, of a local cloud's own keys, and what a task prints."""
+    """The exceptions are the lines that a shell evaluates, of a local cloud's own keys, a file that is written, and what
+    a task prints."""
     past = re.compile(r"\bclick\.s?echo\(|\bprint\(|std(?:out|err)\.write\(|\bjson\.dumps\(.*indent=2")
     files = [
         file
@@ -224,7 +225,7 @@ def test_nothing_is_printed_past_the_gate() -> None:
         if file.name not in ("gate.py", "json.py", "progress.py")
     ]
     found = [line.strip() for file in files for line in file.read_text().splitlines() if past.search(line)]
-    assert {line.partition("(")[2][:8] for line in found} == {'f"export', '"OMC-RES'}
+    assert {line.partition("(")[2][:8] for line in found} == {"text)", "text)  #", "json.dum", '"OMC-RES'}
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ WEEK = timedelta(days=7)
 SCOPE = Scope(NOW, WEEK)
 HEAD = "2026-11-29 10:00:00 UTC:10.0.1.5(44210):app@coins:[77]:LOG:  "
 INSTANCE = {
+    "DBInstanceIdentifier": "ohmycoins-staging",
     "DBInstanceClass": "db.t4g.micro",
     "DbiResourceId": "db-ABC",
     "PerformanceInsightsEnabled": True,

@@ -530,7 +530,7 @@ def test_the_slowest_hour_of_the_day_is_named() -> None:
     p95 = series["backend", "TargetResponseTime", "p95"]
     series["backend", "TargetResponseTime", "p95"] = [(at, 3.0 if at.hour == 14 else v) for at, v in p95]
     found = only(response_times(figures(series, (), "backend"), STAGING))
-    assert "most often at 14:00 UTC" in found.sentence
+    assert "most often from 14:00 to 15:00 UTC" in found.sentence
 
 
 def test_charts_have_a_figure_for_each_label_or_are_not_drawn() -> None:

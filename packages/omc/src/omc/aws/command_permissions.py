@@ -346,7 +346,7 @@ COMMANDS: Mapping[str, str] = {
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
         rds CreateBlueGreenDeployment DeleteBlueGreenDeployment DeleteDBInstance DescribeBlueGreenDeployments
         rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups DescribeDBInstances
         rds DescribeDBParameters DescribeDBSnapshots DescribePendingMaintenanceActions ModifyDBInstance
