@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -73,8 +74,8 @@ def _without_null(part: Any) -> Any:
         return part
     plain = {name: _without_null(item) for name, item in part.items() if not (name == "default" and item is None)}
     if "anyOf" in plain:
-        (one,) = (item for item in plain.pop("anyOf") if item != {"type": "null"})
-        plain = one | plain
+        options = [item for item in plain.pop("anyOf") if item != {"type": "null"}]
+        plain = options[0] | plain if len(options) == 1 else plain | {"anyOf": options}
     if "$ref" in plain and len(plain) > 1:
         plain["allOf"] = [{"$ref": plain.pop("$ref")}]
     return plain
@@ -108,6 +109,8 @@ def _table_within(hint: Any, path: Path_) -> tuple[type[Table], Path_, bool] | N
         path = path if path[0] != "people" else ("people", "<person>")
         path = path if path[0] != "approvals" else ("approvals", "<environment>")
         path = path if path[0] != "notify" else (*path[:-1], "<name>")
+        if not (isinstance(kind, type) and issubclass(kind, Table)):  # names and texts: a row of the table above
+            return None
     elif is_list:
         kind, _ = taken_apart(get_args(kind)[0])
     return (kind, path, is_list) if isinstance(kind, type) and issubclass(kind, Table) else None
@@ -131,7 +134,7 @@ def _row(name: str, hint: Any, field: Any, path: Path_) -> str:
 
 def _toml(value: Any, kind: Any) -> str:
     """An example as it is written: a time and a date stand without quotes."""
-    is_quoted = kind is str or get_origin(kind) in (Literal, tuple)
+    is_quoted = kind is str or get_origin(kind) in (Literal, tuple, Union, UnionType, dict)
     return shown(value) if is_quoted or kind in (bool, int, float) else str(value)
 
 

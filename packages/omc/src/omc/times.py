@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+FIXED_ZONES = {"AEST": timedelta(hours=10), "UTC": timedelta(0)}
+"""Names of zones whose offset never changes; AEST is none of the tz database's."""
+_OFFSET = re.compile(r"([+-])(0[0-9]|1[0-4]):([0-5][0-9])")
+
+
+def zone_named(name: str) -> tzinfo:
+    """Of ``AEST``, ``UTC``, an offset such as ``+10:00``, or a name of the tz database such as Australia/Sydney.
+
+    ``str`` of it is the name again. ``ValueError`` where it is none.
+    """
+    if name in FIXED_ZONES:
+        return timezone(FIXED_ZONES[name], name)
+    if found := _OFFSET.fullmatch(name):
+        offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
+        return timezone(-offset if found[1] == "-" else offset, name)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError) as error:
+        raise ValueError(f"{name} is no time zone") from error
 
 
 def format_time(at: datetime, zone: str) -> str:
     """``Mon 24 Nov 08:15:02 AEDT (Sun 21:15 UTC)``."""
-    local, utc = at.astimezone(ZoneInfo(zone)), at.astimezone(UTC)
+    local, utc = at.astimezone(zone_named(zone)), at.astimezone(UTC)
     day = "" if utc.date() == local.date() else f"{utc:%a} "
     return f"{local:%a %d %b %H:%M:%S %Z} ({day}{utc:%H:%M} UTC)"
 
@@ -21,7 +41,7 @@ _MOMENT = re.compile(r"\b(?P<day>\w{3} \d\d \w{3}) (?P<time>\d\d:\d\d):\d\d \S{1
 def shortened(text: str, now: datetime, zone: str) -> str:
     """The text with each ``moment`` of today as ``09:02``, of another day as ``Sun 23 Nov 09:02``: for a screen that
     says elsewhere which day and zone it speaks of."""
-    today = f"{now.astimezone(ZoneInfo(zone)):%a %d %b}"
+    today = f"{now.astimezone(zone_named(zone)):%a %d %b}"
     return _MOMENT.sub(
         lambda found: found["time"] if found["day"] == today else f"{found['day']} {found['time']}", text
     )
@@ -29,7 +49,7 @@ def shortened(text: str, now: datetime, zone: str) -> str:
 
 def ago(at: datetime, now: datetime, zone: str) -> str:
     """``12 min ago, 09:02``; of another day ``Sun 23:50``, of another week ``20 Nov 09:02``."""
-    local, today = at.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+    local, today = at.astimezone(zone_named(zone)), now.astimezone(zone_named(zone)).date()
     days = (today - local.date()).days
     day = "" if days == 0 else f"{local:%a} " if abs(days) < 7 else f"{local:%d %b} "
     return f"{format_duration(now - at)} ago, {day}{local:%H:%M}" if at <= now else f"{day}{local:%H:%M}"

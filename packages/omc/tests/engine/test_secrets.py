@@ -104,7 +104,8 @@ def test_a_canary_in_each_text_of_omc_toml_is_shown_and_kept_nowhere(world: Worl
                     break
             value = [text] if isinstance(before, list) or key[-1] in ("migrate", "business_hours") else text
             file = written("one.toml", with_value(table, key, value))
-            done = world.omc("stack", "show", *(("--output", "json") if number % 2 else ()), OMC_STACK=file)
+            output = ("--output", "json") if number % 2 else ()
+            done = world.omc("stack", "show", "--offline", *output, OMC_STACK=file)
             assert CANARY not in done.stdout + done.stderr, (key, done)
             assert done.returncode in (0, 2), (key, done)
             if done.returncode == 0:
@@ -112,8 +113,8 @@ def test_a_canary_in_each_text_of_omc_toml_is_shown_and_kept_nowhere(world: Worl
         all_at_once = written("all.toml", taken)
         assert CANARY in Path(all_at_once).read_text()
         for words in (
-            ("stack", "show"),
-            ("stack", "show", "--output", "json"),
+            ("stack", "show", "--offline"),
+            ("stack", "show", "--offline", "--output", "json"),
             ("fake", "--env", "local", "a=1", "--yes"),
         ):
             done = world.omc(*words, OMC_STACK=all_at_once)
@@ -163,7 +164,7 @@ def test_a_canary_in_every_input_is_found_nowhere(world: World) -> None:
             world.omc("runs", "list", "--output", output),
             world.omc("runs", "show", world.last_run(), "--output", output),
             world.omc("audit", "show", "--output", output),
-            world.omc("stack", "show", *(() if output == "markdown" else ("--output", output))),
+            world.omc("stack", "show", "--offline", *(() if output == "markdown" else ("--output", output))),
         ]
     proof = world.proof()
     for done in [*seen, proof]:
@@ -192,7 +193,7 @@ def test_a_stores_password_is_in_no_error_and_in_no_list_of_processes(world: Wor
             f"mysql://omc:{password}@x/y",
             f"omc:{password}@x",
         ):
-            for command in (("runs", "list"), ("stack", "show"), ("audit", "verify")):
+            for command in (("runs", "list"), ("stack", "show", "--offline"), ("audit", "verify")):
                 done = world.omc(*command, OMC_STORE_URL=place)
                 assert CANARY not in done.stdout + done.stderr
                 assert "bug" not in done.stderr

@@ -67,7 +67,7 @@ def on_a_terminal(*arguments: str, **environment: str) -> str:
         ["--help"],
         ["check", "--help"],
         ["check", "morning", "--help"],
-        ["stack", "show"],
+        ["stack", "show", "--offline"],
         *([command, "--help"] for command in ("runs", "approve", "incident", "audit", "worker")),
         ["incident", "open", "--help"],
     ],
@@ -164,7 +164,7 @@ INCIDENT_VERBS = sorted(incident.commands)
         ["check"],
         ["check", "morning"],
         ["stack"],
-        ["stack", "show"],
+        ["stack", "show", "--offline"],
         ["local"],
         ["runs"],
         *(["runs", verb] for verb in ("list", "show", "resume", "cancel", "undo")),
@@ -218,14 +218,14 @@ def test_the_shell_completes_environments() -> None:
 
 def test_a_bug_is_reported_in_one_sentence_unless_it_is_asked_for(tmp_path: Path) -> None:
     program = (
-        "import omc.cli.main as m, omc.cli.stack as s\n"
+        "import omc.cli.main as m, omc.adoption.command_stack as s\n"
         "s._document = None\n"  # as if a later change had broken it
-        "m.main(['stack', 'show', '--output', 'json'])"
+        "m.main(['stack', 'show', '--offline', '--output', 'json'])"
     )
     for debug, message in (("", "omc: This is a bug in omc: TypeError"), ("1", "Traceback")):
         done = run([sys.executable, "-c", program], os.environ | {"OMC_DEBUG": debug})
         assert done.stderr.startswith(message)
-        assert debug or re.search(r"\(omc/cli/stack\.py, line \d+\)", done.stderr)
+        assert debug or re.search(r"\(omc/adoption/command_stack\.py, line \d+\)", done.stderr)
         assert done.returncode == (1 if debug else 3)
 
 
@@ -308,7 +308,7 @@ def test_bytes_that_are_no_text_are_refused_in_one_sentence(words: list[str | by
 def test_a_full_disk_is_one_sentence() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "omc", "stack", "show"],
+            [sys.executable, "-m", "omc", "stack", "show", "--offline"],
             check=False,
             stdout=full,
             stderr=subprocess.PIPE,
@@ -330,7 +330,7 @@ def test_what_ctrl_c_broke_on_its_way_is_no_bug() -> None:
         "    finally:\n"
         "        open('/nowhere/at/all')\n"
         "s.load = load\n"
-        "m.main(['stack', 'show'])"
+        "m.main(['stack', 'show', '--offline'])"
     )
     done = run([sys.executable, "-c", program])
     assert (done.returncode, done.stderr) == (130, "")
@@ -338,7 +338,7 @@ def test_what_ctrl_c_broke_on_its_way_is_no_bug() -> None:
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     done = subprocess.run(
-        f"{sys.executable} -m omc stack show --output json | head -c 5",
+        f"{sys.executable} -m omc stack show --offline --output json | head -c 5",
         shell=True,
         capture_output=True,
         text=True,
@@ -349,13 +349,13 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 
 def test_stack_show_resolves_everything() -> None:
-    message = omc("stack", "show", "--env", "production").stdout
+    message = omc("stack", "show", "--offline", "--env", "production").stdout
     assert "sunday 02:00-04:00 AEST (for AWS: sat:16:00-sat:18:00); next: Sun" in message
     assert "log group /ecs/ohmycoins-production/backend, target group ohmycoins-production-backend" in message
     assert "ohmycoins-production-redis" in message
     assert "CPU 70 %, memory 80 %" in message
     assert re.search(r"after 45 min +Engineering Manager", message)
-    payload = json.loads(omc("stack", "show", "--env", "production", "--output", "json").stdout)
+    payload = json.loads(omc("stack", "show", "--offline", "--env", "production", "--output", "json").stdout)
     window = payload["environments"]["production"]["windows"][0]
     assert (window["aws"], window["required"]) == ("sat:16:00-sat:18:00", False)
     assert "deployments in it only" not in message
@@ -366,8 +366,9 @@ def test_stack_show_says_where_deployments_wait_for_the_window(tmp_path: Path) -
     assert text.count("# required = true ") == 1
     (tmp_path / "omc.toml").write_text(text.replace("# required = true ", "required = true "))
     file = str(tmp_path / "omc.toml")
-    assert "; deployments in it only" in omc("--stack", file, "stack", "show", "--env", "production").stdout
-    payload = json.loads(omc("--stack", file, "stack", "show", "--env", "production", "--output", "json").stdout)
+    shown = ("--stack", file, "stack", "show", "--offline", "--env", "production")
+    assert "; deployments in it only" in omc(*shown).stdout
+    payload = json.loads(omc(*shown, "--output", "json").stdout)
     assert payload["environments"]["production"]["windows"][0]["required"] is True
 
 

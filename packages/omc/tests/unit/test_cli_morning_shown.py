@@ -198,7 +198,7 @@ def test_credentials_of_another_account_are_refused_before_anything_is_asked(tmp
         (["check", "morning", "--env", "staging", "--since", "yesterday"], "is not a period"),
         (["check", "mornin", "--env", "staging"], 'There is no command "mornin"'),
         (["chek"], 'There is no command "chek". Did you mean "check"?'),
-        (["--stack", "nowhere.toml", "stack", "show"], "The stack file nowhere.toml can't be read"),
+        (["--stack", "nowhere.toml", "stack", "show", "--offline"], "The stack file nowhere.toml can't be read"),
     ],
 )
 def test_wrong_use_is_one_sentence(arguments: list[str], sentence: str) -> None:

@@ -30,6 +30,8 @@ def planner(procedure: str) -> tuple[str, str]:
 
 ROOTS = {
     "check morning": [("omc.reports.morning", "morning")],
+    "init": [("omc.adoption.command", "init")],
+    "stack show": [("omc.adoption.command_stack", "show")],
     "check weekly": [("omc.review.command", "weekly")],
     "infra plan": [
         ("omc.procedures.infrastructure", "apply"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from omc.config.model import Freeze
-from omc.config.windows import MaintenanceWindow, zone_named
+from omc.config.windows import MaintenanceWindow
 from omc.errors import WrongUse
 from omc.facts.pending import Maintenance, Pending
 from omc.facts.scope import Scope
@@ -21,6 +21,7 @@ from omc.model.maintenance import MaintenanceRequest, MaintenanceStep
 from omc.model.planned import Planned
 from omc.model.typed_json import to_json
 from omc.output import terminal
+from omc.times import zone_named
 from support import release_facts as example
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)

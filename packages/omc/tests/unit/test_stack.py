@@ -193,10 +193,11 @@ def test_a_mistake_names_file_line_key_and_what_is_allowed(
 
 
 def test_a_missing_key_names_the_line_of_its_table(folder: Path) -> None:
-    text = TEXT.replace("port = 80\n", "")
+    text = TEXT.replace('day = "sunday"\n', "")
     (folder / "omc.toml").write_text(text)
-    number = line(text, "[services.frontend]")
-    with pytest.raises(StackError, match=rf"^omc.toml, line {number}: \[services.frontend\] has no port; it must be"):
+    number = line(text, "[[environments.production.window]]")
+    place = r"\[environments.production.window\[1\]\]"
+    with pytest.raises(StackError, match=rf"^omc.toml, line {number}: {place} has no day; it must be"):
         load()
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omc.config.windows import DAYS, MaintenanceWindow, merged, open_or_next, zone_named
+from omc.config.windows import DAYS, MaintenanceWindow, merged, open_or_next
+from omc.times import zone_named
 
 ZONES = ("AEST", "+05:30", "-10:00", "UTC", "Australia/Sydney", "Australia/Lord_Howe", "Europe/Berlin",
          "America/New_York", "Africa/Cairo", "Pacific/Chatham")  # fmt: skip

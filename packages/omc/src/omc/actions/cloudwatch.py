@@ -8,7 +8,7 @@ where that is no better than an incident before it, or better and still bad.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 
@@ -133,7 +133,7 @@ def _settle(context: Context, arguments: Settle) -> Outcome | None:
         return None
     if lacking:
         return Outcome(Verdict.FAILED, f"The release is incomplete: {lacking[0]}.", evidence)
-    sentence, proof = _concluded(context, answers, whole, found, passed, seconds, now)
+    sentence, proof = _concluded(context, revisions, answers, whole, found, passed, seconds, now)
     return Outcome(Verdict.SUCCEEDED, sentence, evidence | proof, {"proof": evidence | proof})
 
 
@@ -148,11 +148,19 @@ def _health(arguments: Settle) -> Health | None:
 
 
 def _concluded(
-    context: Context, answers: Answers, whole: Readings, found: Judged, passed: float, seconds: float, now: datetime
+    context: Context,
+    services: Collection[str],
+    answers: Answers,
+    whole: Readings,
+    found: Judged,
+    passed: float,
+    seconds: float,
+    now: datetime,
 ) -> tuple[str, dict[str, Json]]:
     """The sentence of a watch that found nothing against the release, and what it proves."""
     so_long, bad = f"for {seconds:.0f} s", found.state in (State.BETTER, State.UNHEALED)
-    watched = _is_watched(context, answers, now)
+    is_led = _is_led_to(context.environment, services)
+    watched = not is_led or _is_watched(context, answers, now)
     proof: dict[str, Json] = {"state": found.state.value, "watched": watched and not bad}
     if bad:
         return f"Watched {so_long}: {found.sentence}.", proof | {"doubt": "not healthy", "unhealthy": found.sentence}
@@ -165,6 +173,9 @@ def _concluded(
         )
         sentence = f"Unwatched: {_quiet(whole, seconds)}, but {figures}."
         return sentence, proof | {"doubt": "unwatched"}
+    if not is_led:
+        by = f"By tasks and alarms only, as no load balancer leads to {' and '.join(services)}"
+        return f"{by}: {_quiet(whole, seconds)}.", proof | {"doubt": ""}
     if found.state is State.UNCOMPARED:
         quiet = _quiet(whole, seconds)
         return f"{quiet[:1].upper()}{quiet[1:]}; {found.sentence}.", proof | {"doubt": "not compared"}
@@ -172,6 +183,12 @@ def _concluded(
         least = f"a release is verified by {LOCAL_WATCHED_SECONDS:.0f} s at least"
         return f"Watched {so_long} only, and {least}: {found.sentence}.", proof | {"doubt": f"watched {so_long} only"}
     return f"Watched {so_long}: {found.sentence}.", proof | {"doubt": ""}
+
+
+def _is_led_to(environment: Environment, services: Collection[str]) -> bool:
+    """Whether the load balancer's figures say anything of one of these services."""
+    named = (environment.service_named(name) for name in services)
+    return environment.has_load_balancer and any(each is None or each.target_groups for each in named)
 
 
 def _quiet(whole: Readings, seconds: float) -> str:

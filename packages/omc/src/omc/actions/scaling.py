@@ -13,6 +13,7 @@ from omc.aws.command_lines import command_line
 from omc.aws.gateway import Gateway
 from omc.config import Environment
 from omc.errors import Refused
+from omc.facts.rollouts import healthy_tasks
 from omc.facts.scaling import DIMENSION, NAMESPACE, resource_id
 from omc.facts.services import EcsService, read_services
 from omc.facts.tasks import list_running_tasks
@@ -51,7 +52,8 @@ def _apply(context: Context, arguments: SetCapacity) -> Mapping[str, Json]:
     desired = _service(context, arguments).desired
     count = min(max(desired, arguments.at_least), arguments.at_most)
     if count != desired:
-        aws.client("ecs").update_service(cluster=environment.cluster, service=name, desiredCount=count)
+        cluster, ecs_service = environment.in_ecs(name)
+        aws.client("ecs").update_service(cluster=cluster, service=ecs_service, desiredCount=count)
     return {"set": count}
 
 
@@ -70,7 +72,7 @@ def _service(context: Context, arguments: SetCapacity) -> EcsService:
     for service in read_services(context.gateway, context.environment).services:
         if service.name == name and service.status == "ACTIVE":
             return service
-    raise Refused(f"{name} does not exist any more in the cluster {context.environment.cluster}.")
+    raise Refused(f"{name} does not exist any more in the cluster {context.environment.in_ecs(name)[0]}.")
 
 
 def _poll(context: Context, arguments: SetCapacity) -> Outcome | None:
@@ -80,7 +82,7 @@ def _poll(context: Context, arguments: SetCapacity) -> Outcome | None:
     """
     service = _service(context, arguments)
     name, desired = service.name, service.desired
-    healthy = _healthy(context.gateway, service)
+    healthy = healthy_tasks(context.gateway, service)
     evidence: dict[str, Json] = {"desired": desired, "running": service.running, "healthy": healthy}
     if not _limits_are_set(context, arguments):
         found = _limits(context.gateway, context.environment, name)
@@ -122,25 +124,14 @@ def _waits_for(context: Context, service: EcsService, healthy: int, since: datet
     return f"{desired} of {desired} tasks are healthy, and must stay so for {left:.0f} s more" if left else ""
 
 
-def _healthy(aws: Gateway, service: EcsService) -> int:
-    counts = [service.running]
-    for group in service.target_groups:
-        records = aws.client("elbv2").describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-        counts.append(sum(each["TargetHealth"].get("State") == "healthy" for each in records))
-    return min(counts)
-
-
 def _commands(environment: Environment, arguments: SetCapacity) -> Sequence[str]:
     lines = []
     if arguments.minimum is not None:
         target = _target(environment, arguments)
         lines.append(_line("application-autoscaling", "RegisterScalableTarget", target, environment))
     if arguments.at_least == arguments.at_most:  # else the autoscaler brings it within its limits
-        wanted = {
-            "cluster": environment.cluster,
-            "service": arguments.service,
-            "desiredCount": arguments.at_least,
-        }
+        cluster, ecs_service = environment.in_ecs(arguments.service)
+        wanted = {"cluster": cluster, "service": ecs_service, "desiredCount": arguments.at_least}
         lines.append(_line("ecs", "UpdateService", wanted, environment))
     return lines
 

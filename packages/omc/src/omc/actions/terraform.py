@@ -19,7 +19,7 @@ from typing import Any
 from omc import terraform as tf
 from omc.actions.action import Action, Context, Interrupted, Outcome, Verdict, register
 from omc.config import Environment
-from omc.config.model import LOCAL_ROOT
+from omc.config.model import LOCAL_ROOT, ROOTS
 from omc.errors import OmcError, Refused, Unknown
 from omc.facts.infrastructure import given_to
 from omc.facts.terraform_json import changes
@@ -171,7 +171,7 @@ def _rest_of_code(context: Context, arguments: ApplyPlan) -> str:
 
 def _commands(environment: Environment, arguments: ApplyPlan) -> Sequence[str]:
     name = LOCAL_ROOT if environment.is_local else environment.name
-    folder = f"infrastructure/terraform/environments/{name}"
+    folder = environment.own_root or ROOTS / name
     lines = [] if not environment.is_local else ['eval "$(omc local env)"']
     bucket = "" if environment.is_local else f' -backend-config="bucket={arguments.stack}-{name}-tfstate-$ACCOUNT"'
     return [

@@ -34,10 +34,29 @@ COMMANDS: Mapping[str, str] = {
         pi DescribeDimensionKeys GetResourceMetrics
         rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
         s3 GetObject ListBuckets ListObjectsV2
+        scheduler GetSchedule
         secretsmanager DescribeSecret ListSecrets
         service-quotas GetServiceQuota
         sns GetTopicAttributes ListSubscriptions ListTopics
         sqs GetQueueAttributes ListQueues""",
+    "init": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        cloudwatch DescribeAlarms ListDashboards
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition ListClusters ListServices
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches
+        elbv2 DescribeLoadBalancers DescribeTags DescribeTargetGroups
+        events DescribeRule ListRuleNamesByTarget ListTargetsByRule
+        logs DescribeLogGroups
+        rds DescribeDBClusters DescribeDBInstances
+        s3 ListBuckets ListObjectsV2
+        scheduler GetSchedule ListSchedules""",
+    "stack show": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        cloudwatch DescribeAlarms
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition ListClusters ListServices
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches
+        elbv2 DescribeLoadBalancers DescribeTags DescribeTargetGroups
+        rds DescribeDBClusters DescribeDBInstances""",
     "maintenance calendar": """
         cloudtrail LookupEvents
         elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
@@ -467,6 +486,7 @@ RESOURCES: Mapping[str, str] = {
     "s3:PutObjectRetention": f"{_AUDIT}/record/{{environment}}/omc",
     "ecs:ExecuteCommand": "arn:{partition}:ecs:{region}:{account}:task/{cluster}/0123456789abcdef0123456789abcdef",
     "secretsmanager:GetSecretValue": "arn:{partition}:secretsmanager:{region}:{account}:secret:{prefix}/omc-000000",
+    "scheduler:GetSchedule": "arn:{partition}:scheduler:{region}:{account}:schedule/{schedule}",
     "ssm:StartSession": "arn:{partition}:ecs:{region}:{account}:task/{cluster}/0123456789abcdef0123456789abcdef",
     "secretsmanager:DescribeSecret": "arn:{partition}:secretsmanager:{region}:{account}:secret:{prefix}/omc-000000",
     "sns:ListSubscriptionsByTopic": "arn:{partition}:sns:{region}:{account}:{prefix}-sev-1",
@@ -532,7 +552,6 @@ def needs_of_commands(
         "partition": partition,
         "account": account,
         "region": environment.region,
-        "cluster": environment.cluster,
         "prefix": environment.prefix,
         "database": environment.database,
         "environment": environment.name,
@@ -567,16 +586,33 @@ def _actions(command: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_kept(template: str, environment: Environment) -> bool:
-    """Where omc.toml names no place outside for the record, nothing is sent there."""
+    """Where omc.toml names no place outside for the record, nothing is sent there; nor is one asked for a schedule that
+    it doesn't name."""
     return not (
         ("{audit_bucket}" in template and not environment.audit_bucket)
         or ("{record_log_group}" in template and not environment.record_log_group)
+        or ("{schedule}" in template and not any(job.schedule for job in environment.jobs))
     )
 
 
 def _resources(template: str, names: Mapping[str, str], environment: Environment) -> tuple[str, ...]:
-    each = [
-        template.format(**names, service=service.name, family=service.family, log_group=service.log_group)
+    if "{schedule}" in template:
+        paths = {job.schedule_path for job in environment.jobs if job.schedule}
+        return tuple(template.format(**names, schedule=path) for path in sorted(paths))
+    each = {
+        template.format(
+            **names,
+            cluster=service.cluster,
+            service=service.ecs_service,
+            family=family,
+            log_group=service.log_group,
+        )
         for service in environment.services
-    ]
-    return tuple(sorted(set(each))) or ("*",)
+        for family in (service.family, *([service.migrate_family] if service.migrate_family else []))
+    }
+    if ("{service}" not in template and "{cluster}" in template) or "{family}" in template or "{log_group}" in template:
+        each |= {
+            template.format(**names, cluster=job.cluster, family=job.family, log_group=job.log_group)
+            for job in environment.jobs
+        }
+    return tuple(sorted(each)) or ("*",)

@@ -14,7 +14,7 @@ SERVICES = frozenset(
     {
         *("acm", "application-autoscaling", "athena", "budgets", "ce", "cloudtrail", "cloudwatch", "ec2", "ecr", "ecs"),
         *("elasticache", "elbv2", "events", "iam", "kms", "logs", "pi", "rds", "s3", "secretsmanager"),
-        *("service-quotas", "sns", "sqs", "ssm", "sts", "wafv2"),
+        *("scheduler", "service-quotas", "sns", "sqs", "ssm", "sts", "wafv2"),
     }
 )
 READING = re.compile(r"(Describe|Get|List|Lookup|Filter|BatchGet|Head)[A-Z]\w*")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
@@ -365,6 +365,16 @@ def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]
         )
 
 
+def _most_tasks(services: Services, environment: Environment, names: Collection[str]) -> dict[str, int]:
+    """As many as autoscaling may start of each of these; without autoscaling as many as are wanted now."""
+    desired = {service.name: service.desired for service in services.services}
+    return {
+        service.name: desired.get(service.name, 0) if service.maximum is None else service.maximum
+        for service in environment.services
+        if service.name in names
+    }
+
+
 @check(
     "quotas",
     title="Fargate vCPUs",
@@ -374,7 +384,7 @@ def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]
 )
 def quotas(quotas: Quotas, services: Services, environment: Environment) -> Iterator[Finding]:
     percent = {service.name: service.most_percent for service in services.services}
-    most = {service.name: service.maximum for service in environment.services if service.name in quotas.each_task}
+    most = _most_tasks(services, environment, quotas.each_task)
     peak = sum(quotas.each_task[name] * count * max(percent.get(name, 200), 100) / 100 for name, count in most.items())
     evidence = [
         f"{name}: {most[name]} tasks of {quotas.each_task[name]:g} vCPU, {percent.get(name, 200)} %" for name in most
@@ -402,7 +412,7 @@ def quotas(quotas: Quotas, services: Services, environment: Environment) -> Iter
     runbook=FIRST_DAY,
 )
 def addresses(subnets: Subnets, services: Services, environment: Environment) -> Iterator[Finding]:
-    maximum = {service.name: service.maximum for service in environment.services}
+    maximum = _most_tasks(services, environment, [service.name for service in services.services])
     shared: dict[tuple[str, ...], int] = {}
     free: dict[tuple[str, ...], int] = {}
     for service in services.services:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import INFRASTRUCTURE, SCALING
@@ -20,8 +19,8 @@ from omc.facts.expected_kinds import Harm
 from omc.facts.found import Found
 from omc.facts.scope import Scope
 from omc.facts.temporary import ScaledForAWhile
-from omc.facts.terraform_values import service_name
-from omc.times import format_time
+from omc.facts.terraform_values import tail
+from omc.times import format_time, zone_named
 
 NAME = "expected"
 USERS = "expected-users"
@@ -86,7 +85,7 @@ def _source(expected: Expected, found: Found, environment: Environment, scope: S
 
 
 def _clock(at: datetime, environment: Environment, scope: Scope) -> str:
-    zone = ZoneInfo(environment.time_zone)
+    zone = zone_named(environment.time_zone)
     local, now = at.astimezone(zone), scope.now.astimezone(zone)
     return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%d %b %H:%M}"
 
@@ -147,7 +146,7 @@ def _judge(
     procedure = _procedure(environment)
     if words := _by_omc(one, deviations, environment):
         return _Judged(one, Level.OK, words, procedure)
-    in_need = _is_in_need(one.thing, wanting, below)
+    in_need = _is_in_need(one.thing, environment, wanting, below)
     if one.is_missing:
         serious = kind.harm in SERIOUS or (kind.harm is Harm.LOAD and in_need) or _is_needed(one.thing, environment)
         need = ", and it needs more tasks now" if kind.harm is Harm.LOAD and in_need else ""
@@ -166,7 +165,7 @@ def _by_omc(one: Deviation, deviations: Deviations, environment: Environment) ->
     """The words for what omc changed for a while, where that is all of it; else empty."""
     if one.is_missing:
         return ""
-    name = _service_of(one.thing)
+    name = _service_of(one.thing, environment)
     scaled, off = deviations.temporary.of(name), deviations.temporary.alarms_of(name)
     labels = {change.label for change in one.changes}
     is_limits = one.thing.type == "aws_appautoscaling_target" and labels <= {"minimum", "maximum"}
@@ -179,7 +178,7 @@ def _by_omc(one: Deviation, deviations: Deviations, environment: Environment) ->
 
 def _for_good(one: Deviation, deviations: Deviations, environment: Environment) -> str:
     """Which `omc scale` set the limits, where no timer gives them back."""
-    name, labels = _service_of(one.thing), {change.label for change in one.changes}
+    name, labels = _service_of(one.thing, environment), {change.label for change in one.changes}
     for scaled in deviations.temporary.for_good:
         is_it = scaled.service == name and all(
             change.found in scaled.limits for change in one.changes if change.label in ("minimum", "maximum")
@@ -190,9 +189,9 @@ def _for_good(one: Deviation, deviations: Deviations, environment: Environment) 
     return ""
 
 
-def _is_in_need(thing: Thing, wanting: frozenset[str], below: set[str]) -> bool:
+def _is_in_need(thing: Thing, environment: Environment, wanting: frozenset[str], below: set[str]) -> bool:
     """Target tracking wants more tasks of the service, or it has fewer than its minimum."""
-    return str(thing.values.get("resource_id")) in wanting or service_name(thing.values) in below
+    return str(thing.values.get("resource_id")) in wanting or _service_of(thing, environment) in below
 
 
 def _is_needed(thing: Thing, environment: Environment) -> bool:
@@ -255,12 +254,12 @@ def _finding(some: Sequence[_Judged], deviations: Deviations, environment: Envir
     if len(some) == 1:
         name = f"{kind.noun} {thing.name}"
         sentence = f"{name[0].upper()}{name[1:]} {first.words}{says}.{_author(first.deviation, environment)}"
-        place, subject = kind.place(thing.values), thing.name
+        place, subject = _place(thing, environment), thing.name
     else:
         names = _list([one.deviation.thing.name for one in some])
         sentence = f"{len(some)} {_plural(kind.noun)} are {_in_common(some)}{says}: {names}."
-        place, subject = _common(some), f"{len(some)} {_plural(kind.noun)}"
-    doubt = _doubt(deviations) if first.level is Level.FAIL and _service_of(thing) else ""
+        place, subject = _common(some, environment), f"{len(some)} {_plural(kind.noun)}"
+    doubt = _doubt(deviations) if first.level is Level.FAIL and _service_of(thing, environment) else ""
     return Finding(
         USERS if first.cuts_off else NAME,
         first.level,
@@ -312,24 +311,34 @@ def _plural(noun: str) -> str:
     return thing.replace("'s ", "s' ") + of + whole
 
 
-def _common(some: Sequence[_Judged]) -> str:
-    places = {one.deviation.thing.kind.place(one.deviation.thing.values) for one in some}
+def _common(some: Sequence[_Judged], environment: Environment) -> str:
+    places = {_place(one.deviation.thing, environment) for one in some}
     if len(places) == 1:
         return places.pop()
     return next(iter(sorted(places))).partition("/")[0]
 
 
-def _service_of(thing: Thing) -> str:
+def _place(thing: Thing, environment: Environment) -> str:
+    """By omc's own word for a service."""
+    place = thing.kind.place(thing.values)
+    return f"services/{_service_of(thing, environment)}" if place.startswith("services/") else place
+
+
+def _service_of(thing: Thing, environment: Environment) -> str:
+    """omc's word for the service that it is, or is of; ECS's for one that isn't in omc.toml. Empty: of none."""
     if thing.type == "aws_ecs_service":
-        return str(thing.values.get("name"))
-    return service_name(thing.values)
+        cluster, name = tail(thing.values.get("cluster")), str(thing.values.get("name"))
+    else:
+        cluster, _, name = str(thing.values.get("resource_id") or "").removeprefix("service/").partition("/")
+    own = environment.service_in(cluster, name)
+    return own.name if own else name
 
 
 def _is_of_services(thing: Thing, environment: Environment) -> bool:
     """Where only some services were asked for: what is theirs."""
-    name = _service_of(thing) or str(thing.values.get("alarm_name") or thing.values.get("name") or "")
+    name = _service_of(thing, environment) or str(thing.values.get("alarm_name") or thing.values.get("name") or "")
     return any(
-        name in (service.name, service.target_group, service.log_group)
+        name in (service.name, *service.target_groups, service.log_group)
         or name.startswith(f"{environment.alarm_prefix}{service.name}-")
         for service in environment.services
     )

@@ -45,7 +45,7 @@ class _Known:
     def meant_for(self, arn: str) -> str:
         """The service whose group it is by omc.toml, or that registers with it; else empty."""
         name = self.group(arn)
-        intended = next((one.name for one in self.environment.services if one.target_group == name), "")
+        intended = next((one.name for one in self.environment.services if name in one.target_groups), "")
         return intended or next((one.name for one in self.owners(arn)), "")
 
     def group(self, arn: str) -> str:
@@ -73,6 +73,8 @@ def listeners(
     environment: Environment,
     scope: Scope,
 ) -> Iterator[Finding]:
+    if not environment.has_load_balancer:
+        return
     known = _Known(
         listeners,
         environment,
@@ -230,8 +232,8 @@ def _of_redirect(
 def _of_service(service: EcsService, known: _Known) -> Iterator[_Problem]:
     """A service that registers with target groups of which none gets a request."""
     groups = [*service.target_groups, *service.alternates.values()]
-    intended = {one.name: one.target_group for one in known.environment.services}
-    by_name = [arn for arn, found in known.groups.items() if found.group.name == intended.get(service.name)]
+    intended = {one.name: one.target_groups for one in known.environment.services}
+    by_name = [arn for arn, found in known.groups.items() if found.group.name in intended.get(service.name, ())]
     groups = groups or by_name
     led = known.listeners.leads_to
     if not groups or any(arn in led for arn in groups):

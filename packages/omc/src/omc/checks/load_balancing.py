@@ -28,7 +28,7 @@ NO_ANSWERS = timedelta(minutes=10)
     runbook=SERVICE_UNHEALTHY,
 )
 def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> Iterator[Finding]:
-    if not load_balancers.load_balancers:
+    if not load_balancers.load_balancers and environment.has_load_balancer:
         sentence = (
             f"There is no load balancer whose name begins with {environment.prefix}: nothing reaches the services."
         )
@@ -61,11 +61,11 @@ def load_balancer(load_balancers: LoadBalancers, environment: Environment) -> It
 )
 def targets(health: TargetHealth, services: Services, environment: Environment) -> Iterator[Finding]:
     at_zero = {service.name for service in services.services if service.desired == 0}
-    resting = {service.target_group for service in environment.services if service.name in at_zero}
-    served = {service.target_group: service.name for service in environment.services}
+    sharing = services_by_group(environment)
+    resting = {group for group, names in sharing.items() if at_zero.issuperset(names)}
     idle = _idle_of_pairs(health, services)
     tasks = _tasks_behind(services, environment)
-    if not health.groups:
+    if not health.groups and any(service.target_groups for service in environment.services):
         sentence = f"There is no target group of {environment.name}: the load balancer has nowhere to send requests."
         evidence = (Evidence("none of the account's target groups belongs to it", health.reading),)
         yield Finding("targets", Level.FAIL, environment.prefix, sentence, evidence, SERVICE_UNHEALTHY, place="targets")
@@ -76,10 +76,13 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
         if group.group.arn in idle:
             level, sentence = Level.OK, "No target is registered: the idle group of a blue/green pair."
         elif level is Level.OK and staying < running:
+            whose = (
+                " and ".join(sharing.get(group.group.name, ())) if len(sharing.get(group.group.name, ())) > 1 else ""
+            )
             level, sentence = (
                 Level.WARN,
                 (
-                    f"{sentence.rstrip('.')}, but {running} tasks of its service run: "
+                    f"{sentence.rstrip('.')}, but {running} tasks of {whose or 'its service'} run: "
                     f"{running - staying} of them get{'s' * (running - staying == 1)} no request."
                 ),
             )
@@ -92,7 +95,7 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
             or (Evidence(f"{group.group.name} has no targets", health.reading),),
             procedure=None if level is Level.OK else SERVICE_UNHEALTHY,
             is_under_way=level is Level.WARN and _is_starting(group),
-            place=f"targets/{served.get(group.group.name, group.group.name)}"
+            place=f"targets/{_owner_of_ill(group, environment) or group.group.name}"
             if group.group.is_used
             else "load-balancer",  # which is what doesn't send: its targets may be well
         )
@@ -109,16 +112,33 @@ def _idle_of_pairs(health: TargetHealth, services: Services) -> set[str]:
 def _tasks_behind(services: Services, environment: Environment) -> dict[str, int]:
     """By target group (ARN as ECS tells it; name as omc.toml says): tasks that run, each of which should be a target.
     While a service is being deployed to or started, a task may run a moment before it is registered."""
-    names = {service.name: service.target_group for service in environment.services}
+    names = {service.name: service.target_groups for service in environment.services}
     found: dict[str, int] = {}
     for service in services.services:
         if service.alternates:
             continue  # its tasks are in two groups, as its deployment goes
-        for arn in service.target_groups:
-            found[arn] = service.running
-        if service.name in names:
-            found.setdefault(names[service.name], service.running)
+        for group in (*service.target_groups, *names.get(service.name, ())):
+            found[group] = found.get(group, 0) + service.running
     return found
+
+
+def services_by_group(environment: Environment) -> dict[str, list[str]]:
+    """By target group's name: the services whose tasks are in it by omc.toml. Most often one."""
+    found: dict[str, list[str]] = {}
+    for service in environment.services:
+        for group in service.target_groups:
+            found.setdefault(group, []).append(service.name)
+    return found
+
+
+def _owner_of_ill(health: GroupHealth, environment: Environment) -> str:
+    """The service whose targets aren't well; of a group that several share, told by their ports. Empty: not known."""
+    owners = [service for service in environment.services if health.group.name in service.target_groups]
+    if len(owners) == 1:
+        return owners[0].name
+    ill = {target.port for target in health.targets if target.state not in ("healthy", "draining")}
+    named = {service.name for service in owners if service.port in ill}
+    return next(iter(named)) if len(named) == 1 and ill <= {service.port for service in owners} else ""
 
 
 def _group(health: GroupHealth, *, is_resting: bool) -> tuple[Level, str]:
@@ -171,6 +191,8 @@ def _told(target: Target) -> str:
     runbook=HIGH_ERROR_RATE,
 )
 def error_rate(traffic: Traffic, metrics: MetricsAge, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    if not environment.has_load_balancer:
+        return
     limit = environment.thresholds
     judged = [minute for minute in traffic.minutes if minute.total >= limit.requests_floor]
     high = [minute for minute in judged if minute.percent > limit.error_percent]

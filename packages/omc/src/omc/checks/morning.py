@@ -9,6 +9,7 @@ from omc.checks.causes import explained, follow_up
 from omc.checks.dependencies import dependencies
 from omc.checks.expected import expected
 from omc.checks.freshness import data_fresh, metrics_fresh
+from omc.checks.jobs import jobs
 from omc.checks.listeners import listeners
 from omc.checks.load_balancing import error_rate, load_balancer, targets
 from omc.checks.logs import recent_errors
@@ -29,6 +30,7 @@ MORNING = CheckList(
         rollouts,
         failed_tasks,
         task_starts,
+        jobs,
         load_balancer,
         listeners,
         targets,

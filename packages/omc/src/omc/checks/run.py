@@ -13,9 +13,10 @@ from typing import Any
 
 from omc.checks.causes.places import place_of_finding
 from omc.checks.finding import Evidence, Finding, Level, Procedure, worst
-from omc.checks.runbook import MORNING_CHECKS
+from omc.checks.runbook import MORNING_CHECKS, placed
 from omc.checks.spec import Check, spec_of
 from omc.config import Environment
+from omc.config.tables import OMCS_RUNBOOK
 from omc.errors import AccessDenied, OmcError, Unknown, WrongUse, contained
 from omc.facts.collector import NO_READING, Calls, Reading, Readings, Unavailable, arguments_from
 from omc.facts.source import Facts
@@ -105,6 +106,11 @@ def run_checks(checks: CheckList, facts: Facts) -> Report:
     findings: Sequence[Finding] = judge(checks.checks, facts.read(checks.checks), facts.provided, checks.runbook)
     if checks.causes:
         findings = _with_causes([_placed(finding) for finding in findings], facts, checks.causes)
+    if facts.environment.runbook != OMCS_RUNBOOK:
+        findings = [
+            replace(each, procedure=placed(each.procedure, facts.environment.runbook)) if each.procedure else each
+            for each in findings
+        ]
     return Report(
         title=checks.title,
         environment=facts.environment,

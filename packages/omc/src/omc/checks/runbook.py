@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from omc.checks.finding import Procedure
+from omc.checks.issues import ISSUES
+from omc.config.tables import RunbookTable
 
 DOCUMENTS = "docs/runbook"
 
@@ -51,3 +56,26 @@ BY_DOCUMENT = {
     for procedure in (ALERT_RESPONSE, HIGH_ERROR_RATE, SERVICE_UNHEALTHY, TASKS_RESTARTING, DATABASE_TIMEOUT)
 }
 """Those that an alarm's tag may name."""
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes it of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def placed(procedure: Procedure, runbook: RunbookTable) -> Procedure:
+    """A section where the team's runbook has it, by the name that it has there; omc's own where omc.toml names none."""
+    title, address = section_of(procedure.document, procedure.title, runbook)
+    return replace(procedure, title=title, document=address)
+
+
+def section_of(document: str, title: str, runbook: RunbookTable) -> tuple[str, str]:
+    """Title and address of a section of omc's runbook (``docs/runbook/alerts.md#…``) in the team's."""
+    path, _, name = document.partition("#")
+    issue = next((short for short, each in ISSUES.items() if each.document == document), "")
+    own = runbook.titles.get(issue) or runbook.titles.get(name)
+    if runbook.address is None:
+        return own or title, document
+    section = anchor(own) if own else name
+    base = f"{runbook.address}{path.rpartition('/')[2]}" if runbook.address.endswith("/") else runbook.address
+    return own or title, f"{base}#{section}" if section else base

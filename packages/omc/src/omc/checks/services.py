@@ -38,12 +38,13 @@ HEALED = timedelta(minutes=5)
 )
 def services_running(services: Services, environment: Environment) -> Iterator[Finding]:
     if services.cluster_missing:
-        sentence = f"There is no ECS cluster {environment.cluster} in this account and region."
-        evidence = (Evidence(f"ECS answered that {environment.cluster} is not found", services.reading),)
-        yield Finding("services-running", Level.FAIL, environment.cluster, sentence, evidence, MORNING_CHECKS)
+        for cluster in services.missing_clusters or (environment.cluster,):
+            sentence = f"There is no ECS cluster {cluster} in this account and region."
+            evidence = (Evidence(f"ECS answered that {cluster} is not found", services.reading),)
+            yield Finding("services-running", Level.FAIL, cluster, sentence, evidence, MORNING_CHECKS)
         return
     for name in services.missing:
-        sentence = f"{name} does not exist in the cluster {environment.cluster}."
+        sentence = f"{environment.called(name)} does not exist in the cluster {environment.in_ecs(name)[0]}."
         evidence = (Evidence(f"ECS answered that {name} is missing", services.reading),)
         yield Finding(
             "services-running", Level.FAIL, name, sentence, evidence, MORNING_CHECKS, place=f"services/{name}"
@@ -73,17 +74,19 @@ def _running(service: EcsService, limits: Service) -> tuple[Level, str]:
     if service.status != "ACTIVE":
         return Level.FAIL, f"The service is {service.status}, not ACTIVE."
     if desired == 0:
-        if limits.minimum == 0:
+        if not limits.minimum:
             return Level.OK, "Scaled to zero."
         return Level.WARN, f"Scaled to zero (desired 0), below its minimum of {limits.minimum}: it serves nobody."
     if running < desired:
         starting = (
             f", {pending} more {'is' if pending == 1 else 'are'} starting" if pending else ", and none is starting"
         )
-        if running >= limits.minimum and running + pending >= desired:
+        if running >= (limits.minimum or 1) and running + pending >= desired:
             return Level.WARN, f"{tasks}{starting}."
         return Level.FAIL, f"{tasks}{starting}."
     if service.scheduling == "DAEMON":  # as many as there are instances: omc.toml's limits say nothing of it
+        return Level.OK, f"{tasks}."
+    if limits.minimum is None or limits.maximum is None:
         return Level.OK, f"{tasks}."
     if desired < limits.minimum:
         return Level.WARN, f"{tasks}, fewer than its minimum of {limits.minimum}."
@@ -208,7 +211,7 @@ def task_starts(services: Services, environment: Environment, scope: Scope) -> I
         if not events:
             continue
         any_event = True
-        message = events[0].message.removeprefix(f"(service {service.name}) ").rstrip(".")
+        message = service.event(events[0].message)
         times = "once" if len(events) == 1 else f"{len(events)} times"
         last = max(event.at for event in events)
         is_past = service.running >= service.desired > 0 and scope.now - last > HEALED

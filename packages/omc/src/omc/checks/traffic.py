@@ -67,6 +67,8 @@ def traffic_usual(
     environment: Environment,
     scope: Scope,
 ) -> Iterator[Finding]:
+    if not environment.has_load_balancer:
+        return
     end = _floor(scope.now - LATE)
     newest = max((metric.newest for metric in metrics.metrics if metric.newest), default=None)
     by_service = requests_by_service(requests, groups, services, environment)
@@ -120,7 +122,7 @@ def requests_by_service(
     """By service: requests of all of its target groups; of a blue/green pair those of both."""
     by_name = {group.name: group.arn for group in groups.groups}
     arns: dict[str, set[str]] = {
-        service.name: {by_name[service.target_group]} if service.target_group in by_name else set()
+        service.name: {by_name[name] for name in service.target_groups if name in by_name}
         for service in environment.services
     }
     for service in services.services:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -25,6 +24,7 @@ from omc.responder.issues import issues_of
 from omc.responder.postmortem import IMPACT, postmortem_document
 from omc.responder.statistics import statistics, statistics_document
 from omc.store.location import locate_store
+from omc.times import zone_named
 
 GITHUB = click.option(
     "--github",
@@ -192,7 +192,7 @@ def action(
 
 
 def _due(day: datetime, zone: str) -> datetime:
-    return datetime.combine(date(day.year, day.month, day.day), DUE_AT, ZoneInfo(zone)).astimezone(UTC)
+    return datetime.combine(date(day.year, day.month, day.day), DUE_AT, zone_named(zone)).astimezone(UTC)
 
 
 @click.command()

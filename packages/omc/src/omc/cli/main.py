@@ -31,7 +31,11 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.cli.doctor",
             "What omc relies on in this account: what holds, what doesn't, what isn't known, and what to do about it.",
         ),
-        "stack": LazyCommand("omc.cli.stack", "The stack file, omc.toml."),
+        "init": LazyCommand(
+            "omc.adoption.command",
+            "Write omc.toml from what runs in an account: services, load balancers, databases, caches, alarms.",
+        ),
+        "stack": LazyCommand("omc.adoption.command_stack", "The stack file, omc.toml."),
         "infra": LazyCommand(
             "omc.cli.infra", "Change the infrastructure by Terraform: read the plan first, then apply exactly that."
         ),
@@ -166,6 +170,7 @@ def root(context: click.Context, stack: Path | None) -> None:
     """The runbook of a web application on AWS, as commands that are safe at 3 a.m.
 
     \b
+    omc init                         omc.toml, from what runs in an account
     omc local up                     an AWS for the stack, on this machine
     omc check morning --env local    the runbook's morning checks
     omc diagnose --env local         why it is broken, and what to do next
@@ -177,7 +182,7 @@ def root(context: click.Context, stack: Path | None) -> None:
     omc runs list                    what was changed, by whom, and how it went
     omc incident list --env local    what is wrong just now, as people recorded it
     omc oncall now --env production  who is on call, and how they are reached
-    omc stack show                   what omc.toml says, resolved
+    omc stack show                   what omc.toml says, and where AWS has it otherwise
     omc demo                         see it all: up, healthy, broken, explained
 
     \b

@@ -4,8 +4,8 @@ Whoever runs such a stack edits that file only. ``load`` finds, reads and checks
 is in ``tables``, what it comes to in ``model``.
 """
 
-from omc.config.load import environment_of, find, load
+from omc.config.load import environment_of, find, load, parse, region_of
 from omc.config.model import Environment, Service, Stack
 from omc.config.service_tables import Thresholds
 
-__all__ = ["Environment", "Service", "Stack", "Thresholds", "environment_of", "find", "load"]
+__all__ = ["Environment", "Service", "Stack", "Thresholds", "environment_of", "find", "load", "parse", "region_of"]

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from msgspec import field
 
 from omc.config.backup_tables import BackupsTable
-from omc.config.fields import NAME, ClockTime, Table, key
+from omc.config.fields import A_ZONE, NAME, ClockTime, Identifier, Table, key
+from omc.config.service_tables import EnvironmentServiceTable
 
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -31,7 +32,7 @@ class WindowTable(Table, frozen=True, kw_only=True):
         key(
             "Its zone. RDS and ElastiCache know UTC alone: of a zone whose clocks change, their window is the part "
             "that lies in it all year.",
-            allowed='AEST (UTC+10 all year), an offset such as "+10:00", or a time zone such as Australia/Sydney',
+            allowed=A_ZONE,
             example="Australia/Sydney",
         ),
     ] = "AEST"
@@ -230,7 +231,14 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
     ) = None
     cluster: (
         Annotated[
-            str, key("The ECS cluster.", pattern=NAME, allowed="a name", default="the prefix", example="ohmycoins")
+            str,
+            key(
+                "The ECS cluster; a service or a job may name another one.",
+                pattern=NAME,
+                allowed="a name",
+                default="the prefix",
+                example="ohmycoins",
+            ),
         ]
         | None
     ) = None
@@ -238,9 +246,9 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
         Annotated[
             str,
             key(
-                "The Application Load Balancer.",
-                pattern=NAME,
-                allowed="a name",
+                'The Application Load Balancer; "" where there is none.',
+                pattern=f"(?:{NAME})?",
+                allowed="a name, or nothing",
                 default="the one called `<prefix>` or `<prefix>-…`",
                 example="ohmycoins-staging-alb",
             ),
@@ -250,7 +258,26 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
     database: (
         Annotated[
             str,
-            key("The RDS instance.", pattern=NAME, allowed="a name", default="the prefix", example="ohmycoins-staging"),
+            key(
+                'The RDS instance; "" where there is none.',
+                pattern=f"(?:{NAME})?",
+                allowed="a name, or nothing",
+                default="the prefix, or none beside a `database_cluster`",
+                example="ohmycoins-staging",
+            ),
+        ]
+        | None
+    ) = None
+    database_cluster: (
+        Annotated[
+            str,
+            key(
+                "An Aurora cluster, or a Multi-AZ DB cluster, in place of `database`.",
+                pattern=NAME,
+                allowed="a name",
+                default="none",
+                example="acme-prod",
+            ),
         ]
         | None
     ) = None
@@ -258,11 +285,37 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
         Annotated[
             str,
             key(
-                "The ElastiCache replication group.",
+                'The ElastiCache replication group, of Redis OSS or Valkey; "" where there is none.',
+                pattern=f"(?:{NAME})?",
+                allowed="a name, or nothing",
+                default="`<prefix>-redis`, or none beside a `cache_serverless`",
+                example="ohmycoins-staging-redis",
+            ),
+        ]
+        | None
+    ) = None
+    cache_serverless: (
+        Annotated[
+            str,
+            key(
+                "A serverless cache of ElastiCache, in place of `cache`.",
                 pattern=NAME,
                 allowed="a name",
-                default="`<prefix>-redis`",
-                example="ohmycoins-staging-redis",
+                default="none",
+                example="acme-cache",
+            ),
+        ]
+        | None
+    ) = None
+    terraform: (
+        Annotated[
+            str,
+            key(
+                "The root of Terraform that makes the environment, beside this file.",
+                pattern=r".+",
+                allowed="a folder, beside this file",
+                default="`infrastructure/terraform/environments/<environment>`; of a local cloud that of `staging`",
+                example="infra/envs/prod",
             ),
         ]
         | None
@@ -324,6 +377,9 @@ class EnvironmentTable(Table, frozen=True, kw_only=True):
     window: Annotated[tuple[WindowTable, ...], key("See below.", default="none", min_length=1)] | None = None
     backups: Annotated[BackupsTable, key("See below.", default="as below")] = field(default_factory=BackupsTable)
     freeze: Annotated[tuple[FreezeTable, ...], key("See below.", default="none", min_length=1)] | None = None
+    services: Annotated[dict[Identifier, EnvironmentServiceTable], key("See below.", default="as in `[services]`")] = (
+        field(default_factory=dict)
+    )
 
 
 class ApprovalsTable(Table, frozen=True, kw_only=True):

@@ -42,6 +42,8 @@ def key(
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
 PATH = r"/\S*"
+A_ZONE = 'a time zone such as Australia/Sydney, an offset such as "+10:00", UTC, or AEST (UTC+10 all year)'
+"""What each key that names a time zone may be; ``omc.times.zone_named`` reads it."""
 Identifier = Annotated[
     str,
     key(

@@ -20,20 +20,24 @@ from omc.config.model import (
     LOCAL_POLICY,
     LOCAL_ROOT,
     PRODUCTION_POLICY,
+    ROOTS,
     STAGING_POLICY,
     ApprovalPolicy,
     Environment,
     Freeze,
+    Job,
     Service,
     Stack,
 )
+from omc.config.names import filled, names_of, placeholder_values, services_in
 from omc.config.people import People, canonical_name
 from omc.config.rules import problems
-from omc.config.service_tables import ServiceTable
+from omc.config.service_tables import JobTable, ServiceKeys
 from omc.config.tables import PersonTable, StackTable
-from omc.config.windows import MaintenanceWindow, zone_named
+from omc.config.windows import MaintenanceWindow
 from omc.errors import StackError, WrongUse, did_you_mean
 from omc.model.people import Channel, ContactMethod, Person
+from omc.times import zone_named
 
 Value = TypeVar("Value")
 FILE_NAME = "omc.toml"
@@ -63,13 +67,20 @@ def load(file: Path | None = None) -> Stack:
     shown_file = _short(file)
     try:
         text = file.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
     except OSError as error:
         raise StackError(
             f"The stack file {shown_file} can't be read: {(error.strerror or str(error)).lower()}."
         ) from error
     except UnicodeDecodeError as error:
         raise StackError(f"{shown_file} is not UTF-8 text (byte {error.start}), as TOML must be.") from error
+    return parse(text, file)
+
+
+def parse(text: str, file: Path) -> Stack:
+    """The text of a stack file that is, or will be, at ``file``. ``StackError`` as with ``load``."""
+    shown_file = _short(file)
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         problem, _, place = str(error).rpartition(" (at ")
         line = re.match(r"line (\d+)", place)
@@ -97,6 +108,7 @@ def _stack(table: StackTable, file: Path) -> Stack:
     }
     return Stack(
         file=file,
+        runbook=table.runbook,
         name=table.name,
         time_zone=table.time_zone,
         default_environment=table.default_environment,
@@ -123,6 +135,8 @@ def _environment(name: str, table: EnvironmentTable, stack: StackTable, people: 
     if table.local_state is not None:
         state = file.parent / (os.environ.get("OMC_LOCAL_STATE") or table.local_state)
     root = LOCAL_ROOT if state else name
+    values = placeholder_values(name, table, stack)
+    cluster = table.cluster or prefix
     usual_region = DEFAULT_REGION if state else region_of(table.profile) or DEFAULT_REGION
     watch = _or(table.release_watch_seconds, LOCAL_WATCH_SECONDS if state else WATCH_SECONDS)
     return Environment(
@@ -132,10 +146,14 @@ def _environment(name: str, table: EnvironmentTable, stack: StackTable, people: 
         account=table.account,
         profile=table.profile,
         local_state=state,
-        cluster=table.cluster or prefix,
-        load_balancer=table.load_balancer,
-        database=table.database or prefix,
-        cache=table.cache or f"{prefix}-redis",
+        cluster=cluster,
+        load_balancer=table.load_balancer or None,
+        has_load_balancer=table.load_balancer != "",
+        database=_or(table.database, "" if table.database_cluster else prefix),
+        database_cluster=table.database_cluster,
+        cache=_or(table.cache, "" if table.cache_serverless else f"{prefix}-redis"),
+        cache_serverless=table.cache_serverless,
+        terraform=file.parent / (table.terraform or ROOTS / root),
         alarm_prefix=table.alarm_prefix or f"{prefix}-",
         audit_bucket=_or(table.audit_bucket, f"{prefix}-audit-{{account}}"),
         record_log_group=_or(table.record_log_group, f"/omc/{prefix}/record"),
@@ -145,7 +163,9 @@ def _environment(name: str, table: EnvironmentTable, stack: StackTable, people: 
         url=table.url,
         probe=table.probe,
         time_zone=stack.time_zone,
-        services=tuple(_service(service, each, prefix, stack.name) for service, each in stack.services.items()),
+        services=tuple(_service(service, each, cluster, values) for service, each in services_in(table, stack).items()),
+        runbook=stack.runbook,
+        jobs=tuple(_job(job, each, cluster, values) for job, each in stack.jobs.items()),
         thresholds=stack.thresholds,
         review=stack.review,
         doors=stack.doors,
@@ -212,22 +232,41 @@ def _contact(text: str) -> ContactMethod:
     return ContactMethod(Channel(channel), address)
 
 
-def _service(name: str, table: ServiceTable, prefix: str, stack_name: str) -> Service:
+def _service(name: str, table: ServiceKeys, cluster: str, environment: Mapping[str, str]) -> Service:
+    values = {**environment, "service": name}
+    names = {key: [filled(each, values) for each in named] for key, named in names_of(table, cluster).items()}
     return Service(
         name=name,
-        family=table.family or f"{stack_name}-{name}",
-        container=table.container or name,
-        log_group=table.log_group or f"/ecs/{prefix}/{name}",
-        target_group=table.target_group or f"{prefix}-{name}",
+        ecs_service=names["ecs_service"][0],
+        cluster=names["cluster"][0],
+        family=names["family"][0],
+        container=names["container"][0],
+        log_group=names["log_group"][0],
+        target_groups=tuple(names["target_group"]),
         port=table.port,
         minimum=table.minimum,
         maximum=table.maximum,
         cpu_target=table.cpu_target,
         memory_target=table.memory_target,
         status_path=table.status_path,
-        migrate=table.migrate,
-        migrate_family=table.migrate_family,
+        migrate=table.migrate or (),
+        migrate_family=next(iter(names["migrate_family"]), None),
         public_path=table.public_path,
+        connections=table.connections,
+    )
+
+
+def _job(name: str, table: JobTable, cluster: str, environment: Mapping[str, str]) -> Job:
+    values = {**environment, "service": name}
+    names = {key: [filled(each, values) for each in named] for key, named in names_of(table, cluster).items()}
+    return Job(
+        name=name,
+        family=names["family"][0],
+        cluster=names["cluster"][0],
+        container=names["container"][0],
+        log_group=names["log_group"][0],
+        schedule=next(iter(names["schedule"]), None),
+        command=table.command or (),
     )
 
 

@@ -52,7 +52,8 @@ def read_as(kind: type[Read], value: Any, source: Source) -> Read:
 def taken_apart(hint: Any) -> tuple[Any, msgspec.Meta | None]:
     """A key's type, without "or nothing", and what ``key`` says of it."""
     if get_origin(hint) in (Union, UnionType):
-        (hint,) = (part for part in get_args(hint) if part is not NoneType)
+        parts = [part for part in get_args(hint) if part is not NoneType]
+        hint = parts[0] if len(parts) == 1 else hint
     if get_origin(hint) is Annotated:
         kind, meta = get_args(hint)
         return kind, meta
@@ -105,7 +106,7 @@ def _mistake(error: msgspec.ValidationError, hint: Any, value: Any, source: Sour
         if item == "...":  # msgspec doesn't say which key of a table whose keys are names
             return _mistake_within(get_args(kind)[1], value, source, path)
         step = name or int(item)
-        hint = keys_of(kind)[name] if name else get_args(kind)[0]
+        hint = keys_of(kind)[name] if name else get_args(_as_list(kind))[0]
         value, path = value[step], (*path, step)
         trail.append((hint, value, path))
     kind, _ = taken_apart(hint)
@@ -117,6 +118,12 @@ def _mistake(error: msgspec.ValidationError, hint: Any, value: Any, source: Sour
         trail.pop()
         hint, value, path = trail[-1]
     return _wrong_value(hint, value, source, path)
+
+
+def _as_list(kind: Any) -> Any:
+    """Of a key that is one thing or a list of them, the list."""
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return next((part for part in parts if get_origin(part) is tuple), kind)
 
 
 def _is_plain_text(hint: Any) -> bool:
@@ -179,7 +186,7 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         return f'"{value}"'
     if isinstance(value, dict):
-        return "a table"
+        return f"{{{', '.join(f'{name} = {shown(each)}' for name, each in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(shown, value))}]"
     return str(value)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from omc.config.fields import A_ZONE
 from omc.config.mistakes import shown
 from omc.config.oncall_tables import RotaTable
 from omc.config.tables import OnCall, StackTable
 from omc.config.toml_lines import Path as KeyPath
 from omc.errors import did_you_mean
+from omc.times import zone_named
 
 Problem = tuple[KeyPath, str]
 NOBODY = "nobody"
@@ -19,7 +20,7 @@ NOBODY = "nobody"
 
 def on_call_problems(on_call: OnCall, people: list[str]) -> Iterator[Problem]:
     """Of ``[on_call]``. A rota that it names may be an imported one, so only its use can tell whether there is one."""
-    if on_call.chain[0].after_minutes != 0:
+    if on_call.chain and on_call.chain[0].after_minutes != 0:
         yield ("chain", 0, "after_minutes"), "must be 0: the first is paged at once."
     for number, (earlier, later) in enumerate(pairwise(on_call.chain), start=1):
         if later.after_minutes <= earlier.after_minutes:
@@ -30,8 +31,8 @@ def on_call_problems(on_call: OnCall, people: list[str]) -> Iterator[Problem]:
             yield ("chain", number, "person"), f"is {shown(rung.person)} beside a rota; a rung has one of the two."
         if rung.person is not None and rung.person not in people:
             yield ("chain", number, "person"), _nobody_known(rung.person, people)
-    last = on_call.chain[-1]
-    if on_call.everyone_again_after_minutes <= last.after_minutes:
+    last = on_call.chain[-1] if on_call.chain else None
+    if last and on_call.everyone_again_after_minutes <= last.after_minutes:
         message = f"is {on_call.everyone_again_after_minutes}, not later than {last.role}'s."
         yield ("everyone_again_after_minutes",), message
     begin, end = on_call.business_hours
@@ -53,9 +54,9 @@ def rota_problems(stack: StackTable) -> Iterator[Problem]:
 def _rota(rota: RotaTable, people: list[str]) -> Iterator[Problem]:
     if rota.time_zone is not None:
         try:
-            ZoneInfo(rota.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            yield ("time_zone",), f"is {shown(rota.time_zone)}; it must be a time zone such as Australia/Sydney."
+            zone_named(rota.time_zone)
+        except ValueError:
+            yield ("time_zone",), f"is {shown(rota.time_zone)}; it must be {A_ZONE}."
     for number, editor in enumerate(rota.editors):
         if editor not in people:
             yield ("editors", number), _nobody_known(editor, people)

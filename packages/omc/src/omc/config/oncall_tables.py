@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import field
 
-from omc.config.fields import ClockTime, Table, key
+from omc.config.fields import A_ZONE, ClockTime, Table, key
 
 _PERSON = r"[a-z][a-z0-9-]{0,31}"
 _DAY, _CLOCK = "(?:mon|tue|wed|thu|fri|sat|sun)", "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
@@ -133,7 +133,7 @@ class RotaTable(Table, frozen=True, kw_only=True):
             key(
                 "The zone of its hand-overs and hours.",
                 pattern=r".+",
-                allowed="a time zone such as Australia/Sydney",
+                allowed=A_ZONE,
                 default="the stack's",
                 example="Europe/Dublin",
             ),

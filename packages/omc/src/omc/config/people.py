@@ -28,6 +28,11 @@ class People:
     """From a folded name of AWS to the person's."""
     at_github: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everybody who has a name under which she can approve, in the file's order."""
+        return tuple(dict.fromkeys((*self.at_aws.values(), *self.at_github.values())))
+
     def at(self, name: str, door: str) -> str:
         """The person of this name; ``door`` is ``aws`` or ``github``."""
         known = self.at_github if door == "github" else self.at_aws

@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from omc.config.environment_tables import EnvironmentTable
+from omc.config.fields import A_ZONE
 from omc.config.mistakes import shown
+from omc.config.names import name_problem
 from omc.config.notify_tables import NotifySettings
 from omc.config.oncall_rules import on_call_problems, rota_problems
 from omc.config.people import canonical_name
 from omc.config.review_rules import review_problems
 from omc.config.server_rules import server_problems
+from omc.config.service_rules import service_problems
 from omc.config.status_rules import contact_problems, status_problems
 from omc.config.tables import PersonTable, StackTable
 from omc.config.toml_lines import Path as KeyPath
-from omc.config.windows import zone_named
 from omc.errors import did_you_mean
+from omc.times import zone_named
 
 Problem = tuple[KeyPath, str]
 """Where, and the rest of the sentence."""
@@ -29,10 +31,7 @@ def problems(stack: StackTable) -> Iterator[Problem]:
     yield from _names(stack)
     for name, environment in stack.environments.items():
         yield from ((("environments", name, *path), problem) for path, problem in _environment(environment))
-    for name, service in stack.services.items():
-        if service.minimum > service.maximum:
-            message = f"is {service.minimum}, more than maximum, which is {service.maximum}."
-            yield ("services", name, "minimum"), message
+    yield from service_problems(stack)
     thresholds = stack.thresholds
     if thresholds.error_minutes > thresholds.error_minutes_of:
         yield ("thresholds", "error_minutes"), f"is more than error_minutes_of, {thresholds.error_minutes_of}."
@@ -55,9 +54,9 @@ def problems(stack: StackTable) -> Iterator[Problem]:
 def _names(stack: StackTable) -> Iterator[Problem]:
     choices = list(stack.environments)
     try:
-        ZoneInfo(stack.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        yield ("time_zone",), f"is {shown(stack.time_zone)}; it must be a time zone such as Australia/Sydney."
+        zone_named(stack.time_zone)
+    except ValueError:
+        yield ("time_zone",), f"is {shown(stack.time_zone)}; it must be {A_ZONE}."
     default = stack.default_environment
     if default is not None and default not in choices:
         near = did_you_mean(default, choices)
@@ -72,6 +71,11 @@ def _environment(environment: EnvironmentTable) -> Iterator[Problem]:
     if environment.url is not None and not _is_sound(environment.url):
         allowed = "a URL with a host and no login, https://app.example.com"
         yield ("url",), f"is not a valid address; it must be {allowed}."
+    for one, other in (("database", "database_cluster"), ("cache", "cache_serverless")):
+        if getattr(environment, one) and (second := getattr(environment, other)):
+            yield (other,), f"is {shown(second)} beside {one}; an environment has one of the two."
+    if environment.load_balancer and (problem := name_problem("load_balancer", environment.load_balancer, {})):
+        yield ("load_balancer",), problem
     for number, window in enumerate(environment.window or ()):
         if window.start == window.end:
             yield ("window", number, "end"), "is the same as start; a window needs a length."
@@ -79,9 +83,8 @@ def _environment(environment: EnvironmentTable) -> Iterator[Problem]:
             yield ("window", number, "weeks"), "has a 0; the month's first is 1, its last is -1."
         try:
             zone_named(window.zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            allowed = 'AEST (UTC+10 all year), UTC, an offset such as "+10:00", or a time zone such as Australia/Sydney'
-            yield ("window", number, "zone"), f"is {shown(window.zone)}; it must be {allowed}."
+        except ValueError:
+            yield ("window", number, "zone"), f"is {shown(window.zone)}; it must be {A_ZONE}."
     for number, freeze in enumerate(environment.freeze or ()):
         if freeze.end <= freeze.begin:
             yield ("freeze", number, "end"), "is not after begin."

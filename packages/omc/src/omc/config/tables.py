@@ -15,14 +15,14 @@ from omc.config.alert_tables import AlertsTable
 from omc.config.contact_tables import ContactTable
 from omc.config.door_tables import DoorsTable
 from omc.config.environment_tables import ApprovalsTable, EnvironmentTable
-from omc.config.fields import ClockTime, Identifier, Table, key
+from omc.config.fields import A_ZONE, ClockTime, Identifier, Table, key
 from omc.config.log_tables import LogsTable
 from omc.config.maintenance_tables import MaintenanceTable
 from omc.config.notify_tables import NotifySettings
 from omc.config.oncall_tables import RotaTable
 from omc.config.review_tables import ReviewTable
 from omc.config.server_tables import ServerSettings
-from omc.config.service_tables import ServiceTable, Thresholds
+from omc.config.service_tables import JobTable, ServiceTable, Thresholds
 from omc.config.status_tables import StatusTable
 
 CHANNEL, A_CHANNEL = r"#[^\s]+", 'a channel such as "#incidents"'
@@ -106,7 +106,7 @@ class Responder(Table, frozen=True, kw_only=True):
 class OnCall(Table, frozen=True, kw_only=True):
     """Who is paged when. Two clocks: until somebody acknowledges, and until the incident is mitigated."""
 
-    chain: Annotated[tuple[Responder, ...], key("See below.", min_length=1)]
+    chain: Annotated[tuple[Responder, ...], key("See below.", default="none: nobody is paged")] = ()
     everyone_again_after_minutes: Annotated[
         int,
         key(
@@ -204,11 +204,56 @@ class OnCall(Table, frozen=True, kw_only=True):
 
 
 class Channels(Table, frozen=True, kw_only=True):
-    """Slack channels."""
+    """Slack channels. One that isn't named is told nothing."""
 
-    incidents: Annotated[str, key("Of an incident.", pattern=CHANNEL, allowed=A_CHANNEL, example="#incidents")]
-    alerts: Annotated[str, key("For alarms.", pattern=CHANNEL, allowed=A_CHANNEL, example="#alerts")]
-    general: Annotated[str, key("For everything else.", pattern=CHANNEL, allowed=A_CHANNEL, example="#devops")]
+    incidents: (
+        Annotated[str, key("Of an incident.", pattern=CHANNEL, allowed=A_CHANNEL, default="none", example="#incidents")]
+        | None
+    ) = None
+    alerts: (
+        Annotated[str, key("For alarms.", pattern=CHANNEL, allowed=A_CHANNEL, default="none", example="#alerts")] | None
+    ) = None
+    general: (
+        Annotated[
+            str, key("For everything else.", pattern=CHANNEL, allowed=A_CHANNEL, default="none", example="#devops")
+        ]
+        | None
+    ) = None
+
+
+class RunbookTable(Table, frozen=True, kw_only=True):
+    """Where the runbook is to which findings and pages point. omc comes with one (`omc runbook list`); a team that
+    keeps its own says where it is and what its headings are called.
+    """
+
+    address: (
+        Annotated[
+            str,
+            key(
+                "The folder or the page of a runbook of one's own; a link is this and the section.",
+                pattern=r"https?://[^\s#]+",
+                allowed="a URL such as https://wiki.example.com/runbook.md",
+                default="omc's own, which comes with it",
+                example="https://wiki.example.com/runbook.md",
+            ),
+        ]
+        | None
+    ) = None
+    titles: Annotated[
+        dict[
+            str,
+            Annotated[str, key("A heading.", pattern=r"[^\n]+", allowed="the heading as it is written there")],
+        ],
+        key(
+            "What a section is called there, by the name that `omc runbook list` has for it.",
+            allowed='a table such as {database = "Database is slow"}',
+            default="as in omc's own",
+            example={"database": "Database is slow"},
+        ),
+    ] = field(default_factory=dict)
+
+
+OMCS_RUNBOOK = RunbookTable()
 
 
 class PersonTable(Table, frozen=True, kw_only=True):
@@ -349,7 +394,7 @@ class StackTable(Table, frozen=True, kw_only=True):
     name: Annotated[
         str,
         key(
-            "The stack's name, with which all names begin.",
+            "The stack's name, with which names begin that aren't set.",
             pattern=r"[a-z][a-z0-9-]{0,20}",
             allowed="a name such as ohmycoins",
             example="ohmycoins",
@@ -360,7 +405,7 @@ class StackTable(Table, frozen=True, kw_only=True):
         key(
             "Where the people are; times are shown in it and in UTC.",
             pattern=r".+",
-            allowed="a time zone such as Australia/Sydney",
+            allowed=A_ZONE,
             example="Europe/Zurich",
         ),
     ] = "Australia/Sydney"
@@ -379,8 +424,10 @@ class StackTable(Table, frozen=True, kw_only=True):
     environments: Annotated[dict[Identifier, EnvironmentTable], key("See below.", min_length=1)]
     services: Annotated[dict[Identifier, ServiceTable], key("See below.", min_length=1)]
     thresholds: Annotated[Thresholds, key("See below.", default="as below")] = field(default_factory=Thresholds)
-    on_call: Annotated[OnCall, key("See below.")]
-    channels: Annotated[Channels, key("See below.")]
+    jobs: Annotated[dict[Identifier, JobTable], key("See below.", default="none")] = field(default_factory=dict)
+    on_call: Annotated[OnCall, key("See below.", default="none")] = field(default_factory=OnCall)
+    channels: Annotated[Channels, key("See below.", default="none")] = field(default_factory=Channels)
+    runbook: Annotated[RunbookTable, key("See below.", default="omc's own")] = field(default_factory=RunbookTable)
     alerts: Annotated[AlertsTable, key("See below.", default="as below")] = field(default_factory=AlertsTable)
     logs: Annotated[LogsTable, key("See below.", default="as below")] = field(default_factory=LogsTable)
     maintenance: Annotated[MaintenanceTable, key("See below.", default="as below")] = field(

@@ -11,34 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import get_args
-from zoneinfo import ZoneInfo
 
 from omc.config.environment_tables import Day
 
 DAYS: tuple[str, ...] = get_args(Day)
-FIXED_ZONES = {"AEST": timedelta(hours=10), "UTC": timedelta(0)}
-"""Names of zones whose offset never changes; AEST is none of the tz database's."""
 SHORTEST_OF_AWS = timedelta(minutes=60)
 """ElastiCache's least length of a maintenance window; RDS takes 30 minutes."""
 _DAY, _HOUR = "mon|tue|wed|thu|fri|sat|sun", "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _AWS_WINDOW = re.compile(f"({_DAY}):({_HOUR})-(?:{_DAY}):({_HOUR})")
-_OFFSET = re.compile(r"([+-])(0[0-9]|1[0-4]):([0-5][0-9])")
 _WEEK, _DAY_LENGTH = timedelta(days=7), timedelta(days=1)
-
-
-def zone_named(name: str) -> tzinfo:
-    """Of ``AEST``, ``UTC``, an offset such as ``+10:00``, or a name of the tz database such as Australia/Sydney.
-
-    ``ZoneInfoNotFoundError``, ``ValueError`` or ``OSError`` where it is none.
-    """
-    if name in FIXED_ZONES:
-        return timezone(FIXED_ZONES[name], name)
-    if found := _OFFSET.fullmatch(name):
-        offset = timedelta(hours=int(found[2]), minutes=int(found[3]))
-        return timezone(-offset if found[1] == "-" else offset)
-    return ZoneInfo(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def _way(root: str, service: Service | None, seen: Mapping[str, object], reporti
     else:
         above = [
             f"services/{service.name}",
-            *([f"targets/{service.name}"] if service.target_group else []),
+            *([f"targets/{service.name}"] if service.target_groups else []),
             "load-balancer",
             f"users/{service.name}",
         ]

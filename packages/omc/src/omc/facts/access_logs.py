@@ -97,6 +97,8 @@ def lines_of(aws: Gateway, bucket: str, key: str) -> Iterator[str]:
 
 def _balancers(aws: Gateway, environment: Environment) -> list[Mapping[str, Any]]:
     elbv2 = aws.client("elbv2")
+    if not environment.has_load_balancer:
+        return []
     if environment.load_balancer:
         try:
             return list(elbv2.describe_load_balancers(Names=[environment.load_balancer])["LoadBalancers"])

@@ -113,7 +113,8 @@ def list_deployments(aws: Gateway, service: str, most: int = A_PAGE) -> tuple[st
     ``MOST_LISTED``), whatever is wanted of them.
     """
     record: dict[str, datetime] = {}
-    wire: dict[str, Any] = {"cluster": aws.environment.cluster, "service": service, "maxResults": A_PAGE}
+    cluster, ecs_service = aws.environment.in_ecs(service)
+    wire: dict[str, Any] = {"cluster": cluster, "service": ecs_service, "maxResults": A_PAGE}
     while True:
         answer = aws.client("ecs").list_service_deployments(**wire)
         record |= {brief["serviceDeploymentArn"]: brief["createdAt"] for brief in answer["serviceDeployments"]}

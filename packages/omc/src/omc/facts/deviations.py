@@ -150,12 +150,12 @@ def _lost_with(thing: Thing, gone: Mapping[tuple[str, Any], Thing]) -> Thing | N
 
 def counts_below(found: Found, services: Services, environment: Environment) -> tuple[Count, ...]:
     """By the limits that should be there; those of omc.toml for a service that has none."""
-    minimums = {service.name: service.minimum for service in environment.services}
+    minimums = {service.name: service.minimum or 0 for service in environment.services}
     for thing in found.wanted:
         if thing.type == "aws_appautoscaling_target":
             where, _, name = str(thing.values.get("resource_id")).removeprefix("service/").partition("/")
-            if where == environment.cluster:
-                minimums[name] = int(thing.values.get("min_capacity") or 0)
+            if own := environment.service_in(where, name):
+                minimums[own.name] = int(thing.values.get("min_capacity") or 0)
     return tuple(
         Count(service.name, service.desired, minimums.get(service.name, 0))
         for service in services.services

@@ -131,10 +131,10 @@ class ExecAccess:
 
 def exec_tasks(aws: Gateway, service: str) -> tuple[ExecTask, ...]:
     """The tasks of a service that should run; a listing and a hundred a call."""
-    ecs, cluster = aws.client("ecs"), aws.environment.cluster
+    ecs, (cluster, ecs_service) = aws.client("ecs"), aws.environment.in_ecs(service)
     arns = [
         arn
-        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service)
+        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=ecs_service)
         for arn in page["taskArns"]
     ]
     answers = parallel_map(
@@ -251,7 +251,8 @@ def _definition(aws: Gateway, task: ExecTask) -> Mapping[str, Any]:
 
 
 def _service(aws: Gateway, name: str) -> bool | None:
-    answer: Any = aws.client("ecs").describe_services(cluster=aws.environment.cluster, services=[name])
+    cluster, ecs_service = aws.environment.in_ecs(name)
+    answer: Any = aws.client("ecs").describe_services(cluster=cluster, services=[ecs_service])
     found = answer["services"]
     return found[0].get("enableExecuteCommand") if found else None
 

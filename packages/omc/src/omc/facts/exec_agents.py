@@ -41,10 +41,10 @@ def read_exec_agents(aws: Gateway, services: Services) -> ExecAgents:
 
 
 def _agents(aws: Gateway, service: str) -> tuple[TaskAgent, ...]:
-    ecs, cluster = aws.client("ecs"), aws.environment.cluster
+    ecs, (cluster, ecs_service) = aws.client("ecs"), aws.environment.in_ecs(service)
     arns = [
         arn
-        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service)
+        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=ecs_service)
         for arn in page["taskArns"]
     ]
     answers = parallel_map(

@@ -42,6 +42,8 @@ def without_state(
 
 def _of_toml(environment: Environment) -> Iterator[Thing]:
     for service in environment.services:
+        if not service.scales:
+            continue
         limits = {"min_capacity": service.minimum, "max_capacity": service.maximum}
         name = resource_id(environment, service.name)
         yield Thing("aws_appautoscaling_target", {"resource_id": name, **limits}, is_optional=True)
@@ -51,10 +53,15 @@ def _of_services(environment: Environment, services: Services) -> Iterator[Thing
     """Where a service sends its requests, and the alarms that its deployments are to heed."""
     for service in services.services:
         alarms = {"alarm_names": [*service.alarms, *service.alarms_off], "enable": True}
-        values: dict[str, Any] = {"name": service.name, "cluster": environment.cluster}
+        values: dict[str, Any] = _in_ecs(environment, service.name)
         yield Thing("aws_ecs_service", values | ({"alarms": [alarms]} if alarms["alarm_names"] else {}))
         for arn in service.target_groups:
             yield Thing("aws_lb_target_group", {"name": group_name(arn)})
+
+
+def _in_ecs(environment: Environment, service: str) -> dict[str, Any]:
+    cluster, ecs_service = environment.in_ecs(service)
+    return {"name": ecs_service, "cluster": cluster}
 
 
 def _of_alarms(environment: Environment, alarms: Alarms) -> Iterator[Thing]:
@@ -79,7 +86,7 @@ def _alarm(name: str, *, is_composite: bool) -> Thing:
 def _of_release(environment: Environment, release: Release) -> Iterator[Thing]:
     """The services that were verified together, and the log groups that their revisions write to."""
     for name, service in release.services.items():
-        yield Thing("aws_ecs_service", {"name": name, "cluster": environment.cluster})
+        yield Thing("aws_ecs_service", _in_ecs(environment, name))
         for container in service.definition.get("containerDefinitions") or ():
             options: Mapping[str, Any] = (container.get("logConfiguration") or {}).get("options") or {}
             if group := options.get("awslogs-group"):

@@ -123,7 +123,7 @@ def read_target_groups(aws: Gateway, environment: Environment, scope: Scope) -> 
     """All of the account's, a page of 400 at a time; kept are the environment's (of the services asked for)."""
     found: list[TargetGroup] = []
     every: dict[str, Mapping[str, Any]] = {}
-    names = {service.target_group for service in environment.services}
+    names = {name for service in environment.services for name in service.target_groups}
     pages = aws.client("elbv2").get_paginator("describe_target_groups").paginate(PaginationConfig={"PageSize": PAGE})
     for page in pages:
         for payload in page["TargetGroups"]:
@@ -166,6 +166,8 @@ def _target(record: TargetHealthDescriptionTypeDef) -> Target:
 
 
 def _is_ours(name: str, environment: Environment) -> bool:
+    if not environment.has_load_balancer:
+        return False
     if environment.load_balancer is not None and name == environment.load_balancer:
         return True
     return name == environment.prefix or name.startswith(environment.prefix + "-")

@@ -36,8 +36,9 @@ def expected(environment: Environment) -> tuple[str, ...]:
     name = environment.prefix
     groups = [
         *(service.log_group for service in environment.services),
+        *(job.log_group for job in environment.jobs),
         f"/ecs/{name}/exec",
-        f"/aws/ecs/containerinsights/{environment.cluster}/performance",
+        *(f"/aws/ecs/containerinsights/{cluster}/performance" for cluster in environment.clusters),
         f"/aws/rds/instance/{environment.database}/postgresql",
         f"/vpc/{name}/flow",
         *([environment.record_log_group] if environment.record_log_group else []),

@@ -63,11 +63,12 @@ class RunnerDocker:
 @reads
 def read_deployment_order(aws: Gateway, services: Services) -> DeploymentOrder:
     """One page for each service, as it comes."""
-    ecs, cluster = aws.client("ecs"), aws.environment.cluster
+    ecs = aws.client("ecs")
     names = [service.name for service in services.services]
 
     def ask(name: str) -> tuple[datetime, ...]:
-        response = ecs.list_service_deployments(cluster=cluster, service=name, maxResults=100)
+        cluster, ecs_service = aws.environment.in_ecs(name)
+        response = ecs.list_service_deployments(cluster=cluster, service=ecs_service, maxResults=100)
         return tuple(brief["createdAt"] for brief in response["serviceDeployments"])
 
     return DeploymentOrder(dict(zip(names, parallel_map(ask, names), strict=True)))

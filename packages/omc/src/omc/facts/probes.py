@@ -140,6 +140,8 @@ def read_probes(
     groups: TargetGroups,
 ) -> Probes:
     """A few GETs for each address. Raises ``BadAnswer`` where the name that users come by isn't known."""
+    if not environment.has_load_balancer and not environment.url:
+        return Probes((), {})
     wanted = [service for service in environment.services if service.status_path or service.public_path]
     if not environment.probe:
         return Probes((), {}, is_off=True)
@@ -220,9 +222,9 @@ def _port(url: str) -> int:
 
 def _addresses(service: Service, door: _Door, listeners: Listeners, groups: TargetGroups) -> list[ProbeRequest]:
     """The service's pages in omc.toml, at the host that the rules have for it; else what the rules lead to it."""
-    own = next((group for group in groups.groups if group.name == service.target_group), None)
+    own = frozenset(group.arn for group in groups.groups if group.name in service.target_groups)
     names = {group.arn: group.name for group in groups.groups}
-    ways = [] if own is None else list(_rules_to(own.arn, listeners, _port(door.base)))
+    ways = _rules_to(own, listeners, _port(door.base))
     provided = [
         (path, source)
         for path, source in ((service.public_path, Source.PUBLIC), (service.status_path, Source.STATUS))
@@ -231,18 +233,18 @@ def _addresses(service: Service, door: _Door, listeners: Listeners, groups: Targ
     planned: list[ProbeRequest] = []
     for path, source in provided:
         urls = dict.fromkeys(_at(host, door) + path for host in ["", *(_host(rule) for _, rule in ways)])
-        right = [url for url in urls if own and _leads(listeners, url, own.arn)]
+        right = [url for url in urls if _leads(listeners, url, own)]
         planned.append(ProbeRequest(service.name, (right or list(urls))[0], source, ()))
     if not provided:
         for _, rule in ways:
             url = _at(_host(rule), door) + _path(rule)
-            if own and _leads(listeners, url, own.arn):
+            if _leads(listeners, url, own):
                 planned.append(ProbeRequest(service.name, url, Source.RULE, ()))
                 break
-    return [_with_way(each, lead(listeners.listeners, each.url), own.arn if own else "", names) for each in planned]
+    return [_with_way(each, lead(listeners.listeners, each.url), own, names) for each in planned]
 
 
-def _with_way(request: ProbeRequest, way: Route | None, own: str, names: Mapping[str, str]) -> ProbeRequest:
+def _with_way(request: ProbeRequest, way: Route | None, own: frozenset[str], names: Mapping[str, str]) -> ProbeRequest:
     if way is not None and way.rule.action.kind == "fixed-response":
         by = "default action" if way.rule.is_default else f"rule for {way.rule.name}"
         return replace(request, fixed_by=by, is_led_astray=way.is_sure)
@@ -252,26 +254,26 @@ def _with_way(request: ProbeRequest, way: Route | None, own: str, names: Mapping
     return replace(
         request,
         leads_to=tuple(names.get(arn, arn.rpartition("targetgroup/")[2].partition("/")[0]) for arn in receivers),
-        is_led_astray=way.is_sure and own not in receivers,
+        is_led_astray=way.is_sure and own.isdisjoint(receivers),
     )
 
 
-def _rules_to(group: str, listeners: Listeners, port: int) -> list[tuple[Listener, Rule]]:
-    """The rules that send to it, those of the port that users come by first."""
+def _rules_to(groups: frozenset[str], listeners: Listeners, port: int) -> list[tuple[Listener, Rule]]:
+    """The rules that send to one of them, those of the port that users come by first."""
     return sorted(
         (
             (listener, rule)
             for listener in listeners.listeners
             for rule in listener.rules
-            if group in rule.action.receivers
+            if not groups.isdisjoint(rule.action.receivers)
         ),
         key=lambda way: way[0].port != port,
     )
 
 
-def _leads(listeners: Listeners, url: str, group: str) -> bool:
+def _leads(listeners: Listeners, url: str, groups: frozenset[str]) -> bool:
     way = lead(listeners.listeners, url)
-    return way is not None and group in way.rule.action.receivers
+    return way is not None and not groups.isdisjoint(way.rule.action.receivers)
 
 
 def _host(rule: Rule) -> str:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from omc.aws.batches import batches
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import short_name
-from omc.facts.tasks import TASKS_A_CALL
-
-if TYPE_CHECKING:
-    from types_boto3_ecs.type_defs import DescribeTasksResponseTypeDef
+from omc.facts.tasks import tasks_of_cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +34,9 @@ def read_registered(aws: Gateway, environment: Environment) -> Registered:
         names = [short_name(arn) for page in pages for arn in page["taskDefinitionArns"]]
         return tuple(name for name in names if name.rpartition(":")[0] == family)
 
-    def describe(tasks: Sequence[str]) -> DescribeTasksResponseTypeDef:
-        return ecs.describe_tasks(cluster=environment.cluster, tasks=list(tasks))
-
     families = {service.name: service.family for service in environment.services}
     families |= {f"migrate-{each.name}": each.migrate_family for each in environment.services if each.migrate_family}
     found = parallel_map(of_family, list(families.values()))
-    pages = ecs.get_paginator("list_tasks").paginate(cluster=environment.cluster)
-    arns = [arn for page in pages for arn in page["taskArns"]]
-    answers = parallel_map(describe, batches(arns, TASKS_A_CALL))
-    used = frozenset(short_name(task["taskDefinitionArn"]) for answer in answers for task in answer["tasks"])
+    running = parallel_map(lambda cluster: tasks_of_cluster(aws, cluster), environment.clusters)
+    used = frozenset(short_name(task["taskDefinitionArn"]) for tasks in running for task in tasks)
     return Registered(dict(zip(families, found, strict=True)), used)

@@ -5,7 +5,7 @@ Read again and again by the code that waits for a deployment, so it asks no more
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from omc.facts.deployments import ServiceDeployment, describe_deployments, list_
 from omc.facts.load_balancers import Target, describe_targets
 from omc.facts.services import EcsService, describe_service
 from omc.facts.tasks import RunningTask, list_running_tasks
+from omc.facts.terraform_values import group_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Rollout:
     newest: ServiceDeployment | None
     tasks: tuple[RunningTask, ...] = ()
     targets: tuple[Target, ...] = ()
-    """Of all its target groups, those that are draining left out."""
+    """Its own in all its target groups, those that are draining left out."""
 
 
 def read_rollout(aws: Gateway, service: str, ours: str = "") -> Rollout:
@@ -40,7 +41,8 @@ def read_rollout(aws: Gateway, service: str, ours: str = "") -> Rollout:
         lambda: list_running_tasks(aws, service),
     ]
     described, deployments, tasks = parallel_map(lambda read: read(), reads)
-    targets = parallel_map(lambda arn: describe_targets(aws, arn), described.target_groups) if described else []
+    groups = described.target_groups if described else ()
+    targets = parallel_map(lambda arn: own_targets(aws, service, arn, tasks), groups)
     by_arn = {deployment.arn: deployment for deployment in deployments}
     return Rollout(
         service=described,
@@ -49,6 +51,26 @@ def read_rollout(aws: Gateway, service: str, ours: str = "") -> Rollout:
         tasks=tasks,
         targets=tuple(target for group in targets for target in group if target.state != "draining"),
     )
+
+
+def own_targets(aws: Gateway, service: str, group: str, tasks: Sequence[RunningTask]) -> tuple[Target, ...]:
+    """The targets of a group (its ARN); of one that other services share, those that are this service's tasks."""
+    found = describe_targets(aws, group)
+    if not aws.environment.shares_group(service, group_name(group)):
+        return found
+    own = {address for task in tasks for address in task.addresses}
+    return tuple(target for target in found if target.id in own)
+
+
+def healthy_tasks(aws: Gateway, service: EcsService) -> int:
+    """Tasks that a load balancer finds healthy, in the target group that has fewest; those that run, without one."""
+    groups, counts = service.target_groups, [service.running]
+    is_shared = any(aws.environment.shares_group(service.name, group_name(arn)) for arn in groups)
+    tasks = list_running_tasks(aws, service.name) if is_shared else ()
+    for arn in groups:
+        states = [target.state for target in own_targets(aws, service.name, arn, tasks)]
+        counts.append(states.count("healthy"))
+    return min(counts)
 
 
 def _deployments(aws: Gateway, service: str, ours: str) -> tuple[ServiceDeployment, ...]:

@@ -43,8 +43,8 @@ class Scaling:
 
 
 def resource_id(environment: Environment, service: str) -> str:
-    """As Application Auto Scaling names a service: ``service/ohmycoins-staging/backend``."""
-    return f"service/{environment.cluster}/{service}"
+    """As Application Auto Scaling names a service of omc.toml: ``service/ohmycoins-staging/backend``."""
+    return "/".join(("service", *environment.in_ecs(service)))
 
 
 @reads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,7 @@ class EcsService:
     """A service as ECS tells it."""
 
     name: str
+    """omc's own word for it; ECS's name is ``ecs_name``."""
     status: str
     """ACTIVE, DRAINING or INACTIVE."""
     desired: int
@@ -92,6 +93,17 @@ class EcsService:
     """``deploymentConfiguration`` as ECS answers it."""
     grace: int = 0
     """Seconds after a task's start in which ECS doesn't heed the load balancer's health checks."""
+    cluster: str = ""
+    ecs_name: str = ""
+    """What ECS calls it, as in the lines of its event log; where nothing else is given, as omc does."""
+
+    def __post_init__(self) -> None:
+        if not self.ecs_name:
+            object.__setattr__(self, "ecs_name", self.name)
+
+    def event(self, message: str) -> str:
+        """A line of its event log without the beginning that all of them have, and without its full stop."""
+        return message.removeprefix(f"(service {self.ecs_name}) ").rstrip(".")
 
     @property
     def subnets(self) -> tuple[str, ...]:
@@ -111,25 +123,43 @@ class Services:
     services: tuple[EcsService, ...]
     missing: tuple[str, ...] = ()
     cluster_missing: bool = False
+    """There is no cluster that the environment names for itself, or for one of its services: ``missing_clusters``."""
+    missing_clusters: tuple[str, ...] = ()
     reading: Reading = NO_READING
 
 
 @reads
 def read_services(aws: Gateway, environment: Environment) -> Services:
-    """Every service of the stack file, ten a call."""
+    """Every service of the stack file, ten a call in each cluster."""
+    by_cluster: dict[str, dict[str, str]] = {}
+    for service in environment.services:
+        by_cluster.setdefault(service.cluster, {})[service.ecs_service] = service.name
+
+    def ask(cluster: str) -> list[EcsService] | None:
+        try:
+            return services_of(aws, cluster, list(by_cluster[cluster]))
+        except NotFound:
+            return None
+
+    answers = dict(zip(by_cluster, parallel_map(ask, list(by_cluster)), strict=True))
+    found = {
+        by_cluster[cluster][each.ecs_name]: replace(each, name=by_cluster[cluster][each.ecs_name])
+        for cluster, services in answers.items()
+        for each in services or ()
+    }
+    gone = tuple(cluster for cluster, services in answers.items() if services is None)
     wanted = [service.name for service in environment.services]
-    try:
-        found = {service.name: service for service in services_of(aws, environment.cluster, wanted)}
-    except NotFound:
-        return Services((), tuple(wanted), cluster_missing=True)
     return Services(
         services=tuple(found[name] for name in wanted if name in found),
         missing=tuple(name for name in wanted if name not in found),
+        cluster_missing=bool(gone),
+        missing_clusters=gone,
     )
 
 
 def services_of(aws: Gateway, cluster: str, names: Sequence[str]) -> list[EcsService]:
-    """Those that ECS knows of these services, ten a call. ``NotFound`` where there is no such cluster."""
+    """Those that ECS knows of these services, by its own names, ten a call. ``NotFound`` where there is no such
+    cluster."""
 
     def describe(some: Sequence[str]) -> DescribeServicesResponseTypeDef:
         return aws.client("ecs").describe_services(cluster=cluster, services=list(some))
@@ -140,8 +170,9 @@ def services_of(aws: Gateway, cluster: str, names: Sequence[str]) -> list[EcsSer
 
 def describe_service(aws: Gateway, name: str) -> EcsService | None:
     """One service, fresh; None where there is none of that name."""
-    records = aws.client("ecs").describe_services(cluster=aws.environment.cluster, services=[name])["services"]
-    return _service(records[0]) if records and records[0]["status"] != "INACTIVE" else None
+    cluster, ecs_service = aws.environment.in_ecs(name)
+    records = aws.client("ecs").describe_services(cluster=cluster, services=[ecs_service])["services"]
+    return replace(_service(records[0]), name=name) if records and records[0]["status"] != "INACTIVE" else None
 
 
 def _service(record: ServiceTypeDef) -> EcsService:
@@ -177,6 +208,8 @@ def _service(record: ServiceTypeDef) -> EcsService:
         unlisted=_unlisted(entry),
         configuration=configuration,
         grace=record.get("healthCheckGracePeriodSeconds", 0),
+        cluster=short_name(record.get("clusterArn", "")),
+        ecs_name=record["serviceName"],
     )
 
 

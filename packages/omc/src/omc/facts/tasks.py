@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from omc.aws.batches import batches
 from omc.aws.calls import parallel_map
@@ -40,7 +40,8 @@ class StoppedTask:
 
     id: str
     service: str | None
-    """None for a task that no service started, such as a migration."""
+    """omc's word for it; ``cluster/name`` of one that isn't the stack file's. None for a task that no service started,
+    such as a migration."""
     task_definition: str
     stop_code: str
     reason: str
@@ -56,7 +57,7 @@ class StoppedTask:
 
 @dataclass(frozen=True, slots=True)
 class StoppedTasks:
-    """All stopped tasks of the cluster that ECS still remembers, newest first."""
+    """All stopped tasks of the environment's clusters that ECS still remembers, newest first."""
 
     tasks: tuple[StoppedTask, ...]
     reading: Reading = NO_READING
@@ -85,10 +86,10 @@ class RunningTask:
 
 def list_running_tasks(aws: Gateway, service: str) -> tuple[RunningTask, ...]:
     """The tasks of a service that should run: one listing, then a hundred a call."""
-    ecs, cluster = aws.client("ecs"), aws.environment.cluster
+    ecs, (cluster, ecs_service) = aws.client("ecs"), aws.environment.in_ecs(service)
     arns = [
         arn
-        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=service)
+        for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, serviceName=ecs_service)
         for arn in page["taskArns"]
     ]
     answers = parallel_map(
@@ -99,19 +100,32 @@ def list_running_tasks(aws: Gateway, service: str) -> tuple[RunningTask, ...]:
 
 def running_tasks_of(aws: Gateway, services: Sequence[str]) -> dict[str, tuple[RunningTask, ...]]:
     """The tasks of each service that should run. A few services are asked for one by one, since a cluster may hold much
-    else; for many, the cluster's tasks are listed once."""
+    else; for many, the clusters' tasks are listed once."""
     if len(services) <= FEW_SERVICES:
         found = parallel_map(lambda name: list_running_tasks(aws, name), services)
         return dict(zip(services, found, strict=True))
-    ecs, cluster = aws.client("ecs"), aws.environment.cluster
-    arns = [arn for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster) for arn in page["taskArns"]]
-    answers = parallel_map(
-        lambda some: ecs.describe_tasks(cluster=cluster, tasks=list(some)), batches(arns, TASKS_A_CALL)
-    )
+    named = {aws.environment.in_ecs(name): name for name in services}
     by_service: dict[str, list[RunningTask]] = {name: [] for name in services}
-    for task in (task for answer in answers for task in answer["tasks"]):
-        by_service.get(task.get("group", "").removeprefix("service:"), []).append(_running(task))
+    for cluster in dict.fromkeys(cluster for cluster, _ in named):
+        for task in tasks_of_cluster(aws, cluster):
+            group = task.get("group", "").removeprefix("service:")
+            by_service.get(named.get((cluster, group), ""), []).append(_running(task))
     return {name: tuple(tasks) for name, tasks in by_service.items()}
+
+
+def tasks_of_cluster(
+    aws: Gateway, cluster: str, status: Literal["RUNNING", "STOPPED"] = "RUNNING"
+) -> list[TaskTypeDef]:
+    """All that should run there, or those that stopped and ECS still remembers: a listing, then a hundred a call.
+    ``NotFound`` where there is no such cluster."""
+    ecs = aws.client("ecs")
+    pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=status)
+    arns = [arn for page in pages for arn in page["taskArns"]]
+
+    def describe(some: Sequence[str]) -> DescribeTasksResponseTypeDef:
+        return ecs.describe_tasks(cluster=cluster, tasks=list(some))
+
+    return [task for answer in parallel_map(describe, batches(arns, TASKS_A_CALL)) for task in answer["tasks"]]
 
 
 def _running(record: TaskTypeDef) -> RunningTask:
@@ -134,13 +148,13 @@ def _running(record: TaskTypeDef) -> RunningTask:
     )
 
 
-def tasks_started_by(aws: Gateway, started_by: str, family: str) -> tuple[str, ...]:
+def tasks_started_by(aws: Gateway, cluster: str, started_by: str, family: str) -> tuple[str, ...]:
     """ARNs of tasks with that ``startedBy``: those that run, else those of the family that stopped within the hour.
 
     ListTasks takes ``startedBy`` alone or not at all, and then lists running tasks only; of stopped ones DescribeTasks
     tells it.
     """
-    ecs, cluster = aws.client("ecs"), aws.environment.cluster
+    ecs = aws.client("ecs")
     pages = ecs.get_paginator("list_tasks")
     running = tuple(arn for page in pages.paginate(cluster=cluster, startedBy=started_by) for arn in page["taskArns"])
     if running:
@@ -160,31 +174,25 @@ def tasks_started_by(aws: Gateway, started_by: str, family: str) -> tuple[str, .
 
 @reads
 def read_stopped_tasks(aws: Gateway, environment: Environment) -> StoppedTasks:
-    """One listing for the whole cluster, then a hundred tasks a call."""
-    ecs = aws.client("ecs")
-    arns: list[str] = []
-    try:
-        pages = ecs.get_paginator("list_tasks").paginate(cluster=environment.cluster, desiredStatus="STOPPED")
-        for page in pages:
-            arns += page["taskArns"]
-    except NotFound:
-        return StoppedTasks(())
+    """One listing for each of the environment's clusters, then a hundred tasks a call."""
 
-    def describe(tasks: Sequence[str]) -> DescribeTasksResponseTypeDef:
-        return ecs.describe_tasks(cluster=environment.cluster, tasks=list(tasks))
+    def ask(cluster: str) -> list[StoppedTask]:
+        try:
+            records = tasks_of_cluster(aws, cluster, "STOPPED")
+        except NotFound:
+            return []
+        return [_task(each, cluster, environment) for each in records if each["lastStatus"] == "STOPPED"]
 
-    answers = parallel_map(describe, batches(arns, TASKS_A_CALL))
-    tasks = [_task(task) for answer in answers for task in answer["tasks"] if task["lastStatus"] == "STOPPED"]
+    tasks = [task for some in parallel_map(ask, environment.clusters) for task in some]
     return StoppedTasks(tuple(sorted(tasks, key=lambda task: task.stopped, reverse=True)))
 
 
-def _task(record: TaskTypeDef) -> StoppedTask:
-    group = record.get("group", "")
+def _task(record: TaskTypeDef, cluster: str, environment: Environment) -> StoppedTask:
     started = record.get("startedAt")
     stopped = record.get("stoppedAt") or record.get("stoppingAt") or record["createdAt"]
     return StoppedTask(
         id=short_name(record["taskArn"]),
-        service=group.removeprefix("service:") if group.startswith("service:") else None,
+        service=_service_of(record.get("group", ""), cluster, environment),
         task_definition=short_name(record["taskDefinitionArn"]),
         stop_code=record.get("stopCode", ""),
         reason=record.get("stoppedReason", ""),
@@ -197,3 +205,12 @@ def _task(record: TaskTypeDef) -> StoppedTask:
         stopping=in_utc(record.get("stoppingAt")),
         ended=in_utc(record.get("executionStoppedAt")),
     )
+
+
+def _service_of(group: str, cluster: str, environment: Environment) -> str | None:
+    """By a task's group, ``service:acme-api``."""
+    kind, _, ecs_service = group.partition(":")
+    if kind != "service":
+        return None
+    own = environment.service_in(cluster, ecs_service)
+    return own.name if own else f"{cluster}/{ecs_service}"

@@ -120,8 +120,8 @@ def read_metrics_age(aws: Gateway, environment: Environment, scope: Scope) -> Me
                     "Namespace": "AWS/ECS",
                     "MetricName": "CPUUtilization",
                     "Dimensions": [
-                        {"Name": "ClusterName", "Value": environment.cluster},
-                        {"Name": "ServiceName", "Value": service.name},
+                        {"Name": "ClusterName", "Value": service.cluster},
+                        {"Name": "ServiceName", "Value": service.ecs_service},
                     ],
                 },
                 "Period": PERIOD,

@@ -151,9 +151,11 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     environment = aws.environment
     name = LOCAL_ROOT if environment.is_local else environment.name
     sources = project / SOURCES
-    if not (sources / "environments" / name).is_dir():
+    folder = environment.own_root or sources / "environments" / name
+    if not folder.is_dir():
         raise WrongUse(
-            f"There is no Terraform for {environment.name}: {sources / 'environments' / name} doesn't exist."
+            f"There is no Terraform for {environment.name}: {folder} doesn't exist. Where it is elsewhere, name the "
+            f"folder with terraform in [environments.{environment.name}] of omc.toml."
         )
     plans = work / "plans"
     plans.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -177,7 +179,7 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     env = {"AWS_REGION": environment.region, "TF_DATA_DIR": str(work / "terraform" / name)} | identity(aws)
     return Root(
         name=name,
-        folder=sources / "environments" / name,
+        folder=folder,
         plans=plans,
         bucket=state_bucket(stack, name, account),
         env=env,

@@ -12,8 +12,11 @@ from collections.abc import Mapping
 from omc.facts.services import EcsService
 
 CONTROLLER, STRATEGY, SCHEDULING, LAUNCH, PROVIDER = "controller", "strategy", "scheduling", "launch type", "provider"
-_BY_GROUPS = "by ECS's {value} strategy, which moves requests between two target groups; omc knows rolling only"
-_INSTANCES = "runs on {value}, not on Fargate; omc knows Fargate tasks only"
+_ELSEWHERE = "so change it by Terraform or by ECS itself"
+_BY_GROUPS = (
+    f"by ECS's {{value}} strategy, which moves requests between two target groups; omc knows rolling only, {_ELSEWHERE}"
+)
+_INSTANCES = "runs on {value}, not on Fargate; omc knows Fargate tasks only, " + _ELSEWHERE
 
 KINDS: Mapping[str, Mapping[str, str]] = {
     CONTROLLER: {
@@ -29,14 +32,15 @@ KINDS: Mapping[str, Mapping[str, str]] = {
     },
     SCHEDULING: {
         "REPLICA": "",
-        "DAEMON": "is a DAEMON service, one task on each instance; omc knows REPLICA services only",
+        "DAEMON": "is a DAEMON service, one task on each instance; omc knows REPLICA services only, " + _ELSEWHERE,
     },
     LAUNCH: {"FARGATE": "", "EC2": _INSTANCES, "EXTERNAL": _INSTANCES, "MANAGED_INSTANCES": _INSTANCES},
     PROVIDER: {"FARGATE": "", "FARGATE_SPOT": ""},
 }
 """What is said of each value; empty: supported. Values as in ECS's API model."""
 _UNKNOWN: Mapping[str, str] = {
-    PROVIDER: "takes its tasks from the capacity provider {value}, not from Fargate; omc knows Fargate tasks only",
+    PROVIDER: "takes its tasks from the capacity provider {value}, not from Fargate; omc knows Fargate tasks only, "
+    + _ELSEWHERE,
 }
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from omc.logs.insights import GIGABYTE
 from omc.logs.model import Answer, Deployed, ErrorShape, LogEvent, Span, Statement, Talker
@@ -29,7 +28,7 @@ from omc.output.document import (
     Table,
 )
 from omc.redaction import mask
-from omc.times import format_time, iso
+from omc.times import format_time, iso, zone_named
 
 UNKNOWN = Status("unknown", Severity.UNKNOWN)
 SHOWN = 50
@@ -244,7 +243,7 @@ def event_line(event: LogEvent, name: str, zone: str, output: str) -> str:
     if output == "json":
         values = {"at": iso(event.at), "source": event.source, "stream": event.stream, "message": event.message}
         return to_json(values, indent=None)
-    clock = f"{event.at.astimezone(ZoneInfo(zone)):%H:%M:%S}" if event.at else "unknown "
+    clock = f"{event.at.astimezone(zone_named(zone)):%H:%M:%S}" if event.at else "unknown "
     return line(f"{clock} {name} {event.stream.rpartition('/')[2][:8]} {mask(event.message.rstrip())}")
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo
 
-from omc.config.windows import zone_named
 from omc.maintenance.calendar import Calendar, Entry, Kind, Proposal
 from omc.output.document import Block, Document, Notice, Paragraph, Row, Section, Severity, Status, Table
 from omc.output.ical import new_calendar, new_event
-from omc.times import format_time, iso
+from omc.times import format_time, iso, zone_named
 
 NOT_ASKED = "AWS wasn't asked: of its work only what it announced to omc is here. See: omc maintenance calendar"
 
@@ -62,7 +60,9 @@ def _summary(entry: Entry, environment: str) -> str:
 def _row(entry: Entry, zone: str) -> Row:
     if entry.begin is None:
         return Row((str(entry.kind), entry.what, "no time is given", "", "", entry.remark))
-    own, here, utc = (period(entry.begin, entry.end, found) for found in (zone_named(entry.zone), ZoneInfo(zone), UTC))
+    own, here, utc = (
+        period(entry.begin, entry.end, found) for found in (zone_named(entry.zone), zone_named(zone), UTC)
+    )
     return Row((str(entry.kind), entry.what, own, here, utc.removesuffix(" UTC"), entry.remark))
 
 
@@ -81,7 +81,7 @@ def period(begin: datetime, end: datetime | None, zone: tzinfo) -> str:
 def _proposed(proposal: Proposal, zone: str) -> Row:
     by = format_time(proposal.by, zone) if proposal.by else "no date"
     window = proposal.window
-    ours = period(window.begin, window.end, ZoneInfo(zone)) if window else "none"
+    ours = period(window.begin, window.end, zone_named(zone)) if window else "none"
     return Row((proposal.what, proposal.subject, by, ours, proposal.reason))
 
 

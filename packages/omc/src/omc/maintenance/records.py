@@ -99,10 +99,12 @@ def append(
     return now
 
 
-def message_to(stack: Stack, found: Maintenance, what: str, sentence: str, lines: Sequence[str] = ()) -> Page:
-    """A message to the channel that is told of maintenances. ``what``: which message of this one it is; it is sent
-    once."""
+def message_to(stack: Stack, found: Maintenance, what: str, sentence: str, lines: Sequence[str] = ()) -> Page | None:
+    """A message to the channel that is told of maintenances; None where omc.toml names none. ``what``: which message of
+    this one it is; it is sent once."""
     channel = stack.maintenance.channel or stack.channels.general
+    if channel is None:
+        return None
     short = f"{found.environment}: maintenance {found.number}, {found.title}: {sentence}"
     if len(short) > SHORT:
         short = f"{short[: SHORT - 1]}…"

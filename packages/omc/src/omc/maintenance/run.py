@@ -206,7 +206,7 @@ class Performer:
             case _:
                 return
 
-    def _told(self, found: Maintenance, what: str, sentence: str, lines: Sequence[str] = ()) -> Page:
+    def _told(self, found: Maintenance, what: str, sentence: str, lines: Sequence[str] = ()) -> Page | None:
         return message_to(self.site.stack, found, f"{what}.{found.events}", sentence, lines)
 
     def _stop(self, found: Maintenance, why: str) -> Decision | None:
@@ -405,6 +405,9 @@ class Performer:
             when = f"{format_time(found.begin, zone)} to {format_time(found.end, zone)}"
             steps = [f"{number}. {each.title}" for number, each in enumerate(found.scheduled.steps, 1)]
             page = self._told(found, "team", f"{when}, by {found.started_by}.", steps)
+            if page is None:
+                sentence = "omc.toml names no channel ([channels] general). Tell the team, and sign it."
+                return self._item(found, "team", Verdict(False, sentence))
             return self._write(found, ItemBegan("team", page.key), tell=page)
         with self.site.store.reading() as session:
             arrived, sentence = facts.delivery(session, state.sentence)
@@ -495,7 +498,8 @@ class Performer:
     def all_clear(self, found: Maintenance) -> Decision | None:
         figures = found.newest.sentence if found.newest else ""
         tell = self._told(found, "all-clear", "all clear. Every step is done, and it was watched.", (figures,))
-        return self._write(found, ItemPassed("all-clear", "The message is in the outbox."), tell=tell)
+        done = "The message is in the outbox." if tell else "omc.toml names no channel to tell."
+        return self._write(found, ItemPassed("all-clear", done), tell=tell)
 
 
 ITEMS: Final[dict[str, Callable[[Performer, Maintenance], Decision | None]]] = {
@@ -512,7 +516,7 @@ ITEMS: Final[dict[str, Callable[[Performer, Maintenance], Decision | None]]] = {
 """What does each item of the checklist that software does."""
 
 
-def overrun_message(stack: Stack, found: Maintenance) -> Page:
+def overrun_message(stack: Stack, found: Maintenance) -> Page | None:
     """What the channel is told when the window has ended too early."""
     return message_to(stack, found, "overran", "the window has ended before the last step did. On-call is paged.")
 

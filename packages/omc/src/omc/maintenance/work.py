@@ -111,7 +111,8 @@ def _ended(store: Store, stack: Stack, environment: str) -> bool:
         except Missing:
             return True
         if isinstance(decide(found, transaction.at), RecordOverrun):
-            enqueue(transaction, overrun_message(stack, found))
+            if message := overrun_message(stack, found):
+                enqueue(transaction, message)
             append(transaction, found, Overran())
         return True
 
@@ -141,7 +142,8 @@ def _tell(store: Store, stack: Stack, environment: str) -> bool:
         notice = due(found, transaction.at)
         if notice is not None:
             words, what = sentence(found, notice, transaction.at, zone), notice.name.replace(" ", "-")
-            enqueue(transaction, message_to(stack, found, f"notice.{what}", words))
+            if message := message_to(stack, found, f"notice.{what}", words):
+                enqueue(transaction, message)
             found = append(transaction, found, Noticed(notice.name), wake=None)
         at = next_at(found, transaction.at)
         if at is not None:

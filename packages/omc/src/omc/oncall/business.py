@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from omc.oncall.clock import local_of, moment_of
+from omc.times import zone_named
 
 WEEKEND = (5, 6)
 MAX_DAYS = 400
@@ -47,7 +47,7 @@ class BusinessHours:
 
     def _next(self, at: datetime) -> tuple[datetime, datetime]:
         """The hours that are open at the moment, or else the next ones."""
-        zone = ZoneInfo(self.zone)
+        zone = zone_named(self.zone)
         day = local_of(at, zone).date() - timedelta(days=1)
         for _ in range(MAX_DAYS):
             if self.why_closed(day) is None:

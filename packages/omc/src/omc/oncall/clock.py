@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 
 class Reading(StrEnum):
@@ -32,7 +31,7 @@ class ClockChange:
     """By which they are put forward; negative where they are put back."""
 
 
-def reading_of(local: datetime, zone: ZoneInfo) -> Reading:
+def reading_of(local: datetime, zone: tzinfo) -> Reading:
     """Whether a local time comes once, twice or never."""
     first, second = local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
     if first.utcoffset() == second.utcoffset():
@@ -41,7 +40,7 @@ def reading_of(local: datetime, zone: ZoneInfo) -> Reading:
     return Reading.TWICE if there_and_back == local else Reading.SKIPPED
 
 
-def moment_of(local: datetime, zone: ZoneInfo) -> datetime:
+def moment_of(local: datetime, zone: tzinfo) -> datetime:
     """The moment, in UTC, at which a local time without zone counts."""
     early, late = local.replace(tzinfo=zone, fold=0), local.replace(tzinfo=zone, fold=1)
     if early.utcoffset() == late.utcoffset() or reading_of(local, zone) is Reading.TWICE:
@@ -49,12 +48,12 @@ def moment_of(local: datetime, zone: ZoneInfo) -> datetime:
     return _change_between(late.astimezone(UTC), early.astimezone(UTC), zone)  # in a gap fold=1 is the earlier one
 
 
-def local_of(at: datetime, zone: ZoneInfo) -> datetime:
+def local_of(at: datetime, zone: tzinfo) -> datetime:
     """What the clock on the wall shows, without zone."""
     return at.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
-def clock_changes(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[ClockChange]:
+def clock_changes(zone: tzinfo, begin: datetime, end: datetime) -> Iterator[ClockChange]:
     """The changes in a period, in their order. One that is taken back within the same day isn't seen: there is none."""
     at = begin.astimezone(UTC)
     while at < end:
@@ -65,7 +64,7 @@ def clock_changes(zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[Cl
         at = following
 
 
-def _change_between(early: datetime, late: datetime, zone: ZoneInfo) -> datetime:
+def _change_between(early: datetime, late: datetime, zone: tzinfo) -> datetime:
     """The first moment, to the second, at which the offset is the late one's."""
     early, before = early.replace(microsecond=0), _offset(early, zone)
     while late - early > timedelta(seconds=1):
@@ -77,5 +76,5 @@ def _change_between(early: datetime, late: datetime, zone: ZoneInfo) -> datetime
     return late
 
 
-def _offset(at: datetime, zone: ZoneInfo) -> timedelta:
+def _offset(at: datetime, zone: tzinfo) -> timedelta:
     return at.astimezone(zone).utcoffset() or timedelta(0)

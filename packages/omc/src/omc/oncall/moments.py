@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from omc.errors import WrongUse
 from omc.oncall.clock import local_of, moment_of
-from omc.times import format_time
+from omc.times import format_time, zone_named
 
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 FORMS = 'allowed are "2026-12-24 18:00", "18:00" (the next one), "+2h", "now", or a time with its offset'
@@ -21,13 +20,13 @@ def parse_moment(text: str, zone: str, now: datetime) -> datetime:
     """A moment: a local time of the zone, one with an offset, a time of day (the next one), ``mon 09:00``, ``+2h`` or
     ``now``. ``WrongUse`` for anything else."""
     plain = text.strip().lower()
-    moment = _parsed(plain, ZoneInfo(zone), now)
+    moment = _parsed(plain, zone_named(zone), now)
     if moment is None or not EARLIEST <= moment < LATEST:
         raise WrongUse(f'"{text}" is no time; {FORMS}.')
     return moment
 
 
-def _parsed(text: str, zone: ZoneInfo, now: datetime) -> datetime | None:
+def _parsed(text: str, zone: tzinfo, now: datetime) -> datetime | None:
     if text == "now":
         return now
     if found := _AHEAD.fullmatch(text):
@@ -41,7 +40,7 @@ def _parsed(text: str, zone: ZoneInfo, now: datetime) -> datetime | None:
         return None
 
 
-def _next(day: str | None, clock: str, zone: ZoneInfo, now: datetime) -> datetime | None:
+def _next(day: str | None, clock: str, zone: tzinfo, now: datetime) -> datetime | None:
     try:
         wanted = time.fromisoformat(clock.zfill(5))
     except ValueError:

@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from omc.model.pages import SHORT, Message, Page
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.clock import local_of, moment_of
 from omc.oncall.model import Rota, Shift, Tile, WeeklyTime
 from omc.oncall.schedule import on_call, shifts
-from omc.times import format_duration, format_time
+from omc.times import format_duration, format_time, zone_named
 
 LOOK_AHEAD = timedelta(days=60)
 """So far, and to the end of each override that changed, a change of somebody's shifts is looked for."""
@@ -164,7 +163,7 @@ def _summaries(rota: Rota, since: datetime, until: datetime) -> Iterator[Notice]
     weekly = summary_time(rota)
     if weekly is None:
         return
-    zone = ZoneInfo(rota.zone)
+    zone = zone_named(rota.zone)
     day = local_of(since, zone).date() - timedelta(days=1)
     day += timedelta(days=(weekly.day - day.weekday()) % 7)
     while (due := moment_of(datetime.combine(day, weekly.at), zone)) <= until:
@@ -200,7 +199,7 @@ def _told_to_channel(before: Rota, rota: Rota, since: datetime, until: datetime)
         left = [each for each in _people(was) if each not in _people(tile)]
         instead = f" Before: {' and '.join(left)}." if left else ""
         yield _to_channel(rota, at, "changes", f"{_who_is_on_call(rota, tile)}{instead}", tile)
-    zone = ZoneInfo(rota.zone)
+    zone = zone_named(rota.zone)
     for clock in (each for each in rota.tell if each != "changes"):
         day = local_of(since, zone).date()
         while (due := moment_of(datetime.combine(day, time.fromisoformat(clock)), zone)) <= until:

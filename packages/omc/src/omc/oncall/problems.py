@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from omc.model.people import ContactMethod, Person
 from omc.oncall.clock import Reading, clock_changes, local_of, reading_of
 from omc.oncall.model import Gap, Layer, Rota, Shift, Tile
 from omc.oncall.schedule import hand_over_local, shifts, turns, window_spans, zone_of
-from omc.times import format_duration, format_time
+from omc.times import format_duration, format_time, zone_named
 
 Verified = Mapping[str, Collection[str]]
 """By a person's id: her contact methods that she has confirmed, as in omc.toml."""
@@ -115,7 +114,7 @@ def oddities(rota: Rota, tiles: tuple[Tile, ...], begin: datetime, end: datetime
         yield from _of_hand_overs(rota, layer, begin, end)
         yield from _outside_of_hours(rota, layer, begin, end)
     for zone_name in dict.fromkeys([rota.zone, *(layer.zone for layer in rota.layers if layer.zone)]):
-        zone = ZoneInfo(zone_name)
+        zone = zone_named(zone_name)
         for change in clock_changes(zone, begin, end):
             tile = next((each for each in tiles if each.begin < change.at < each.end), None)
             way = "forward" if change.seconds > 0 else "back"
@@ -136,7 +135,7 @@ def _outside_of_hours(rota: Rota, layer: Layer, begin: datetime, end: datetime) 
     whole = [each for each in turns(layer, zone, begin, end) if begin <= each.begin and each.end <= end and each.people]
     lost = [each for each in whole if not window_spans(layer.windows, zone, each.begin, each.end)]
     if lost:
-        first = f"{' and '.join(lost[0].people)}'s on {format_time(lost[0].begin, zone.key)}"
+        first = f"{' and '.join(lost[0].people)}'s on {format_time(lost[0].begin, str(zone))}"
         sentence = (
             f"{len(lost)} of {len(whole)} turns of {rota.name}, {layer.name} lie wholly outside of its hours, "
             f"the first is {first}: turns go on over days without hours, so not everybody has as many shifts."
@@ -154,7 +153,7 @@ def _of_hand_overs(rota: Rota, layer: Layer, begin: datetime, end: datetime) -> 
             people = " and ".join(layer.turns[left_out % len(layer.turns)]) or "nobody"
             sentence = (
                 f"The turn of {people} in {rota.name}, {layer.name} is left out: "
-                f"clocks skip all of it at {format_time(turn.begin, zone.key)}."
+                f"clocks skip all of it at {format_time(turn.begin, str(zone))}."
             )
             yield Problem(Kind.CLOCK_CHANGE, rota.name, sentence, turn.begin)
         previous = turn.number
@@ -167,5 +166,5 @@ def _of_hand_overs(rota: Rota, layer: Layer, begin: datetime, end: datetime) -> 
             settled = "the first of the two"
         comes = "doesn't exist" if reading is Reading.SKIPPED else "comes twice"
         what = f"The hand-over of {rota.name}, {layer.name} at {local:%H:%M} on {local:%a %d %b}"
-        sentence = f"{what} {comes}: it is at {settled} ({format_time(turn.begin, zone.key)})."
+        sentence = f"{what} {comes}: it is at {settled} ({format_time(turn.begin, str(zone))})."
         yield Problem(Kind.CLOCK_CHANGE, rota.name, sentence, turn.begin)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
-from zoneinfo import ZoneInfo
 
 from omc.oncall.clock import local_of, moment_of
 from omc.oncall.model import WEEK, Calendar, Gap, Group, Layer, Origin, Override, Rota, Shift, Tile, WeeklyWindow
+from omc.times import zone_named
 
 HORIZON = timedelta(days=800)
 """How far from a moment ``on_call`` looks for the ends of its shift or gap."""
@@ -73,7 +73,7 @@ def shifts(rota: Rota, begin: datetime, end: datetime) -> tuple[Tile, ...]:
     return tuple(found)
 
 
-def turns(layer: Layer, zone: ZoneInfo, begin: datetime, end: datetime) -> Iterator[Turn]:
+def turns(layer: Layer, zone: tzinfo, begin: datetime, end: datetime) -> Iterator[Turn]:
     """A layer's turns that have a second in the period, in their order. A turn that a clock change leaves out wholly
     has none."""
     number = max(0, _turn_before(layer, zone, begin))
@@ -101,16 +101,16 @@ def _months_after(first: datetime, months: int) -> datetime:
     return first.replace(year=years, month=month + 1, day=min(first.day, monthrange(years, month + 1)[1]))
 
 
-def hand_over_moment(layer: Layer, zone: ZoneInfo, number: int) -> datetime:
+def hand_over_moment(layer: Layer, zone: tzinfo, number: int) -> datetime:
     """When a turn begins."""
     return moment_of(hand_over_local(layer, number), zone)
 
 
-def zone_of(rota: Rota, layer: Layer) -> ZoneInfo:
-    return ZoneInfo(layer.zone or rota.zone)
+def zone_of(rota: Rota, layer: Layer) -> tzinfo:
+    return zone_named(layer.zone or rota.zone)
 
 
-def window_spans(windows: Sequence[WeeklyWindow], zone: ZoneInfo, begin: datetime, end: datetime) -> list[Span]:
+def window_spans(windows: Sequence[WeeklyWindow], zone: tzinfo, begin: datetime, end: datetime) -> list[Span]:
     """When at least one of the windows is open, as moments, cut to the period; none touches the next one."""
     found: list[Span] = []
     for window in windows:
@@ -134,7 +134,7 @@ def _merged(spans: Iterable[Span]) -> list[Span]:
     return merged
 
 
-def _turn_before(layer: Layer, zone: ZoneInfo, at: datetime) -> int:
+def _turn_before(layer: Layer, zone: tzinfo, at: datetime) -> int:
     """The number of the last turn that begins at the moment or before; below 0 before the first."""
     first = datetime.combine(layer.start, layer.hand_over)
     local = local_of(at, zone)

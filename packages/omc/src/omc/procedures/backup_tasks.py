@@ -110,6 +110,7 @@ def inspection(
         command=COMMAND,
         network=task.running.network,
         launch=task.running.launch,
+        cluster=task.service.cluster,
         what=what,
         environment=environment,
         answers=True,
@@ -124,6 +125,7 @@ def migration(task: Task, revision: Late[str], address: Late[str]) -> RunTask:
         command=tuple(task.service.migrate),
         network=task.running.network,
         launch=task.running.launch,
+        cluster=task.service.cluster,
         what=f"the migration of {task.service.name}",
         environment={SERVER: address},
     )

@@ -147,6 +147,7 @@ def connecting(place: Task | None) -> Iterator[Step]:
                 command=("python", "-c", CONNECT),
                 network=place.running.network,
                 launch=place.running.launch,
+                cluster=place.service.cluster,
                 what="a new connection to the database",
                 answers=True,
             ),

@@ -168,6 +168,7 @@ def migration_step(service: Service, running: EcsService, revision: Late[str]) -
             command=tuple(service.migrate),
             network=running.network,
             launch=running.launch,
+            cluster=service.cluster,
             what=f"the migration of {service.name}",
         ),
         title=f"Migrate the database in a task of its own: {' '.join(service.migrate)}",

@@ -36,10 +36,16 @@ def plan_document(plan: Plan, commands: Sequence[str], environment: Environment,
     where = f"{plan.environment} ({environment.cluster} in {environment.region}), risk "
     return Document(
         plan.title,
-        plan_blocks(plan, commands, full=full),
+        (*_approval(plan, environment), *plan_blocks(plan, commands, full=full)),
         subtitle=(where, Status(plan.risk.value, RISKS[plan.risk.value]), ", plan ", Literal(plan.hash[:12])),
         data={**to_json(plan), "hash": plan.hash, "commands": list(commands)},
     )
+
+
+def _approval(plan: Plan, environment: Environment) -> tuple[Block, ...]:
+    """That the approvals which it needs can't be had from anybody whom omc.toml knows."""
+    why = environment.nobody_to_approve(plan.risk.value)
+    return (Paragraph(why),) if why else ()
 
 
 def plan_blocks(plan: Plan, commands: Sequence[str], *, full: bool) -> tuple[Block, ...]:

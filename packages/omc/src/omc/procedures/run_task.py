@@ -84,6 +84,7 @@ def run_task(
                     command=tuple(request.command),
                     network=running.network,
                     launch=running.launch,
+                    cluster=service.cluster,
                     what=f"the task of {service.name}",
                 ),
                 title=f"Run in a task of its own: {words}",

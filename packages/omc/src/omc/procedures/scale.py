@@ -103,7 +103,7 @@ def scale(
         environment=environment.name,
         request=_asked(request),
         title=_title(request, wish, target),
-        risk=_risk(wish, configured),
+        risk=_risk(wish, configured, service.desired),
         steps=tuple(_steps(request, wish, service, target, environment)),
         preconditions=_rests_on(request, service, target),
         notes=(*found.overridden, *_notes(request, wish, configured, service, target, quotas), *found.notes),
@@ -216,8 +216,12 @@ def _timer(seconds: int, wish: _DesiredCapacity, service: EcsService, target: Sc
     )
 
 
-def _risk(wish: _DesiredCapacity, configured: Service) -> Risk:
-    within = configured.minimum <= wish.minimum and wish.maximum <= configured.maximum
+def _risk(wish: _DesiredCapacity, configured: Service, now: int) -> Risk:
+    """Low within the limits of omc.toml; where it names none, from one task to twice as many as are wanted now."""
+    if configured.minimum is None or configured.maximum is None:
+        within = wish.minimum >= 1 and wish.maximum <= max(2 * now, 1)
+    else:
+        within = configured.minimum <= wish.minimum and wish.maximum <= configured.maximum
     return Risk.LOW if within else Risk.HIGH
 
 
@@ -232,7 +236,7 @@ def _rests_on(request: ScaleRequest, service: EcsService, target: ScalableTarget
 def _zero(
     request: ScaleRequest, wish: _DesiredCapacity, configured: Service, environment: Environment
 ) -> Iterator[Objection]:
-    if wish.at_most == 0 and environment.name == PRODUCTION and configured.minimum > 0:
+    if wish.at_most == 0 and environment.name == PRODUCTION and configured.minimum != 0:
         yield Objection(f"With 0 tasks {request.service} serves nobody, and this is production.")
 
 
@@ -272,10 +276,13 @@ def _notes(
     target: ScalableTarget | None,
     quotas: Quotas,
 ) -> Iterator[str]:
-    if _risk(wish, configured) is Risk.HIGH:
-        yield f"Outside the limits of omc.toml: {configured.minimum} to {configured.maximum} tasks."
+    if _risk(wish, configured, service.desired) is Risk.HIGH:
+        if configured.scales:
+            yield f"Outside the limits of omc.toml: {configured.minimum} to {configured.maximum} tasks."
+        else:
+            yield f"omc.toml names no limits of {service.name}: none, or more than twice as many, is of high risk."
     if target is None:
-        yield f"{service.name} has no autoscaler: nothing else changes its count."
+        yield f"{service.name} has no autoscaler: its desired count is set, and nothing else changes it."
     elif not target.suspended and request.count is not None and request.seconds is None:
         again = "until its minimum is set again: --min."
         if wish.minimum > target.minimum:

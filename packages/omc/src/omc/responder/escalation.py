@@ -330,7 +330,7 @@ class _Look:
             key = self._key(number, step, person.id)
             self._paged_now[person.id] = rung.role
             self._emit(Paged(person.id, step, number, key, rung.role))
-            message = page_message(self.incident, rung.role, self.now, self.policy.contacts)
+            message = page_message(self.incident, rung.role, self.now, self.policy.contacts, self.policy.runbook)
             self.pages.append(_page(self.incident, key, person, message))
         if not people:
             self._skip(number, step, "; ".join(reasons))

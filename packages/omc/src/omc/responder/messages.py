@@ -6,7 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from omc.checks.runbook import section_of
 from omc.config.contact_tables import ContactTable
+from omc.config.tables import OMCS_RUNBOOK, RunbookTable
 from omc.incidents.contacts import called_for
 from omc.incidents.events import Paged
 from omc.incidents.incident import Incident
@@ -23,13 +25,17 @@ RUNBOOK = "docs/runbook/incident-response.md"
 
 
 def page_message(
-    incident: Incident, why: str, now: datetime, contacts: Mapping[str, ContactTable] | None = None
+    incident: Incident,
+    why: str,
+    now: datetime,
+    contacts: Mapping[str, ContactTable] | None = None,
+    runbook: RunbookTable = OMCS_RUNBOOK,
 ) -> Message:
     """Of a page that wants somebody to take an incident. ``contacts``: those of omc.toml."""
     step = f"omc incident ack {incident.number} --env {incident.environment}"
     known = _known(incident)
     first = (f"First: {known.action}",) if known else ()
-    section = known.runbook if known else RUNBOOK
+    _, section = section_of(known.runbook if known else RUNBOOK, "", runbook)
     outside = (
         f"Outside help: {each.name}: {each.ways[0]}"
         for each in called_for(contacts or {}, incident, groups_of(incident))

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from omc.config import Stack
 from omc.config.contact_tables import ContactTable
+from omc.config.tables import OMCS_RUNBOOK, RunbookTable
 from omc.judgement.escalation import Clocks, Rung
 from omc.model.people import Channel, ContactMethod, Person
 from omc.oncall.configured import clocks_from
@@ -38,6 +39,7 @@ class Policy(Clocks):
     """Whether an incident that is bad enough has a channel of its own in Slack."""
     contacts: Mapping[str, ContactTable] = field(default_factory=dict)
     """Those of ``[contacts]``: who outside can help."""
+    runbook: RunbookTable = OMCS_RUNBOOK
 
 
 def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
@@ -53,6 +55,7 @@ def policy_of(stack: Stack, holidays: Mapping[date, str]) -> Policy:
         most_pages=on_call.most_pages,
         most_pages_within=timedelta(minutes=on_call.most_pages_minutes),
         persons=stack.persons,
-        channel=ContactMethod(Channel.SLACK, stack.channels.incidents),
+        channel=ContactMethod(Channel.SLACK, stack.channels.incidents) if stack.channels.incidents else None,
         contacts=stack.contacts,
+        runbook=stack.runbook,
     )

@@ -80,7 +80,7 @@ def rules_of(stack: Stack, environment: Environment) -> Rules:
         environment.name,
         environment.alarm_prefix,
         services,
-        stack.channels.alerts,
+        stack.channels.alerts or "",
         reopen_within=timedelta(minutes=stack.on_call.reopen_minutes),
         quiet=timedelta(minutes=stack.on_call.quiet_minutes),
     )

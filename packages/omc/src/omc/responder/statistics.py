@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from omc.incidents.events import ActionItem, AlertJoined, Paged, Reopened, StepSkipped, UpdateSkipped
 from omc.incidents.incident import SEVERITIES, Incident
 from omc.output.document import Document, Field, Fields, Paragraph, Row, Section, Table
 from omc.responder.postmortem import Milestones, milestones
-from omc.times import format_duration, format_time, iso
+from omc.times import format_duration, format_time, iso, zone_named
 
 NIGHT = (22, 7)
 """From this hour of the people's own clock to before that one."""
@@ -153,7 +152,7 @@ def _items(incidents: Iterable[Incident], is_wanted: Callable[[Incident, ActionI
 
 
 def is_night(at: datetime, zone: str) -> bool:
-    hour = at.astimezone(ZoneInfo(zone)).hour
+    hour = at.astimezone(zone_named(zone)).hour
     return hour >= NIGHT[0] or hour < NIGHT[1]
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from omc.checks.issues import ISSUES
+from omc.checks.runbook import anchor
 from omc.errors import Missing, did_you_mean
 
 DOCUMENTS = "docs/runbook"
@@ -38,11 +39,6 @@ class RunbookSection:
     def short_name(self) -> str:
         """What to type."""
         return self.issue or self.name
-
-
-def anchor(heading: str) -> str:
-    """As GitHub makes it of a heading."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @cache

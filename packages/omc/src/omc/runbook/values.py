@@ -70,7 +70,11 @@ def named(text: str, environment: Environment) -> str:
         (r"\bENV=staging AWS_REGION=[a-z0-9-]+", f"ENV={name} AWS_REGION={environment.region}"),
         (r"(?<=--env )(?:staging|production|\"?\$ENV\"?)(?![,\w])", name),
         *((rf"/ecs/ohmycoins-\$ENV/{each.name}\b", each.log_group) for each in environment.services),
-        *((rf"ohmycoins-\$ENV-{each.name}(?![\w-])", each.target_group) for each in environment.services),
+        *(
+            (rf"ohmycoins-\$ENV-{each.name}(?![\w-])", each.target_groups[0])
+            for each in environment.services
+            if each.target_groups
+        ),
         (r"ohmycoins-\$ENV", environment.prefix),
         (r"\$ENV\b", name),
     ):

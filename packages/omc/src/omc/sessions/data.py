@@ -41,8 +41,10 @@ def _lead(aws: Gateway, environment: Environment, place: Doorway, wanted: Wanted
         return Lead(_local(full), found.address, full.port or found.port, wanted.place), place
     service = service_of(environment, wanted.place)
     full = with_port(wanted, service.port)
+    if full.port is None:
+        raise WrongUse(f"{service.name} has no port in omc.toml. Say which one: {service.name}:8080 for example.")
     own = place if place.service == service.name else choose_place(aws, service)
-    return Lead(_local(full), "", full.port or service.port, service.name), own
+    return Lead(_local(full), "", full.port, service.name), own
 
 
 def _local(wanted: Wanted) -> int:

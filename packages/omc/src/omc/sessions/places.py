@@ -59,6 +59,6 @@ def _port(number: int | None) -> int | None:
     return number
 
 
-def with_port(wanted: Wanted, usual: int) -> Wanted:
+def with_port(wanted: Wanted, usual: int | None) -> Wanted:
     """With the place's own port where none was given."""
     return wanted if wanted.port else replace(wanted, port=usual)

@@ -48,7 +48,8 @@ class Recorder:
             eventlog.append(transaction, TYPES, stream, payload, seen=seen, link=self.actor.link)
             if self.environment.is_guarded and isinstance(payload, DoorRequest | Refused | Ended):
                 request = payload if isinstance(payload, DoorRequest) else self._asked(transaction)
-                enqueue(transaction, self._page(payload, request))
+                if self.stack.channels.general is not None:
+                    enqueue(transaction, self._page(payload, request, self.stack.channels.general))
 
         eventlog.retry_on_conflict(self.store, self.actor.name, (TYPES.kind, self.environment.name), append)
 
@@ -58,8 +59,8 @@ class Recorder:
         assert found is not None  # an end follows a beginning  # noqa: S101
         return found.request
 
-    def _page(self, payload: DoorRequest | Refused | Ended, request: DoorRequest) -> Page:
-        environment, channel = self.environment.name, self.stack.channels.general
+    def _page(self, payload: DoorRequest | Refused | Ended, request: DoorRequest, channel: str) -> Page:
+        environment = self.environment.name
         writes = " to write" if request.writes else ""
         if isinstance(payload, DoorRequest):
             text = f"{environment}: {self.actor.name} opens {request.door} to {request.place}{writes}: {payload.reason}"

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from omc.actions.action import Action, Context, Outcome, Verdict, register
 from omc.config import Environment
-from omc.facts.services import EcsService, read_services
+from omc.facts.rollouts import healthy_tasks
+from omc.facts.services import read_services
 from omc.model.arguments.data_stores import AwaitServices
 from omc.model.plan import Json
 
@@ -32,7 +33,7 @@ def _poll(context: Context, arguments: AwaitServices) -> Outcome | None:
         if service is None or not service.desired:
             sentence = f"{name} doesn't run any more: somebody took it away."
             return Outcome(Verdict.SUPERSEDED, sentence, {"service": name})
-        healthy = _healthy(context, service)
+        healthy = healthy_tasks(context.gateway, service)
         counts[name] = healthy
         if healthy < service.desired or service.running < service.desired:
             waits.append(f"{name}: {healthy} of {service.desired} are healthy")
@@ -52,19 +53,15 @@ def _poll(context: Context, arguments: AwaitServices) -> Outcome | None:
     return Outcome(Verdict.SUCCEEDED, f"{' and '.join(arguments.services)} serve.", {"healthy": counts})
 
 
-def _healthy(context: Context, service: EcsService) -> int:
-    """Tasks that a load balancer finds healthy, in the target group that has fewest; those that run, without one."""
-    counts = [service.running]
-    for group in service.target_groups:
-        records = context.gateway.client("elbv2").describe_target_health(TargetGroupArn=group)
-        states = [each["TargetHealth"].get("State") for each in records["TargetHealthDescriptions"]]
-        counts.append(states.count("healthy"))
-    return min(counts)
-
-
 def _commands(environment: Environment, arguments: AwaitServices) -> Sequence[str]:
-    names = " ".join(arguments.services)
-    return [f"aws ecs wait services-stable --cluster {environment.cluster} --services {names}"]
+    by_cluster: dict[str, list[str]] = {}
+    for name in arguments.services:
+        cluster, ecs_service = environment.in_ecs(name)
+        by_cluster.setdefault(cluster, []).append(ecs_service)
+    return [
+        f"aws ecs wait services-stable --cluster {cluster} --services {' '.join(names)}"
+        for cluster, names in by_cluster.items()
+    ]
 
 
 register(Action(AwaitServices, _apply, _is_applied, _poll, _commands, poll_interval=POLL_SECONDS))

@@ -65,7 +65,8 @@ def _apply(context: Context, arguments: RollService) -> Mapping[str, Json]:
     name, wanted = arguments.service, _revision(arguments)
     service = describe_service(context.gateway, name)
     if service is None:
-        raise NotFound(f"There is no service {name} in {context.environment.cluster}.", "ServiceNotFoundException")
+        cluster, _ = context.environment.in_ecs(name)
+        raise NotFound(f"There is no service {name} in {cluster}.", "ServiceNotFoundException")
     allowed = [short_name(known(revision)) for revision in arguments.instead_of]
     if allowed and service.task_definition not in (*allowed, wanted):
         return {"declined": service.task_definition}
@@ -76,14 +77,18 @@ def _apply(context: Context, arguments: RollService) -> Mapping[str, Json]:
     if service.task_definition == wanted:  # the old tasks run the same revision: they are known by their ids
         context.checkpoint({"old_tasks": [task.id for task in list_running_tasks(context.gateway, name)]})
     wire: dict[str, Any] = {
-        "cluster": context.environment.cluster,
-        "service": name,
+        **_in_ecs(context, name),
         "taskDefinition": wanted,
         "forceNewDeployment": arguments.force_new,
     }
     payload = _go_back(context, name, wire) if arguments.back else _update(context, wire)
     current = payload["service"].get("currentServiceDeployment", "")
     return {"deployment": current} if current and current not in before else {}
+
+
+def _in_ecs(context: Context, service: str) -> dict[str, str]:
+    cluster, ecs_service = context.environment.in_ecs(service)
+    return {"cluster": cluster, "service": ecs_service}
 
 
 def _update(context: Context, wire: dict[str, Any]) -> Any:
@@ -110,9 +115,8 @@ def _go_back(context: Context, service: str, wire: dict[str, Any]) -> Any:
 def _configuration(context: Context, service: str) -> dict[str, Any]:
     """What of the service's deployment configuration is given back: all that ECS takes for a rolling one. A change of
     it deploys nothing."""
-    response: Any = context.gateway.client("ecs").describe_services(
-        cluster=context.environment.cluster, services=[service]
-    )
+    cluster, ecs_service = context.environment.in_ecs(service)
+    response: Any = context.gateway.client("ecs").describe_services(cluster=cluster, services=[ecs_service])
     found = response["services"][0].get("deploymentConfiguration", {})
     return {key: found[key] for key in CONFIGURATION if key in found}
 
@@ -138,7 +142,7 @@ def _alarms_on_again(context: Context, service: str) -> str:
     wanted = configuration | {"alarms": context.state["alarms"]}
     if configuration == wanted:
         return ""
-    wire = {"cluster": context.environment.cluster, "service": service, "deploymentConfiguration": wanted}
+    wire = {**_in_ecs(context, service), "deploymentConfiguration": wanted}
     try:
         _update(context, wire)
     except AwsRefused as error:
@@ -228,7 +232,8 @@ def _pending_notice(context: Context, arguments: RollService) -> str:
 
 def _commands(environment: Environment, arguments: RollService) -> Sequence[str]:
     revision = _revision(arguments)
-    where = f"--cluster {environment.cluster} --service {arguments.service}"
+    cluster, ecs_service = environment.in_ecs(arguments.service)
+    where = f"--cluster {cluster} --service {ecs_service}"
     force = " --force-new-deployment" if arguments.force_new else ""
     # By hand: an alarm that fires only after the way back has begun makes ECS take it back; then do it once more.
     return [

@@ -37,12 +37,16 @@ def _started_by(context: Context) -> str:
     return re.sub(r"[^A-Za-z0-9_/-]", "-", f"omc/{context.run}/{context.step}")[:128]
 
 
+def _cluster(environment: Environment, arguments: RunTask) -> str:
+    return arguments.cluster or environment.cluster
+
+
 def _is_applied(context: Context, arguments: RunTask) -> bool:
     """Any task, running or stopped within the hour, that this step started."""
     if "task" in context.state:
         return True
     family = short_name(known(arguments.task_definition)).partition(":")[0]
-    arns = tasks_started_by(context.gateway, _started_by(context), family)
+    arns = tasks_started_by(context.gateway, _cluster(context.environment, arguments), _started_by(context), family)
     if arns:
         context.checkpoint({"task": arns[0]})
     return bool(arns)
@@ -50,9 +54,9 @@ def _is_applied(context: Context, arguments: RunTask) -> bool:
 
 def _apply(context: Context, arguments: RunTask) -> Mapping[str, Json]:
     wire: Any = {
-        "cluster": context.environment.cluster,
+        "cluster": _cluster(context.environment, arguments),
         "taskDefinition": known(arguments.task_definition),
-        "networkConfiguration": arguments.network,
+        **({"networkConfiguration": arguments.network} if arguments.network else {}),
         "overrides": _overrides(arguments),
         "startedBy": _started_by(context),
         "clientToken": context.token,
@@ -70,7 +74,8 @@ def _apply(context: Context, arguments: RunTask) -> Mapping[str, Json]:
 
 def _poll(context: Context, arguments: RunTask) -> Outcome | None:
     arn, name = context.state["task"], arguments.container
-    response: Any = context.gateway.client("ecs").describe_tasks(cluster=context.environment.cluster, tasks=[arn])
+    cluster = _cluster(context.environment, arguments)
+    response: Any = context.gateway.client("ecs").describe_tasks(cluster=cluster, tasks=[arn])
     if not response["tasks"] and _is_new(context):
         context.report(f"{arguments.what}: ECS doesn't show the task {short_name(arn)} yet")
         return None
@@ -135,7 +140,8 @@ def _is_new(context: Context) -> bool:
 
 
 def _pending_notice(context: Context, arguments: RunTask) -> str:
-    task, cluster, region = short_name(context.state["task"]), context.environment.cluster, context.environment.region
+    task, region = short_name(context.state["task"]), context.environment.region
+    cluster = _cluster(context.environment, arguments)
     return (
         f"Its task {task} isn't stopped by this: it still ran when ECS was last asked. Wait for its end before the "
         f"next change (aws ecs wait tasks-stopped --cluster {cluster} --tasks {task} --region {region})."
@@ -159,14 +165,18 @@ def message_of(line: str) -> str:
     return str(payload.get("message", line)) if isinstance(payload, dict) else line
 
 
+def _if_any(option: str, value: Mapping[str, Any]) -> tuple[str, ...]:
+    return (option, json.dumps(value, separators=(",", ":"))) if value else ()
+
+
 def _commands(environment: Environment, arguments: RunTask) -> Sequence[str]:
     if arguments.answers:  # a whole program in one word: by hand one asks the database oneself
         return [f"# {arguments.what}: count the rows of each table by psql, in a task as omc does or by omc's doors"]
-    overrides = _overrides(arguments)
+    overrides, cluster = _overrides(arguments), _cluster(environment, arguments)
     words = [
-        *("aws", "ecs", "run-task", "--cluster", environment.cluster, "--region", environment.region),
+        *("aws", "ecs", "run-task", "--cluster", cluster, "--region", environment.region),
         *("--task-definition", known(arguments.task_definition)),
-        *("--network-configuration", json.dumps(arguments.network, separators=(",", ":"))),
+        *_if_any("--network-configuration", arguments.network),
         *("--overrides", json.dumps(overrides, separators=(",", ":"))),
         *(["--launch-type", arguments.launch["launchType"]] if "launchType" in arguments.launch else []),
         *("--query", "tasks[0].taskArn", "--output", "text"),
@@ -174,8 +184,8 @@ def _commands(environment: Environment, arguments: RunTask) -> Sequence[str]:
     line = re.sub(r"'(\$[A-Z0-9_]+)'", r'"\1"', shell_line(words))  # what only an earlier line finds out is a variable
     return [
         f"TASK=$({line})",
-        f'aws ecs wait tasks-stopped --cluster {environment.cluster} --tasks "$TASK" --region {environment.region}',
-        f'aws ecs describe-tasks --cluster {environment.cluster} --tasks "$TASK" --region {environment.region} '
+        f'aws ecs wait tasks-stopped --cluster {cluster} --tasks "$TASK" --region {environment.region}',
+        f'aws ecs describe-tasks --cluster {cluster} --tasks "$TASK" --region {environment.region} '
         "--query 'tasks[0].containers[*].[name,exitCode,reason]'",
     ]
 

@@ -6,6 +6,7 @@ wanted at all. ECS settled on an older revision is *rolled back*, whatever a wai
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -78,10 +79,11 @@ def all_healthy(rollout: Rollout, expected: Expected) -> bool:
     service = rollout.service
     if service is None or not service.desired:
         return False
-    serving = {target.id for target in rollout.targets if target.state == "healthy"}
+    serving = Counter(target.id for target in rollout.targets if target.state == "healthy")
     good = [task for task in rollout.tasks if _runs(task, expected) and task.status == "RUNNING"]
-    if service.target_groups:
-        good = [task for task in good if serving.intersection(task.addresses)]
+    groups = len(service.target_groups)
+    if groups:  # in each of them
+        good = [task for task in good if any(serving[address] >= groups for address in task.addresses)]
     return len(good) >= service.desired
 
 

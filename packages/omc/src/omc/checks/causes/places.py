@@ -45,7 +45,7 @@ def service_at(place: str, environment: Environment) -> str:
     """The service that a place belongs to: by its name, its target group's or its log group's; else empty."""
     kind, _, name = place.partition("/")
     for service in environment.services:
-        if name in (service.name, service.target_group, service.log_group) and kind in (
+        if name in (service.name, *service.target_groups, service.log_group) and kind in (
             *("services", "targets", "users", "data-fresh", "logs"),
         ):
             return service.name
@@ -58,7 +58,7 @@ def watched_by(alarm: Alarm, environment: Environment) -> frozenset[str]:
     found = {
         f"services/{service.name}"
         for service in environment.services
-        if service.name in parts or service.target_group in parts
+        if service.ecs_service in parts or parts.intersection(service.target_groups)
     }
     words = alarm.name.removeprefix(environment.alarm_prefix).split("-")
     is_its_own = environment.database not in (environment.cluster, environment.prefix)

@@ -69,11 +69,15 @@ def _slow_start(situation: Situation, service: Service, task: StoppedTask, failu
 def allowed(situation: Situation, service: Service) -> tuple[float, str] | None:
     """Seconds that a task has until failed checks end it, and what makes them; None where a part isn't known."""
     groups, services = situation.fact(TargetGroups), situation.fact(Services)
-    group = groups.every.get(service.target_group, {}) if groups else {}
+    every = [groups.every.get(name, {}) for name in service.target_groups] if groups else []
     own = next((each for each in services.services if each.name == service.name), None) if services else None
-    interval, number = group.get("HealthCheckIntervalSeconds"), group.get("UnhealthyThresholdCount")
-    if own is None or not interval or not number:
+    checks = [
+        (int(each.get("HealthCheckIntervalSeconds") or 0), int(each.get("UnhealthyThresholdCount") or 0))
+        for each in every
+    ]
+    if own is None or not checks or not all(interval and number for interval, number in checks):
         return None
+    interval, number = min(checks, key=lambda check: check[0] * check[1])  # the strictest of them ends a task
     how = f"a grace period of {own.grace} s, then {number} failed checks {interval} s apart"
     return own.grace + interval * number, how
 

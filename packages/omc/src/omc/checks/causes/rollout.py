@@ -59,7 +59,7 @@ def _unplaced(situation: Situation, service: EcsService, kind: str) -> Cause:
         and _kind(each.message) == kind
     ]
     newest = max(events, key=lambda each: each.at)
-    message = newest.message.removeprefix(f"(service {service.name}) ").rstrip(".")
+    message = service.event(newest.message)
     is_over = service.running >= service.desired > 0 and situation.scope.now - newest.at > HEALED
     figure = _figure(situation, service, kind)
     reading = reading_of(situation.fact(Services))
@@ -117,7 +117,7 @@ def stuck(situation: Situation) -> Iterator[Cause]:
             subject=service.name,
             sentence=f"The deployment of {primary.task_definition} has not ended for {format_duration(lasts)}: "
             f"{waits.text}.",
-            evidence=(waits, *situation.by_whom(situation.changed(("UpdateService",), service.name))),
+            evidence=(waits, *situation.by_whom(situation.changed(("UpdateService",), service.ecs_name))),
             level=Level.WARN,
             procedure=back(situation, service) if older else DEPLOYMENTS,
             since=primary.created,
@@ -145,7 +145,7 @@ def _waits_for(situation: Situation, service: EcsService, primary: Deployment) -
         tasks = "1 task is" if primary.pending == 1 else f"{primary.pending} tasks are"
         return Evidence(f"{tasks} still starting (the image, the network interface or a dependency)", reading), True
     if primary.running < primary.desired:
-        event = since[0].message.removeprefix(f"(service {service.name}) ").rstrip(".") if since else ""
+        event = service.event(since[0].message) if since else ""
         latest = f"; ECS's last event: {event}" if event else ", and ECS doesn't say why no other starts"
         return Evidence(f"{primary.running} of {primary.desired} of its tasks run{latest}", reading), bool(event)
     if ill := _ill_targets(situation, service):
@@ -153,7 +153,8 @@ def _waits_for(situation: Situation, service: EcsService, primary: Deployment) -
     old = sum(each.running for each in service.deployments if each is not primary)
     settings = situation.fact(BalancerSettings)
     if old:
-        delay = settings.delays.get(_group_of(situation, service)) if settings else None
+        delays = [settings.delays.get(name) for name in _groups_of(situation, service)] if settings else []
+        delay = max((each for each in delays if each is not None), default=None)
         drains = f", whose requests may take {delay:.0f} s to end" if delay is not None else ""
         return Evidence(f"{old} of the old tasks still run{drains}", reading), True
     alarms = [name for name in service.alarms if name]
@@ -162,16 +163,17 @@ def _waits_for(situation: Situation, service: EcsService, primary: Deployment) -
     return Evidence("all its tasks run, and ECS doesn't say what it waits for", reading), False
 
 
-def _group_of(situation: Situation, service: EcsService) -> str:
-    return next((each.target_group for each in situation.environment.services if each.name == service.name), "")
+def _groups_of(situation: Situation, service: EcsService) -> tuple[str, ...]:
+    configured = situation.environment.service_named(service.name)
+    return configured.target_groups if configured else ()
 
 
 def _ill_targets(situation: Situation, service: EcsService) -> Evidence | None:
     health = situation.fact(TargetHealth)
-    wanted = _group_of(situation, service)
+    wanted = _groups_of(situation, service)
     for group in health.groups if health else ():
         ill = [each for each in group.targets if each.state in ("initial", "unhealthy")]
-        if group.group.name == wanted and ill:
+        if group.group.name in wanted and ill:
             reason = ill[0].description.rstrip(".") or ill[0].reason or ill[0].state
             text = f"{len(ill)} of its targets {'is' if len(ill) == 1 else 'are'} {ill[0].state}: {reason}"
             return Evidence(text, reading_of(health))

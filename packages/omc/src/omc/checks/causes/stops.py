@@ -128,7 +128,7 @@ def _by_person(situation: Situation, service: EcsService, tasks: Sequence[Stoppe
 
 def _by_scaling(situation: Situation, service: EcsService, tasks: Sequence[StoppedTask]) -> Iterator[Cause]:
     """What suffers began after it, and the service wants fewer tasks than before."""
-    write = situation.changed(("UpdateService",), service.name)
+    write = situation.changed(("UpdateService",), situation.environment.in_ecs(service.name)[1])
     at = max((task.stopped for task in tasks), default=write.at if write else None)
     if at is None or situation.scope.now - at > LATELY or service.running > service.desired:
         return
@@ -159,7 +159,7 @@ def killed_at_stop(situation: Situation) -> Iterator[Cause]:
         if any(at > newest.stopped + REPLACED for at in later):
             continue  # what fails now fails without them
         number = "1 task" if len(killed) == 1 else f"{len(killed)} tasks"
-        delay = delays.get(service.target_group)
+        delay = max((delays[name] for name in service.target_groups if name in delays), default=None)
         drains = f"the target group drains for {delay:.0f} s" if delay is not None else ""
         yield Cause(
             name="stop-timeout",

@@ -32,8 +32,9 @@ def closed_tasks(situation: Situation) -> Iterator[Cause]:
         if rules is None or not groups or not set(groups) <= set(rules.groups):
             continue
         inbound = [rule for rule in rules.rules if not rule.is_egress and rule.group in groups]
-        if _is_missed(situation, service) and not any(opens(rule, ports[service.name]) for rule in inbound):
-            yield _kept_out(situation, service, groups, ports[service.name])
+        port = ports.get(service.name)
+        if port and _is_missed(situation, service) and not any(opens(rule, port) for rule in inbound):
+            yield _kept_out(situation, service, groups, port)
         if shut_in(situation, rules, service):
             yield _shut_in(situation, service, groups)
 
@@ -44,9 +45,10 @@ def _denied(situation: Situation) -> Iterator[Cause]:
     ports = {service.name: service.port for service in situation.environment.services}
     denied: dict[tuple[str, AclRule | None], list[tuple[str, Denial]]] = {}
     for service in services.services if acls and services else ():
-        if acls is None or not _is_missed(situation, service):
+        port = ports.get(service.name)
+        if acls is None or port is None or not _is_missed(situation, service):
             continue
-        what = denial(acls, acls.of(acls.balancers), acls.of(service.subnets), ports[service.name])
+        what = denial(acls, acls.of(acls.balancers), acls.of(service.subnets), port)
         if what and what.is_whole:
             denied.setdefault((what.acl, what.rule), []).append((service.name, what))
     for alike in denied.values():

@@ -129,6 +129,7 @@ def _use(service: EcsService, definition: Definition, hours: tuple[UsedHour, ...
 def _query(
     environment: Environment, service: str, identifier: str, metric: str, statistic: str
 ) -> MetricDataQueryTypeDef:
+    cluster, ecs_service = environment.in_ecs(service)
     return {
         "Id": identifier,
         "MetricStat": {
@@ -136,8 +137,8 @@ def _query(
                 "Namespace": "AWS/ECS",
                 "MetricName": metric,
                 "Dimensions": [
-                    {"Name": "ClusterName", "Value": environment.cluster},
-                    {"Name": "ServiceName", "Value": service},
+                    {"Name": "ClusterName", "Value": cluster},
+                    {"Name": "ServiceName", "Value": ecs_service},
                 ],
             },
             "Period": HOUR,

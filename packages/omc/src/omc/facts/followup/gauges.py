@@ -65,7 +65,7 @@ def read_gauges(aws: Gateway, environment: Environment, scope: Scope, stores: Da
             "memory",
             service.name,
             "AWS/ECS",
-            [("ClusterName", environment.cluster), ("ServiceName", service.name)],
+            [("ClusterName", service.cluster), ("ServiceName", service.ecs_service)],
             "Maximum",
         )
         for service in environment.services

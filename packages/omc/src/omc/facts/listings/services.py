@@ -18,28 +18,28 @@ from omc.facts.terraform_values import tail
 def services(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
     """Those that omc.toml doesn't name are asked for as well."""
     known: Services = fact(facts.services)
-    cluster = aws.environment.cluster
-    if not known.cluster_missing:
-        yield Thing("aws_ecs_cluster", {"name": cluster})
-    every = list(known.services)
-    here = {service.name for service in known.services} | set(known.missing)
+    environment = aws.environment
+    gone = known.missing_clusters or ((environment.cluster,) if known.cluster_missing else ())
+    here = {environment.cluster, *(service.cluster for service in environment.services)}
+    yield from (Thing("aws_ecs_cluster", {"name": cluster}) for cluster in sorted(here.difference(gone)))
+    asked = {(service.cluster, service.ecs_service) for service in environment.services}
     others: dict[str, list[str]] = {}
     for thing in wanted:
-        if thing.type == "aws_ecs_cluster" and thing.values.get("name") != cluster:
+        if thing.type == "aws_ecs_cluster" and thing.values.get("name") not in here:
             others.setdefault(str(thing.values["name"]), [])
         if thing.type == "aws_ecs_service":
             where, name = tail(thing.values.get("cluster")), str(thing.values.get("name"))
-            if where != cluster or name not in here:
+            if (where, name) not in asked:
                 others.setdefault(where, []).append(name)
-    yield from (_service(cluster, service) for service in every)
+    yield from (_service(environment.in_ecs(service.name)[0], service) for service in known.services)
     for where, names in others.items():
-        if where == cluster and known.cluster_missing:
+        if where in gone:
             continue
         try:
             yield from (_service(where, one) for one in services_of(aws, where, sorted(set(names))))
         except NotFound:
             continue
-        if where != cluster:
+        if where not in here:
             yield Thing("aws_ecs_cluster", {"name": where})
 
 
@@ -49,7 +49,7 @@ def _service(cluster: str, service: EcsService) -> Thing:
     return Thing(
         "aws_ecs_service",
         {
-            "name": f"{service.name} (deleted)" if is_gone else service.name,
+            "name": f"{service.ecs_name} (deleted)" if is_gone else service.ecs_name,
             "cluster": cluster,
             "alarms": [{"alarm_names": names, "enable": bool(service.alarms)}] if names else [],
             "deployment_circuit_breaker": [{"enable": service.breaker, "rollback": service.breaker}],

@@ -73,6 +73,8 @@ class RunTask(Arguments):
     """For sentences: ``the migration of backend``."""
     environment: Mapping[str, Late[str]] = field(default_factory=dict)
     """Variables of the container that are other than in the task definition."""
+    cluster: str = ""
+    """Where it runs; empty: in the environment's own cluster."""
     answers: bool = False
     """Whether it prints a line that begins with ``OMC-RESULT``, and JSON after that: its output ``result``."""
 

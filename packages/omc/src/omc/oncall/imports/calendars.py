@@ -13,15 +13,15 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from omc.errors import Unknown
 from omc.oncall.clock import moment_of
 from omc.oncall.imports.draft import HORIZON, MAX_BYTES, MAX_ENTRIES, Draft, Finder, WrongFile, known_zone
 from omc.oncall.imports.recurrence import never_comes
 from omc.oncall.model import Calendar, Entry, Rota
+from omc.times import zone_named
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -44,7 +44,7 @@ class _Reading:
     """What is read, while it is read."""
 
     finder: Finder
-    zone: ZoneInfo
+    zone: tzinfo
     begin: datetime
     end: datetime
     entries: dict[int, list[Entry]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def read_calendar(content: bytes, name: str, zone: str, finder: Finder, now: dat
     text = _decoded(content)
     if not re.search(r"^BEGIN:(VCALENDAR|VEVENT)\s*$", text, re.MULTILINE | re.IGNORECASE):
         raise WrongFile("This is no iCalendar file: it has no BEGIN:VCALENDAR.")
-    reading = _Reading(finder, ZoneInfo(zone), now - timedelta(days=1), now + HORIZON)
+    reading = _Reading(finder, zone_named(zone), now - timedelta(days=1), now + HORIZON)
     title = name
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a stranger's file, to nobody who could act on them
@@ -78,7 +78,7 @@ def read_calendar(content: bytes, name: str, zone: str, finder: Finder, now: dat
         Calendar(f"level {level}" if level else "calendar", tuple(sorted(set(entries), key=_order)), level)
         for level, entries in sorted(reading.entries.items())
     )
-    rota = Rota(name, reading.zone.key, calendars=calendars, known_until=reading.end if reading.is_endless else None)
+    rota = Rota(name, str(reading.zone), calendars=calendars, known_until=reading.end if reading.is_endless else None)
     if reading.is_endless:
         reading.notes.append(f"It repeats for ever; it was read up to {reading.end:%d %b %Y}. Import it again before.")
     return Draft(title, rota, tuple(dict.fromkeys(reading.unread)), tuple(reading.notes))

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from omc.oncall.clock import moment_of
 from omc.oncall.imports.draft import HORIZON, Draft, Finder, attempt, unique_name
 from omc.oncall.imports.json_files import positive, rotated, wall, zone_or
 from omc.oncall.imports.recurrence import occurrences
 from omc.oncall.model import DAY, WEEK, Calendar, Entry, Group, Layer, Override, Rota, WeeklyWindow
+from omc.times import zone_named
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 SECONDS = {"hourly": 3600, "daily": DAY, "weekly": WEEK}
@@ -47,7 +47,7 @@ class _Shift:
     """What further narrows it: ``BYMONTH=…``; empty for nothing."""
 
     def moment(self, local: datetime) -> datetime:
-        return moment_of(local, ZoneInfo(self.zone))
+        return moment_of(local, zone_named(self.zone))
 
 
 @dataclass(slots=True)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from omc.oncall.clock import local_of
 from omc.oncall.imports.draft import MAX_BYTES, WrongFile, known_zone
+from omc.times import zone_named
 
 MAX_NESTING = 8
 LISTS = ("data", "results", "schedules", "schedule", "users", "on_call_shifts", "shifts", "overrides", "user")
@@ -49,7 +49,7 @@ def objects(value: Any) -> list[Mapping[str, Any]]:
 
 def wall(at: datetime, zone: str) -> datetime:
     """What a clock in a zone shows at a moment, without fractions."""
-    return local_of(at, ZoneInfo(zone)).replace(microsecond=0)
+    return local_of(at, zone_named(zone)).replace(microsecond=0)
 
 
 def zone_or(value: Any, default: str, notes: list[str], what: str) -> str:

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from omc.oncall.clock import moment_of
 from omc.oncall.imports.draft import HORIZON, Draft, Finder, attempt, disagreements, parse_time, unique_name
 from omc.oncall.imports.json_files import objects, positive, wall, zone_or
 from omc.oncall.imports.recurrence import occurrences
 from omc.oncall.model import DAY, WEEK, Calendar, Entry, Layer, Override, Rota, WeeklyWindow
+from omc.times import zone_named
 
 SHORTEST_TURN = 3600
 
@@ -196,7 +196,7 @@ def _event(item: Mapping[str, Any], context: _Context) -> list[Entry]:
     since, until = parse_time(item.get("effective_since")), parse_time(item.get("effective_until"))
     entries = []
     for index, begins in enumerate(occurrences(first, rules, wall(context.now + HORIZON, zone))):
-        begin, end = moment_of(begins, ZoneInfo(zone)), moment_of(begins + length, ZoneInfo(zone))
+        begin, end = moment_of(begins, zone_named(zone)), moment_of(begins + length, zone_named(zone))
         group = _assigned(strategy, members, index)
         begin, end = max(begin, since or begin), min(end, until or end)
         if begin < end and group and end > context.now - timedelta(days=1):

@@ -80,19 +80,20 @@ def rollout_of(service: EcsService, history: History | None = None) -> Rollout:
 def absent(name: str, environment: Environment, services: Services) -> str:
     """Why a service can't be changed since ECS doesn't have it; empty where it has."""
     found = next((service for service in services.services if service.name == name), None)
-    where = f"in the cluster {environment.cluster}"
+    cluster = environment.in_ecs(name)[0]
+    where = f"in the cluster {cluster}"
     if found is not None and found.status == "ACTIVE":
         return ""
     if found is not None and found.status == "DRAINING":
         return f"The service {name} {where} is being deleted (DRAINING)."
-    if services.cluster_missing:
-        return f"There is no service {name}: the cluster {environment.cluster} does not exist."
+    if services.cluster_missing and cluster in (services.missing_clusters or (cluster,)):
+        return f"There is no service {name}: the cluster {cluster} does not exist."
     if found is not None:
         return f"There is no service {name} {where} any more: it was deleted ({found.status})."
     there = [service.name for service in services.services if service.status == "ACTIVE"]
     others = f"of those in omc.toml it has {', '.join(there)}" if there else "it has none of those in omc.toml"
     return (
-        f"There is no service {name} {where}; {others}.{did_you_mean(name, there)} "
+        f"There is no service {environment.called(name)} {where}; {others}.{did_you_mean(name, there)} "
         f"Create it: omc infra apply --env {environment.name}"
     )
 

@@ -33,6 +33,8 @@ BUSY_SHARE = 0.95
 """CPU is judged by the busiest minute of all hours but the busiest twentieth: what only starts uses more for a
 minute, and is merely slower then. Memory by the greatest of all: a task that lacks it is killed."""
 MEMORY_PERCENT = 80
+CPU_PERCENT = 70
+"""What tasks of a service without autoscaling are sized for."""
 """Of a task's memory that may be used, where autoscaling has no target for it."""
 UNEXPLAINED = 0.2
 """Share of paid hours beyond the services' tasks that is worth a look: one-off tasks and deployments take some."""
@@ -83,7 +85,9 @@ def _words(size: tuple[int, int]) -> str:
     runbook=WEEKLY_COSTS,
 )
 def fargate_size(tasks: TasksUsed, environment: Environment) -> Iterator[Finding]:
-    targets = {one.name: (one.cpu_target, one.memory_target or MEMORY_PERCENT) for one in environment.services}
+    targets = {
+        one.name: (one.cpu_target or CPU_PERCENT, one.memory_target or MEMORY_PERCENT) for one in environment.services
+    }
     for use in tasks.services:
         place, now = f"services/{use.service}", (use.cpu_units, use.memory_mib)
         if len(use.hours) < LEAST_HOURS:
@@ -93,7 +97,7 @@ def fargate_size(tasks: TasksUsed, environment: Environment) -> Iterator[Finding
             )
             yield finding(SIZE, Level.UNKNOWN, place, sentence, tasks.reading)
             continue
-        cpu_target, memory_target = targets.get(use.service, (70, MEMORY_PERCENT))
+        cpu_target, memory_target = targets.get(use.service, (CPU_PERCENT, MEMORY_PERCENT))
         cpu, memory = needed(use, cpu_target, memory_target)
         size = fitting(cpu, memory)
         most = max(hour.memory_most for hour in use.hours)
@@ -146,7 +150,11 @@ def fargate_hours(tasks: TasksUsed, spending: Spending, environment: Environment
         * sum(use.cpu_units / 1024 * hour.tasks * hour.cpu / 100 for use in tasks.services for hour in use.hours)
     )
     units = {use.service: use.cpu_units / 1024 for use in tasks.services}
-    most = 24 * sum(units.get(one.name, 0.0) * one.maximum for one in environment.services)
+    desired = {use.service: use.desired for use in tasks.services}
+    at_most = {
+        one.name: desired.get(one.name, 0) if one.maximum is None else one.maximum for one in environment.services
+    }
+    most = 24 * sum(units.get(name, 0.0) * count for name, count in at_most.items())
     figures = (
         f"{a_day:.1f} vCPU hours paid a day; the services' tasks were {ran:.1f}, and used {used:.1f}",
         f"{most:.0f} would be the most with as many tasks as autoscaling allows",

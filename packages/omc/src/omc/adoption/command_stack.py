@@ -1,7 +1,8 @@
-"""``omc stack``: what omc.toml says, resolved."""
+"""``omc stack``: what omc.toml says, resolved, and where AWS has it otherwise."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -9,11 +10,19 @@ from typing import Any
 import click
 from msgspec import structs, to_builtins
 
+from omc.adoption.differences import Compared, compare
+from omc.adoption.discovery import discover_named
+from omc.adoption.document import data as comparison_data
+from omc.adoption.document import section
+from omc.aws.calls import parallel_map
+from omc.aws.gateway import Gateway, access_to
 from omc.cli.show import environment_and_output
 from omc.cli.show import show as print_document
-from omc.config import Environment, Stack, environment_of, load
+from omc.config import Environment, Service, Stack, environment_of, load
+from omc.config.model import Job
 from omc.config.tables import Responder
 from omc.config.windows import MaintenanceWindow
+from omc.errors import OmcError
 from omc.output.document import Block, Document, Field, Fields, Paragraph, Row, Section, Table
 from omc.store.location import locate_store
 from omc.times import format_time
@@ -29,22 +38,64 @@ def stack() -> None:
 
 
 @stack.command()
+@click.option("--offline", is_flag=True, help="Show the file alone; ask AWS nothing.")
 @environment_and_output
-def show(context: click.Context, env: str | None, output: str) -> None:
-    """Print the stack file resolved: every name, limit, threshold, window and clock. Asks AWS nothing.
+def show(context: click.Context, env: str | None, output: str, *, offline: bool) -> int:
+    """Print the stack file resolved, and where AWS has it otherwise: the line, what AWS has, what to write.
+
+    Compared are names, limits and targets: cluster, services, task definitions, containers, ports, target groups, log
+    groups, autoscaling, database, cache, load balancer, alarms. Ends with 1 where something differs, with 3 where it
+    could not be told. Reads only.
 
     \b
-    omc stack show
+    omc stack show                          every environment that the credentials reach
     omc stack show --env production
+    omc stack show --offline                the file alone
     omc stack show --env staging --output json
     """
     stack = load(context.obj)
     named = [environment_of(stack, env)] if env else list(stack.environments.values())
-    now = datetime.now(UTC)
-    print_document(_document(stack, named, now), output)
+    compared: dict[str, Compared | str] = {}
+    if not offline:
+        text = stack.file.read_text(encoding="utf-8")
+        gateways = [_gateway(each) for each in named]
+        answers = parallel_map(lambda aws: aws if isinstance(aws, str) else _compared(stack, text, aws), gateways)
+        compared = {each.name: answer for each, answer in zip(named, answers, strict=True)}
+    print_document(_document(stack, named, datetime.now(UTC), compared), output)
+    return _exit_code(compared)
 
 
-def _document(stack: Stack, environments: list[Environment], now: datetime) -> Document:
+def _gateway(environment: Environment) -> Gateway | str:
+    """The way to it, with whoever has to be asked for it asked; or why there is none."""
+    try:
+        aws = Gateway(environment, access_to(environment))
+    except OmcError as error:
+        return error.message
+    aws.log_in()
+    return aws
+
+
+def _compared(stack: Stack, text: str, aws: Gateway) -> Compared | str:
+    """An environment beside AWS, or why not."""
+    try:
+        return compare(stack, text, aws.environment, discover_named(aws, aws.environment.clusters))
+    except OmcError as error:
+        return error.message
+
+
+def _exit_code(compared: Mapping[str, Compared | str]) -> int:
+    """Of several environments those count that could be compared, if any could."""
+    read = [each for each in compared.values() if isinstance(each, Compared)]
+    if any(each.differences for each in read):
+        return 1
+    if compared and (not read or any(each.unknown for each in read)):
+        return 3
+    return 0
+
+
+def _document(
+    stack: Stack, environments: list[Environment], now: datetime, compared: Mapping[str, Compared | str]
+) -> Document:
     blocks: list[Block] = []
     for environment in environments:
         rows = [*_settings(environment, now), ("record", str(locate_store(stack, environment)))]
@@ -65,10 +116,9 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> D
         Row(
             (
                 service.name,
-                f"{service.minimum}-{service.maximum}",
-                f"CPU {service.cpu_target} %"
-                + (f", memory {service.memory_target} %" if service.memory_target else ""),
-                str(service.port),
+                f"{service.minimum}-{service.maximum}" if service.scales else "-",
+                _scales_on(service),
+                str(service.port or "-"),
                 service.family,
                 service.container,
                 service.status_path or "-",
@@ -81,10 +131,14 @@ def _document(stack: Stack, environments: list[Environment], now: datetime) -> D
     blocks.append(Table(columns, services))
     blocks.append(Section("thresholds", (_fields(_thresholds(shared)),)))
     blocks.append(Section("on call, until somebody acknowledges", (_fields(_on_call(stack)),)))
-    channels = stack.channels
-    message = f"incidents {channels.incidents}, alerts {channels.alerts}, general {channels.general}"
-    blocks.append(Paragraph(f"channels: {message}"))
-    return Document(f"{stack.name}, from {stack.file}", tuple(blocks), data=_data(stack, environments, now))
+    channels = ", ".join(f"{name} {channel or 'none'}" for name, channel in structs.asdict(stack.channels).items())
+    blocks.append(Paragraph(f"channels: {channels}"))
+    blocks.append(Paragraph(f"runbook: {stack.runbook.address or 'the one that comes with omc, omc runbook list'}"))
+    blocks += [section(answer, name) for name, answer in compared.items()]
+    data = _data(stack, environments, now)
+    for name, answer in compared.items():
+        data["environments"][name]["aws"] = comparison_data(answer)
+    return Document(f"{stack.name}, from {stack.file}", tuple(blocks), data=data)
 
 
 def _fields(rows: list[tuple[str, str]]) -> Fields:
@@ -100,24 +154,28 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
         ("cluster", environment.cluster),
         (
             "load balancer",
-            environment.load_balancer or f"the one called {environment.prefix} or {environment.prefix}-…",
+            environment.load_balancer or f"the one called {environment.prefix} or {environment.prefix}-…"
+            if environment.has_load_balancer
+            else "none",
         ),
-        ("database", environment.database),
-        ("cache", environment.cache),
+        ("database", environment.database_cluster or environment.database or "none"),
+        ("cache", environment.cache_serverless or environment.cache or "none"),
         ("alarms", f"{environment.alarm_prefix}…"),
         (
             "record's head",
             ", ".join(filter(None, (environment.audit_bucket, environment.record_log_group))) or "nowhere",
         ),
+        ("Terraform", str(environment.terraform)),
         ("url", environment.url or "the load balancer's own name"),
         ("asked as users do", "yes" if environment.probe else "no (probe = false)"),
     ]
     if environment.local_state:
         rows.insert(1, ("local cloud", str(environment.local_state)))
     rows += [
-        (f"{service.name}", f"log group {service.log_group}, target group {service.target_group}")
+        (service.name, f"{service.ecs_service} in {service.cluster}, log group {service.log_group}, {_led_to(service)}")
         for service in environment.services
     ]
+    rows += [(f"job {job.name}", _job(job)) for job in environment.jobs]
     rows.append(("approvals", _approvals(environment)))
     rows += [("maintenance", _window(each, environment, now)) for each in environment.windows]
     if not environment.windows:
@@ -134,6 +192,25 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
     return rows
 
 
+def _led_to(service: Service) -> str:
+    groups = service.target_groups
+    if not groups:
+        return "no target group"
+    return f"target group{'s' * (len(groups) > 1)} {', '.join(groups)}"
+
+
+def _job(job: Job) -> str:
+    starts = f"started by {job.schedule}" if job.schedule else "started by hand"
+    return f"{job.family} in {job.cluster}, container {job.container}, log group {job.log_group}, {starts}"
+
+
+def _scales_on(service: Service) -> str:
+    if not service.scales:
+        return "nothing: omc scale sets its count"
+    memory = f", memory {service.memory_target} %" if service.memory_target else ""
+    return f"CPU {service.cpu_target} %{memory}"
+
+
 def _approvals(environment: Environment) -> str:
     policy = environment.approvals
     message = (
@@ -141,7 +218,13 @@ def _approvals(environment: Environment) -> str:
     )
     message += "; break-glass in a SEV-1" if policy.break_glass else ""
     message += "; its name is typed" if policy.type_name else ""
-    return message + ("; in GitHub Actions with a review there" if policy.github_review else "")
+    message += "; in GitHub Actions with a review there" if policy.github_review else ""
+    risks = ("low", "high", "destructive")
+    if not any(policy.needed(risk) for risk in risks):
+        return f"{message}. Whoever works alone needs nobody"
+    lonely = [why for risk in risks if (why := environment.nobody_to_approve(risk))]
+    alone = "The numbers are other people than the one who asks: whoever works alone sets them to 0"
+    return f"{message}. {' '.join(lonely) or alone}"
 
 
 def _thresholds(environment: Environment) -> list[tuple[str, str]]:
@@ -193,6 +276,8 @@ def _data(stack: Stack, environments: list[Environment], now: datetime) -> dict[
         values["backups"] = to_builtins(environment.backups)
         values["doors"] = to_builtins(environment.doors)
         values["github"] = structs.asdict(environment.github)
+        values["terraform"] = str(environment.terraform)
+        values["runbook"] = structs.asdict(environment.runbook)
         values["local_state"] = str(environment.local_state) if environment.local_state else None
         values["windows"] = [
             {

@@ -1,0 +1,88 @@
+"""Jobs that a schedule starts: whether the last run was started, and how it ended.
+
+ECS keeps stopped tasks for an hour. What ended before isn't known from it, and is called unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+from omc.checks.finding import Evidence, Finding, Level
+from omc.checks.runbook import TASKS_RESTARTING
+from omc.checks.spec import check
+from omc.config import Environment
+from omc.config.model import Job
+from omc.facts.collector import NO_READING
+from omc.facts.jobs import Jobs, JobState
+from omc.facts.scope import Scope
+from omc.judgement.task_causes import cause_of
+from omc.times import format_duration
+
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+_UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
+REMEMBERED = timedelta(hours=1)
+"""For which ECS keeps a stopped task (DescribeTasks)."""
+
+
+@check(
+    "jobs",
+    title="Jobs: the last scheduled run",
+    question="Was each scheduled job started, and did it end with 0?",
+    severity=Level.FAIL,
+    runbook=TASKS_RESTARTING,
+)
+def jobs(jobs: Jobs | None, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    for job in environment.jobs:
+        if not job.schedule:
+            continue
+        if jobs is None or job.name not in jobs.of:
+            sentence = "Its schedule or its tasks can't be read, so how its last run ended is not known."
+            evidence = (Evidence(f"could not be read: {job.schedule}, tasks of {job.family}", NO_READING),)
+            place = f"jobs/{job.name}"
+            yield Finding("jobs", Level.UNKNOWN, job.name, sentence, evidence, TASKS_RESTARTING, True, place=place)
+            continue
+        level, sentence = _judged(job, jobs.of[job.name], scope)
+        schedule = jobs.of[job.name].schedule
+        told = f"{job.schedule}: {schedule.expression or 'no times'}" if schedule else f"no rule and no {job.schedule}"
+        yield Finding(
+            check="jobs",
+            level=level,
+            subject=job.name,
+            sentence=sentence,
+            evidence=(Evidence(told, jobs.reading),),
+            procedure=None if level is Level.OK else TASKS_RESTARTING,
+            place=f"jobs/{job.name}",
+        )
+
+
+def _judged(job: Job, state: JobState, scope: Scope) -> tuple[Level, str]:
+    if state.schedule is None:
+        sentence = f"Nothing starts it: there is neither an EventBridge rule nor a schedule {job.schedule}."
+        return Level.FAIL, sentence
+    if not state.schedule.is_enabled:
+        return Level.WARN, f"Nothing starts it: {job.schedule} is disabled."
+    if state.stopped:
+        newest = state.stopped[0]
+        ago = format_duration(scope.now - newest.stopped)
+        code = next((each.exit_code for each in newest.containers if each.name == job.container), None)
+        if code == 0:
+            return Level.OK, f"Its last run ended with 0, {ago} ago."
+        return Level.FAIL, f"Its last run, {ago} ago, failed: {cause_of(newest).text.rstrip('.')}."
+    if state.running:
+        return Level.OK, "It runs now."
+    if is_often(state.schedule.expression):
+        within = f"{state.schedule.expression} should have started it"
+        return Level.FAIL, f"No task of it ran in the last hour, in which {within}."
+    sentence = (
+        "How its last run ended is not known: ECS keeps stopped tasks for an hour, and none of it ended in the last "
+        f"one. Its log is {job.log_group}."
+    )
+    return Level.UNKNOWN, sentence
+
+
+def is_often(expression: str) -> bool:
+    """Whether it starts something at least twice in the time for which ECS remembers."""
+    found = _RATE.fullmatch(expression)
+    return found is not None and 2 * int(found[1]) * _UNITS[found[2]] <= REMEMBERED
