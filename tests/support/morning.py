@@ -26,7 +26,7 @@ def surroundings(endpoint: str) -> dict[str, str]:
     return (
         kept
         | (credentials if endpoint else {})
-        | {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent", "COLUMNS": "80"}
+        | {"OMC_ALLOW_LOOPBACK": "1", "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent", "COLUMNS": "80"}
     )
 
 

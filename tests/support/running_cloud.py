@@ -38,11 +38,11 @@ def running_cloud(state: Path, region: str = addresses.DEFAULT_REGION, profile: 
 
 
 @contextmanager
-def smallest_cloud(state: Path, *services: str) -> Iterator[Cloud]:
+def smallest_cloud(state: Path, *services: str, region: str = addresses.DEFAULT_REGION) -> Iterator[Cloud]:
     """The smallest profile, and these services beside: a profile of its own, whose name says them."""
     name = "-".join(["smallest", *services])
     with pytest.MonkeyPatch.context() as patch:
         chosen = (profiles.CHOSEN[profiles.MINIMAL] or frozenset()) | set(services)
         patch.setattr(profiles, "CHOSEN", {**profiles.CHOSEN, name: chosen})
-        with running_cloud(state, profile=name) as cloud:
+        with running_cloud(state, region, name) as cloud:
             yield cloud

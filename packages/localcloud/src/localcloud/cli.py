@@ -147,6 +147,23 @@ def _parser() -> argparse.ArgumentParser:
     pushing.add_argument("folder", type=Path, help="the folder with the Dockerfile")
     pushing.add_argument("--repository", required=True, help="name of the ECR repository")
     pushing.add_argument("--tag", help="tag of the image (default: one made of the content)")
+    command(
+        "make",
+        make,
+        "Make a recorded stack in the running cloud, which must be empty; `omc local clone` records one. Its "
+        "images are the stand-in's. Prints where it answers, as JSON. See docs/localcloud.md.",
+    ).add_argument("file", type=Path, help="the recorded stack")
+    pushed = command(
+        "stand-in",
+        push_stand_in,
+        "Push one more release of the stand-in, the program that takes the place of an application whose code isn't "
+        "here, to an ECR repository, and print its digest.",
+    )
+    pushed.add_argument("--repository", required=True, help="name of the ECR repository; made where it isn't there")
+    pushed.add_argument("--release", required=True, help="name of the release: another name, another digest")
+    pushed.add_argument(
+        "--fail", default="", help="what this release does wrong: 5xx, unhealthy, slow:SECONDS, crash:SECONDS"
+    )
     return parser
 
 
@@ -392,7 +409,6 @@ def env(provided: argparse.Namespace) -> None:
 
 def push(provided: argparse.Namespace) -> None:
     """Print the digest under which ECR holds the image now, alone on standard output, for scripts."""
-    import boto3
     from botocore.exceptions import ClientError
 
     from localcloud.core.images import ImageError
@@ -402,13 +418,7 @@ def push(provided: argparse.Namespace) -> None:
     cloud = _running(state)
     if not (provided.folder / "Dockerfile").exists():
         raise Failure(f"{provided.folder} has no Dockerfile; localcloud reads from it how the application starts.")
-    client = boto3.client(
-        "ecr",
-        endpoint_url=cloud["endpoint"],
-        region_name=cloud["region"],
-        aws_access_key_id=cloud["access_key_id"],
-        aws_secret_access_key=cloud["secret_access_key"],
-    )
+    client = _clients(cloud)("ecr")
     try:
         pushed = ecr.push(
             client,
@@ -425,6 +435,67 @@ def push(provided: argparse.Namespace) -> None:
     except ImageError as problem:
         raise Failure(str(problem)) from problem
     print(pushed.digest)
+
+
+def make(provided: argparse.Namespace) -> None:
+    """Print ``{"url", "images"}``."""
+    from botocore.exceptions import ClientError
+
+    from localcloud import recorded
+
+    state = _state(provided)
+    cloud = _running(state)
+    try:
+        stack = recorded.read(provided.file)
+        if stack["region"] != cloud["region"]:
+            raise Failure(
+                f"{provided.file} is of {stack['region']} and the cloud in {state} plays {cloud['region']}. Start one "
+                f"in another folder: localcloud up --state FOLDER --region {stack['region']}"
+            )
+        clients = _clients(cloud)
+        if clients("ecs").list_clusters()["clusterArns"]:
+            raise Failure(f"The cloud in {state} has a stack already. Use another folder, or `localcloud reset` first.")
+        made = recorded.make(stack, clients, state, cloud["account"])
+    except recorded.MakingFailed as problem:
+        raise Failure(str(problem)) from problem
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise Failure(f"{provided.file} isn't a whole recorded stack ({problem!r}); record it again.") from problem
+    except ClientError as problem:
+        error, call = problem.response["Error"], problem.operation_name
+        raise Failure(
+            f"The stack of {provided.file} can't be made: {call} was refused with {error['Code']}: {error['Message']}"
+        ) from problem
+    print(json.dumps(made))
+
+
+def push_stand_in(provided: argparse.Namespace) -> None:
+    """Print the digest alone."""
+    from localcloud import recorded
+
+    state = _state(provided)
+    try:
+        made = recorded.push_release(
+            _clients(_running(state)), state, provided.repository, provided.release, provided.fail
+        )
+    except ValueError as problem:
+        raise Failure(str(problem)) from problem
+    print(made.partition("@")[2])
+
+
+def _clients(cloud: Mapping[str, Any]) -> Any:
+    """What makes boto3 clients of a running cloud."""
+    import boto3
+
+    def client(service: str) -> Any:
+        return boto3.client(  # type: ignore[call-overload]  # the stub wants a literal name
+            service,
+            endpoint_url=cloud["endpoint"],
+            region_name=cloud["region"],
+            aws_access_key_id=cloud["access_key_id"],
+            aws_secret_access_key=cloud["secret_access_key"],
+        )
+
+    return client
 
 
 def _state(provided: argparse.Namespace, *, make: bool = False) -> Path:

@@ -63,9 +63,9 @@ def test_killed_with_9_down_ends_what_was_left(healthy: Stack) -> None:
 
 
 def test_terraform_sees_no_change_after_all_of_this(healthy: Stack) -> None:
-    """A plan of the unchanged root, as `omc local env` sets it up for a person's own terraform."""
+    """A plan of the unchanged root, as `omc local env --terraform` sets it up for a person's own terraform."""
     script = (
-        f'eval "$({sys.executable} -m omc local env)" && '
+        f'eval "$({sys.executable} -m omc local env --terraform)" && '
         f"cd {healthy.state}/infrastructure/terraform/environments/staging "
         "&& terraform plan -detailed-exitcode -no-color -lock-timeout=60s"
     )

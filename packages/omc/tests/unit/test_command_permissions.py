@@ -43,6 +43,7 @@ ROOTS = {
         ("omc.facts.beside_terraform", "last_changes"),
         ("omc.infrastructure.roots", "root_of"),
     ],
+    "local clone": [("omc.local.recording", "record"), ("omc.local.recording", "image_of")],
     "backup list": [("omc.backups.command", "list_backups")],
     "deployments": [("omc.cli.deployments", "deployments")],
     "maintenance calendar": [("omc.maintenance.command_calendar", "show_calendar")],

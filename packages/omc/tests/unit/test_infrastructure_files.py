@@ -16,7 +16,8 @@ import pytest
 from omc import terraform as tf
 from omc.errors import WrongUse
 from omc.infrastructure import plans, reverts
-from omc.infrastructure.roots import Root, copy_sources
+from omc.infrastructure.copies import copy_sources
+from omc.infrastructure.roots import Root
 from omc.infrastructure.variables import as_environment, current_variables, require_known
 
 

@@ -107,7 +107,9 @@ def _rules(cloud: Cloud) -> dict[str, Any]:
 def _deliver(cloud: Cloud, event: dict[str, Any]) -> None:
     with cloud.lock:
         for rule in list(_rules(cloud).values()):
-            if rule.state != "ENABLED" or not rule.event_pattern.matches_event(event):
+            # A rule without a pattern is a schedule, whose events moto would match with everything.
+            is_scheduled = not rule.event_pattern.get_pattern()
+            if rule.state != "ENABLED" or is_scheduled or not rule.event_pattern.matches_event(event):
                 continue
             for target in rule.targets:
                 _send(cloud, rule, target, event)

@@ -172,7 +172,7 @@ def _rest_of_code(context: Context, arguments: ApplyPlan) -> str:
 def _commands(environment: Environment, arguments: ApplyPlan) -> Sequence[str]:
     name = LOCAL_ROOT if environment.is_local else environment.name
     folder = environment.own_root or ROOTS / name
-    lines = [] if not environment.is_local else ['eval "$(omc local env)"']
+    lines = [] if not environment.is_local else ['eval "$(omc local env --terraform)"']
     bucket = "" if environment.is_local else f' -backend-config="bucket={arguments.stack}-{name}-tfstate-$ACCOUNT"'
     return [
         *lines,

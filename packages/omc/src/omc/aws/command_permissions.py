@@ -57,6 +57,15 @@ COMMANDS: Mapping[str, str] = {
         elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches
         elbv2 DescribeLoadBalancers DescribeTags DescribeTargetGroups
         rds DescribeDBClusters DescribeDBInstances""",
+    "local clone": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        cloudwatch DescribeAlarms
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition
+        elasticache DescribeCacheClusters DescribeReplicationGroups
+        elbv2 DescribeListeners DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeRules
+        elbv2 DescribeTargetGroupAttributes DescribeTargetGroups
+        logs DescribeLogGroups
+        rds DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances DescribeDBParameters""",
     "maintenance calendar": """
         cloudtrail LookupEvents
         elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions

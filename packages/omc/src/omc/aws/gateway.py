@@ -8,6 +8,7 @@ event), so neither a paginator nor a careless caller gets around it. Where the c
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -17,13 +18,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
+from urllib.parse import urlsplit
 
 import omc
 from omc.aws.calls import Call, record
 from omc.aws.local import local_endpoint
 from omc.aws.reads import is_read
 from omc.config import Environment
-from omc.errors import OmcError, WriteRefused, WrongAccount
+from omc.errors import OmcError, WriteRefused, WrongAccount, WrongUse
 from omc.progress import note_if_slow
 
 if TYPE_CHECKING:
@@ -59,6 +61,8 @@ IDENTITIES = (
     *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
 )
 """Variables by which a shell says who it is to AWS."""
+LOOPBACK_ALLOWED: Final = "OMC_ALLOW_LOOPBACK"
+"""Set where AWS is reached by a tunnel, or by a server that plays it."""
 NO_SETTINGS: Final = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -88,11 +92,32 @@ class Access:
 def access_to(environment: Environment) -> Access:
     """Where the environment's API is. For the local cloud: what its ``cloud.json`` says."""
     if environment.local_state is None:
+        _refuse_loopback(environment)
         return Access()
     found = local_endpoint(environment.local_state)
     if os.environ.get("AWS_ENDPOINT_URL") == found.endpoint and any(os.environ.get(name) for name in IDENTITIES):
         return Access(found.endpoint, port_shift=found.port_shift)  # the shell means this cloud, and whom it says
     return Access(found.endpoint, found.access_key, found.secret_key, found.port_shift)
+
+
+def _refuse_loopback(environment: Environment) -> None:
+    """Refuse to take what answers on this machine for AWS: a shell that is still pointed at a local cloud."""
+    if os.environ.get(LOOPBACK_ALLOWED):
+        return
+    value = os.environ.get("AWS_ENDPOINT_URL", "")
+    if value and is_loopback(urlsplit(value).hostname or ""):
+        raise WrongUse(
+            f"AWS_ENDPOINT_URL points at this machine ({value}), and {environment.name} is in AWS. End what "
+            f'`omc local env` began: eval "$(omc local env --unset)". For a tunnel to AWS: {LOOPBACK_ALLOWED}=1'
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 @dataclass(slots=True)

@@ -6,8 +6,6 @@ Terraform downloads kept beside omc's plan files. The local cloud gets the stagi
 
 from __future__ import annotations
 
-import filecmp
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +18,11 @@ from omc.aws.local import LocalEndpoint, local_endpoint
 from omc.config import Environment, Stack
 from omc.config.model import LOCAL_ROOT
 from omc.errors import WrongUse
+from omc.infrastructure.copies import LOCK_FILE, copy_sources
+from omc.infrastructure.own_roots import copy_own, own_var_files
 
 SOURCES = "infrastructure/terraform"
 """Where the Terraform is in a checkout; a local cloud's copy has the same place in its state folder."""
-LOCK_FILE = ".terraform.lock.hcl"
-LEFT_OUT = (".terraform", "tests")
 NOT_THE_ENDPOINT = frozenset({"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"})
 WORK_FOLDER = ".omc"
 """Beside omc.toml; for a local cloud, its own state folder."""
@@ -42,7 +40,7 @@ class Root:
     plans: Path
     """Where plan files are kept. They hold secrets: only the user may read them."""
     bucket: str
-    """Of the state."""
+    """Of the state; empty where the root says itself where that is."""
     env: Mapping[str, str]
     var_files: tuple[str, ...]
     """Beside ``terraform.tfvars``, which Terraform reads by itself."""
@@ -61,13 +59,8 @@ class Root:
 
     def prepare(self) -> None:
         """``terraform init``: about a second where the provider is at hand."""
-        arguments = [
-            "init",
-            "-no-color",
-            "-reconfigure",
-            *locked(self.terraform, self.folder),
-            *backend(self.bucket, self.region),
-        ]
+        place = backend(self.bucket, self.region) if self.bucket else []
+        arguments = ["init", "-no-color", "-reconfigure", *locked(self.terraform, self.folder), *place]
         tf.run(self.terraform, self.folder, arguments, env=self.environment)
         _PREPARED.add((self.folder, self.bucket))
 
@@ -109,27 +102,6 @@ def state_bucket(stack: str, root: str, account: str) -> str:
     return f"{stack}-{root}-tfstate-{account}"
 
 
-def copy_sources(source: Path, target: Path) -> None:
-    """Bring a copy of ``infrastructure/terraform`` up to date: what Terraform keeps there stays, files that went go.
-
-    Equal files are left alone, so that somebody who works in the copy just now isn't disturbed.
-    """
-    wanted = {
-        path.relative_to(source)
-        for path in source.rglob("*")
-        if path.is_file() and _is_source(path.relative_to(source))
-    }
-    for path in sorted(wanted):
-        if not (target / path).is_file() or not filecmp.cmp(source / path, target / path, shallow=False):
-            (target / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / path, target / path)
-    for path in target.rglob("*"):
-        inside = path.relative_to(target)
-        # A lock that isn't among the sources is Terraform's own: a saved plan is applied with the one it was made with.
-        if path.is_file() and _is_source(inside) and inside not in wanted and inside.name != LOCK_FILE:
-            path.unlink()
-
-
 def endpoint_of(cloud: LocalEndpoint) -> dict[str, str]:
     """Where Terraform finds a local cloud, without credentials. Its own chain heeds only the endpoint named for STS."""
     place = {name: value for name, value in cloud.environment().items() if name not in NOT_THE_ENDPOINT}
@@ -162,6 +134,18 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     plans.chmod(0o700)
     if environment.local_state is not None:
         found = local_endpoint(environment.local_state)
+        if environment.own_root is not None:
+            copied = copy_own(environment.own_root, work)
+            return Root(
+                name=name,
+                folder=copied,
+                plans=plans,
+                bucket="",
+                env=endpoint_of(found) | identity(aws),
+                var_files=own_var_files(copied),
+                terraform=tf.find_terraform(),
+                account=found.account,
+            )
         copy = work / SOURCES
         copy_sources(sources, copy)
         return Root(
@@ -189,7 +173,3 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
         region=environment.region,
         settings={"region": environment.region},
     )
-
-
-def _is_source(path: Path) -> bool:
-    return not (set(path.parts) & set(LEFT_OUT) or ".tfstate" in path.name)

@@ -213,7 +213,7 @@ def _what_next(keep: bool, site: LocalStack) -> str:
         "\nTry next (in the virtual environment: . .venv/bin/activate):\n"
         f"{start}"
         "  omc check morning --env local --explain  the aws commands behind the check\n"
-        f'  eval "$(omc local env{state})"                 point aws and terraform at it\n'
+        f'  eval "$(omc local env{state})"                 point aws and boto3 at it\n'
         "  omc stack show --env local               what omc.toml says, resolved\n"
         "  omc local down                           stop it; the state stays"
     )

@@ -35,9 +35,12 @@ from omc.config.model import LOCAL_ROOT
 from omc.errors import WrongUse
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
-from omc.infrastructure.roots import SOURCES, backend, copy_sources, locked, state_bucket
+from omc.infrastructure.copies import copy_sources
+from omc.infrastructure.own_roots import copy_own, own_root, own_var_files, require_own
+from omc.infrastructure.roots import SOURCES, backend, endpoint_of, locked, state_bucket
 from omc.interrupts import reraise_interrupts
 from omc.local import cloud
+from omc.local import recorded as recorded_stacks
 from omc.local.migration import EarlyMigration
 from omc.store import embedded
 from omc.store.location import LOCAL_FOLDER
@@ -81,6 +84,8 @@ class Record:
     mirror: str | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    recorded: str | None = None
+    """The recorded stack that was made, as SHA-256 of its file; None for one that Terraform applied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,14 @@ class LocalStack:
 
     @property
     def root(self) -> Path:
+        if not self.is_usual:
+            return own_root(self.environment.terraform, self.state)
         return self.sources / "environments" / LOCAL_ROOT
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether its Terraform is this project's own, with bootstrap and images; else it is a root by itself."""
+        return self.environment.own_root is None
 
     def read(self) -> Record:
         try:
@@ -117,7 +129,9 @@ class LocalStack:
             return Record()
         except ValueError:
             return Record(phase=Phase.APPLYING)
-        return Record(Phase(payload["phase"]), payload["mirror"], payload["images"], payload["outputs"])
+        return Record(
+            Phase(payload["phase"]), payload["mirror"], payload["images"], payload["outputs"], payload.get("recorded")
+        )
 
     def write(self, record: Record) -> None:
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -126,23 +140,28 @@ class LocalStack:
         fresh.replace(self.record_file)
 
 
-def site_of(stack: Stack, state: Path | None) -> LocalStack:
+def site_of(stack: Stack, state: Path | None, name: str = "local") -> LocalStack:
     """The local cloud of a stack file; with ``state``, one in another folder than the file says."""
-    environment = stack.environments.get("local")
+    environment = stack.environments.get(name)
     if environment is None or environment.local_state is None:
-        raise WrongUse(f"{stack.file} has no environment `local` with a `local_state` folder.")
+        raise WrongUse(f"{stack.file} has no environment `{name}` with a `local_state` folder.")
     return LocalStack(
         stack.file.parent, replace(environment, local_state=(state or environment.local_state).absolute())
     )
 
 
-def up(site: LocalStack, progress: Progress, *, apply: bool = False) -> Record:
-    """Bring up the cloud and the stack in it; returns what is there. ``apply`` applies again where it was applied."""
+def up(site: LocalStack, progress: Progress, *, apply: bool = False, recorded: Path | None = None) -> Record:
+    """Bring up the cloud and the stack in it; returns what is there. ``apply`` applies again where it was applied.
+    ``recorded``: the stack is that of this file, not Terraform's."""
     with _alone(site):
         record = site.read()
+        wanted = recorded_stacks.read(recorded) if recorded else None
+        if wanted is not None:
+            recorded_stacks.require_alike(wanted, site.environment)
+        _require_same(site, record, recorded, apply=apply)
         if record.phase is Phase.NEW:
             require_space(site.state)
-        if record.phase is not Phase.APPLIED or apply:
+        if wanted is None and record.recorded is None and (record.phase is not Phase.APPLIED or apply):
             require_sources(site)
         if record.phase is Phase.APPLYING:
             progress.note("The first apply was cut off half-way, so this local cloud is started over.")
@@ -150,10 +169,12 @@ def up(site: LocalStack, progress: Progress, *, apply: bool = False) -> Record:
             record = Record(mirror=record.mirror)
         site.write(record)
         began = time.monotonic()
-        cloud.ask(site.state, "up", *_played(site))
+        cloud.ask(site.state, "up", "--region", site.environment.region, *_played(site))
         reach = cloud.local_endpoint(site.state)
         progress.note(f"The AWS endpoint answers on {reach.endpoint} ({time.monotonic() - began:.1f} s)")
-        if record.phase is not Phase.APPLIED or apply:
+        if recorded is not None and record.phase is not Phase.APPLIED:
+            record = _make(site, record, recorded, progress)
+        elif record.recorded is None and (record.phase is not Phase.APPLIED or apply):
             record = _apply(site, record, reach, progress)
         with progress.step("Waiting for healthy tasks"):
             settle(site.environment, progress)
@@ -164,10 +185,44 @@ def up(site: LocalStack, progress: Progress, *, apply: bool = False) -> Record:
         return record
 
 
+def _require_same(site: LocalStack, record: Record, recorded: Path | None, *, apply: bool) -> None:
+    """Refuse to make another stack than the one that is in the cloud. Raises ``WrongUse``."""
+    if record.recorded is not None and apply:
+        raise WrongUse(
+            f"The stack in {site.state} was made of a recorded one, so there is no Terraform to apply. To deploy "
+            "another release of the stand-in: omc local stand-in SERVICE --release 2"
+        )
+    if recorded is None and record.recorded is not None and record.phase is not Phase.APPLIED:
+        raise WrongUse(
+            f"Making the recorded stack in {site.state} was cut off half-way. Say again which one it is: "
+            "omc local up --from FILE; or drop it: omc local reset"
+        )
+    if recorded is None or record.phase is Phase.NEW:
+        return
+    if record.recorded != recorded_stacks.digest(recorded):
+        raise WrongUse(
+            f"The local cloud in {site.state} has another stack than {recorded}. Drop it with `omc local reset`, or "
+            "use another folder: --state DIR"
+        )
+
+
+def _make(site: LocalStack, record: Record, recorded: Path, progress: Progress) -> Record:
+    """Have localcloud make the recorded stack. One that was cut off half-way is started over by the next ``up``."""
+    record = replace(record, recorded=recorded_stacks.digest(recorded))
+    site.write(replace(record, phase=Phase.APPLYING))
+    with progress.step(f"Making the stack of {recorded.name}"):
+        made = json.loads(cloud.ask(site.state, "make", str(recorded.absolute())))
+    done = replace(record, phase=Phase.APPLIED, images=made["images"], outputs={"load_balancer": {"url": made["url"]}})
+    site.write(done)
+    return done
+
+
 def url(site: LocalStack) -> str:
-    """Where a browser reaches the stack that was applied."""
+    """Where a browser reaches the stack that was applied; empty where it has no load balancer, or doesn't say."""
     shift = cloud.local_endpoint(site.state).port_shift
-    message = str(site.read().outputs["load_balancer"]["url"])
+    message = str((site.read().outputs.get("load_balancer") or {}).get("url") or "")
+    if not message or message.count(":") > 1:
+        return message
     return f"{message}:{80 + shift}" if shift else message
 
 
@@ -195,8 +250,14 @@ def push_image(site: LocalStack, folder: Path, repository: str) -> str:
     return f"{reach.account}.dkr.ecr.{reach.region}.amazonaws.com/{repository}@{digest.strip()}"
 
 
-def terraform_arguments(record: Record, reach: cloud.LocalEndpoint) -> dict[str, str]:
-    """The environment with which a plain ``terraform init`` and ``plan`` work in ``environments/staging``."""
+def terraform_arguments(site: LocalStack, reach: cloud.LocalEndpoint) -> dict[str, str]:
+    """The environment with which a plain ``terraform init`` and ``plan`` work in the environment's root."""
+    record = site.read()
+    if not site.is_usual:
+        raise WrongUse(
+            f"Plain Terraform in {site.environment.terraform} would use that root's own backend. "
+            f"omc works in a copy of it: omc infra plan --env {site.environment.name}"
+        )
     mirror = [f"-plugin-dir={record.mirror}"] if record.mirror else []
     images = json.dumps(dict(record.images), separators=(",", ":"))
     return {
@@ -222,6 +283,8 @@ def _alone(site: LocalStack) -> Iterator[None]:
 
 def _apply(site: LocalStack, record: Record, reach: cloud.LocalEndpoint, progress: Progress) -> Record:
     terraform = tf.find_terraform({"mirror": record.mirror} if record.mirror else None)
+    if not site.is_usual:
+        return _apply_own(site, record, terraform, reach, progress)
     record = replace(record, mirror=str(terraform.mirror) if terraform.mirror else None)
     first = record.phase is not Phase.APPLIED
     site.write(replace(record, phase=Phase.APPLYING) if first else record)
@@ -245,6 +308,34 @@ def _apply(site: LocalStack, record: Record, reach: cloud.LocalEndpoint, progres
         site.write(replace(record, phase=Phase.INTERRUPTED) if first else record)
         raise
     done = replace(record, phase=Phase.APPLIED, images=images, outputs=outputs)
+    site.write(done)
+    return done
+
+
+def _apply_own(
+    site: LocalStack, record: Record, terraform: tf.Terraform, reach: cloud.LocalEndpoint, progress: Progress
+) -> Record:
+    """Apply the root that the environment names, alone, in a copy whose state is beside the cloud's."""
+    first = record.phase is not Phase.APPLIED
+    record = replace(record, mirror=str(terraform.mirror) if terraform.mirror else None)
+    site.write(replace(record, phase=Phase.APPLYING) if first else record)
+    shown = os.path.relpath(site.environment.terraform, site.project)
+    try:
+        with reraise_interrupts(), progress.step(f"Applying {shown}"):
+            root = copy_own(site.environment.terraform, site.state)
+            env = endpoint_of(reach) | reach.environment()
+            tf.run(terraform, root, ["init", "-no-color", "-reconfigure", *terraform.init_arguments()], env=env)
+            arguments = [
+                "apply",
+                "-auto-approve",
+                "-parallelism=20",
+                *(f"-var-file={each}" for each in own_var_files(root)),
+            ]
+            tf.run(terraform, root, arguments, env=env, event=_reporter(progress))
+    except (KeyboardInterrupt, tf.TerraformError):
+        site.write(replace(record, phase=Phase.INTERRUPTED) if first else record)
+        raise
+    done = replace(record, phase=Phase.APPLIED)
     site.write(done)
     return done
 
@@ -413,6 +504,9 @@ def _wait_until(
 
 def require_sources(site: LocalStack) -> None:
     """Refuse to begin where there is nothing to apply: Terraform and applications come from the project's folder."""
+    if not site.is_usual:
+        require_own(site.environment, site.project)
+        return
     wanted = [f"{SOURCES}/bootstrap", f"{SOURCES}/environments/{LOCAL_ROOT}"]
     wanted += [f"apps/{service.name}" for service in site.environment.services]
     missing = [name for name in wanted if not (site.project / name).is_dir()]

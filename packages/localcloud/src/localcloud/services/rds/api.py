@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from localcloud.core import network, paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.front import moto_calls
-from localcloud.services.rds import api_groups, secret
+from localcloud.services.rds import api_clusters, api_groups, secret
+from localcloud.services.rds.api_support import kms_key
 from localcloud.services.rds.component import Databases
+from localcloud.services.rds.instance_records import record_of
 from localcloud.services.rds.model import (
+    AURORA,
     Instance,
     engine_version,
-    resource_id,
     settle_zones,
     size_of,
 )
@@ -59,8 +61,13 @@ def _in_state(instance: Instance, *allowed: str) -> None:
 @operation("rds", "CreateDBInstance")
 def create(cloud: Cloud, call: Call) -> Answer:
     params = call.params
+    if params.get("Engine") == AURORA:
+        member = api_clusters.add_member(cloud, params, _identifier(cloud, params["DBInstanceIdentifier"]))
+        return {"DBInstance": member.record}
     if params.get("Engine") != "postgres":
-        raise AwsError("InvalidParameterValue", f"localcloud has no engine but postgres, not {params.get('Engine')}")
+        raise AwsError(
+            "InvalidParameterValue", f"localcloud has no engine but postgres and {AURORA}, not {params.get('Engine')}"
+        )
     if not params.get("MasterUsername"):
         raise AwsError("InvalidParameterValue", "The parameter MasterUsername must be provided.")
     if params.get("ManageMasterUserPassword") and params.get("MasterUserPassword"):
@@ -102,7 +109,7 @@ def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = N
     interface = databases.addresses.pop(identifier, None) or network.allocate(
         cloud, subnets[0], security_groups, "RDSNetworkInterface"
     )
-    record = _record(cloud, params, identifier, version)
+    record = record_of(cloud, params, identifier, version)
     record |= {
         "AvailabilityZone": interface.zone,
         "DBSubnetGroup": {name: value for name, value in subnet_group.items() if name != "DBSubnetGroupArn"},
@@ -118,84 +125,6 @@ def add_instance(cloud: Cloud, params: Mapping[str, Any], source: str | None = N
     instance = Instance(record, interface, source=source)
     databases.instances[identifier] = instance
     return instance
-
-
-def _record(cloud: Cloud, params: Mapping[str, Any], identifier: str, version: str) -> dict[str, Any]:
-    settings = cloud.settings
-    storage_type = params.get("StorageType") or "gp3"
-    insights = bool(params.get("EnablePerformanceInsights"))
-    encrypted = bool(params.get("StorageEncrypted", False))
-    record: dict[str, Any] = {
-        "DBInstanceIdentifier": identifier,
-        "DBInstanceArn": settings.arn("rds", f"db:{identifier}"),
-        "DbiResourceId": resource_id(),
-        "DBInstanceStatus": "creating",
-        "DBInstanceClass": params["DBInstanceClass"],
-        "DbInstancePort": int(params.get("Port") or 5432),
-        "DBName": params.get("DBName"),
-        "Engine": "postgres",
-        "EngineVersion": version,
-        "EngineLifecycleSupport": params.get("EngineLifecycleSupport", "open-source-rds-extended-support"),
-        "MasterUsername": params["MasterUsername"],
-        "AllocatedStorage": int(params.get("AllocatedStorage") or 20),
-        "MaxAllocatedStorage": params.get("MaxAllocatedStorage"),
-        "StorageType": storage_type,
-        "StorageEncrypted": encrypted,
-        "KmsKeyId": _kms_key(cloud, params.get("KmsKeyId"), "rds") if encrypted else None,
-        "Iops": params.get("Iops") or (3000 if storage_type == "gp3" else None),
-        "StorageThroughput": params.get("StorageThroughput") or (125 if storage_type == "gp3" else None),
-        "MultiAZ": bool(params.get("MultiAZ", False)),
-        "PubliclyAccessible": bool(params.get("PubliclyAccessible", False)),
-        "BackupRetentionPeriod": int(params.get("BackupRetentionPeriod", 1)),
-        "PreferredBackupWindow": params.get("PreferredBackupWindow") or "13:00-13:30",
-        "PreferredMaintenanceWindow": (params.get("PreferredMaintenanceWindow") or "sat:16:00-sat:16:30").lower(),
-        "AutoMinorVersionUpgrade": bool(params.get("AutoMinorVersionUpgrade", True)),
-        "CopyTagsToSnapshot": bool(params.get("CopyTagsToSnapshot", False)),
-        "DeletionProtection": bool(params.get("DeletionProtection", False)),
-        "IAMDatabaseAuthenticationEnabled": bool(params.get("EnableIAMDatabaseAuthentication", False)),
-        "CACertificateIdentifier": params.get("CACertificateIdentifier") or "rds-ca-rsa2048-g1",
-        "MonitoringInterval": int(params.get("MonitoringInterval") or 0),
-        "MonitoringRoleArn": params.get("MonitoringRoleArn"),
-        "DatabaseInsightsMode": params.get("DatabaseInsightsMode") or "standard",
-        "PerformanceInsightsEnabled": insights,
-        "EnabledCloudwatchLogsExports": list(params.get("EnableCloudwatchLogsExports") or ()),
-        "TagList": [dict(tag) for tag in params.get("Tags") or ()],
-        "LicenseModel": "postgresql-license",
-        "OptionGroupMemberships": [
-            {"OptionGroupName": f"default:postgres-{version.split('.')[0]}", "Status": "in-sync"}
-        ],
-        "PendingModifiedValues": {},
-        "DBSecurityGroups": [],
-        "ReadReplicaDBInstanceIdentifiers": [],
-        "DomainMemberships": [],
-        "AssociatedRoles": [],
-        "NetworkType": params.get("NetworkType") or "IPV4",
-        "BackupTarget": "region",
-        "ActivityStreamStatus": "stopped",
-        "CustomerOwnedIpEnabled": False,
-        "DedicatedLogVolume": False,
-        "IsStorageConfigUpgradeAvailable": False,
-    }
-    if insights:
-        record["PerformanceInsightsKMSKeyId"] = _kms_key(cloud, params.get("PerformanceInsightsKMSKeyId"), "rds")
-        record["PerformanceInsightsRetentionPeriod"] = int(params.get("PerformanceInsightsRetentionPeriod") or 7)
-    if record["MonitoringInterval"]:
-        stream = f"RDSOSMetrics:log-stream:{record['DbiResourceId']}"
-        arn = settings.arn("logs", f"log-group:{stream}")
-        record["EnhancedMonitoringResourceArn"] = arn
-    record["CertificateDetails"] = {
-        "CAIdentifier": record["CACertificateIdentifier"],
-        "ValidTill": cloud.now() + timedelta(days=365),
-    }
-    return {name: value for name, value in record.items() if value is not None}
-
-
-def _kms_key(cloud: Cloud, requested: str | None, service: str) -> str:
-    """The ARN of a key as RDS shows it."""
-    if requested and requested.startswith("arn:"):
-        return requested
-    prefix = cloud.settings.arn("kms", "")
-    return prefix + (f"key/{requested}" if requested else f"alias/aws/{service}")
 
 
 @operation("rds", "DescribeDBInstances")
@@ -232,6 +161,9 @@ def modify(cloud: Cloud, call: Call) -> Answer:
     for name in _UNSUPPORTED:
         if params.get(name) is not None:
             raise AwsError("InvalidParameterCombination", f"localcloud can't modify {name} of a DB instance")
+    if instance.cluster:
+        api_clusters.modify_member(cloud, instance, params)
+        return {"DBInstance": instance.record}
     record, pending = instance.record, instance.record["PendingModifiedValues"]
     if params.get("DBInstanceClass"):
         size_of(params["DBInstanceClass"])
@@ -297,7 +229,7 @@ def _modify_rest(cloud: Cloud, instance: Instance, params: Mapping[str, Any]) ->
         record["PerformanceInsightsEnabled"] = insights
     if record["PerformanceInsightsEnabled"]:
         request = params.get("PerformanceInsightsKMSKeyId") or record.get("PerformanceInsightsKMSKeyId")
-        record["PerformanceInsightsKMSKeyId"] = _kms_key(cloud, request, "rds")
+        record["PerformanceInsightsKMSKeyId"] = kms_key(cloud, request, "rds")
         period = params.get("PerformanceInsightsRetentionPeriod") or record.get("PerformanceInsightsRetentionPeriod")
         record["PerformanceInsightsRetentionPeriod"] = period or 7
     if exports := params.get("CloudwatchLogsExportConfiguration"):
@@ -321,7 +253,8 @@ def rotate_managed_secret(cloud: Cloud, call: Call) -> Answer:
     """Rotating a secret that RDS manages changes the password of the database too. moto answers for every other."""
     params = call.params
     held = cloud.moto("secretsmanager").secrets.get(params["SecretId"])
-    for instance in cloud.part(Databases).instances.values():
+    databases = cloud.part(Databases)
+    for instance in [*databases.instances.values(), *(each.server for each in databases.clusters.values())]:
         if held is None or instance.record.get("MasterUserSecret", {}).get("SecretArn") != held.arn:
             continue
         if params.get("RotationLambdaARN"):
@@ -348,6 +281,9 @@ def delete(cloud: Cloud, call: Call) -> Answer:
         raise AwsError("InvalidParameterCombination", message)
     if instance.status == "deleting":
         raise AwsError("InvalidDBInstanceState", f"Instance {instance.identifier} is already being deleted.")
+    if instance.cluster:  # what it holds is the cluster's, which a snapshot of it would be of
+        instance.status = "deleting"
+        return {"DBInstance": instance.record}
     final = params.get("FinalDBSnapshotIdentifier")
     if not params.get("SkipFinalSnapshot") and not final:
         message = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
@@ -370,6 +306,8 @@ def reboot(cloud: Cloud, call: Call) -> Answer:
             raise AwsError("InvalidParameterCombination", message)
         cloud.part(Databases).failing_over.add(instance.identifier)
     instance.status = "rebooting"
+    if instance.cluster and cloud.part(Databases).is_writer(instance):
+        cloud.part(Databases).held(instance).status = "rebooting"
     return {"DBInstance": instance.record}
 
 
@@ -377,6 +315,9 @@ def reboot(cloud: Cloud, call: Call) -> Answer:
 def stop(cloud: Cloud, call: Call) -> Answer:
     instance = find(cloud, call.params["DBInstanceIdentifier"])
     _in_state(instance, "available")
+    if instance.cluster:
+        message = "Aurora instances aren't stopped one by one: StopDBCluster stops their cluster."
+        raise AwsError("InvalidParameterCombination", message)
     instance.status = "stopping"
     return {"DBInstance": instance.record}
 

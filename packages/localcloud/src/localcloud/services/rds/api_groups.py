@@ -9,7 +9,7 @@ from localcloud.core import network, paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.rds import parameters
 from localcloud.services.rds.component import Databases
-from localcloud.services.rds.model import ENGINE_VERSIONS
+from localcloud.services.rds.model import ENGINE_VERSIONS, OF_CLUSTER, VERSIONS
 from localcloud.services.rds.parameters import ParameterGroup
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def delete_subnet_group(cloud: Cloud, call: Call) -> Answer:
     databases = cloud.part(Databases)
     record = subnet_group(cloud, call.params["DBSubnetGroupName"])
     name = record["DBSubnetGroupName"]
-    for instance in databases.instances.values():
+    servers = [*databases.instances.values(), *(each.server for each in databases.clusters.values())]
+    for instance in servers:
         if instance.record["DBSubnetGroup"]["DBSubnetGroupName"] == name:
             message = f"Cannot delete the subnet group '{name}' because at least one database instance is using it."
             raise AwsError("InvalidDBSubnetGroupStateFault", message)
@@ -119,10 +120,15 @@ def parameter_group(cloud: Cloud, name: str) -> ParameterGroup:
     if found is not None:
         return found
     family = name.removeprefix("default.")
-    if name.startswith("default.") and family.removeprefix("postgres") in ENGINE_VERSIONS:
+    if name.startswith("default.") and is_family(family):
         description = f"Default parameter group for {family}"
         return ParameterGroup(name, family, description, _arn(cloud, "pg", name))
     raise AwsError("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}", 404)
+
+
+def is_family(family: str) -> bool:
+    """Whether it is a parameter group family of an engine that there is, ``aurora-postgresql16``."""
+    return any(family == f"{engine}{major}" for engine, majors in VERSIONS.items() for major in majors)
 
 
 def _changeable(cloud: Cloud, name: str) -> ParameterGroup:
@@ -135,7 +141,7 @@ def _changeable(cloud: Cloud, name: str) -> ParameterGroup:
 def create_parameter_group(cloud: Cloud, call: Call) -> Answer:
     databases, name = cloud.part(Databases), call.params["DBParameterGroupName"].lower()
     family = call.params["DBParameterGroupFamily"]
-    if family.removeprefix("postgres") not in ENGINE_VERSIONS:
+    if not is_family(family):
         raise AwsError("InvalidParameterValue", f"ParameterGroupFamily {family} is not a valid parameter group family")
     if name in databases.parameter_groups:
         raise AwsError("DBParameterGroupAlreadyExists", f"Parameter group {name} already exists")
@@ -149,7 +155,8 @@ def create_parameter_group(cloud: Cloud, call: Call) -> Answer:
 def describe_parameter_groups(cloud: Cloud, call: Call) -> Answer:
     if name := call.params.get("DBParameterGroupName"):
         return {"DBParameterGroups": [parameter_group(cloud, name).shown()]}
-    own = cloud.part(Databases).parameter_groups
+    held = cloud.part(Databases).parameter_groups
+    own = {name: group for name, group in held.items() if not name.startswith(OF_CLUSTER)}
     defaults = [parameter_group(cloud, f"default.postgres{major}") for major in ENGINE_VERSIONS]
     every = sorted([*own.values(), *defaults], key=lambda group: group.name)
     return paging.marked([group.shown() for group in every], call.params, "DBParameterGroups")
@@ -174,7 +181,7 @@ def modify_parameter_group(cloud: Cloud, call: Call) -> Answer:
     for each in call.params["Parameters"]:
         group.values[each["ParameterName"]] = each["ParameterValue"]
         group.methods[each["ParameterName"]] = each.get("ApplyMethod", "pending-reboot")
-    _apply(cloud, group)
+    apply(cloud, group)
     return {"DBParameterGroupName": group.name}
 
 
@@ -186,7 +193,7 @@ def reset_parameter_group(cloud: Cloud, call: Call) -> Answer:
     for each in call.params.get("Parameters") or ():
         group.values.pop(each["ParameterName"], None)
         group.methods[each["ParameterName"]] = each.get("ApplyMethod", "pending-reboot")
-    _apply(cloud, group)
+    apply(cloud, group)
     return {"DBParameterGroupName": group.name}
 
 
@@ -202,10 +209,10 @@ def delete_parameter_group(cloud: Cloud, call: Call) -> Answer:
     return {}
 
 
-def _apply(cloud: Cloud, group: ParameterGroup) -> None:
-    """Tell the running servers, out of the caller's lock."""
+def apply(cloud: Cloud, group: ParameterGroup, name: str | None = None) -> None:
+    """Tell the running servers, out of the caller's lock. ``name``: what the component calls it, if otherwise."""
     databases = cloud.part(Databases)
-    members = [each for each in databases.running() if each.parameter_group == group.name]
+    members = [each for each in databases.servers() if each.parameter_group == (name or group.name)]
 
     def tell() -> None:
         for instance in members:
@@ -223,6 +230,7 @@ def _tags(cloud: Cloud, arn: str) -> list[dict[str, str]]:
     databases = cloud.part(Databases)
     every: dict[str, list[dict[str, str]]] = dict(databases.tags)
     every |= {instance.arn: instance.record["TagList"] for instance in databases.instances.values()}
+    every |= {cluster.arn: cluster.record["TagList"] for cluster in databases.clusters.values()}
     every |= {snapshot["DBSnapshotArn"]: snapshot["TagList"] for snapshot in databases.snapshots.values()}
     if arn in every:
         return every[arn]

@@ -11,7 +11,7 @@ from localcloud.core import paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.rds.api import find
 from localcloud.services.rds.component import Databases
-from localcloud.services.rds.model import ENGINE_VERSIONS, size_of
+from localcloud.services.rds.model import AURORA, VERSIONS, size_of
 from localcloud.services.rds.rules import AUTHORITIES
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ MINORS_BACK: Final = 2
 """Older minor versions of each major one that are known besides the newest."""
 
 
-def known_versions() -> dict[str, str]:
+def known_versions(engine: str = "postgres") -> dict[str, str]:
     """Each full version to its major one, the oldest first."""
     found: dict[str, str] = {}
-    for major, newest in reversed(ENGINE_VERSIONS.items()):
+    for major, newest in reversed(VERSIONS[engine].items()):
         last = int(newest.partition(".")[2])
         found |= {f"{major}.{minor}": major for minor in range(max(1, last - MINORS_BACK), last + 1)}
     return found
@@ -33,30 +33,32 @@ def known_versions() -> dict[str, str]:
 @operation("rds", "DescribeDBEngineVersions")
 def describe_engine_versions(cloud: Cloud, call: Call) -> Answer:
     """The newest of each major version; with a full version or IncludeAll older ones too."""
-    params, every = call.params, known_versions()
+    params = call.params
     request = params.get("EngineVersion")
     found = [
-        _shown(version, major, every)
+        _shown(engine, version, major, every)
+        for engine in VERSIONS
+        for every in (known_versions(engine),)
         for version, major in every.items()
-        if (version == request or (version == ENGINE_VERSIONS[major] and request in (None, major)))
-        and params.get("Engine") in (None, "postgres")
+        if (version == request or (version == VERSIONS[engine][major] and request in (None, major)))
+        and params.get("Engine") in (None, engine)
     ]
     return {"DBEngineVersions": found}
 
 
-def _shown(version: str, major: str, every: dict[str, str]) -> dict[str, Any]:
+def _shown(engine: str, version: str, major: str, every: dict[str, str]) -> dict[str, Any]:
     return {
-        "Engine": "postgres",
+        "Engine": engine,
         "EngineVersion": version,
         "MajorEngineVersion": major,
-        "DBParameterGroupFamily": f"postgres{major}",
+        "DBParameterGroupFamily": f"{engine}{major}",
         "DBEngineDescription": "PostgreSQL",
         "DBEngineVersionDescription": f"PostgreSQL {version}",
         "Status": "available",
         "ExportableLogTypes": ["postgresql", "upgrade"],
         "ValidUpgradeTarget": [
             {
-                "Engine": "postgres",
+                "Engine": engine,
                 "EngineVersion": other,
                 "Description": f"PostgreSQL {other}",
                 "AutoUpgrade": False,
@@ -78,20 +80,20 @@ def _number(version: str) -> tuple[int, ...]:
 def describe_orderable(cloud: Cloud, call: Call) -> Answer:
     """One class, where it is known; AWS lists all of them without one."""
     params, wanted = call.params, call.params.get("DBInstanceClass")
-    if params["Engine"] != "postgres" or not wanted:
-        message = "localcloud answers for the engine postgres and one DBInstanceClass."
+    if params["Engine"] not in VERSIONS or not wanted:
+        message = f"localcloud answers for the engines {' and '.join(VERSIONS)} and one DBInstanceClass."
         raise AwsError("InvalidParameterValue", message)
     try:
         size_of(wanted)
     except AwsError:
         return {"OrderableDBInstanceOptions": []}
     option = {
-        "Engine": "postgres",
-        "EngineVersion": params.get("EngineVersion") or ENGINE_VERSIONS["17"],
+        "Engine": params["Engine"],
+        "EngineVersion": params.get("EngineVersion") or VERSIONS[params["Engine"]]["17"],
         "DBInstanceClass": wanted,
         "MultiAZCapable": True,
         "Vpc": True,
-        "StorageType": "gp3",
+        "StorageType": "aurora" if params["Engine"] == AURORA else "gp3",
     }
     return {"OrderableDBInstanceOptions": [option]}
 

@@ -12,7 +12,7 @@ from localcloud.core import paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.rds import api
 from localcloud.services.rds.component import Databases
-from localcloud.services.rds.model import Instance
+from localcloud.services.rds.model import OF_CLUSTER, Instance
 from localcloud.services.rds.snapshot_records import folder_name, new
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ def create_snapshot(cloud: Cloud, call: Call) -> Answer:
         if instance is None:
             message = f"DBInstance {call.params['DBInstanceIdentifier']} not found."
             raise AwsError("DBInstanceNotFound", message, 404)
+        if instance.cluster:
+            message = f"{instance.identifier} is a member of a DB cluster: CreateDBClusterSnapshot takes its snapshots."
+            raise AwsError("InvalidParameterCombination", message)
         if name in databases.snapshots:
             message = f"Cannot create the snapshot because a snapshot with the identifier {name} already exists."
             raise AwsError("DBSnapshotAlreadyExists", message)
@@ -81,6 +84,7 @@ def create_snapshot(cloud: Cloud, call: Call) -> Answer:
 def describe_snapshots(cloud: Cloud, call: Call) -> Answer:
     databases, params = cloud.part(Databases), call.params
     here = [each for each in databases.snapshots.values() if each.get("Region", cloud.settings.region) == call.region]
+    here = [each for each in here if not each["DBInstanceIdentifier"].startswith(OF_CLUSTER)]
     found = sorted(here, key=lambda each: each["SnapshotCreateTime"])
     if name := params.get("DBSnapshotIdentifier"):
         found = [_find(cloud, name, call.region)]
@@ -258,6 +262,8 @@ def describe_automated_backups(cloud: Cloud, call: Call) -> Answer:
     found, databases = [], cloud.part(Databases)
     for instance in databases.instances.values():
         record = instance.record
+        if instance.cluster:
+            continue
         request = call.params.get("DBInstanceIdentifier") in (None, instance.identifier)
         if not record["BackupRetentionPeriod"] or not request or call.region != cloud.settings.region:
             continue

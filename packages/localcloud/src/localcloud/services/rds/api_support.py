@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from localcloud.core import paging
 from localcloud.core.registry import Answer, Call, operation
+from localcloud.services.rds.model import VERSIONS
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -23,14 +24,23 @@ years. From RDS's release calendar as the author knew it in 2026; could not be l
 EXTENDED_YEARS: Final = 3
 
 
+def kms_key(cloud: Cloud, requested: str | None, service: str) -> str:
+    """The ARN of a key as RDS shows it."""
+    if requested and requested.startswith("arn:"):
+        return requested
+    prefix = cloud.settings.arn("kms", "")
+    return prefix + (f"key/{requested}" if requested else f"alias/aws/{service}")
+
+
 @operation("rds", "DescribeDBMajorEngineVersions")
 def describe_major_engine_versions(cloud: Cloud, call: Call) -> Answer:
     """Each major version with the days of both kinds of support, the newest first."""
     params = call.params
     found = [
-        {"Engine": "postgres", "MajorEngineVersion": major, "SupportedEngineLifecycles": _lifecycles(first, last)}
+        {"Engine": engine, "MajorEngineVersion": major, "SupportedEngineLifecycles": _lifecycles(first, last)}
+        for engine in VERSIONS
         for major, (first, last) in sorted(STANDARD_SUPPORT.items(), reverse=True)
-        if params.get("MajorEngineVersion") in (None, major) and params.get("Engine") in (None, "postgres")
+        if params.get("MajorEngineVersion") in (None, major) and params.get("Engine") in (None, engine)
     ]
     return paging.marked(found, params, "DBMajorEngineVersions")
 

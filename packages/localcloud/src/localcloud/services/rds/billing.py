@@ -27,11 +27,11 @@ def databases(cloud: Cloud) -> Iterator[Rate]:
     for instance in cloud.part(Databases).instances.values():
         record, tags = instance.record, tags_of(instance.record.get("TagList"))
         multi = bool(record.get("MultiAZ"))
-        operation = "CreateDBInstance:0014"  # PostgreSQL
+        operation = "CreateDBInstance:0021" if instance.cluster else "CreateDBInstance:0014"  # Aurora PostgreSQL
         if instance.status not in UNPAID_DATABASE:
             usage = f"APS2-{'Multi-AZUsage' if multi else 'InstanceUsage'}:{record['DBInstanceClass']}"
             yield Rate(Item(RDS, usage, operation, tags), 1.0)
-        if instance.status not in ("creating", "deleting"):
+        if instance.status not in ("creating", "deleting") and not instance.cluster:
             kind = RDS_STORAGE.get(str(record.get("StorageType")), str(record.get("StorageType")).upper())
             usage = f"APS2-RDS:{'Multi-AZ-' if multi else ''}{kind}-Storage"
             size = float(record["AllocatedStorage"])

@@ -32,8 +32,8 @@ from localcloud.core.network import Interface
 from localcloud.core.processes import Process, Supervisor
 from localcloud.core.registry import component
 from localcloud.core.windows import in_window
-from localcloud.services.rds import measure, notices, parameters, secret, snapshot_records
-from localcloud.services.rds.model import GIB, Instance, settle_zones
+from localcloud.services.rds import clusters, measure, notices, parameters, secret, snapshot_records
+from localcloud.services.rds.model import GIB, OF_CLUSTER, DbCluster, Instance, settle_zones
 from localcloud.services.rds.parameters import ParameterGroup
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ START_SECONDS = 20.0
 EVENTS_KEPT = 2_000
 ARCHIVED_SEGMENTS = 200
 """Of the write-ahead log that are kept; beyond, a new automated snapshot lets go of those before it."""
+SERVING = ("available", "backing-up")
+"""The statuses in which a server takes connections."""
 LOW_STORAGE = 10.0
 """Per cent of the allocated storage that are free: below that RDS says so."""
 
@@ -62,6 +64,7 @@ class Databases(DatabaseServers):
     def __init__(self, state: Path) -> None:
         self._state = state
         self.instances: dict[str, Instance] = {}
+        self.clusters: dict[str, DbCluster] = {}
         self.parameter_groups: dict[str, ParameterGroup] = {}
         self.subnet_groups: dict[str, dict[str, Any]] = {}
         self.snapshots: dict[str, dict[str, Any]] = {}
@@ -98,14 +101,14 @@ class Databases(DatabaseServers):
         return copy.deepcopy(
             (
                 self.instances, self.parameter_groups, self.subnet_groups, self.snapshots, self.tags, self.events,
-                self.addresses,
+                self.addresses, self.clusters,
             )
         )  # fmt: skip
 
     def load(self, state: Any) -> None:
         (
             self.instances, self.parameter_groups, self.subnet_groups, self.snapshots, self.tags, self.events,
-            self.addresses,
+            self.addresses, self.clusters,
         ) = state  # fmt: skip
 
     def stop(self) -> None:
@@ -125,8 +128,30 @@ class Databases(DatabaseServers):
         return self._server(instance)
 
     def running(self) -> list[Instance]:
-        """The instances whose servers take connections."""
-        return [each for each in list(self.instances.values()) if each.status == "available" and self._lives(each)]
+        """The instances whose servers take connections; of a cluster the writer alone: its members are one server."""
+        return [
+            each
+            for each in list(self.instances.values())
+            if each.status == "available" and self._lives(each) and self.is_writer(each)
+        ]
+
+    def servers(self) -> list[Instance]:
+        """What has a PostgreSQL of its own that runs: instances, and the clusters' own servers."""
+        every = [each for each in list(self.instances.values()) if each.cluster is None]
+        every += [each.server for each in list(self.clusters.values())]
+        return [each for each in every if each.status in SERVING and self._lives(each)]
+
+    def is_writer(self, instance: Instance) -> bool:
+        """Whether it takes writes, as each instance outside of a cluster does."""
+        return instance.cluster is None or self.clusters[instance.cluster].writer == instance.identifier
+
+    def held(self, instance: Instance) -> Instance:
+        """Whose PostgreSQL an instance is: its own, or its cluster's."""
+        return self.clusters[instance.cluster].server if instance.cluster else instance
+
+    def cluster_of(self, server: Instance) -> DbCluster | None:
+        """The cluster whose own server this is; None for an instance."""
+        return self.clusters.get(server.identifier.removeprefix(OF_CLUSTER)) if _is_of_cluster(server) else None
 
     def by_resource_id(self, resource_id: str) -> Instance | None:
         """The instance with this ``DbiResourceId``, by which Performance Insights names it."""
@@ -139,7 +164,9 @@ class Databases(DatabaseServers):
             yield connection
 
     def processes(self, identifier: str) -> list[Process]:
-        return list(self._processes.get(identifier, ()))
+        instance = self.instances.get(identifier)
+        name = self.held(instance).identifier if instance else identifier
+        return list(self._processes.get(name, ()))
 
     def spend(self, identifier: str, *, volume: bool) -> None:
         """An instance has used up its CPU credits, or those of its volume."""
@@ -158,20 +185,25 @@ class Databases(DatabaseServers):
             brake.release()
 
     def tell(self, identifier: str, message: str, *categories: str) -> None:
-        """An event of an instance, as DescribeEvents and EventBridge show it."""
+        """An event of an instance or, of a cluster's own server, of that cluster, as DescribeEvents and EventBridge
+        show it."""
         if self._cloud is None:
             return
-        instance = self.instances.get(identifier)
+        is_cluster, name = identifier.startswith(OF_CLUSTER), identifier.removeprefix(OF_CLUSTER)
+        instance = self.clusters.get(name) if is_cluster else self.instances.get(identifier)
         event = {
-            "SourceIdentifier": identifier,
-            "SourceType": "db-instance",
-            "Message": message,
+            "SourceIdentifier": name,
+            "SourceType": "db-cluster" if is_cluster else "db-instance",
+            "Message": message
+            if not is_cluster or "failover" in categories
+            else message.replace("instance", "cluster"),
             "EventCategories": list(categories),
             "Date": self._cloud.now(),
             "SourceArn": instance.arn if instance else "",
         }
         self.events.append(event)
-        notices.instance_event(self._cloud, event)
+        if not is_cluster:
+            notices.instance_event(self._cloud, event)
         del self.events[:-EVENTS_KEPT]
         self._cloud.touch()
 
@@ -188,7 +220,11 @@ class Databases(DatabaseServers):
         if cloud is None or cloud.stopping.is_set():
             return
         with cloud.lock:
-            for identifier, instance in list(self.instances.items()):
+            for cluster in list(self.clusters.values()):
+                clusters.follow(self, cloud, cluster)
+            working = {name: each for name, each in self.instances.items() if each.cluster is None}
+            working |= {each.server.identifier: each.server for each in self.clusters.values()}
+            for identifier, instance in working.items():
                 if identifier in self._jobs and self._jobs[identifier].is_alive():
                     continue
                 work = self._work(instance)
@@ -297,6 +333,12 @@ class Databases(DatabaseServers):
 
     def _fail_over(self, instance: Instance) -> None:
         """The standby takes over: here the same files, behind the same address, in the other zone by name."""
+        if cluster := self.cluster_of(instance):
+            self._end(instance)
+            self._launch(instance)
+            with self._lock():
+                clusters.promote(self, cluster)
+            return
         with self._lock():
             self.tell(instance.identifier, "Multi-AZ instance failover started.", "failover")
         self._end(instance)
@@ -457,6 +499,11 @@ class Databases(DatabaseServers):
                 self.snapshots[instance.final_snapshot] = record
             self.take_snapshot(instance, record)
         self._end(instance)
+        if cluster := self.cluster_of(instance):
+            with self._lock():
+                self.clusters.pop(cluster.identifier)
+                if self._cloud:
+                    network.release(self._cloud, cluster.reader)
         shutil.rmtree(instance.folder(self._state), ignore_errors=True)
         certificates.forget(self._state, f"rds-{instance.record['DbiResourceId']}")
         with self._lock():
@@ -504,9 +551,29 @@ class Databases(DatabaseServers):
                 port=server.port,
                 forward=(server.address, server.tls_port),
             )
+        if cluster := self.cluster_of(instance):
+            self.open_doors(cluster)
         with self._lock():
             instance.applied = values
             instance.record["DBParameterGroups"][0]["ParameterApplyStatus"] = "in-sync"
+
+    def open_doors(self, cluster: DbCluster) -> None:
+        """Have the reader endpoint and each member lead to the cluster's server."""
+        server = self._server(cluster.server)
+        if self._cloud is None or not server.gated:
+            return
+        for name, interface in clusters.doors(self, cluster).items():
+            self._cloud.part(VpcNetwork).open(
+                name,
+                destination=interface.address,
+                port=server.port,
+                forward=(server.address, server.tls_port),
+                wait=False,
+            )
+
+    def close_door(self, name: str) -> None:
+        if self._cloud and self._cloud.has(VpcNetwork):
+            self._cloud.part(VpcNetwork).close(name)
 
     def apply_dynamic(self, instance: Instance, *, anew: bool = False) -> None:
         """Tell the running server what is dynamic in its group; what needs a reboot waits for one."""
@@ -536,18 +603,26 @@ class Databases(DatabaseServers):
     def _end(self, instance: Instance) -> None:
         if self._cloud and self._cloud.has(VpcNetwork):
             self._cloud.part(VpcNetwork).close(_gate(instance))
+            if cluster := self.cluster_of(instance):
+                for name in clusters.doors(self, cluster):
+                    self.close_door(name)
         if brake := self._brakes.pop(instance.identifier, None):
             brake.release()
         self._supervisor().end_all(self._processes.pop(instance.identifier, ()), grace=20.0)
         self._measure.forget(instance.identifier)
 
     def _lives(self, instance: Instance) -> bool:
-        processes = self._processes.get(instance.identifier, ())
+        processes = self._processes.get(self.held(instance).identifier, ())
         return bool(processes) and all(process.poll() is None for process in processes)
+
+    def serves(self, server: Instance) -> bool:
+        """Whether its PostgreSQL takes connections."""
+        return server.status in SERVING and self._lives(server)
 
     def _server(self, instance: Instance) -> Server:
         if self._cloud is None:
             raise PostgresError("the cloud has not started yet")
+        instance = self.held(instance)
         address = self._cloud.settings.real_address(instance.interface.address)
         port, gated = instance.record["DbInstancePort"], self._cloud.has(VpcNetwork)
         return Server(instance.identifier, instance.folder(self._state), address, port, gated)
@@ -558,7 +633,13 @@ class Databases(DatabaseServers):
         cloud = self._cloud
         if cloud is None or not cloud.has(MetricSink):
             return
+        for cluster in list(self.clusters.values()):
+            if self.serves(cluster.server):
+                server, processes = self._server(cluster.server), self.processes(cluster.server.identifier)
+                clusters.publish(self, cloud, cluster, self._measure, server, processes)
         for instance in self.running():
+            if instance.cluster:
+                continue
             processes = self.processes(instance.identifier)
             before = self._measure.last(instance.identifier)
             taken = self._measure.take(self._server(instance), processes, instance.size, instance.record)
@@ -598,7 +679,15 @@ class Databases(DatabaseServers):
         cloud = self._cloud
         if cloud is None or not cloud.has(LogSink):
             return
+        for cluster in list(self.clusters.values()):
+            if "postgresql" in cluster.record["EnabledCloudwatchLogsExports"] and cluster.writer:
+                path, server = self._server(cluster.server).log, cluster.server
+                events, server.log_offset = measure.log_events(path, server.log_offset)
+                group = f"/aws/rds/cluster/{cluster.identifier}/postgresql"
+                cloud.part(LogSink).put(group, f"{cluster.writer}.0", events)
         for instance in list(self.instances.values()):
+            if instance.cluster:
+                continue
             if "postgresql" in instance.record.get("EnabledCloudwatchLogsExports", ()):
                 events, instance.log_offset = measure.log_events(self._server(instance).log, instance.log_offset)
                 group = f"/aws/rds/instance/{instance.identifier}/postgresql"
@@ -630,6 +719,10 @@ def _settle(instance: Instance, began: str, status: str) -> None:
     """The end of work that began in one status. Where the record asks for other work by now, that comes next."""
     if instance.status == began:
         instance.status = status
+
+
+def _is_of_cluster(server: Instance) -> bool:
+    return server.identifier.startswith(OF_CLUSTER)
 
 
 def _gate(instance: Instance) -> str:

@@ -17,6 +17,15 @@ from localcloud.core.registry import AwsError
 GIB = 1 << 30
 ENGINE_VERSIONS = {"17": "17.6", "16": "16.10", "15": "15.14", "14": "14.19", "13": "13.22"}
 """Newest minor version that is shown for a major one. The server behind is always the PostgreSQL that is installed."""
+AURORA = "aurora-postgresql"
+AURORA_VERSIONS = {"17": "17.5", "16": "16.9", "15": "15.13", "14": "14.18", "13": "13.21"}
+"""The same of Aurora PostgreSQL (its release notes, as known in 2026; could not be looked up)."""
+VERSIONS = {"postgres": ENGINE_VERSIONS, AURORA: AURORA_VERSIONS}
+OF_CLUSTER = "cluster:"
+"""Before the identifier of a cluster's own server, snapshot or parameter group: no instance's name has a colon."""
+SERVERLESS = "db.serverless"
+GIB_OF_UNIT = 2
+"""Memory of an Aurora capacity unit (Aurora guide, Aurora Serverless v2)."""
 
 _MEMORY_GIB = {
     "t": {"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32},
@@ -28,6 +37,8 @@ _MEMORY_GIB = {
 
 def size_of(instance_class: str) -> Size:
     """The size of a class such as ``db.t4g.micro``; AWS's error for a class that isn't known."""
+    if instance_class == SERVERLESS:
+        return Size(1, GIB_OF_UNIT * GIB)
     match = re.fullmatch(r"db\.([tmr])\d\w*\.(\w+)", instance_class)
     memory = _MEMORY_GIB[match[1]].get(match[2]) if match else None
     if not match or not memory:
@@ -55,6 +66,8 @@ class Instance:
     """With ``until``: the resource id of the instance whose write-ahead log that is."""
     new_identifier: str | None = None
     """What it is being renamed to."""
+    cluster: str | None = None
+    """The Aurora cluster that it is a member of; it has no server of its own then."""
     final_snapshot: str | None = None
     log_offset: int = 0
     """Bytes of the server's log that are in CloudWatch Logs already."""
@@ -77,6 +90,10 @@ class Instance:
 
     @property
     def size(self) -> Size:
+        capacity = self.record.get("ServerlessV2ScalingConfiguration")
+        if capacity:
+            units = capacity["MaxCapacity"]
+            return Size(max(1, round(units / 4)), int(units * GIB_OF_UNIT * GIB))
         return size_of(self.record["DBInstanceClass"])
 
     @property
@@ -85,6 +102,30 @@ class Instance:
 
     def folder(self, state: Path) -> Path:
         return state / "rds" / str(self.record["DbiResourceId"])
+
+
+@dataclass(slots=True)
+class DbCluster:
+    """One Aurora cluster: one real PostgreSQL, which its endpoints and its members all lead to."""
+
+    record: dict[str, Any]
+    """What DescribeDBClusters shows, but for what follows from the server and the members."""
+    server: Instance
+    """Its storage with the PostgreSQL on it, as an instance that no call shows."""
+    reader: Interface
+    """Where the reader endpoint listens; the server's own interface is the writer endpoint's."""
+    writer: str | None = None
+    """The identifier of the member that takes writes."""
+    target: str | None = None
+    """Who becomes the writer at the failover that is going on."""
+
+    @property
+    def identifier(self) -> str:
+        return str(self.record["DBClusterIdentifier"])
+
+    @property
+    def arn(self) -> str:
+        return str(self.record["DBClusterArn"])
 
 
 def settle_zones(record: dict[str, Any]) -> None:
@@ -102,10 +143,10 @@ def resource_id() -> str:
     return "db-" + "".join(random.choices(string.ascii_uppercase + string.digits, k=26))  # noqa: S311 - no secret
 
 
-def engine_version(requested: str | None) -> str:
+def engine_version(requested: str | None, engine: str = "postgres") -> str:
     """A full version: ``17`` becomes the newest 17. AWS's error for one that isn't known."""
     version = requested or "17"
     major = version.split(".", maxsplit=1)[0]
-    if major not in ENGINE_VERSIONS or not re.fullmatch(r"\d+(\.\d+)?", version):
-        raise AwsError("InvalidParameterCombination", f"Cannot find version {version} for postgres")
-    return version if "." in version else ENGINE_VERSIONS[major]
+    if major not in VERSIONS[engine] or not re.fullmatch(r"\d+(\.\d+)?", version):
+        raise AwsError("InvalidParameterCombination", f"Cannot find version {version} for {engine}")
+    return version if "." in version else VERSIONS[engine][major]

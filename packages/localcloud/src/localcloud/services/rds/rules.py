@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from localcloud.core import window_rules
 from localcloud.core.registry import AwsError, Call, rule
 from localcloud.services.rds.component import Databases
+from localcloud.services.rds.model import AURORA
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -37,6 +38,10 @@ INSTANCE: Final = (
 )
 PAGED: Final = (
     "DescribeDBInstances",
+    "DescribeDBClusters",
+    "DescribeDBClusterSnapshots",
+    "DescribeDBClusterParameterGroups",
+    "DescribeDBClusterParameters",
     "DescribeDBSnapshots",
     "DescribeDBParameterGroups",
     "DescribeDBParameters",
@@ -73,6 +78,8 @@ def check_windows(cloud: Cloud, call: Call) -> None:
 def check_sizes(cloud: Cloud, call: Call) -> None:
     params = call.params
     before = _before(cloud, params) if call.operation == "ModifyDBInstance" else {}
+    if AURORA in (params.get("Engine"), before.get("Engine")):
+        return  # storage and backups are the cluster's
     kind = params.get("StorageType") or before.get("StorageType") or "gp3"
     if kind not in STORAGE:
         raise _invalid(f"Invalid storage type: {kind}")
@@ -109,6 +116,8 @@ def check_names(cloud: Cloud, call: Call) -> None:
     if params.get("CACertificateIdentifier") and params["CACertificateIdentifier"] not in AUTHORITIES:
         raise AwsError("CertificateNotFound", f"Certificate {params['CACertificateIdentifier']} not found.", 404)
     group = params.get("OptionGroupName")
+    if params.get("Engine") == AURORA:
+        return
     if group and not group.startswith("default:postgres-") and group not in cloud.moto("rds").option_groups:
         raise AwsError("OptionGroupNotFoundFault", f"Specified OptionGroupName: {group} not found.", 404)
     exports = params.get("EnableCloudwatchLogsExports") or (params.get("CloudwatchLogsExportConfiguration") or {}).get(

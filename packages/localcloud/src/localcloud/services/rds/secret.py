@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import AwsError
+from localcloud.services.rds.model import OF_CLUSTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,14 +38,15 @@ def new_password() -> str:
 def manage(cloud: Cloud, instance: Instance, kms_key: str | None) -> None:
     """Make the secret with a new password, which the server is told next. Under the cloud's lock."""
     instance.password = new_password()
+    kind, kind_name = ("cluster", "cluster") if instance.identifier.startswith(OF_CLUSTER) else ("db", "instance")
     manager = cloud.moto("secretsmanager")
     made = manager.create_managed_secret(
         service_name="rds",
-        secret_id=f"rds!db-{uuid.uuid4()}",
+        secret_id=f"rds!{kind}-{uuid.uuid4()}",
         secret_string=_content(instance),
-        description=f"The secret associated with the primary RDS DB instance: {instance.arn}",
+        description=f"The secret associated with the primary RDS DB {kind_name}: {instance.arn}",
         kms_key_id=kms_key,
-        tags=[{"Key": "aws:rds:primaryDBInstanceArn", "Value": instance.arn}],
+        tags=[{"Key": f"aws:rds:primaryDB{kind_name.capitalize()}Arn", "Value": instance.arn}],
     )
     made.rotation_requested = made.rotation_enabled = True
     made.auto_rotate_after_days = ROTATION_DAYS
