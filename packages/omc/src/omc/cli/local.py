@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from omc.errors import Unknown, WrongUse
 from omc.interrupts import reraise_interrupts
 from omc.local import cloud, lifecycle, recording, shell_text
 from omc.local import recorded as recorded_stacks
+from omc.local import sample as samples
 from omc.local.lifecycle import LocalStack, site_of
 from omc.model.registry import Registry
 from omc.output import echo, line
@@ -142,6 +144,20 @@ def clone(
         echo(f"Not copied: {sentence}")
     if not record_only:
         _bring_up(place, name, recorded=written)
+
+
+@local.command("sample")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def sample(folder: Path) -> None:
+    """Write a stack to try omc with into FOLDER: omc.toml, its Terraform and two small applications.
+
+    \b
+    omc local sample ohmycoins
+    cd ohmycoins
+    omc local up
+    """
+    samples.copy_sample(folder)
+    echo(f"The sample stack is in {folder}. Start it: cd {shlex.quote(str(folder))} && omc local up")
 
 
 @local.command("stand-in")

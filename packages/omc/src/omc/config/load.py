@@ -57,7 +57,8 @@ def find(start: Path | None = None) -> Path:
         if (candidate / FILE_NAME).is_file():
             return candidate / FILE_NAME
     raise StackError(
-        f"There is no {FILE_NAME} in {folder} or above it. Change to the stack's folder, or name the file with --stack."
+        f"There is no {FILE_NAME} in {folder} or above it. Change to the stack's folder, or name the file with --stack; "
+        "omc init writes one of what runs in an account, omc local sample FOLDER one to try omc with."
     )
 
 
