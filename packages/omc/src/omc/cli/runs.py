@@ -9,6 +9,7 @@ import click
 
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.change import Shown, carry_out, change_options, follow
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from omc.engine.heartbeats import RunStatus
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def runs() -> None:
     """Every change, as a run: who, when, what, how it went; and the timers to come.
 

@@ -48,6 +48,8 @@ class Check:
 def run(site: LocalStack, progress: Progress, show: Callable[[str], None], *, keep: bool = False) -> None:
     """The whole story. ``show`` gets what the audience reads; ``keep`` leaves the cloud running at the end."""
     lifecycle.require_space(site.state)
+    lifecycle.require_sources(site)
+    cloud.require_installed(applications=True)
     if site.state.exists():
         progress.note("An earlier demo was cut off; its cloud is removed first.")
         _remove(site)

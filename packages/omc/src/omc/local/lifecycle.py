@@ -153,6 +153,7 @@ def site_of(stack: Stack, state: Path | None, name: str = "local") -> LocalStack
 def up(site: LocalStack, progress: Progress, *, apply: bool = False, recorded: Path | None = None) -> Record:
     """Bring up the cloud and the stack in it; returns what is there. ``apply`` applies again where it was applied.
     ``recorded``: the stack is that of this file, not Terraform's."""
+    cloud.require_installed()
     with _alone(site):
         record = site.read()
         wanted = recorded_stacks.read(recorded) if recorded else None
@@ -518,8 +519,8 @@ def require_sources(site: LocalStack) -> None:
         raise cloud.LocalCloudError(
             f"There is no {' and no '.join(missing)} beside {site.project / 'omc.toml'}, and the stack is applied "
             "from there. Use the omc.toml of the project's own checkout (--stack FILE); name a Terraform root of yours "
-            f"([environments.{site.environment.name}] terraform); copy an environment that runs: omc local clone --from "
-            "NAME; or take the sample stack: omc local sample FOLDER"
+            f"([environments.{site.environment.name}] terraform); copy an environment that runs: omc local clone "
+            "--from NAME; or take the sample stack: omc local sample FOLDER"
         )
 
 

@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from omc.aws.calls import Call, recording
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import Ago, Period, environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
@@ -135,7 +136,7 @@ def refuse_files(files: tuple[Path, ...]) -> None:
         raise WrongUse(f"{files[0]} is a file only with --local. Without it, logs are read from AWS.")
 
 
-class Asking(click.Group):
+class Asking(PlainGroup):
     """Commands that take AWS's answers as they come: a field that one lacks is AWS's, as where facts are read."""
 
     def invoke(self, ctx: click.Context) -> Any:

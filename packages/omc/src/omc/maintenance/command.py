@@ -14,6 +14,7 @@ import click
 
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.change import carry_out, change_options, override_option
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import Moment
 from omc.cli.show import environment_and_output, show
 from omc.config import Environment, Stack, environment_of, load
@@ -40,7 +41,7 @@ INTERRUPTED, WAITS = 130, 6
 NUMBER = click.argument("number", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER")
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def maintenance() -> None:
     """Maintenance: when its windows are, what AWS plans, and the run over the runbook's checklists.
 

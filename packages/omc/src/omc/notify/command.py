@@ -13,6 +13,7 @@ import click
 
 from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, segment
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
 from omc.cli.show import environment_and_output, show
 from omc.config import Stack, environment_of, load
@@ -39,7 +40,7 @@ TRIAL_WITHIN = 90.0
 """Seconds that a test page is watched: every method of an urgent page has been tried by then."""
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def notify() -> None:
     """Whether pages reach people: send a test page, see what waits in the outbox, send again what failed.
 
