@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import click
 
-from omc.cli.options import environment_names
+from omc.cli.completion import environment_names
 from omc.config import environment_of, load
 from omc.distribution import install_line
 from omc.errors import WrongUse

@@ -9,6 +9,7 @@ import click
 from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, segment
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.completion import run_ids
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import show
 from omc.cli.stores import environment_of_run, store_of_run
@@ -22,7 +23,7 @@ from omc.procedures.plan_document import plan_document
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @environment_option
 @click.option(
     "--plan", "plan_hash", metavar="HASH", help="The hash of the plan that you looked at; any other is refused."

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from omc.cli.completion import environment_names
 from omc.cli.lazy import LazyCommand, LazyGroup
-from omc.cli.options import ENVIRONMENT_VARIABLE, Period, environment_names
+from omc.cli.options import ENVIRONMENT_VARIABLE, Period
 from omc.cli.show import OUTPUT, show
 from omc.errors import WrongUse, did_you_mean
 from omc.model.registry import Registry

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.completion import service_names
 from omc.cli.lazy import LazyCommand, LazyGroup
 from omc.config import load
 from omc.config.load import environment_of
@@ -161,7 +162,7 @@ def sample(folder: Path) -> None:
 
 
 @local.command("stand-in")
-@click.argument("service")
+@click.argument("service", shell_complete=service_names)
 @click.option("--release", required=True, help="Name of the release: another name, another digest.")
 @click.option("--fail", default="", help="What it does wrong: 5xx, unhealthy, slow:SECONDS, crash:SECONDS.")
 @click.option("--env", "name", default="local", show_default=True, help="Which local environment of omc.toml.")

@@ -7,23 +7,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import click
-from click.shell_completion import CompletionItem
 
-from omc.errors import OmcError
-
-
-def environment_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The stack file's environments, for the shell; nothing where it can't be read. The last of several, after a
-    comma."""
-    from omc.config import load
-
-    root = context.find_root()
-    try:
-        names = load(root.params.get("stack")).environments
-    except OmcError:
-        return []
-    before, comma, last = incomplete.rpartition(",")
-    return [CompletionItem(f"{before}{comma}{name}") for name in names if name.startswith(last)]
+from omc.cli.completion import environment_names
 
 
 class Number(click.FloatRange):

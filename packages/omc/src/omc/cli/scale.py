@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, override_option
+from omc.cli.completion import service_names
 from omc.cli.options import Period
 from omc.model.requests import ScaleRequest
 
@@ -17,7 +18,7 @@ COUNT = click.IntRange(0, 5000)
 
 @click.command()
 @change_options
-@click.argument("service")
+@click.argument("service", shell_complete=service_names)
 @click.argument("count", type=COUNT, required=False)
 @click.option("--min", "minimum", type=COUNT, metavar="N", help="The autoscaler's minimum.  [default: the count]")
 @click.option("--max", "maximum", type=COUNT, metavar="N", help="Its maximum.  [default: as it is, or the count]")

@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from omc.aws.calls import Call, recording
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.completion import service_names
 from omc.cli.lazy import PlainGroup
 from omc.cli.options import Ago, Period, environment_option
 from omc.cli.show import OUTPUT, show
@@ -41,7 +42,12 @@ from omc.output.document import Document
 from omc.progress import Progress
 
 SERVICE = click.option(
-    "--service", "services", multiple=True, metavar="NAME", help="Only this service; may be repeated."
+    "--service",
+    "services",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=service_names,
+    help="Only this service; may be repeated.",
 )
 YES = click.option("-y", "--yes", is_flag=True, help="Don't ask before a large query.")
 WAIT = click.option(
