@@ -45,7 +45,7 @@ def scale(
     omc scale --env staging backend 4
     omc scale --env staging backend 4 --for 2h     back to the present limits in two hours
     omc scale --env staging backend --min 3 --max 8
-    omc scale --env staging backend 4 --dry-run    the plan, with the aws commands
+    omc scale --env staging backend 4 --dry-run    the plan alone; with --explain, the aws commands too
     """
     seconds = None if period is None else int(period.total_seconds())
     request = ScaleRequest(service, count, minimum, maximum, seconds, override)

@@ -24,11 +24,13 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
+from omc.facts.workers import Workers
 from omc.model.arguments.base import output_of
 from omc.model.arguments.scaling import SetCapacity
 from omc.model.arguments.timers import CancelTimer, SetTimer
 from omc.model.plan import Json, Plan, Risk, Step, step, undo_by
 from omc.model.requests import ScaleRequest
+from omc.output.text import shell_line
 from omc.procedures import preflight
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
 from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation
@@ -67,6 +69,7 @@ def scale(
     alarms: Alarms,
     incidents: OpenIncidents,
     active: ActiveRun,
+    workers: Workers,
 ) -> Plan:
     """Limits and count together, until it is healthy; with a period, the timer before them."""
     [configured] = preflight.named_services([request.service], environment)
@@ -106,7 +109,12 @@ def scale(
         risk=_risk(wish, configured, service.desired),
         steps=tuple(_steps(request, wish, service, target, environment)),
         preconditions=_rests_on(request, service, target),
-        notes=(*found.overridden, *_notes(request, wish, configured, service, target, quotas), *found.notes),
+        notes=(
+            *found.overridden,
+            *_notes(request, wish, configured, service, target, quotas),
+            *_given_back(request, service, target, workers, environment),
+            *found.notes,
+        ),
         refusals=found.refusals,
     )
 
@@ -298,6 +306,29 @@ def _notes(
         yield "With 0 tasks it serves nobody, and without tasks there is no load that would bring it back."
     if wish.at_least > service.desired and quotas.vcpus is not None:
         yield "Fargate's quota was compared with this environment's services; other tasks of the account count too."
+
+
+def _given_back(
+    request: ScaleRequest,
+    service: EcsService,
+    target: ScalableTarget | None,
+    workers: Workers,
+    environment: Environment,
+) -> Iterator[str]:
+    """Who sets it back when the time is over."""
+    if request.seconds is None:
+        return
+    period = _period(request.seconds)
+    if workers.alive:
+        yield f"After {period} omc's worker sets it back; one is alive ({workers.alive[0]})."
+        return
+    limits = ["--min", str(target.minimum), "--max", str(target.maximum)] if target else [str(service.desired)]
+    by_hand = shell_line(["omc", "scale", "--env", environment.name, request.service, *limits])
+    start = shell_line(["omc", "worker", "--env", environment.name])
+    yield (
+        f"NOBODY SETS IT BACK after {period} as things are: no worker is alive. Start one that stays (docs/worker.md): "
+        f"{start}; or set it back then: {by_hand}"
+    )
 
 
 def _title(request: ScaleRequest, wish: _DesiredCapacity, target: ScalableTarget | None) -> str:
