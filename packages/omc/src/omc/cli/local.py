@@ -22,6 +22,7 @@ from omc.local import sample as samples
 from omc.local.lifecycle import LocalStack, site_of
 from omc.model.registry import Registry
 from omc.output import echo, line
+from omc.output.text import shell_word
 from omc.progress import Progress
 
 COMMANDS: Registry[str, LazyCommand] = Registry(
@@ -103,7 +104,7 @@ def _bring_up(place: LocalStack, name: str, *, apply: bool = False, recorded: Pa
         for service, image in record.images.items():
             echo(f"{service} was pushed as {image.partition('@')[2]}")
         chosen = ",".join(f"{service}={image.partition('@')[2]}" for service, image in record.images.items())
-        echo(f"Release what was pushed: omc deploy --env {name} --image {chosen}")
+        echo(f"Release what was pushed: omc deploy --env {name} --image {shell_word(chosen)}")
     echo(f"Ask it: omc check morning --env {name}")
 
 

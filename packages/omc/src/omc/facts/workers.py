@@ -1,4 +1,4 @@
-"""The workers that are alive, which perform timers when they are due. The engine reads it (``omc.engine.heartbeats``)."""
+"""The workers that are alive, which perform timers when they are due; ``omc.engine.heartbeats`` reads them."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omc.local import cloud, lifecycle, load_report, traffic
+from omc.output.text import shell_word
 
 if TYPE_CHECKING:
     from omc.local.lifecycle import LocalStack, Record
@@ -57,7 +58,7 @@ def run(site: LocalStack, progress: Progress, show: Callable[[str], None], *, ke
         _play(site, progress, show)
     finally:
         if keep:
-            progress.note(f"The demo's cloud still runs: omc local status --state {_short(site.state)}")
+            progress.note(f"The demo's cloud still runs: omc local status --state {shell_word(_short(site.state))}")
         else:
             with progress.step("Cleaning up"):
                 _remove(site)
@@ -209,7 +210,7 @@ def _short(path: Path) -> str:
 
 
 def _what_next(keep: bool, site: LocalStack) -> str:
-    state = f" --state {_short(site.state)}" if keep else ""
+    state = f" --state {shell_word(_short(site.state))}" if keep else ""
     start = "" if keep else "  omc local up                             a cloud that stays\n"
     return (
         "\nTry next (in the virtual environment: . .venv/bin/activate):\n"
