@@ -25,6 +25,7 @@ from omc.config.tables import Responder
 from omc.config.windows import MaintenanceWindow
 from omc.errors import OmcError
 from omc.output.document import Block, Document, Field, Fields, Paragraph, Row, Section, Table
+from omc.output.text import counted
 from omc.store.location import locate_store
 from omc.times import format_time
 
@@ -245,7 +246,7 @@ def _on_call(stack: Stack) -> list[tuple[str, str]]:
         ("SEV-3", f"waits for business hours, {begin:%H:%M}-{end:%H:%M} Monday to Friday, {stack.time_zone}"),
         ("public holidays", on_call.public_holidays or "none"),
         *(
-            (f"rota {name}", f"{len(rota.layers)} layers: omc oncall schedule {name}")
+            (f"rota {name}", f"{counted(len(rota.layers), 'layer')}: omc oncall schedule {name}")
             for name, rota in stack.rotas.items()
         ),
     ]

@@ -19,6 +19,7 @@ from omc.engine.transitions import State
 from omc.errors import WrongUse
 from omc.model.plan import from_json
 from omc.output import echo, line
+from omc.output.text import counted
 from omc.procedures.plan_document import plan_document
 
 
@@ -88,7 +89,9 @@ def approve(
             current = approvals.valid_approvals(session, run, store.now())
             working = bool(living_workers(session))
     if glass:
-        message = f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {run.approvals_needed} approvals"
+        message = (
+            f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {counted(run.approvals_needed, 'approval')}"
+        )
         echo(line(f"{message} in incident {glass.incident}. This is in the record."), err=True)
     if run.state == State.AWAITING:
         echo(line(f"{run.id}: approved by {actor.words}. {approvals.in_words(run, current)}"))

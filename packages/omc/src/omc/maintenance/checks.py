@@ -12,6 +12,7 @@ from omc.maintenance.figures import Figures
 from omc.model.backups import Verification
 from omc.model.maintenance import MaintenanceStep
 from omc.model.plan import Plan, Risk, fingerprint
+from omc.output.text import counted
 
 RISKS = tuple(risk.value for risk in (Risk.LOW, Risk.HIGH, Risk.DESTRUCTIVE))
 """From the least to the greatest."""
@@ -118,7 +119,7 @@ def done_before(
         days = most.days
         return Verdict(
             False,
-            f"{earlier} has no run of the last {days} days that did the same and succeeded for step "
+            f"{earlier} has no run of the last {counted(days, 'day')} that did the same and succeeded for step "
             f"{', '.join(missing)}.",
         )
     if not found:

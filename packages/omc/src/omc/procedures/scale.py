@@ -30,7 +30,7 @@ from omc.model.arguments.scaling import SetCapacity
 from omc.model.arguments.timers import CancelTimer, SetTimer
 from omc.model.plan import Json, Plan, Risk, Step, step, undo_by
 from omc.model.requests import ScaleRequest
-from omc.output.text import shell_line
+from omc.output.text import counted, shell_line
 from omc.procedures import preflight
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
 from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation
@@ -208,7 +208,7 @@ def _timer(seconds: int, wish: _DesiredCapacity, service: EcsService, target: Sc
     else:
         limits = (wish.minimum, wish.maximum)
         back = ScaleRequest(service.name, minimum=target.minimum, maximum=target.maximum, gives_back=limits)
-        words = f"{target.minimum}-{target.maximum} tasks"
+        words = f"{target.minimum}-{counted(target.maximum, 'task')}"
     name = f"give-back-{service.name}"
     return step(
         name,
@@ -271,7 +271,8 @@ def _connections(
             f"{tasks[name]} {name} at {each} each" for name, each in connections.each_task.items() if name in tasks
         )
         yield Objection(
-            f"{tasks[configured.name]} tasks of {configured.name} may open {needed} database connections ({sum_of}), "
+            f"{counted(tasks[configured.name], 'task')} of {configured.name} may open {needed} database "
+            f"connections ({sum_of}), "
             f"more than the {connections.budget} that are for tasks (80 % of max_connections, {connections.limit})."
         )
 
@@ -339,7 +340,7 @@ def _title(request: ScaleRequest, wish: _DesiredCapacity, target: ScalableTarget
 
 def _tasks(wish: _DesiredCapacity) -> str:
     if wish.at_least != wish.at_most:
-        return f"{wish.at_least}-{wish.at_most} tasks"
+        return f"{wish.at_least}-{counted(wish.at_most, 'task')}"
     return _counted(wish.at_least)
 
 

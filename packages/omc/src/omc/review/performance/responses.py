@@ -14,6 +14,7 @@ from omc.config import Environment
 from omc.facts.performance.figures import WeekFigures
 from omc.model.week_change import Points, change
 from omc.output.figures import figure
+from omc.output.text import counted
 from omc.review.performance.words import BALANCER, finding, moved, unseen
 
 NAME = "response-times"
@@ -83,7 +84,8 @@ def response_times(figures: WeekFigures, environment: Environment) -> Iterator[F
             yield finding(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
         elif len(slow) >= SLOW_HOURS:
             sentence = (
-                f"In {len(slow)} hours a twentieth of {group}'s answers took longer than {limits.response_ms} ms, "
+                f"In {counted(len(slow), 'hour')} a twentieth of {group}'s answers took longer than "
+                f"{limits.response_ms} ms, "
                 f"most often at {at_hours.most_common(1)[0][0]:02d}:00 UTC."
             )
             yield finding(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
