@@ -13,7 +13,7 @@ PYTEST_ARGS ?= -n 4 --dist loadscope
 SWEEP_ARGS ?=
 
 .PHONY: help install demo test test-durations coverage check new-check new-operation format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback bench-respond bench-logs bench-conformance bench-cloudtrail bench-diagnosis accuracy-logs kill-sweep kill-sweep-respond kill-sweep-maintenance rehearse-outside
+	bench-rollback bench-respond bench-logs bench-conformance bench-cloudtrail bench-diagnosis accuracy-logs bench-exec kill-sweep kill-sweep-stores kill-sweep-respond kill-sweep-maintenance rehearse-outside
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,9 +58,7 @@ new-operation: install ## a new AWS operation of localcloud with its test: make 
 format: install ## ruff and terraform fmt
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet . ; terraform fmt -recursive infrastructure
 
-bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-respond bench-logs ## every benchmark
-
-bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-respond bench-diagnosis ## every benchmark
+bench: bench-morning bench-local-up bench-localcloud bench-rollback bench-exec bench-respond bench-logs bench-diagnosis ## every benchmark
 
 bench-morning: install ## omc check morning against the runbook's aws commands
 	@$(BIN)/python benchmarks/morning.py
@@ -97,6 +95,10 @@ accuracy-logs: install ## how often log lines are grouped as people labelled the
 
 kill-sweep: install ## omc killed at every write and in every call of its changes, and AWS failing at each
 	@$(BIN)/python tests/killsweep/sweep.py $(SWEEP_ARGS)
+
+kill-sweep-stores: install ## the same for the database and the cache: reboot, class, parameter, node type
+	@$(BIN)/python tests/killsweep/sweep.py --environments 1 --only "database reboot" --only "database class" \
+		--only "database parameter" --only "cache scale" --only "cache reboot" $(SWEEP_ARGS)
 
 kill-sweep-respond: install ## two responders killed before and after every commit and send, PostgreSQL restarted, channels out
 	@$(BIN)/python tests/killsweep/respond.py $(SWEEP_ARGS)

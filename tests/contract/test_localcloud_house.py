@@ -38,7 +38,7 @@ MORE: dict[str, str] = {
     "logs": "definitions flow_delivery live_sessions metric_filters pattern_parser patterns queries reader shared "
     "store work worker",
     "pi": "catalogue queries sampler statements store",
-    "rds": "measure notices parameters secret snapshot_records",
+    "rds": "clusters instance_records measure notices parameters secret snapshot_records",
     "vpc": "clients facts firewall flows nat reachability",
 }
 """What a service is made of beside the usual files: each a mechanism of its own, too large for one of them."""

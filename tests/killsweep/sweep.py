@@ -82,6 +82,38 @@ PROCEDURES = (
     Procedure("rollback", lambda _: ["rollback", SERVICE], {"UpdateService": 1}, deployments=1),
 )
 """In an order in which each can follow the one before."""
+
+
+def _database_class(environment: SmallEnvironment) -> Sequence[str]:
+    other = "small" if environment.database["DBInstanceClass"] == "db.t4g.micro" else "micro"
+    return ["database", "class", f"db.t4g.{other}", "--override", "a sweep"]
+
+
+def _database_parameter(environment: SmallEnvironment) -> Sequence[str]:
+    return ["database", "parameter", f"max_connections={60 + time.time_ns() // 1_000_000 % 100}"]
+
+
+def _cache_scale(environment: SmallEnvironment) -> Sequence[str]:
+    other = "small" if environment.cache["CacheNodeType"] == "cache.t4g.micro" else "micro"
+    return ["cache", "scale", f"cache.t4g.{other}"]
+
+
+STORES = (
+    Procedure("database reboot", lambda _: ["database", "reboot"], {"RebootDBInstance": 1}, alone=True),
+    Procedure("database class", _database_class, {"ModifyDBInstance": 1}, alone=True),
+    Procedure(
+        "database parameter", _database_parameter, {"ModifyDBParameterGroup": 1, "RebootDBInstance": 1}, alone=True
+    ),
+    Procedure("cache scale", _cache_scale, {"ModifyReplicationGroup": 1}, alone=True),
+    Procedure(
+        "cache reboot",
+        lambda environment: ["cache", "reboot", f"{environment.name}-redis-001"],
+        {"RebootCacheCluster": 1},
+        alone=True,
+    ),
+)
+"""Of the database and the cache, which one environment has. No call of theirs has a token: asked twice, it is done
+twice."""
 TERRAFORM = Procedure(
     "infra apply",
     lambda _: ["infra", "apply", "--var", f"note={time.time_ns()}"],
@@ -120,7 +152,7 @@ def cases(writes: Mapping[str, int]) -> Iterator[Case]:
         last = writes[TERRAFORM.name]
         yield from (Case(TERRAFORM, write=number, perhaps=number == last) for number in range(1, last + 1))
         yield Case(TERRAFORM, call="PutParameter", fault="slow", kill=True)
-    for procedure in (each for each in PROCEDURES if each.name in writes):
+    for procedure in (each for each in (*PROCEDURES, *STORES) if each.name in writes):
         yield from (Case(procedure, write=number) for number in range(1, writes[procedure.name] + 1))
         for call in procedure.effects:
             yield Case(procedure, call=call, fault="timeout", kill=True)
@@ -333,14 +365,14 @@ class Sweeper:
 
 
 @contextmanager
-def environments_ready(folder: Path, count: int, result: Result) -> Iterator[list[Sweeper]]:
-    """A small cloud with omc's store held open and the gate in it."""
+def environments_ready(folder: Path, count: int, result: Result, *, stores: bool = False) -> Iterator[list[Sweeper]]:
+    """A small cloud with omc's store held open and the gate in it. ``stores``: as ``small_cloud`` has it."""
     from omc.config import load
     from omc.store.database import open_store
     from omc.store.location import locate_store
 
     with ExitStack() as stack:
-        environments = stack.enter_context(small_cloud(folder, count))
+        environments = stack.enter_context(small_cloud(folder, count, stores=stores))
         loaded = load(environments[0].file)
         store = stack.enter_context(open_store(locate_store(loaded, loaded.environments[environments[0].name])))
         dsn = store.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -391,7 +423,7 @@ def interrupted(*_: object) -> None:
 
 
 def main() -> int:
-    every = (*PROCEDURES, TERRAFORM)
+    every = (*PROCEDURES, *STORES, TERRAFORM)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--environments", type=int, default=3, help="how many changes side by side (default: 3)")
     parser.add_argument(
@@ -404,12 +436,14 @@ def main() -> int:
     provided = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupted)
     result = Result()
+    wanted = [each for each in every if provided.only is None or each.name in provided.only]
     try:
         with (
             tempfile.TemporaryDirectory(prefix="omc-sweep-") as folder,
-            environments_ready(Path(folder), provided.environments, result) as sweepers,
+            environments_ready(
+                Path(folder), provided.environments, result, stores=bool(set(wanted) & set(STORES))
+            ) as sweepers,
         ):
-            wanted = [each for each in every if provided.only is None or each.name in provided.only]
             writes = {each.name: sweepers[0].undisturbed(each) for each in wanted}
             print(f"writes of an undisturbed run: {writes}", file=sys.stderr)
             work = list(cases(writes))

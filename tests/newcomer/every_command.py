@@ -22,7 +22,9 @@ ENDLESS = {"worker", "serve", "mcp"}
 TIMEOUT = 30.0
 
 
-def leaves(command: click.Command, context: click.Context, words: list[str]) -> Iterator[tuple[list[str], click.Command]]:
+def leaves(
+    command: click.Command, context: click.Context, words: list[str]
+) -> Iterator[tuple[list[str], click.Command]]:
     if not isinstance(command, click.Group):
         yield words, command
         return

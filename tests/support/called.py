@@ -165,6 +165,23 @@ def _next(name: Name) -> Iterator[Name]:
                     fact = _resolve(module, argument.annotation.id)
                     if fact in readers():
                         yield readers()[fact]
+                    elif fact and any(_name_of(one) == "takes_ongoing" for one in each.decorator_list):
+                        yield from _readers_of_fields(fact)
+
+
+def _readers_of_fields(name: Name) -> Iterator[Name]:
+    """Of a class that holds facts, and of those that it is made from."""
+    node = modules()[name[0]].defines[name[1]]
+    if not isinstance(node, ast.ClassDef):
+        return
+    for base in node.bases:
+        if isinstance(base, ast.Name) and (found := _resolve(name[0], base.id)):
+            yield from _readers_of_fields(found)
+    for each in node.body:
+        if isinstance(each, ast.AnnAssign) and isinstance(each.annotation, ast.Name):
+            fact = _resolve(name[0], each.annotation.id)
+            if fact in readers():
+                yield readers()[fact]
 
 
 @cache

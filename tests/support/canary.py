@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -30,16 +32,17 @@ def dump(connection: psycopg.Connection) -> str:
 
 
 @contextmanager
-def listing_processes() -> Iterator[list[str]]:
-    """The command lines of all processes that are there at any moment of the block."""
-    listed: list[str] = []
+def listing_processes() -> Iterator[set[str]]:
+    """The command lines of all processes that are there for a tenth of a second of the block: a look without a pause
+    takes the machine from those who are looked at."""
+    listed: set[str] = set()
     over = threading.Event()
 
     def look() -> None:
-        while not over.is_set():
-            for file in Path("/proc").glob("[0-9]*/cmdline"):
+        while not over.wait(0.1):
+            for process in psutil.pids():
                 try:
-                    listed.append(file.read_bytes().decode(errors="replace"))
+                    listed.add(Path(f"/proc/{process}/cmdline").read_bytes().decode(errors="replace"))
                 except OSError:
                     continue
 

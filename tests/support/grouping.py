@@ -18,7 +18,7 @@ SHARED = {
     "rehearsal/test_workflow_from_nothing": "from nothing",
     "rehearsal/test_credentials": "credentials",
     "rehearsal/test_weekly": "credentials",
-    "rehearsal/test_runbook": "runbook on the stack",
+    "rehearsal/test_runbook": "broken from outside",
     "rehearsal/outside/": "broken from outside",
     "rehearsal/test_respond": "broken from outside",
     "rehearsal/": "stack",
@@ -29,7 +29,7 @@ SHARED = {
 """Beginnings of paths below a folder of tests, the first that fits, to the group that runs in one process.
 Others: one a file."""
 
-FIRST = ("stack", "small root", "cloud/test_terraform", "demo")
+FIRST = ("stack", "small root", "terraform tests", "demo")
 """The groups that begin: the first applies the stack, of which others start copies; the next ones don't want it, so
 that no process waits for it."""
 

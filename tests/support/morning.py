@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from support import prepared
 from support.canned_aws import ACCOUNT, CannedAws, canned_aws
-from support.commands import CommandResult, run
+from support.commands import CommandResult
 
 REPOSITORY = Path(__file__).parents[2]
 AWS = Path(sys.executable).parent / "aws"
 
 
 def omc(*arguments: str, endpoint: str = "", folder: Path = REPOSITORY, **environment: str) -> CommandResult:
-    return run([sys.executable, "-m", "omc", *arguments], surroundings(endpoint) | environment, 60, folder)
+    return prepared.omc(arguments, surroundings(endpoint) | environment, 60, folder)
 
 
 def surroundings(endpoint: str) -> dict[str, str]:

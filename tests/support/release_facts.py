@@ -29,6 +29,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnet, Subnets
+from omc.facts.temporary import Temporary
 from omc.facts.workers import Workers
 from omc.model.plan import Plan
 from omc.model.releases import Release, ReleasedService
@@ -238,7 +239,7 @@ def snapshot(name: str, hours_ago: float, *, kind: str = "manual", **more: Any) 
 def planned(procedure: str, request: Any, **more: Any) -> Plan:
     """A procedure's plan in this world; what else it needs comes with ``more``, by its parameters."""
     of = planner(procedure)
-    known = facts() | {"needs": CandidateNeeds({})} | more
+    known = facts() | {"needs": CandidateNeeds({}), "temporary": Temporary()} | more
     return of(request, **{name: known[name] for name in dependencies(of) if name != "request"})
 
 

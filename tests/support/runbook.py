@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.commands import ROOT, CommandResult, clean_env, run
+from support.prepared import aws_script
 from support.stack import Stack
 
 RUNBOOK = ROOT / "docs" / "runbook"
@@ -65,11 +66,12 @@ def blocks() -> dict[str, Block]:
 
 
 def tools(folder: Path) -> Path:
-    """A folder for PATH with a session-manager-plugin."""
+    """A folder for PATH with a session-manager-plugin, and with the aws CLI."""
     folder.mkdir(exist_ok=True)
     script = folder / "session-manager-plugin"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).parent / "session_plugin.py"} "$@"\n')
     script.chmod(0o755)
+    aws_script(folder)
     return folder
 
 

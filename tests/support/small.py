@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from support.commands import CommandResult, clean_env, run
+from support.commands import CommandResult, clean_env
+from support.prepared import omc
 from support.stack import Stack
 from support.waiting import eventually
 
@@ -26,8 +27,8 @@ time_zone = "Australia/Sydney"
 [environments.{environment}]
 prefix = "{environment}"
 local_state = "{state}"
-database = "small"
-cache = "small"
+database = "{database}"
+cache = "{cache}"
 audit_bucket = ""
 record_log_group = ""
 
@@ -115,7 +116,7 @@ class SmallEnvironment:
         return [sys.executable, "-m", "omc", "--stack", str(self.file), *arguments]
 
     def omc(self, *arguments: str, timeout: float = 300) -> CommandResult:
-        return run(self.command(*arguments), clean_env(**self.provider), timeout)
+        return omc(["--stack", self.file, *arguments], clean_env(**self.provider), timeout)
 
     @property
     def service(self) -> dict[str, Any]:
@@ -140,6 +141,25 @@ class SmallEnvironment:
     def resource(self) -> str:
         return f"service/{self.name}/{SERVICE}"
 
+    @property
+    def database(self) -> dict[str, Any]:
+        """Its own, where the cloud has ``stores``."""
+        name = f"{self.name}-db"
+        [found] = self.stack.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        return dict(found)
+
+    @property
+    def cache(self) -> dict[str, Any]:
+        """Its own, where the cloud has ``stores``."""
+        name = f"{self.name}-redis"
+        client = self.stack.client("elasticache")
+        [found] = client.describe_replication_groups(ReplicationGroupId=name)["ReplicationGroups"]
+        return dict(found)
+
+    @property
+    def are_stores_available(self) -> bool:
+        return (self.database["DBInstanceStatus"], self.cache["Status"]) == ("available", "available")
+
     def deployments(self) -> list[str]:
         """ARNs of all service deployments, newest first."""
         ecs = self.stack.client("ecs")
@@ -158,19 +178,20 @@ class SmallEnvironment:
 
 
 @contextmanager
-def small_cloud(folder: Path, environments: int) -> Iterator[list[SmallEnvironment]]:
-    """The cloud with so many environments, each settled; gone afterwards."""
+def small_cloud(folder: Path, environments: int, *, stores: bool = False) -> Iterator[list[SmallEnvironment]]:
+    """The cloud with so many environments, each settled; gone afterwards. ``stores``: the first has a database and a
+    cache of its own."""
     stack = Stack(folder / "cloud")
     started = stack.localcloud("up")
     try:
         assert started.returncode == 0, started.stderr
-        yield _furnish(stack, folder, environments)
+        yield _furnish(stack, folder, environments, stores=stores)
     finally:
         ended = stack.localcloud("reset", "--force")
     assert ended.returncode == 0, ended.stderr
 
 
-def _furnish(stack: Stack, folder: Path, environments: int) -> list[SmallEnvironment]:
+def _furnish(stack: Stack, folder: Path, environments: int, *, stores: bool) -> list[SmallEnvironment]:
     ec2 = stack.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
@@ -181,18 +202,26 @@ def _furnish(stack: Stack, folder: Path, environments: int) -> list[SmallEnviron
     group = ec2.create_security_group(GroupName="tasks", Description="tasks", VpcId=vpc)["GroupId"]
     rds = stack.client("rds")
     rds.create_db_subnet_group(DBSubnetGroupName="small", DBSubnetGroupDescription="small", SubnetIds=subnets)
-    rds.create_db_instance(
-        DBInstanceIdentifier="small",
-        DBInstanceClass="db.t4g.micro",
-        Engine="postgres",
-        EngineVersion="17",
-        AllocatedStorage=20,
-        MasterUsername="keeper",
-        ManageMasterUserPassword=True,
-        DBSubnetGroupName="small",
-        VpcSecurityGroupIds=[group],
-        BackupRetentionPeriod=0,
-    )
+    own = {name: store_of(name, is_own=stores and number == 0) for number, name in enumerate(names(environments))}
+    for database in dict.fromkeys(database for database, _ in own.values()):
+        rds.create_db_parameter_group(
+            DBParameterGroupName=database, DBParameterGroupFamily="postgres17", Description="small"
+        )
+        rds.create_db_instance(
+            DBInstanceIdentifier=database,
+            DBInstanceClass="db.t4g.micro",
+            Engine="postgres",
+            EngineVersion="17",
+            AllocatedStorage=20,
+            MasterUsername="keeper",
+            ManageMasterUserPassword=True,
+            DBSubnetGroupName="small",
+            DBParameterGroupName=database,
+            VpcSecurityGroupIds=[group],
+            BackupRetentionPeriod=0,
+        )
+    if stores:
+        _make_cache(stack, own[names(1)[0]][1], subnets, group)
     trust = {
         "Version": "2012-10-17",
         "Statement": [
@@ -202,12 +231,41 @@ def _furnish(stack: Stack, folder: Path, environments: int) -> list[SmallEnviron
     role = stack.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument=json.dumps(trust))
     images = _images(stack, folder)
     made = [
-        _environment(stack, folder, f"small{n}", images, subnets, group, role["Role"]["Arn"])
-        for n in range(1, environments + 1)
+        _environment(stack, folder, name, images, subnets, group, role["Role"]["Arn"], own[name])
+        for name in names(environments)
     ]
     for environment in made:
         environment.settled()
+    if stores:
+        eventually("the stores are there", lambda: made[0].are_stores_available)
     return made
+
+
+def names(count: int) -> list[str]:
+    """Of so many environments."""
+    return [f"small{number}" for number in range(1, count + 1)]
+
+
+def store_of(name: str, *, is_own: bool) -> tuple[str, str]:
+    """Database and cache of an environment: its own, or the database that all share and a cache that isn't there."""
+    return (f"{name}-db", f"{name}-redis") if is_own else ("small", "small")
+
+
+def _make_cache(stack: Stack, name: str, subnets: list[str], group: str) -> None:
+    cache = stack.client("elasticache")
+    cache.create_cache_subnet_group(
+        CacheSubnetGroupName="small", CacheSubnetGroupDescription="small", SubnetIds=subnets
+    )
+    cache.create_replication_group(
+        ReplicationGroupId=name,
+        ReplicationGroupDescription="small",
+        Engine="redis",
+        EngineVersion="7.1",
+        CacheNodeType="cache.t4g.micro",
+        NumCacheClusters=1,
+        CacheSubnetGroupName="small",
+        SecurityGroupIds=[group],
+    )
 
 
 def _images(stack: Stack, folder: Path) -> dict[str, str]:
@@ -226,7 +284,14 @@ def _images(stack: Stack, folder: Path) -> dict[str, str]:
 
 
 def _environment(
-    stack: Stack, folder: Path, name: str, images: Mapping[str, str], subnets: list[str], group: str, role: str
+    stack: Stack,
+    folder: Path,
+    name: str,
+    images: Mapping[str, str],
+    subnets: list[str],
+    group: str,
+    role: str,
+    stores: tuple[str, str],
 ) -> SmallEnvironment:
     ecs = stack.client("ecs")
     ecs.create_cluster(clusterName=name)
@@ -277,8 +342,13 @@ def _environment(
     stack.client("s3").create_bucket(
         Bucket=f"{name}-staging-tfstate-{account}", CreateBucketConfiguration={"LocationConstraint": region}
     )
-    file.write_text(STACK.format(environment=name, state=stack.state, service=SERVICE))
+    file.write_text(_stack_file(stack, name, stores))
     return SmallEnvironment(stack, name, file, images)
+
+
+def _stack_file(stack: Stack, name: str, stores: tuple[str, str]) -> str:
+    database, cache = stores
+    return STACK.format(environment=name, state=stack.state, service=SERVICE, database=database, cache=cache)
 
 
 def add_fault(stack: Stack, **rule: Any) -> None:

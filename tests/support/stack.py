@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from support.commands import CommandResult, clean_env, run
+from support.prepared import omc
 from support.waiting import eventually
 
 CLUSTER = "ohmycoins-staging"
@@ -25,9 +26,7 @@ class Stack:
 
     def omc(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 300) -> CommandResult:
         """Run omc as a process in this project, with this cloud as `local`."""
-        return run(
-            [sys.executable, "-m", "omc", *arguments], clean_env(OMC_LOCAL_STATE=str(self.state)) | (env or {}), timeout
-        )
+        return omc(arguments, clean_env(OMC_LOCAL_STATE=str(self.state)) | (env or {}), timeout)
 
     def localcloud(self, verb: str, *arguments: str, timeout: float = 120) -> CommandResult:
         return run(

@@ -24,6 +24,7 @@ from omc.store.embedded import Server
 from support.commands import ROOT, clean_env, run
 from support.engine_world import execute, place_in
 from support.github import github_api, job_of, review
+from support.prepared import omc
 from support.stack import Stack
 
 WORKFLOW: Mapping[str, Any] = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())
@@ -131,11 +132,10 @@ class Repository:
 
     def omc(self, *arguments: str) -> str:
         """What somebody types beside the jobs."""
-        command = [sys.executable, "-m", "omc", *arguments]
         env = {name: value for name, value in self.runner.items() if not name.startswith("GITHUB_")}
-        return subprocess.run(
-            command, cwd=self.checkout, env=env, capture_output=True, text=True, check=True, timeout=300
-        ).stdout
+        done = omc(arguments, env, 300, self.checkout)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def git(self, *arguments: str) -> str:
         settings = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false")

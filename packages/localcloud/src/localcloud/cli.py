@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     command(
         "make",
         make,
-        "Make a recorded stack in the running cloud, which must be empty; `omc local clone` records one. Its "
+        "Make a recorded stack in the running cloud, which must be empty. Its "
         "images are the stand-in's. Prints where it answers, as JSON. See docs/localcloud.md.",
     ).add_argument("file", type=Path, help="the recorded stack")
     pushed = command(

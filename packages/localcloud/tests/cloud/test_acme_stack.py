@@ -38,9 +38,8 @@ class World:
         return dict(found[0])
 
     def writer(self) -> str:
-        return next(
-            each["DBInstanceIdentifier"] for each in self.cluster()["DBClusterMembers"] if each["IsClusterWriter"]
-        )
+        members = self.cluster()["DBClusterMembers"]
+        return str(next(each["DBInstanceIdentifier"] for each in members if each["IsClusterWriter"]))
 
     def is_available(self) -> bool:
         instances = self.aws("rds").describe_db_instances()["DBInstances"]

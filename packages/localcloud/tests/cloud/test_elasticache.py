@@ -280,6 +280,35 @@ def test_a_node_type_waits_for_the_window_unless_it_is_to_apply_immediately(sing
     assert member()["PendingModifiedValues"] == {}
 
 
+def test_a_service_update_restarts_the_members_and_keeps_what_they_hold(single: Cache) -> None:
+    waiting = {"ServiceUpdateStatus": "available", "UpdateActionStatus": "not-applied"}
+    caches = single.cloud.part(Caches)
+    caches.updates["shop"] = [{"ServiceUpdateName": "update-1", **waiting}]
+    with single.connect() as client:
+        client.set("coin", "BTC")
+
+    def apply(update: str, *groups: str) -> Any:
+        return single.elasticache.batch_apply_update_action(ServiceUpdateName=update, ReplicationGroupIds=list(groups))
+
+    with pytest.raises(single.elasticache.exceptions.ServiceUpdateNotFoundFault):
+        apply("update-2", "shop")
+    before = caches.process("shop-001")
+    answer = apply("update-1", "shop", "nobody")
+    assert [each["UpdateActionStatus"] for each in answer["ProcessedUpdateActions"]] == ["waiting-to-start"]
+    assert [each["ErrorType"] for each in answer["UnprocessedUpdateActions"]] == ["ReplicationGroupNotFoundFault"]
+
+    def action() -> Any:
+        shown = single.elasticache.describe_update_actions(ReplicationGroupIds=["shop"], ServiceUpdateName="update-1")
+        return shown["UpdateActions"][0]
+
+    eventually("the update is complete", lambda: action()["UpdateActionStatus"] == "complete")
+    assert (action()["NodesUpdated"], action()["ReplicationGroupId"]) == ("1/1", "shop")
+    assert caches.process("shop-001") is not before, "the member is another process"
+    with single.connect() as client:
+        assert client.get("coin") == "BTC"
+    assert apply("update-1", "shop")["UnprocessedUpdateActions"][0]["ErrorType"] == "InvalidParameterValue"
+
+
 def test_tags_can_be_changed(single: Cache) -> None:
     arn = single.shown()["ARN"]
     single.elasticache.add_tags_to_resource(ResourceName=arn, Tags=[{"Key": "c", "Value": "d"}])

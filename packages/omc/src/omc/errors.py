@@ -47,6 +47,10 @@ class Refused(OmcError):
     """A change was asked for that must not be made as things are. Nothing was changed."""
 
 
+class OtherRecord(Refused):
+    """The record of this environment's name is another account's, region's or local cloud's."""
+
+
 class Outdated(Refused):
     """What was to be changed isn't as the caller saw it any more: somebody else was quicker. Nothing was changed."""
 

@@ -6,6 +6,7 @@ every ten seconds, so that a log stays readable.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
@@ -49,7 +50,11 @@ def note_if_slow(
 
 
 class Progress:
-    """Where long work says what it does. One at a time; not for threads."""
+    """Where long work says what it does. One at a time; not for threads.
+
+    Whoever read it may go away (``2>&1 | head``, a connection that ends): then it falls silent, and the work goes on. A
+    change must not be left half done for want of a reader.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -69,26 +74,35 @@ class Progress:
     def note(self, text: str) -> None:
         """A line that stays."""
         self._clear()
-        print(printable(line(text)), file=self._stream, flush=True)
+        self._write(f"{printable(line(text))}\n")
 
     def waiting(self, what: str) -> None:
         """What the work waits for just now."""
         if self._live:
             self._clear()
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write(f"  {line(what)}"[:width])
-            self._stream.flush()
+            self._write(f"  {line(what)}"[:width])
             self._drawn = True
         elif what != self._said and time.monotonic() - self._said_at >= QUIET_INTERVAL:
             self._said, self._said_at = what, time.monotonic()
-            print(printable(f"  {line(what)}"), file=self._stream, flush=True)
+            self._write(f"{printable(f'  {line(what)}')}\n")
 
     def done(self) -> None:
         """Nothing is waited for any more."""
         self._clear()
-        self._stream.flush()
+        self._write("")
 
     def _clear(self) -> None:
         if self._drawn:
-            self._stream.write("\r\033[K")
+            self._write("\r\033[K")
             self._drawn = False
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            # What is still in the stream's buffer, and whatever else is written there, goes nowhere from now on.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)

@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from omc.config.alert_tables import AlertsTable, FlappingTable
 from omc.errors import Refused, WrongUse
-from omc.incidents.events import Resolved
+from omc.incidents.events import Resolved, SeverityChanged
 from omc.incidents.incident import Incident
 from omc.model.matchers import parse_all
 from omc.model.pages import Page
@@ -372,6 +372,19 @@ def test_what_came_in_gives_the_same_by_the_same_rules(timed: Store, clock: Cloc
         ["backend-no-healthy"],
     ]
     assert kept(replay(history, RULES, minute(0), minute(200))) == kept(was)
+
+
+def test_what_people_said_of_how_bad_it_is_is_said_of_the_replayed_incident(timed: Store, clock: Clock) -> None:
+    clock.at(1)
+    take(timed, RULES, [notification("disk", 1)])
+    clock.at(2)
+    add(timed, "staging", 1, SeverityChanged(1), "jo")
+    clock.at(3)
+    add(timed, "staging", 1, SeverityChanged(3), "jo")
+    history = records.history(timed, "staging")
+    was = what_happened(history, minute(0))
+    assert [each.severity for each in was.incidents] == [1]
+    assert kept(replay(history, RULES, minute(0), minute(9))) == kept(was)
 
 
 def test_from_any_moment_on_it_gives_what_happened_then(timed: Store, clock: Clock) -> None:

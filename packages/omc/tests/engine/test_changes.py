@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from omc.store import embedded
+from support.commands import CommandResult
 from support.engine_world import World
 from support.waiting import eventually
 
@@ -350,3 +351,24 @@ def test_show_and_list_in_every_form(world: World) -> None:
     assert world.omc("runs", "list", "--env", "staging").stdout.strip() == "No run yet."
     missing = world.omc("runs", "show", "zzzzzzzz")
     assert (missing.returncode, missing.stderr) == (2, "omc: There is no run zzzzzzzz. See: omc runs list\n")
+
+
+def test_undoing_looks_first_whether_a_later_run_has_changed_the_same(world: World) -> None:
+    def undo(run: str, *more: str) -> CommandResult:
+        return world.omc("runs", "undo", run, "--yes", *more)
+
+    world.set("one=1")
+    first = world.last_run()
+    world.set("two=2")  # another thing
+    world.set("one=5")
+    later = world.last_run()
+    refused = undo(first)
+    assert refused.returncode == 1
+    assert f"omc runs undo {later}" in refused.stdout
+    assert "has changed one since" in refused.stdout
+    assert world.values()["one"] == "5"
+    assert undo(later).returncode == 0
+    assert world.values()["one"] == "1"
+    done = undo(first)  # what came later is undone
+    assert done.returncode == 0, done.stdout
+    assert world.values()["one"] is None

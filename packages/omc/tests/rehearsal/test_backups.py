@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from omc.facts.backups import EXPIRES_TAG, PURPOSE_TAG, RUN_TAG
 from support.commands import ROOT, CommandResult, clean_env
 from support.stack import CLUSTER, Stack, wait_until_healthy
 from support.waiting import eventually
@@ -78,8 +79,21 @@ def taken(stack: Stack) -> str:
     return str(done.json["run"]["steps"][0]["evidence"]["snapshot"])
 
 
-def test_a_killed_verification_goes_on_and_leaves_nothing(stack: Stack, taken: str) -> None:
-    command = [sys.executable, "-m", "omc", "backup", "verify", "--env", "local", "--snapshot", taken, "--yes"]
+def restorable(stack: Stack) -> datetime:
+    """A moment of now, once it can be restored."""
+    moment = datetime.now(UTC)
+
+    def is_there() -> bool:
+        [found] = stack.client("rds").describe_db_instances(DBInstanceIdentifier=CLUSTER)["DBInstances"]
+        return bool(found["LatestRestorableTime"] > moment)
+
+    eventually("that moment can be restored", is_there)
+    return moment
+
+
+def test_a_killed_verification_of_a_moment_goes_on_and_leaves_nothing(stack: Stack, taken: str) -> None:
+    at = restorable(stack).isoformat()
+    command = [sys.executable, "-m", "omc", "backup", "verify", "--env", "local", "--at", at, "--yes"]
     process = subprocess.Popen(
         command, cwd=ROOT, env=clean_env(OMC_LOCAL_STATE=str(stack.state)), stderr=subprocess.PIPE, text=True
     )
@@ -94,8 +108,34 @@ def test_a_killed_verification_goes_on_and_leaves_nothing(stack: Stack, taken: s
     assert (runs["runs"][0]["procedure"], runs["runs"][0]["verdict"]) == ("backup-verify", "succeeded"), runs["runs"][0]
     assert runs["timers"] == []
     found = last_verification(stack)
-    assert (found["backup"], found["sound"], found["compared"]) == (f"snapshot {taken}", True, True)
+    assert found["backup"].startswith("point in time ")
+    assert (found["sound"], found["compared"]) == (True, True)
     assert 0 < found["recovery_seconds"] < 900
+    assert identifiers(stack) == [CLUSTER]
+
+
+def test_what_a_dead_verification_left_is_removed_when_its_six_hours_are_over(stack: Stack, taken: str) -> None:
+    rds = stack.client("rds")
+    left = f"{CLUSTER}-verify-left"
+    [source] = rds.describe_db_instances(DBInstanceIdentifier=CLUSTER)["DBInstances"]
+    tags = {
+        PURPOSE_TAG: "verification",
+        RUN_TAG: "0deadrun",
+        EXPIRES_TAG: (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+    }
+    made = rds.restore_db_instance_from_db_snapshot(
+        DBInstanceIdentifier=left,
+        DBSnapshotIdentifier=taken,
+        DBSubnetGroupName=source["DBSubnetGroup"]["DBSubnetGroupName"],
+        Tags=[{"Key": name, "Value": value} for name, value in tags.items()],
+    )["DBInstance"]
+    early = backup(stack, "sweep")
+    assert early.returncode == 0, early.stdout + early.stderr
+    assert left in identifiers(stack), "its time isn't over"
+    over = [{"Key": EXPIRES_TAG, "Value": (datetime.now(UTC) - timedelta(minutes=1)).isoformat()}]
+    rds.add_tags_to_resource(ResourceName=made["DBInstanceArn"], Tags=over)
+    swept = backup(stack, "sweep")
+    assert swept.returncode == 0, swept.stdout + swept.stderr
     assert identifiers(stack) == [CLUSTER]
 
 
@@ -122,12 +162,7 @@ def test_destroyed_data_comes_back_from_the_moment_before_and_the_services_serve
     moment = datetime.now(UTC)
     with sql(stack) as connection:
         connection.execute("TRUNCATE holdings, portfolios")
-
-    def restorable() -> bool:
-        latest = rds.describe_db_instances(DBInstanceIdentifier=CLUSTER)["DBInstances"][0]["LatestRestorableTime"]
-        return bool(latest > moment)
-
-    eventually("that moment can be restored", restorable)
+    restorable(stack)
     done = backup(stack, "restore", "--at", moment.isoformat())
     assert done.returncode == 0, done.stdout + done.stderr
     [new] = rds.describe_db_instances(DBInstanceIdentifier=CLUSTER)["DBInstances"]

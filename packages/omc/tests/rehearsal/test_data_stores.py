@@ -91,3 +91,75 @@ def is_primary(stack: Stack, member: str) -> bool:
     [group] = stack.client("elasticache").describe_replication_groups(ReplicationGroupId=GROUP)["ReplicationGroups"]
     roles = {each["CacheClusterId"]: each["CurrentRole"] for each in group["NodeGroups"][0]["NodeGroupMembers"]}
     return bool(group["Status"] == "available" and roles[member] == "primary")
+
+
+def test_the_database_gets_storage_a_certificate_what_aws_announced_and_newer_versions(stack: Stack) -> None:
+    rds = stack.client("rds")
+    change(stack, "database", "storage", "22")
+    change(stack, "database", "certificate", "rds-ca-ecc384-g1")
+    found = instance(stack)
+    assert (found["AllocatedStorage"], found["CertificateDetails"]["CAIdentifier"]) == (22, "rds-ca-ecc384-g1")
+
+    start_fault(stack, "maintenance-announced")
+    began = restarts(stack)
+    applied = change(stack, "database", "apply")
+    assert steps(applied)["apply-system-update"] == f"system-update of {CLUSTER} is done: AWS announces it no more."
+    assert restarts(stack) == began + 1
+
+    minor = change(stack, "database", "upgrade", "17.7")
+    assert "with EngineVersion 17.7" in steps(minor)["upgrade"]
+    refused = stack.omc("database", "upgrade", "18.1", "--env", "local", "--yes")
+    assert refused.returncode == 3
+    assert "--in-place" in refused.stderr + refused.stdout
+    change(stack, "database", "upgrade", "18.1", "--in-place")
+    found = instance(stack)
+    assert (found["EngineVersion"], found["DBParameterGroups"][0]["DBParameterGroupName"]) == (
+        "18.1",
+        "default.postgres18",
+    )
+    messages = [
+        each["Message"] for each in rds.describe_events(SourceIdentifier=CLUSTER, SourceType="db-instance")["Events"]
+    ]
+    assert "DB instance has been upgraded from 17.7 to 18.1." in messages
+
+
+def test_the_database_fails_over_to_its_standby(stack: Stack) -> None:
+    rds = stack.client("rds")
+    rds.modify_db_instance(DBInstanceIdentifier=CLUSTER, MultiAZ=True, ApplyImmediately=True)
+    eventually("there is a standby", lambda: instance(stack).get("SecondaryAvailabilityZone"))
+    before = instance(stack)
+    change(stack, "database", "reboot", "--failover")
+    after = instance(stack)
+    assert (after["AvailabilityZone"], after["SecondaryAvailabilityZone"]) == (
+        before["SecondaryAvailabilityZone"],
+        before["AvailabilityZone"],
+    )
+    rds.modify_db_instance(DBInstanceIdentifier=CLUSTER, MultiAZ=False, ApplyImmediately=True)
+    eventually("the standby is gone", lambda: instance(stack)["DBInstanceStatus"] == "available")
+
+
+def test_the_cache_is_updated_restarted_and_becomes_valkey(stack: Stack) -> None:
+    cache = stack.client("elasticache")
+    [update] = cache.describe_update_actions(ReplicationGroupIds=[GROUP])["UpdateActions"]
+    assert update["UpdateActionStatus"] == "not-applied"
+    applied = change(stack, "cache", "apply")
+    assert f"of {GROUP} is complete." in steps(applied)[f"apply-{update['ServiceUpdateName']}"]
+    [done] = cache.describe_update_actions(ReplicationGroupIds=[GROUP])["UpdateActions"]
+    assert (done["UpdateActionStatus"], done["NodesUpdated"]) == ("complete", "1/1")
+    stop_faults(stack)
+
+    change(stack, "cache", "reboot", f"{GROUP}-001")
+    valkey = change(stack, "cache", "valkey")
+    assert "valkey" in steps(valkey)
+    [group] = cache.describe_replication_groups(ReplicationGroupId=GROUP)["ReplicationGroups"]
+    assert group["Engine"] == "valkey"
+    wait_until_healthy(stack)
+
+
+def start_fault(stack: Stack, *words: str) -> None:
+    done = stack.omc("local", "fault", "start", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def stop_faults(stack: Stack) -> None:
+    assert stack.omc("local", "fault", "stop", "maintenance-announced").returncode == 0

@@ -26,7 +26,9 @@ def test_a_maintenance_restarts_a_service_and_watches_it_by_the_figures_of_this_
 ) -> None:
     """Told, signed where this machine has nobody to send or to back up, performed, measured, watched, finished."""
     stack_file, file = tmp_path / "omc.toml", tmp_path / "maintenance.toml"
-    stack_file.write_text(f"{(ROOT / 'omc.toml').read_text()}\n[maintenance]\nmeasure_seconds = 100\n")
+    # Nobody asks this stack for anything, and no traffic is missed.
+    text = (ROOT / "omc.toml").read_text().replace("requests_floor = 20", "requests_floor = 0")
+    stack_file.write_text(f"{text}\n[maintenance]\nmeasure_seconds = 100\n")
     file.write_text(MAINTENANCE)
     old = set(healthy.client("ecs").list_tasks(cluster=CLUSTER, serviceName="frontend")["taskArns"])
 

@@ -207,3 +207,18 @@ def test_a_guarded_door_wants_a_reason_and_tells_the_channel(healthy: Stack, tmp
     pages = healthy.omc("--stack", str(file), "notify", "outbox", "--env", "local", "--output", "json")
     assert f"door:local:{listed['id']}:opened" in pages.stdout
     assert f"door:local:{listed['id']}:ended" in pages.stdout
+
+    detach = ("--stack", str(file), "exec", "--env", "local", "--detach", "backend", "--yes", "--confirm", "local")
+    detached = healthy.omc(*detach, "--reason", "incident 12", "--", "true", timeout=600)
+    assert detached.returncode == 0, detached.stdout + detached.stderr
+    [newest, *_] = healthy.omc("doors", "--env", "local", "--output", "json").json
+    assert {name: newest[name] for name in ("door", "place", "what", "reason", "exit_code", "how")} == {
+        "door": "exec --detach",
+        "place": "backend",
+        "what": "true",
+        "reason": "incident 12",
+        "exit_code": 0,
+        "how": "the run succeeded",
+    }
+    pages = healthy.omc("--stack", str(file), "notify", "outbox", "--env", "local", "--output", "json")
+    assert f"door:local:{newest['id']}:opened" in pages.stdout

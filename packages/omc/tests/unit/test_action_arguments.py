@@ -95,6 +95,7 @@ EXAMPLES: tuple[Arguments, ...] = (
         network=AWSVPC,
         launch={"launchType": "FARGATE"},
         what="the migration of backend",
+        cluster="acme-batch",
         environment={"POSTGRES_SERVER": output_of("restore", "address")},
         answers=True,
     ),

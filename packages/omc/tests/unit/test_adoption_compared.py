@@ -152,6 +152,13 @@ def test_what_may_not_be_read_is_unknown_and_never_a_difference(text: str, call:
     assert any("Not allowed." in each for each in answer.unknown)
 
 
+def test_a_serverless_cache_is_not_gone_because_serverless_caches_could_not_be_read(text: str) -> None:
+    named = text.replace('cache = "" ', 'cache_serverless = "acme-cache" ', 1)
+    denied = {("elasticache", "describe_serverless_caches"): AccessDenied("Not allowed.", "some:Action")}
+    assert compared(named, {**acme(), **denied}).differences == []
+    assert [each.key for each in compared(named, acme()).differences] == ["environments.prod.cache_serverless"]
+
+
 # ── The command ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 

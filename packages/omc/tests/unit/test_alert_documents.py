@@ -96,7 +96,7 @@ def test_a_replay_shows_the_incidents_that_differ() -> None:
     was, would = Result(4, (one,), {"flapping": 2}), Result(4, (replace(one, severity=1),), {})
     text = shown(replay_document(was, would, minute(-5), "other.toml", ZONE))
     assert "Incidents that there were, and wouldn't have been" in text
-    assert "1 of 1 incidents wouldn't have been, 1 others would." in text
+    assert "1 of 1 incidents wouldn't have been; others that would: 1." in text
     assert "The same incidents, with the same alerts and severities." in shown(
         replay_document(was, was, minute(-5), "omc.toml", ZONE)
     )

@@ -1,5 +1,6 @@
 """With OMC_SERVER set each command of incidents, alerts, on call, pages and tokens asks the server, or says in a
-sentence that it can't: none answers from the record here. What is asked is looked at on the wire."""
+sentence that it can't, as all of maintenance, backups, database and cache do: none answers from the record here. What
+is asked is looked at on the wire."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from support.api_server import PEOPLE
 from support.commands import ROOT
 from support.http_server import serving
 
-GROUPS = ("incident", "alerts", "oncall", "notify", "token")
+GROUPS = ("incident", "alerts", "oncall", "notify", "token", "maintenance", "backup", "database", "cache")
 SENTENCE = "The server says no."
 PROBLEM = f'{{"type": "about:blank", "title": "Conflict", "status": 409, "detail": "{SENTENCE}"}}'.encode()
 REFUSED = "refused"
@@ -30,6 +31,38 @@ ON_CALL = "/v1/on-call"
 FILE, CALENDAR = "omc.toml", "rota.ics"
 """Files that a command is given."""
 
+HERE: Mapping[str, Sequence[str]] = {
+    "maintenance calendar": [],
+    "maintenance plan": ["--title", "x", "--step", "restart"],
+    "maintenance status": ["1"],
+    "maintenance start": ["1"],
+    "maintenance sign": ["1", "team", "--evidence", "x"],
+    "maintenance note": ["1", "x"],
+    "maintenance abort": ["1", "--reason", "x"],
+    "maintenance finish": ["1", "--runbook-is-right"],
+    "backup list": [],
+    "backup create": [],
+    "backup verify": [],
+    "backup restore": ["--snapshot", "x"],
+    "backup prune": [],
+    "backup sweep": [],
+    "database reboot": [],
+    "database class": ["db.t4g.small"],
+    "database storage": ["22"],
+    "database parameter": ["max_connections=90"],
+    "database upgrade": ["18.1"],
+    "database cleanup": [],
+    "database certificate": ["rds-ca-ecc384-g1"],
+    "database rotate": [],
+    "database apply": [],
+    "cache failover": [],
+    "cache scale": ["--replicas", "1"],
+    "cache upgrade": ["7.2"],
+    "cache valkey": [],
+    "cache reboot": ["x-001"],
+    "cache apply": [],
+}
+"""What works on AWS and on the record from here, by its words: with which others it is typed."""
 ASKS: Mapping[str, tuple[Sequence[str], str]] = {
     "incident open": (["--severity", "2", "slow"], f"POST {INCIDENTS}"),
     "incident list": ([], f"GET {INCIDENTS}"),
@@ -87,6 +120,7 @@ ASKS: Mapping[str, tuple[Sequence[str], str]] = {
     "token create": (["--name", "x", "--role", "viewer"], REFUSED),
     "token list": ([], "GET /v1/tokens"),
     "token revoke": (["grafana"], "GET /v1/tokens"),
+    **{words: (others, REFUSED) for words, others in HERE.items()},
     "approve": (["0vqk3m7x"], "GET /v1/environments/production/runs/0vqk3m7x"),
 }
 """By its words: with which others it is typed, and the first request that it makes."""

@@ -127,6 +127,20 @@ def test_what_makes_no_sense_or_cant_be_is_refused(
         plan(procedure, request_, **facts)
 
 
+def test_a_copy_is_refused_where_rds_manages_the_master_password_and_in_place_is_the_way() -> None:
+    refused = plan("database-upgrade", DatabaseUpgradeRequest("18.1"))
+    assert "omc database upgrade 18.1 --in-place --env staging" in refused.refusals[0]
+    made = plan("database-upgrade", DatabaseUpgradeRequest("18.1", in_place=True))
+    assert made.refusals == ()
+    assert made.steps[0].arguments["flags"] == {
+        "AllowMajorVersionUpgrade": True,
+        "DBParameterGroupName": "default.postgres18",
+    }
+    copy = BlueGreen("x", "AVAILABLE", "18.1")
+    with pytest.raises(Refused, match="There is a copy of"):
+        plan("database-upgrade", DatabaseUpgradeRequest("18.1", in_place=True), blue_green=copy)
+
+
 def test_a_plan_is_refused_where_aws_would_take_no_change() -> None:
     busy = instance(DBInstanceStatus="modifying")
     assert (
@@ -140,7 +154,7 @@ def test_a_plan_is_refused_where_aws_would_take_no_change() -> None:
     recent = StorageChange(example.NOW - timedelta(hours=5))
     assert "less than six hours ago" in plan("database-storage", DatabaseStorageRequest(30), changed=recent).refusals[0]
     off = plan("database-upgrade", DatabaseUpgradeRequest("18.1"), blue_green=BlueGreen())
-    assert "rds.logical_replication=1" in off.refusals[0]
+    assert "rds.logical_replication=1" in off.refusals[1]
 
 
 def test_what_waits_is_named_before_it_is_taken_along() -> None:
@@ -150,7 +164,7 @@ def test_what_waits_is_named_before_it_is_taken_along() -> None:
     reboot = plan("database-reboot", DatabaseRebootRequest(), pending=WAITING)
     assert not [note for note in reboot.notes if "multi_az" in note], "a reboot brings no pending value"
     cache = plan("cache-scale", CacheScaleRequest(replicas=2), pending=WAITING)
-    assert any("applied along: node_type a → b" in note for note in cache.notes)
+    assert any("applied along, and may interrupt it: node_type a → b" in note for note in cache.notes)
     changed = plan("database-class", DatabaseClassRequest("db.t4g.small"))
     assert changed.hash != plan("database-class", DatabaseClassRequest("db.t4g.small"), pending=WAITING).hash
 

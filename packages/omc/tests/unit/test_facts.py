@@ -72,7 +72,13 @@ def gateway(aws: CannedAws) -> Gateway:
 def many(number: int) -> Environment:
     first = STAGING.services[0]
     some = tuple(
-        replace(first, name=f"s{index}", log_group=f"/ecs/{PREFIX}/s{index}", target_group=f"{PREFIX}-s{index}")
+        replace(
+            first,
+            name=f"s{index}",
+            ecs_service=f"s{index}",
+            log_group=f"/ecs/{PREFIX}/s{index}",
+            target_groups=(f"{PREFIX}-s{index}",),
+        )
         for index in range(number)
     )
     return replace(STAGING, services=some)
@@ -97,7 +103,9 @@ def test_services_are_described_ten_a_call(aws: CannedAws, gateway: Gateway) -> 
 def test_a_missing_cluster_is_a_fact(aws: CannedAws, gateway: Gateway) -> None:
     aws.answers["ecs", "DescribeServices"] = AwsError("ClusterNotFoundException", "Cluster not found.")
     aws.answers["ecs", "ListTasks"] = AwsError("ClusterNotFoundException", "Cluster not found.")
-    assert read_services(gateway, STAGING) == Services((), ("backend", "frontend"), cluster_missing=True)
+    assert read_services(gateway, STAGING) == Services(
+        *((), ("backend", "frontend")), cluster_missing=True, missing_clusters=(PREFIX,)
+    )
     assert read_stopped_tasks(gateway, STAGING).tasks == ()
 
 
@@ -426,7 +434,7 @@ times_read: list[str] = []
 @reads
 def read_ground(service: Service) -> Ground:
     times_read.append("ground")
-    return Ground(service.port)
+    return Ground(service.port or 0)
 
 
 @reads

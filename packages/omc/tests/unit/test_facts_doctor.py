@@ -47,6 +47,7 @@ from support.fake_gateway import FakeGateway
 from support.http_server import serving
 
 STAGING = replace(example.environment(), local_state=None, name="staging")
+GATEWAY = FakeGateway({}, STAGING)
 USER = Caller(f"arn:aws:iam::{ACCOUNT}:user/jo", ACCOUNT)
 PROJECT = Project(Path(__file__).parents[4], "ohmycoins")
 TOPIC = arn("sns", "ohmycoins-staging-sev-1")
@@ -577,11 +578,11 @@ def test_a_store_on_the_loopback_is_not_shared_and_one_that_is_gone_is_unknown(u
     assert host in record_store.LOOPBACK
     assert message == mode
     with pytest.raises(StoreUnreachable) as raised:
-        read_record_store(StoreLocation(url=url))
+        read_record_store(StoreLocation(url=url), GATEWAY)
     assert "p@ss" not in raised.value.message
 
 
 def test_a_store_that_was_never_begun_is_not_started(tmp_path: Path) -> None:
-    read = read_record_store(StoreLocation(folder=tmp_path / "omc"))
+    read = read_record_store(StoreLocation(folder=tmp_path / "omc"), GATEWAY)
     assert not read.has_begun
     assert not (tmp_path / "omc").exists()

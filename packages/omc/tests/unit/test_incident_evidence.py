@@ -136,10 +136,15 @@ class Trail:
         self.asked.append(wire)
         events = [
             {
-                "CloudTrailEvent": '{"eventTime": "2026-11-23T00:50:00Z", "eventSource": "ecs.amazonaws.com", '
+                "CloudTrailEvent": f'{{"eventTime": "2026-11-23T00:50:00Z", "eventSource": "{source}.amazonaws.com", '
                 f'"eventName": "{name}", "userIdentity": {{"userName": "ann"}}}}'
             }
-            for name in ("UpdateService", "PutLogEvents")
+            for source, name in (
+                ("ecs", "UpdateService"),
+                ("logs", "PutLogEvents"),
+                ("logs", "StartQuery"),  # CloudTrail says that these write
+                ("iam", "SimulatePrincipalPolicy"),
+            )
         ]
         return {"Events": events, "NextToken": "more"} if len(self.asked) == 1 else {"Events": []}
 

@@ -33,6 +33,7 @@ STAGING, PRODUCTION = ENVIRONMENTS["staging"], ENVIRONMENTS["production"]
 DATABASE = "module.stack.module.database.aws_db_instance.this"
 BACKEND = 'module.stack.module.service["backend"]'
 HASH = "5" * 64
+HERE = "ap-southeast-2"
 ASKED = PlannedChange("/checkout", "/checkout/.omc", "ohmycoins", "/checkout/.omc/plans/5.tfplan", HASH)
 NOTHING_RUNS = Services((), ("backend", "frontend"), cluster_missing=True)
 
@@ -327,7 +328,7 @@ def test_what_was_left_half_made_is_made_again() -> None:
 
 
 def test_the_cost_is_the_sum_of_what_is_known() -> None:
-    cost = monthly(MIXED.changes, MIXED.current)
+    cost = monthly(MIXED.changes, MIXED.current, HERE)
     hours = 730
     nat, address = hours * 0.059, hours * 0.005
     database = hours * (0.051 - 0.025)
@@ -337,14 +338,14 @@ def test_the_cost_is_the_sum_of_what_is_known() -> None:
 
 
 def test_a_size_that_is_in_no_table_is_not_known_and_not_nothing() -> None:
-    cost = monthly((changed("instance_class", "db.x9.huge", "db.x9.mega", kind="aws_db_instance"),), {})
+    cost = monthly((changed("instance_class", "db.x9.huge", "db.x9.mega", kind="aws_db_instance"),), {}, HERE)
     assert cost.unknown == ("aws_db_instance.this",)
     assert list(sentences(cost)) == ["Cost not known of: aws_db_instance.this."]
 
 
 def test_a_type_that_is_in_no_table_is_not_known() -> None:
     [change] = changes([resource("aws_dynamodb_table", ["create"], None, {"name": "x"})])
-    assert monthly((change,), {}).unknown == ("aws_dynamodb_table.this",)
+    assert monthly((change,), {}, HERE).unknown == ("aws_dynamodb_table.this",)
 
 
 def test_a_larger_task_costs_as_many_times_as_it_runs() -> None:
@@ -352,12 +353,12 @@ def test_a_larger_task_costs_as_many_times_as_it_runs() -> None:
     record = resource("aws_ecs_task_definition", ["delete", "create"], size, {"cpu": "2048", "memory": "4096"})
     record["address"] = f"{BACKEND}.aws_ecs_task_definition.this"
     services = {f"{BACKEND}.aws_ecs_service.this": {"desired_count": 3}}
-    assert monthly(changes([record]), services).usd == pytest.approx(3 * 730 * (0.04856 + 2 * 0.00532))
+    assert monthly(changes([record]), services, HERE).usd == pytest.approx(3 * 730 * (0.04856 + 2 * 0.00532))
 
 
 def test_every_price_says_where_it_is_from_and_whether_it_was_checked() -> None:
-    assert all(price.source and price.as_of.year >= 2024 for price in table().values())
-    assert {price.confirmed for price in table().values()} == {True, False}
+    assert all(price.source and price.as_of.year >= 2024 for price in table(HERE).values())
+    assert {price.confirmed for price in table(HERE).values()} == {True, False}
 
 
 # -- drift -----------------------------------------------------------------------------------------------------------

@@ -99,6 +99,24 @@ def test_flow_logs_in_parquet_and_files_of_several_forms_at_once(tmp_path: Path)
     assert [row[3] for row in both] == [2 * int(str(row[3])) for row in EXPECTED]
 
 
+@pytest.mark.parametrize("rest", [-8, -40])
+def test_one_damaged_file_of_a_folder_is_named_and_the_others_are_read(tmp_path: Path, rest: int) -> None:
+    written(tmp_path, "a.log.gz", [HEADER, *FLOWS], zipped=True)
+    many = [flow(f"10.0.0.{n % 250}", "10.9.9.9", "1024 80", n) for n in range(5000)]
+    cut = written(tmp_path, "b.log.gz", [HEADER, *many], zipped=True)
+    cut.write_bytes(cut.read_bytes()[:rest])
+    found, answer = local_talkers(log_files([tmp_path]), None, 20)
+    assert [(each.source, each.destination, each.port, each.bytes, each.records) for each in found] == EXPECTED
+    assert answer.gaps == (f"{cut} is cut off or damaged: nothing of it was counted.",)
+
+
+def test_a_damaged_file_alone_is_refused(tmp_path: Path) -> None:
+    cut = written(tmp_path, "b.log.gz", [HEADER, *FLOWS], zipped=True)
+    cut.write_bytes(cut.read_bytes()[:-12])
+    with pytest.raises(WrongUse, match="can't be read"):
+        local_talkers(log_files([cut]), None, 20)
+
+
 def test_only_flows_of_the_time_are_counted(tmp_path: Path) -> None:
     late = flow("10.0.0.1", "10.0.0.2", "1024 80", 5, at=1_764_100_000)
     path = written(tmp_path, "a.log", [HEADER, *FLOWS, late])

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from omc.config.maintenance_tables import MaintenanceTable
-from omc.maintenance.checks import PastRun, change_of, done_before, outline_of, stale, verified_backup, way_back, worse
+from omc.errors import WrongUse
+from omc.maintenance.checks import (
+    PastRun,
+    change_of,
+    done_before,
+    images_in,
+    outline_of,
+    stale,
+    unknown,
+    verified_backup,
+    way_back,
+    worse,
+)
+from omc.maintenance.definition import from_text, request_of
 from omc.maintenance.figures import Figures
 from omc.model.backups import Verification, Verified
 from omc.model.maintenance import MaintenanceStep
@@ -42,6 +56,54 @@ SLOW = "The slowest 5 % of answers take 0.60 s or more, and 0.20 s before: above
 )
 def test_what_is_worse_than_before_is_said_with_both_figures(now: Figures, says: list[str]) -> None:
     assert list(worse(WELL, now, LIMITS, 20)) == says
+
+
+@pytest.mark.parametrize(
+    ("before", "requests", "floor", "says"),
+    [
+        (WELL, 0, 20, "0 answers in 3 min are fewer than thresholds.requests_floor"),
+        (WELL, 19, 20, "19 answers in 3 min"),
+        (WELL, 20, 20, ""),
+        (WELL, 0, 0, ""),  # no traffic is expected, so none is missed
+        (replace(WELL, requests=0), 500, 20, "The baseline has 0 answers"),
+        (None, 500, 20, ""),  # a person signed that there is none
+    ],
+)
+def test_figures_without_traffic_are_unknown_and_not_as_before(
+    before: Figures | None, requests: float, floor: float, says: str
+) -> None:
+    found = unknown(before, replace(AFTER, requests=requests), floor)
+    assert says in found
+    assert bool(says) == bool(found)
+
+
+def test_figures_of_no_answers_dont_read_as_good_ones() -> None:
+    assert replace(AFTER, requests=0).sentence.startswith("Nobody asked for anything, so error rate")
+
+
+def roll(digest: str) -> Step:
+    arguments: dict[str, Any] = {"service": "backend", "task_definition": "b:7", "digests": {"app": digest}}
+    return Step("roll", "ecs.roll_service", arguments, "Roll")
+
+
+def test_a_deployment_is_the_same_by_the_images_it_leads_to_whatever_they_are_called() -> None:
+    one = MaintenanceStep("Deploy", "deploy", {"images": {"backend": "here/app:1"}}, images={"backend/app": "sha256:a"})
+    ran = PastRun("0vqk3m7x", "deploy", {"images": {"backend": "there/app:2"}}, "succeeded", NOW)
+    days = timedelta(days=14)
+    assert done_before([one], [replace(ran, images={"backend/app": "sha256:a"})], "staging", NOW, days).holds
+    same_tag = replace(ran, request=one.request, images={"backend/app": "sha256:b"})
+    assert not done_before([one], [same_tag], "staging", NOW, days).holds, "a tag moves"
+    restart = replace(RESTART, images={"backend/app": "sha256:a"})
+    restarted = PastRun("0vqk3m7x", "restart", restart.request, "succeeded", NOW, {"backend/app": "sha256:b"})
+    assert done_before([restart], [restarted], "staging", NOW, days).holds, "a restart changes no image"
+
+
+def test_a_step_that_would_lead_to_other_images_than_those_approved_is_stale() -> None:
+    plan = Plan("deploy", "production", {}, "Deploy", Risk.LOW, (roll("sha256:" + "a" * 64),))
+    approved = MaintenanceStep("Deploy", "deploy", outline=outline_of(plan), images=images_in(plan))
+    assert stale(approved, plan) == ""
+    other = replace(plan, steps=(roll("sha256:" + "b" * 64),))
+    assert "would now put sha256:bbbbbbbbbbbb on backend/app, and sha256:aaaaaaaaaaaa" in stale(approved, other)
 
 
 def test_without_a_baseline_only_what_needs_none_counts() -> None:
@@ -135,3 +197,18 @@ def test_a_rollback_goes_back_to_what_was_approved_and_nowhere_else() -> None:
     approved = MaintenanceStep("Back", "rollback", outline=outline_of(plans["7"]))
     assert stale(approved, plans["7"]) == ""
     assert "something else (ecs.roll_service back to shop:8)" in stale(approved, plans["8"])
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ('procedure = "infra-apply"\nplan = "nowhere.tfplan"', "there is no plan file nowhere.tfplan. Make it"),
+        ('procedure = "deploy"\nplan = "x.tfplan"', "a plan, which is infra-apply's alone"),
+        ('procedure = "infra-apply"\nplan = "x"\nrequest = { plan = "x" }', "without a request"),
+        ('manual = "Look"\nplan = "x"', "a person's, and takes no request"),
+    ],
+)
+def test_a_plan_file_is_a_step_of_infra_apply_alone(table: str, sentence: str) -> None:
+    written = from_text(f'title = "x"\n[[step]]\n{table}\n')
+    with pytest.raises(WrongUse, match=sentence):
+        request_of(None, written, NOW, NOW, "")  # type: ignore[arg-type]  # nothing is planned

@@ -18,6 +18,7 @@ from omc.aws.http_get import Failed, Page, Trouble
 from omc.checks.finding import Finding, Level
 from omc.checks.morning import MORNING
 from omc.checks.run import run_checks
+from omc.checks.spec import spec_of
 from omc.facts import logs
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
@@ -169,7 +170,8 @@ def test_no_field_that_is_missing_leaves_all_well(monkeypatch: pytest.MonkeyPatc
         record = answers()
         record[call] = without(record[call], path)
         found = morning(record, monkeypatch)
-        assert len({finding.check for finding in found}) == len(MORNING.checks), "each check says something"
+        asked = {spec_of(check).id for check in MORNING.checks} - {"database-cluster"}  # there is none here
+        assert asked <= {finding.check for finding in found}, "each check says something"
         if {finding.level for finding in found} == {Level.OK}:
             (used.add if exempt(call[1], path) else silent.append)(words(call[1], path))
     assert silent == [], "all is said to be well without these fields"

@@ -197,7 +197,7 @@ def test_figures_of_both_weeks_are_by_their_metric_and_empty_ones_are_left_out()
     balancer = "arn:aws:elasticloadbalancing:ap-southeast-2:1:loadbalancer/app/coins/7"
     groups = TargetGroups((TargetGroup("backend", arn, True, (balancer,)), TargetGroup("unused", arn, False)))
     pending = Pending((), database=INSTANCE, cache={"MemberClusters": ["c-001", "c-002"]})
-    figures = read_week_figures(gateway, gateway.environment, SCOPE, pending, groups)
+    figures = read_week_figures(gateway, SCOPE, pending, groups)
     assert figures.begin == datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
     assert figures.now("database", "DBLoad", "Average") == [(figures.begin + WEEK - timedelta(hours=1), 2.0)]
     assert figures.before("database", "DBLoad", "Average") == [(figures.begin - WEEK, 1.0)]

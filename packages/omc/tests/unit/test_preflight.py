@@ -310,7 +310,7 @@ BROKEN: Mapping[str, Broken] = {
         {"connections": Connections(10, {"backend": 6})},
         {Verb.IN: Scale("backend", maximum=20)},
     ),
-    "the database's limit of connections is known": Broken(
+    "the database's limit of connections is known, and how many a task opens": Broken(
         "Not checked, whether the database has enough connections",
         {"connections": Connections(None, {"backend": 6}, "a formula")},
     ),
@@ -421,7 +421,7 @@ INCIDENT = (
     "the last deployment of the service did not fail",
     "all tasks that are wanted run",
     "no alarm fires",
-    "the database's limit of connections is known",
+    "the database's limit of connections is known, and how many a task opens",
 )
 """What an incident is, or comes with."""
 HANDS = (Verb.ROLLBACK, Verb.STOP, Verb.RESTART, Verb.OUT, Verb.IN)

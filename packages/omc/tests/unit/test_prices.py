@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from omc.facts.terraform_json import changes
-from omc.procedures.prices import Cost, monthly, sentences
+from omc.logs.costs import cost_of
+from omc.procedures.prices import Cost, CostEstimator, NotKnownError, monthly, price_in, sentences, table
+from omc.review.costs import money
 
+HERE = "ap-southeast-2"
 HOURS = 730
 TASK = {"cpu": "1024", "memory": "2048"}
 X86, ARM = 0.04856 + 2 * 0.00532, 0.03885 + 2 * 0.00426
@@ -30,7 +35,7 @@ SEARCH = {"metric_query": [{"expression": 'SELECT AVG(x) FROM "y"'}]}
 
 
 def cost(
-    kind: str, after: Any, before: Any = None, *, unknown: Any = None, region: str = "", service: Any = None
+    kind: str, after: Any, before: Any = None, *, unknown: Any = None, region: str = HERE, service: Any = None
 ) -> Cost:
     actions = ["create"] if before is None else ["delete"] if after is None else ["update"]
     change = {"actions": actions, "before": before, "after": after, "after_unknown": unknown or {}}
@@ -139,24 +144,71 @@ def test_more_tasks_of_the_same_size_cost_more() -> None:
     current = {"m.aws_ecs_task_definition.this": TASK}
     change = {"actions": ["update"], "before": {"desired_count": 2}, "after": {"desired_count": 5}}
     record = {"address": "m.aws_ecs_service.this", "mode": "managed", "type": "aws_ecs_service", "change": change}
-    assert monthly(changes([record]), current).usd == pytest.approx(3 * HOURS * X86)
-    assert monthly(changes([record]), {}).unknown == ("m.aws_ecs_service.this",)
+    assert monthly(changes([record]), current, HERE).usd == pytest.approx(3 * HOURS * X86)
+    assert monthly(changes([record]), {}, HERE).unknown == ("m.aws_ecs_service.this",)
 
 
 @pytest.mark.parametrize(
-    ("region", "values"),
+    ("region", "values", "place"),
     [
-        ("us-east-1", {}),
-        ("", {"region": "eu-west-1"}),
-        ("", {"arn": "arn:aws:rds:us-east-1:1:db:x"}),
-        ("ap-southeast-2", {"availability_zone": "us-west-2a"}),
-        ("us-gov-west-1", {}),
+        ("us-east-1", {}, "us-east-1: rds.gp3"),
+        (HERE, {"region": "eu-west-1"}, "eu-west-1: omc has prices of ap-southeast-2, us-east-1"),
+        ("eu-west-1", {"arn": "arn:aws:rds:us-east-1:1:db:x"}, "us-east-1: rds.gp3"),
+        (HERE, {"availability_zone": "us-west-2a"}, "us-west-2"),
+        ("us-gov-west-1", {}, "us-gov-west-1"),
+        ("eu-central-1", {}, "eu-central-1"),
     ],
 )
-def test_another_region_than_the_tables_is_not_priced_by_it(region: str, values: Any) -> None:
+def test_a_size_without_a_price_in_its_own_region_is_not_priced_by_another_ones(
+    region: str, values: Any, place: str
+) -> None:
     found = cost("aws_db_instance", DATABASE | values, region=region)
     assert found.unknown == ("m.aws_db_instance.this",)
-    assert "the prices are those of ap-southeast-2" in " ".join(sentences(found))
+    assert f"not known for {place}" in " ".join(sentences(found))
+
+
+def test_what_is_somewhere_unknown_has_no_price() -> None:
+    assert "its region is not known" in " ".join(sentences(cost("aws_db_instance", DATABASE, region="")))
+
+
+@pytest.mark.parametrize("region", ["ap-southeast-2", "us-east-1", "eu-central-1", "us-gov-west-1", "mars-north-1", ""])
+@pytest.mark.parametrize(
+    "key", sorted({*(key for where in ("ap-southeast-2", "us-east-1") for key in table(where)), "no.such"})
+)
+def test_no_price_is_ever_another_regions(region: str, key: str) -> None:
+    """Over all that has a price anywhere: the table, a plan, the review and the log's question say the same."""
+    rows = tomllib.loads((files("omc.procedures") / "prices.toml").read_text())["price"]
+    own = [row for row in rows if row["key"] == key and row["region"] in (region, "*")]
+    assert len(own) <= 1
+    found = price_in(region, key)
+    if own:
+        assert found == pytest.approx(own[0]["usd"] * (HOURS if own[0]["unit"] == "hour" else 1))
+        assert money.monthly(region, (key, 2.0)) == pytest.approx(2 * (found or 0))
+        assert region in money.source(region, key)
+        assert "isn't known" not in cost_of(10**12, region, key)
+    else:
+        assert found is None
+        assert money.monthly(region, (key, 2.0)) is None
+        assert money.in_words(None, region) == f"an amount that isn't known for {region}"
+        assert "not known" in money.source(region, key)
+        assert cost_of(10**12, region, key) == f"an amount that isn't known for {region}"
+        with pytest.raises(NotKnownError, match="not known"):
+            CostEstimator(region).of(key)
+
+
+def test_a_plan_over_two_regions_names_both() -> None:
+    records = [
+        {
+            "address": f"m.aws_nat_gateway.{region}",
+            "mode": "managed",
+            "type": "aws_nat_gateway",
+            "change": {"actions": ["create"], "before": None, "after": {"region": region}},
+        }
+        for region in ("us-east-1", HERE)
+    ]
+    found = monthly(changes(records), {}, HERE)
+    assert found.usd == pytest.approx(HOURS * (0.045 + 0.059))
+    assert "list prices of ap-southeast-2 and us-east-1" in next(iter(sentences(found)))
 
 
 def test_parts_of_it_that_have_no_price_are_reported_beside_the_figure() -> None:
@@ -180,4 +232,4 @@ def test_only_by_use_is_no_sentence_of_no_change() -> None:
 def test_what_is_replaced_and_left_there_is_paid_twice() -> None:
     change = {"actions": ["create", "forget"], "before": DATABASE, "after": DATABASE}
     record = {"address": "m.aws_db_instance.this", "mode": "managed", "type": "aws_db_instance", "change": change}
-    assert monthly(changes([record]), {}).usd == pytest.approx(DATABASE_COSTS)
+    assert monthly(changes([record]), {}, HERE).usd == pytest.approx(DATABASE_COSTS)

@@ -21,6 +21,7 @@ from omc.facts.quotas import Quotas
 from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.subnets import Subnet, Subnets
+from omc.facts.temporary import ScaledForAWhile, Temporary
 from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest
@@ -202,8 +203,20 @@ def test_for_a_while_sets_the_timer_before_anything_is_changed() -> None:
     assert restored.risk is Risk.LOW
 
     changed = Scaling((replace(TARGETS[0], minimum=5), TARGETS[1]))
-    with pytest.raises(Refused, match="backend was to be set back from 4-10, but it is 5-10 now"):
-        planned(back, scaling=changed)
+    left = planned(back, scaling=changed)
+    assert left.steps == ()
+    assert left.title == "Leave backend at 5-10: it was to be set back from 4-10, and was changed since"
+
+
+def test_a_timer_that_is_to_come_is_named() -> None:
+    until = datetime(2026, 11, 30, 10, tzinfo=UTC)
+    pending = ScaledForAWhile("backend", "0vqk3m7x", "jo", until, (4, 10), (2, 10))
+    notes = " ".join(planned(ScaleRequest("backend", 6), temporary=Temporary((pending,))).notes)
+    assert "The timer 0vqk3m7x (jo) is to set backend back to 2-10" in notes
+    assert "omc runs cancel 0vqk3m7x" in notes
+    assert "timer" not in " ".join(planned(ScaleRequest("frontend", 2), temporary=Temporary((pending,))).notes)
+    back = ScaleRequest("backend", minimum=2, maximum=10, gives_back=(2, 10))
+    assert "timer" not in " ".join(planned(back, temporary=Temporary((pending,))).notes)
 
 
 def test_without_an_autoscaler_the_count_is_all_there_is() -> None:

@@ -21,7 +21,7 @@ from omc.facts.services import EcsService, Services, _service
 from omc.judgement import service_kinds
 from omc.judgement.service_kinds import KINDS, unsupported
 from omc.model.plan import Plan
-from omc.model.requests import DeployRequest, PruneRequest, RollbackRequest
+from omc.model.requests import DeployRequest, MigrateRequest, PruneRequest, RollbackRequest, RunTaskRequest
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest as Scale
 from omc.procedures.preflight import service_refusals
@@ -112,6 +112,16 @@ def test_every_command_refuses_it_with_one_sentence(more: dict[str, Any], expect
     assert why.startswith("backend ")
     for command, plan in plans(backend).items():
         assert why in plan.refusals, command
+
+
+@pytest.mark.parametrize(("more", "expected"), UNSUPPORTED, ids=[said for _, said in UNSUPPORTED])
+def test_a_task_of_its_own_runs_beside_a_service_of_any_kind(more: dict[str, Any], expected: str) -> None:
+    """``omc migrate`` and ``omc exec --detach`` start a task as the service's are started, and judge that alone."""
+    services = Services((service(**more), example.service("frontend", 3)))
+    for command, request in (("migrate", MigrateRequest()), ("run-task", RunTaskRequest("backend", ("true",)))):
+        plan = example.planned(command, request, services=services)
+        assert not any(expected in refusal for refusal in plan.refusals), command
+        assert plan.steps, command
 
 
 @pytest.mark.parametrize("more", SUPPORTED)

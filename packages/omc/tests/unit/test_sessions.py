@@ -329,6 +329,25 @@ def test_ctrl_c_is_psqls_own_and_its_exit_code_is_told(tmp_path: Path, monkeypat
     assert run_psql(target, ["SELECT 1"], os.environ) == 143
 
 
+def test_psqls_password_is_in_a_file_of_this_user_alone_that_is_gone_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, seen = tmp_path / "psql", tmp_path / "seen"
+    program.write_text(
+        f'#!/bin/sh\nenv > "{seen}"\nstat -c %a "$PGPASSFILE" >> "{seen}"\ncp "$PGPASSFILE" "{tmp_path}/kept"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    target = Target("db", 1, "shop", "reader", r"hid:d\en", tmp_path / "a.pem", writes=False, doors=DoorsTable())
+    assert run_psql(target, ["SELECT 1"], os.environ) == 0
+    assert (tmp_path / "kept").read_text() == r"db:1:shop:reader:hid\:d\\en" + "\n"
+    lines = seen.read_text().splitlines()
+    assert "600" in lines
+    assert not [line for line in lines if "hid:d" in line], "not in the environment, which psql's children inherit"
+    [named] = [line.partition("=")[2] for line in lines if line.startswith("PGPASSFILE=")]
+    assert not Path(named).exists()
+
+
 @dataclass
 class Database:
     """A connection whose server refuses a statement."""

@@ -60,9 +60,7 @@ run "the_parts_fit_together" {
     condition     = length(output.network.interface_endpoint_ids) == 0
     error_message = "Interface endpoints are off unless asked for."
   }
-}
 
-run "the_backend_is_told_where_its_parts_are" {
   assert {
     condition = {
       for key in ["POSTGRES_PORT", "POSTGRES_DB", "POSTGRES_USER", "POSTGRES_SSLMODE", "REDIS_PORT", "REDIS_TLS", "ENVIRONMENT", "PORT", "EXCHANGE_URL"] : key => local.environment.backend[key]
@@ -73,31 +71,39 @@ run "the_backend_is_told_where_its_parts_are" {
     }
     error_message = "What the backend reads is what it is given."
   }
+
+  assert {
+    condition     = contains(keys(output.alarm_names), "heartbeat") && contains(keys(output.alarm_names), "alert-queue-age") && output.responder == null
+    error_message = "By default its heartbeat is expected, and none of its parts is made here."
+  }
 }
 
-run "a_new_password_moves_the_backend_to_the_other_user" {
+run "what_can_be_set_otherwise" {
   command = plan
 
   variables {
     database_password_version = 2
+    deployment_alarms         = false
+    run_responder             = true
+    responder_service = {
+      image                = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/responder@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+      store_url_secret_arn = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:omc-store-AbCdEf"
+    }
   }
 
   assert {
     condition     = local.environment.backend.POSTGRES_USER == "ohmycoins_app_b"
     error_message = "Version 2 is user b's."
   }
-}
-
-run "deployment_alarms_can_be_left_out" {
-  command = plan
-
-  variables {
-    deployment_alarms = false
-  }
 
   assert {
     condition     = length(local.deployment_alarms) == 0
     error_message = "No alarm takes part in deployments."
+  }
+
+  assert {
+    condition     = output.responder.database == null && !contains(keys(output.alarm_names), "responder-database-no-data") && !contains(keys(output.log_groups), "responder-database")
+    error_message = "There is nothing to watch of a database that isn't here."
   }
 }
 
@@ -111,115 +117,6 @@ run "interface_endpoints_stand_in_for_nat" {
   assert {
     condition     = length(output.network.interface_endpoint_ids) == 6 && length(output.network.nat_gateway_ids) == 0 && length(output.network.app_route_table_ids) == 2
     error_message = "Six endpoints, no NAT, and the route tables stay."
-  }
-}
-
-# A refusal plans the part that needs the refused variable, not the whole stack: half of the time.
-run "an_exchange_out_of_reach_is_refused" {
-  command = plan
-
-  plan_options {
-    target = [module.service]
-  }
-
-  variables {
-    interface_endpoints = true
-    network             = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
-  }
-
-  expect_failures = [var.exchange_url]
-}
-
-run "tasks_that_can_pull_no_image_are_refused" {
-  command = plan
-
-  plan_options {
-    target = [module.network.aws_vpc.this]
-  }
-
-  variables {
-    exchange_url = null
-    network      = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
-  }
-
-  expect_failures = [var.network]
-}
-
-run "a_broken_connection_budget_is_refused" {
-  command = plan
-
-  plan_options {
-    target = [module.service]
-  }
-
-  variables {
-    connections = { workers = 4, pool_size = 15 }
-  }
-
-  expect_failures = [var.connections]
-}
-
-run "production_without_https_protection_or_anybody_to_tell_is_refused" {
-  command = plan
-
-  plan_options {
-    target = [module.load_balancer, module.monitoring.aws_sns_topic_subscription.email]
-  }
-
-  variables {
-    environment = "production"
-    responder   = false
-  }
-
-  expect_failures = [var.domain_name, var.protected, var.alert_emails]
-}
-
-# Whoever runs one says so, or nobody would miss it.
-run "production_with_a_responder_or_with_mail_has_somebody_to_tell" {
-  command = plan
-
-  variables {
-    environment  = "production"
-    protected    = true
-    responder    = false
-    domain_name  = "app.example.com"
-    alert_emails = { "SEV-1" = ["oncall@example.com"], "SEV-2" = ["oncall@example.com"] }
-
-    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
-  }
-
-  assert {
-    condition     = !contains(keys(output.alarm_names), "heartbeat")
-    error_message = "Mail alone is enough, and no heartbeat is expected then."
-  }
-}
-
-run "mail_for_one_severity_is_not_enough" {
-  command = plan
-
-  plan_options {
-    target = [module.monitoring.aws_sns_topic_subscription.email]
-  }
-
-  variables {
-    environment  = "production"
-    protected    = true
-    responder    = false
-    domain_name  = "app.example.com"
-    alert_emails = { "SEV-1" = ["oncall@example.com"], "SEV-3" = ["oncall@example.com"] }
-
-    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
-  }
-
-  expect_failures = [var.alert_emails]
-}
-
-run "a_responder_is_expected_and_runs_elsewhere" {
-  command = plan
-
-  assert {
-    condition     = contains(keys(output.alarm_names), "heartbeat") && contains(keys(output.alarm_names), "alert-queue-age") && output.responder == null
-    error_message = "By default its heartbeat is expected, and none of its parts is made here."
   }
 }
 
@@ -243,121 +140,120 @@ run "the_responder_runs_beside_the_stack" {
   }
 }
 
-run "a_responder_with_a_record_elsewhere_has_no_database" {
+# Whoever runs one says so, or nobody would miss it.
+run "production_with_a_responder_or_with_mail_has_somebody_to_tell" {
   command = plan
 
   variables {
-    run_responder = true
-    responder_service = {
-      image                = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/responder@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
-      store_url_secret_arn = "arn:aws:secretsmanager:ap-southeast-2:123456789012:secret:omc-store-AbCdEf"
-    }
+    environment  = "production"
+    protected    = true
+    responder    = false
+    domain_name  = "app.example.com"
+    alert_emails = { "SEV-1" = ["oncall@example.com"], "SEV-2" = ["oncall@example.com"] }
+
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
   }
 
   assert {
-    condition     = output.responder.database == null && !contains(keys(output.alarm_names), "responder-database-no-data") && !contains(keys(output.log_groups), "responder-database")
-    error_message = "There is nothing to watch of a database that isn't here."
+    condition     = !contains(keys(output.alarm_names), "heartbeat")
+    error_message = "Mail alone is enough, and no heartbeat is expected then."
   }
 }
 
-run "a_responder_without_an_image_that_nobody_would_miss_is_refused" {
+# Each of these variables is refused for its own reason, so one plan refuses several; it plans the parts that need them,
+# not the whole stack. A variable whose condition names another is not looked at where that is refused.
+# An exchange out of reach, a connection budget that is broken, mutable images, a window that meets the backups, and a
+# responder's API without HTTPS:
+run "what_does_not_fit_the_rest_is_refused" {
   command = plan
 
   plan_options {
-    target = [module.responder.aws_ecs_cluster.this]
+    target = [
+      module.service,
+      module.cache.aws_elasticache_replication_group.this,
+      module.responder.aws_ecs_task_definition.this,
+    ]
   }
 
   variables {
-    run_responder = true
-    responder     = false
-  }
-
-  expect_failures = [var.run_responder]
-}
-
-run "a_responders_api_without_https_is_refused" {
-  command = plan
-
-  plan_options {
-    target = [module.responder.aws_ecs_task_definition.this]
-  }
-
-  variables {
+    interface_endpoints = true
+    network             = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
+    connections         = { workers = 4, pool_size = 15 }
+    images              = { backend = "ohmycoins/backend:latest", frontend = "ohmycoins/frontend:latest" }
+    maintenance_window  = "sun:11:30-sun:12:30"
     responder_service = {
       image = "123456789012.dkr.ecr.ap-southeast-2.amazonaws.com/ohmycoins/responder@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
       host  = "omc.example.com"
     }
   }
 
-  expect_failures = [var.responder_service]
+  expect_failures = [var.exchange_url, var.connections, var.images, var.maintenance_window, var.responder_service]
 }
 
-run "an_exchange_that_no_task_could_reach_is_refused" {
+# An unknown environment, an exchange without TLS, a window over two days:
+run "what_is_wrong_by_itself_is_refused" {
   command = plan
 
   plan_options {
-    target = [module.service]
+    target = [module.service, module.cache.aws_elasticache_replication_group.this]
   }
 
   variables {
-    exchange_url = "http://api.exchange.example"
-  }
-
-  expect_failures = [var.exchange_url]
-}
-
-run "a_mutable_image_is_refused" {
-  command = plan
-
-  plan_options {
-    target = [module.service]
-  }
-
-  variables {
-    images = { backend = "ohmycoins/backend:latest", frontend = "ohmycoins/frontend:latest" }
-  }
-
-  expect_failures = [var.images]
-}
-
-run "an_unknown_environment_is_refused" {
-  command = plan
-
-  plan_options {
-    target = [module.encryption.aws_kms_key.this]
-  }
-
-  variables {
-    environment = "qa"
-  }
-
-  expect_failures = [var.environment]
-}
-
-run "a_window_that_meets_the_backups_is_refused" {
-  command = plan
-
-  plan_options {
-    target = [module.cache.aws_elasticache_replication_group.this]
-  }
-
-  variables {
-    maintenance_window = "sun:11:30-sun:12:30"
-  }
-
-  expect_failures = [var.maintenance_window]
-}
-
-run "a_window_over_two_days_is_refused" {
-  command = plan
-
-  plan_options {
-    target = [module.cache.aws_elasticache_replication_group.this]
-  }
-
-  variables {
+    environment        = "qa"
+    exchange_url       = "http://api.exchange.example"
     maintenance_window = "mon:16:00-thu:10:00"
   }
 
-  expect_failures = [var.maintenance_window]
+  expect_failures = [var.environment, var.exchange_url, var.maintenance_window]
+}
+
+run "tasks_that_can_pull_no_image_are_refused" {
+  command = plan
+
+  plan_options {
+    target = [module.network.aws_vpc.this]
+  }
+
+  variables {
+    exchange_url = null
+    network      = { cidr = "10.0.0.0/16", availability_zones = ["ap-southeast-2a", "ap-southeast-2b"], nat_gateways = 0 }
+  }
+
+  expect_failures = [var.network]
+}
+
+run "production_without_https_protection_or_anybody_to_tell_is_refused" {
+  command = plan
+
+  plan_options {
+    target = [module.load_balancer, module.monitoring.aws_sns_topic_subscription.email]
+  }
+
+  variables {
+    environment = "production"
+    responder   = false
+  }
+
+  expect_failures = [var.domain_name, var.protected, var.alert_emails]
+}
+
+run "mail_for_one_severity_is_not_enough_nor_a_responder_that_nobody_would_miss" {
+  command = plan
+
+  plan_options {
+    target = [module.monitoring.aws_sns_topic_subscription.email, module.responder.aws_ecs_cluster.this]
+  }
+
+  variables {
+    environment   = "production"
+    protected     = true
+    responder     = false
+    run_responder = true
+    domain_name   = "app.example.com"
+    alert_emails  = { "SEV-1" = ["oncall@example.com"], "SEV-3" = ["oncall@example.com"] }
+
+    certificate_arn = "arn:aws:acm:ap-southeast-2:123456789012:certificate/11111111-2222-3333-4444-555555555555"
+  }
+
+  expect_failures = [var.alert_emails, var.run_responder]
 }

@@ -52,25 +52,32 @@ class Entry:
 def read_entry(pid: int) -> Entry | None:
     """The kernel's line for a process id, ``None`` where there is no such process."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_bytes().decode(errors="replace")
+        handle = os.open(f"/proc/{pid}/stat", os.O_RDONLY)  # a Path and a file object would cost twice as much
     except OSError:
         return None
+    try:
+        text = os.read(handle, 4096)
+    except OSError:  # it ended meanwhile
+        return None
+    finally:
+        os.close(handle)
     # The command's name stands in brackets and may hold spaces and brackets itself.
-    fields = text[text.rindex(")") + 2 :].split()
+    fields = text[text.rindex(b")") + 2 :].split()
     return Entry(
         pid=pid,
         parent=int(fields[1]),
         group=int(fields[2]),
         session=int(fields[3]),
-        zombie=fields[0] in "ZX",
-        cpu_ticks=sum(int(value) for value in fields[11:15]),
+        zombie=fields[0] in (b"Z", b"X"),
+        cpu_ticks=sum(map(int, fields[11:15])),
         started_at=int(fields[19]),
     )
 
 
 def read_table() -> dict[int, Entry]:
     """The kernel's process table."""
-    entries = (read_entry(int(folder.name)) for folder in Path("/proc").iterdir() if folder.name.isdigit())
+    with os.scandir("/proc") as folders:
+        entries = [read_entry(int(folder.name)) for folder in folders if folder.name.isdigit()]
     return {entry.pid: entry for entry in entries if entry}
 
 
@@ -416,11 +423,16 @@ class Supervisor:
         taken = {each.pid for each in ended if each.pid in table and table[each.pid].started_at != each.started_at}
         left = _family(table, [process.pid for process in ended if process.pid not in taken])
         # A child that left its session carries the marker. What is in the session of another process of ours is not
-        # one of those, and reading its environment would make the end of many processes cost their number squared.
+        # one of those, nor is what was there before: to read all environments would make the end of many processes
+        # cost their number squared, and that of each health check's a look through the machine.
+        since = min(process.started_at for process in ended)
         left |= {
             pid
             for pid, entry in table.items()
-            if not entry.zombie and entry.session not in others and variable_of(pid, MARKER) in markers
+            if not entry.zombie
+            and entry.started_at >= since
+            and entry.session not in others
+            and variable_of(pid, MARKER) in markers
         }
         left.discard(os.getpid())
         for pid in left:

@@ -55,7 +55,8 @@ def _start(cloud: Cloud, settings: Mapping[str, str]) -> Memory:
 
 
 def _keep(cloud: Cloud, memory: Memory) -> None:
-    """What DescribePendingMaintenanceActions shows isn't saved with the cloud."""
+    """What DescribePendingMaintenanceActions and DescribeUpdateActions show isn't saved with the cloud. What was
+    applied meanwhile, of which an empty list or the update's own state is left, isn't announced again."""
     if "database" in memory:
         action = {
             "Action": "system-update",
@@ -63,7 +64,25 @@ def _keep(cloud: Cloud, memory: Memory) -> None:
             "AutoAppliedAfterDate": datetime.fromisoformat(memory["at"]),
             "CurrentApplyDate": datetime.fromisoformat(memory["at"]),
         }
-        cloud.part(Databases).announced[memory["database"]] = [action]
+        cloud.part(Databases).announced.setdefault(memory["database"], [action])
+
+    if "cache" in memory:
+        at = datetime.fromisoformat(memory["at"])
+        update = {
+            "ServiceUpdateName": f"elasticache-patch-update-{at:%Y%m%d}",
+            "ServiceUpdateReleaseDate": at - timedelta(days=14),
+            "ServiceUpdateSeverity": "important",
+            "ServiceUpdateStatus": "available",
+            "ServiceUpdateRecommendedApplyByDate": at,
+            "ServiceUpdateType": "security-update",
+            "UpdateActionAvailableDate": at - timedelta(days=14),
+            "UpdateActionStatus": "not-applied",
+            "NodesUpdated": "0/1",
+            "SlaMet": "n/a",
+            "EstimatedUpdateTime": "30 minutes per node",
+            "Engine": cloud.part(Caches).groups[memory["cache"]].engine,
+        }
+        cloud.part(Caches).updates.setdefault(memory["cache"], [update])
 
 
 def _stop(cloud: Cloud, memory: Memory) -> None:
@@ -72,6 +91,7 @@ def _stop(cloud: Cloud, memory: Memory) -> None:
     if "database" in memory:  # RDS tells nobody that an update is no longer available
         cloud.part(Databases).announced.pop(memory["database"], None)
     if "cache" in memory:
+        cloud.part(Caches).updates.pop(memory["cache"], None)
         _tell_cache(cloud, memory, "NodeReplacementCanceled", memory["member"])
 
 
@@ -178,9 +198,9 @@ FAULTS = (
     Fault(
         "maintenance-announced",
         "AWS announces work of its own: tasks are retired (AWS Health), the database gets a system update (an event of "
-        "RDS's), a cache node is replaced (the cache's topic).",
-        "Events come, DescribePendingMaintenanceActions and DescribeEvents have it; nothing is done to anything. It is "
-        "withdrawn at the end.",
+        "RDS's), a cache node is replaced (the cache's topic) by a service update.",
+        "Events come, DescribePendingMaintenanceActions, DescribeUpdateActions and DescribeEvents have it; nothing is "
+        "done to anything. It is withdrawn at the end.",
         _start,
         _stop,
         {

@@ -124,8 +124,12 @@ def plan(described: Mapping[str, Any], now: datetime) -> Plan:
         tuple(sorted(set(_anomalies(tables)))),
     )
     if len(made.calls) + len(made.flows) + len(made.hours) > MOST_ITEMS:
-        raise wrong(f"it has more than {MOST_ITEMS:,} calls, flow records and hours of metrics")
+        raise _too_many()
     return made
+
+
+def _too_many() -> AwsError:
+    return wrong(f"it has more than {MOST_ITEMS:,} calls, flow records and hours of metrics")
 
 
 def wrong(what: str) -> AwsError:
@@ -223,6 +227,8 @@ def _moments(each: Mapping[str, Any], now: datetime, chance: random.Random) -> I
         return
     first, last = _span(each)
     count = round((first - last) * _number("per_day", each.get("per_day", 1)))
+    if count > MOST_ITEMS:  # before they are made, which would take minutes and the machine's memory
+        raise _too_many()
     for number in range(count):
         yield now - timedelta(days=first - (first - last) * (number + chance.random()) / count)
 

@@ -21,6 +21,7 @@ from omc.cli.show import environment_and_output
 from omc.cli.show import show as print_document
 from omc.config import Environment, Service, Stack, environment_of, load
 from omc.config.model import Job
+from omc.config.stores import cache_name, database_name
 from omc.config.tables import Responder
 from omc.config.windows import MaintenanceWindow
 from omc.errors import OmcError
@@ -160,8 +161,8 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
             if environment.has_load_balancer
             else "none",
         ),
-        ("database", environment.database_cluster or environment.database or "none"),
-        ("cache", environment.cache_serverless or environment.cache or "none"),
+        ("database", database_name(environment) or "none"),
+        ("cache", cache_name(environment) or "none"),
         ("alarms", f"{environment.alarm_prefix}…"),
         (
             "record's head",

@@ -176,7 +176,7 @@ def _store(comparison: _Comparison, what: str, *keys: tuple[str, str]) -> None:
     written = [(key, kind, getattr(environment, key)) for key, kind in keys if getattr(environment, key)]
     for key, kind, name in written:
         of_kind = [each.name for each in stores if each.kind == kind]
-        if name in of_kind:
+        if name in of_kind or (kind == "serverless" and found.lacks("serverless caches")):
             continue
         others = [f"{each.name} ({each.kind})" for each in stores]
         has = f"no {what} {kind} {name}"

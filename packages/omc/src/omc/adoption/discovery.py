@@ -37,6 +37,8 @@ MOST_STATES = 200
 STATE_BUCKET = re.compile(r"terraform|tfstate|tf-state")
 STATE_KEY = re.compile(r"\.tfstate$")
 SCHEDULES, RULES, LOG_GROUPS = "schedules of EventBridge Scheduler", "rules of EventBridge", "log groups"
+TRACKING = "TargetTracking-"
+"""How Application Auto Scaling calls the alarms that it makes for a policy of target tracking: they page nobody."""
 TRACKED = {"ECSServiceAverageCPUUtilization": "cpu_target", "ECSServiceAverageMemoryUtilization": "memory_target"}
 
 
@@ -411,7 +413,10 @@ def _alarms(aws: Gateway) -> tuple[FoundAlarm, ...]:
         .paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"], PaginationConfig={"PageSize": 100})
     )
     return tuple(
-        _alarm(each) for page in pages for each in [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]
+        _alarm(each)
+        for page in pages
+        for each in [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]
+        if not each["AlarmName"].startswith(TRACKING)
     )
 
 

@@ -159,6 +159,8 @@ def _store(
         scored = [(1, "as answered", each) for each in known if each.name == answer]
     if not scored:
         reason = f"none fits: {listed([each.name for each in known])} are there" if known else "there is none here"
+        if what == "cache" and found.lacks("serverless caches"):
+            reason += "; serverless ones couldn't be read"
         judged.environment[plain] = Value("", reason)
         if hints:
             judged.untold.append(f"Which {what} it uses: {listed(hints)} may name one, and {reason}.")

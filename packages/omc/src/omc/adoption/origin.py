@@ -85,7 +85,7 @@ def time_zone_here() -> Value:
         except OSError:
             name = ""
     try:
-        if "/" in name:
+        if "/" in name and not name.startswith("Etc/"):
             ZoneInfo(name)
             return Value(name, "this machine's; times are shown in it and in UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):

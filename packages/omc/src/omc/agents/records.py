@@ -21,6 +21,7 @@ from omc.facts.deployments import History
 from omc.facts.releases import Ledger
 from omc.facts.scope import Scope
 from omc.facts.services import Services
+from omc.facts.serving import Serving
 from omc.facts.source import Facts
 from omc.incidents.document import incident_document, incidents_document
 from omc.incidents.incident import Incident
@@ -42,9 +43,9 @@ def deployments(context: CallContext, request: Listing) -> Document:
     with context.store(environment) as store:
         scope = Scope(datetime.now(UTC), LOOK_BACK)
         facts = Facts(context.gateway(environment), scope, {} if store is None else {Store: store})
-        history, services = facts.require(History, Services)
+        history, services, serving = facts.require(History, Services, Serving)
         ledger = Ledger(()) if store is None else facts.require(Ledger)[0]
-    return deployments_document(history, ledger, services, environment, request.most)
+    return deployments_document(history, ledger, services, serving, environment, request.most)
 
 
 def runs(context: CallContext, request: Listing) -> Document:

@@ -24,7 +24,7 @@ COMMANDS: Mapping[str, str] = {
         ecr BatchGetImage GetDownloadUrlForLayer
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks
         elasticache DescribeCacheClusters DescribeCacheSubnetGroups DescribeEvents DescribeReplicationGroups
-        elasticache DescribeUpdateActions
+        elasticache DescribeServerlessCaches DescribeUpdateActions
         elbv2 DescribeListeners DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeRules
         elbv2 DescribeTargetGroupAttributes DescribeTargetGroups DescribeTargetHealth
         events ListRules ListTargetsByRule
@@ -32,13 +32,22 @@ COMMANDS: Mapping[str, str] = {
         kms DescribeKey
         logs DescribeLogGroups GetLogEvents GetQueryResults StartQuery StopQuery
         pi DescribeDimensionKeys GetResourceMetrics
-        rds DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
+        rds DescribeDBClusters DescribeDBInstances DescribeEvents DescribePendingMaintenanceActions
         s3 GetObject ListBuckets ListObjectsV2
         scheduler GetSchedule
         secretsmanager DescribeSecret ListSecrets
         service-quotas GetServiceQuota
         sns GetTopicAttributes ListSubscriptions ListTopics
         sqs GetQueueAttributes ListQueues""",
+    "local clone": """
+        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
+        cloudwatch DescribeAlarms
+        ecs DescribeClusters DescribeServices DescribeTaskDefinition
+        elasticache DescribeCacheClusters DescribeReplicationGroups
+        elbv2 DescribeListeners DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeRules
+        elbv2 DescribeTargetGroupAttributes DescribeTargetGroups
+        logs DescribeLogGroups
+        rds DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances DescribeDBParameters""",
     "init": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies
         cloudwatch DescribeAlarms ListDashboards
@@ -57,19 +66,10 @@ COMMANDS: Mapping[str, str] = {
         elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches
         elbv2 DescribeLoadBalancers DescribeTags DescribeTargetGroups
         rds DescribeDBClusters DescribeDBInstances""",
-    "local clone": """
-        application-autoscaling DescribeScalableTargets DescribeScalingPolicies
-        cloudwatch DescribeAlarms
-        ecs DescribeClusters DescribeServices DescribeTaskDefinition
-        elasticache DescribeCacheClusters DescribeReplicationGroups
-        elbv2 DescribeListeners DescribeLoadBalancerAttributes DescribeLoadBalancers DescribeRules
-        elbv2 DescribeTargetGroupAttributes DescribeTargetGroups
-        logs DescribeLogGroups
-        rds DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances DescribeDBParameters""",
     "maintenance calendar": """
         cloudtrail LookupEvents
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
-        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
+        rds DescribeDBClusters DescribeDBInstances DescribePendingMaintenanceActions""",
     "check weekly": """
         acm DescribeCertificate
         budgets DescribeBudgets
@@ -81,14 +81,15 @@ COMMANDS: Mapping[str, str] = {
         ec2 DescribeVpcEndpoints
         ecr DescribeImageScanFindings DescribeImages
         ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeSnapshots DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeSnapshots
+        elasticache DescribeUpdateActions
         elbv2 DescribeListeners DescribeLoadBalancers DescribeTargetGroups
         iam GetAccessKeyLastUsed GetAccountSummary GetLoginProfile GetRole ListAccessKeys ListMFADevices ListRoles
         iam ListUsers
         logs DescribeLogGroups GetQueryResults StartQuery
         pi DescribeDimensionKeys GetResourceMetrics
-        rds DescribeDBInstances DescribeDBMajorEngineVersions DescribeDBParameters DescribeDBSnapshotAttributes
-        rds DescribeDBSnapshots DescribePendingMaintenanceActions
+        rds DescribeDBClusters DescribeDBInstances DescribeDBMajorEngineVersions DescribeDBParameters
+        rds DescribeDBSnapshotAttributes DescribeDBSnapshots DescribePendingMaintenanceActions
         s3 GetBucketPolicyStatus GetObject ListBuckets
         secretsmanager ListSecrets
         service-quotas GetServiceQuota""",
@@ -103,7 +104,7 @@ COMMANDS: Mapping[str, str] = {
         elbv2 DescribeLoadBalancers DescribeTargetHealth
         iam GetRole
         logs DescribeLogGroups GetLogEvents
-        rds DescribeDBInstances DescribeDBParameters
+        rds DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances DescribeDBParameters
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
         ssm DescribeParameters""",
@@ -126,7 +127,7 @@ COMMANDS: Mapping[str, str] = {
         elbv2 DescribeTargetHealth
         iam GetRole
         logs DescribeLogGroups GetLogEvents
-        rds DescribeDBInstances DescribeDBParameters
+        rds DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances DescribeDBParameters
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
         ssm DescribeParameters""",
@@ -139,7 +140,7 @@ COMMANDS: Mapping[str, str] = {
         elbv2 DescribeTargetHealth
         iam GetRole
         logs DescribeLogGroups GetLogEvents
-        rds DescribeDBInstances DescribeDBParameters
+        rds DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances DescribeDBParameters
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
         ssm DescribeParameters""",
@@ -154,7 +155,7 @@ COMMANDS: Mapping[str, str] = {
         elbv2 DescribeTargetHealth
         iam GetRole
         logs DescribeLogGroups
-        rds DescribeDBInstances DescribeDBParameters
+        rds DescribeDBClusterParameters DescribeDBClusters DescribeDBInstances DescribeDBParameters
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
         ssm DescribeParameters""",
@@ -175,28 +176,28 @@ COMMANDS: Mapping[str, str] = {
     "db": """
         ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
         ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
-        elasticache DescribeReplicationGroups
+        elasticache DescribeReplicationGroups DescribeServerlessCaches
         iam GetRole ListRoles SimulatePrincipalPolicy
         kms DescribeKey GenerateDataKey
-        rds DescribeDBInstances
+        rds DescribeDBClusters DescribeDBInstances
         secretsmanager GetSecretValue
         ssm StartSession""",
     "redis": """
         ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
         ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
-        elasticache DescribeReplicationGroups
+        elasticache DescribeReplicationGroups DescribeServerlessCaches
         iam GetRole ListRoles SimulatePrincipalPolicy
         kms DescribeKey GenerateDataKey
-        rds DescribeDBInstances
+        rds DescribeDBClusters DescribeDBInstances
         secretsmanager GetSecretValue
         ssm StartSession""",
     "forward": """
         ec2 DescribeRouteTables DescribeSubnets DescribeVpcEndpoints
         ecs DescribeClusters DescribeServices DescribeTaskDefinition DescribeTasks ListTasks
-        elasticache DescribeReplicationGroups
+        elasticache DescribeReplicationGroups DescribeServerlessCaches
         iam GetRole ListRoles SimulatePrincipalPolicy
         kms DescribeKey GenerateDataKey
-        rds DescribeDBInstances
+        rds DescribeDBClusters DescribeDBInstances
         ssm StartSession""",
     "open": """
         cloudwatch DescribeAlarms ListDashboards
@@ -204,9 +205,9 @@ COMMANDS: Mapping[str, str] = {
     "infra plan": """
         cloudtrail LookupEvents
         ecs DescribeServices
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
         elbv2 DescribeLoadBalancerAttributes DescribeLoadBalancers
-        rds DescribeDBInstances DescribePendingMaintenanceActions
+        rds DescribeDBClusters DescribeDBInstances DescribePendingMaintenanceActions
         s3 GetObject""",
     "infra drift": """
         application-autoscaling DescribeScalableTargets DescribeScalingPolicies DescribeScheduledActions
@@ -220,176 +221,189 @@ COMMANDS: Mapping[str, str] = {
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
-        rds DescribeDBInstances DescribePendingMaintenanceActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
+        rds DescribeDBClusters DescribeDBInstances DescribePendingMaintenanceActions
         s3 GetObject""",
     "infra destroy": """
         elbv2 DescribeLoadBalancerAttributes DescribeLoadBalancers
-        rds DescribeDBInstances
+        rds DescribeDBClusters DescribeDBInstances
         s3 GetObject""",
     "deployments": """
-        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices ListServiceDeployments""",
+        ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTasks ListServiceDeployments
+        ecs ListTasks""",
     "releases prune": """
         ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
         ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks""",
     "backup list": """
-        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots""",
+        rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups DescribeDBInstances
+        rds DescribeDBSnapshots""",
     "backup create": """
-        rds CreateDBSnapshot DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots""",
+        rds CreateDBSnapshot DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups
+        rds DescribeDBInstances DescribeDBSnapshots""",
     "backup verify": """
         ecs DeregisterTaskDefinition DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions
         ecs ListTasks RegisterTaskDefinition RunTask
         logs GetLogEvents
-        rds DeleteDBInstance DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots
-        rds ModifyDBInstance RestoreDBInstanceFromDBSnapshot RestoreDBInstanceToPointInTime""",
+        rds DeleteDBInstance DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups
+        rds DescribeDBInstances DescribeDBSnapshots ModifyDBInstance RestoreDBInstanceFromDBSnapshot
+        rds RestoreDBInstanceToPointInTime""",
     "backup restore": """
         ecs DeregisterTaskDefinition DescribeServiceDeployments DescribeServiceRevisions DescribeServices
         ecs DescribeTaskDefinition DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks
         ecs RegisterTaskDefinition RunTask UpdateService
         elbv2 DescribeTargetHealth
         logs GetLogEvents
-        rds DeleteDBInstance DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots
-        rds ModifyDBInstance RestoreDBInstanceFromDBSnapshot RestoreDBInstanceToPointInTime""",
+        rds DeleteDBInstance DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups
+        rds DescribeDBInstances DescribeDBSnapshots ModifyDBInstance RestoreDBInstanceFromDBSnapshot
+        rds RestoreDBInstanceToPointInTime""",
     "backup prune": """
-        rds DeleteDBSnapshot DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots""",
+        rds DeleteDBSnapshot DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups
+        rds DescribeDBInstances DescribeDBSnapshots""",
     "backup sweep": """
-        rds DeleteDBInstance DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots
-        rds ModifyDBInstance""",
+        rds DeleteDBInstance DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups
+        rds DescribeDBInstances DescribeDBSnapshots ModifyDBInstance""",
     "database reboot": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
         elbv2 DescribeTargetHealth
         logs GetLogEvents
-        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots DescribeEvents
-        rds DescribePendingMaintenanceActions RebootDBInstance""",
+        rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups DescribeDBInstances
+        rds DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions RebootDBInstance""",
     "database class": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
         elbv2 DescribeTargetHealth
         logs GetLogEvents
-        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots DescribeEvents
-        rds DescribeOrderableDBInstanceOptions DescribePendingMaintenanceActions ModifyDBInstance""",
+        rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups DescribeDBInstances
+        rds DescribeDBSnapshots DescribeEvents DescribeOrderableDBInstanceOptions DescribePendingMaintenanceActions
+        rds ModifyDBInstance""",
     "database storage": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
         elbv2 DescribeTargetHealth
         logs GetLogEvents
-        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots DescribeEvents
-        rds DescribePendingMaintenanceActions ModifyDBInstance""",
+        rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups DescribeDBInstances
+        rds DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions ModifyDBInstance""",
     "database parameter": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
         elbv2 DescribeTargetHealth
         logs GetLogEvents
-        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBParameters DescribeDBSnapshots
-        rds DescribeEvents DescribePendingMaintenanceActions ModifyDBParameterGroup RebootDBInstance
-        rds ResetDBParameterGroup""",
+        rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups DescribeDBInstances
+        rds DescribeDBParameters DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions
+        rds ModifyDBParameterGroup RebootDBInstance ResetDBParameterGroup""",
     "database rotate": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServiceDeployments DescribeServiceRevisions DescribeServices DescribeTaskDefinition
         ecs DescribeTasks ListServiceDeployments ListTaskDefinitions ListTasks RunTask UpdateService
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
         elbv2 DescribeTargetHealth
         logs GetLogEvents
-        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots
-        rds DescribePendingMaintenanceActions
+        rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups DescribeDBInstances
+        rds DescribeDBSnapshots DescribePendingMaintenanceActions
         secretsmanager DescribeSecret RotateSecret""",
     "database certificate": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
         elbv2 DescribeTargetHealth
         logs GetLogEvents
-        rds DescribeDBEngineVersions DescribeDBInstanceAutomatedBackups DescribeDBInstances
-        rds DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions ModifyDBInstance""",
+        rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBEngineVersions DescribeDBInstanceAutomatedBackups
+        rds DescribeDBInstances DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions
+        rds ModifyDBInstance""",
     "database apply": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
         elbv2 DescribeTargetHealth
         logs GetLogEvents
-        rds ApplyPendingMaintenanceAction DescribeDBInstanceAutomatedBackups DescribeDBInstances
-        rds DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions""",
+        rds ApplyPendingMaintenanceAction DescribeDBClusterSnapshots DescribeDBClusters
+        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBSnapshots DescribeEvents
+        rds DescribePendingMaintenanceActions""",
     "database upgrade": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition DescribeTasks ListTaskDefinitions ListTasks RunTask
-        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions
         elbv2 DescribeTargetHealth
         logs GetLogEvents
         rds CreateBlueGreenDeployment DeleteBlueGreenDeployment DeleteDBInstance DescribeBlueGreenDeployments
-        rds DescribeDBEngineVersions DescribeDBInstanceAutomatedBackups DescribeDBInstances
-        rds DescribeDBParameters DescribeDBSnapshots DescribeEvents DescribePendingMaintenanceActions
-        rds ModifyDBInstance SwitchoverBlueGreenDeployment""",
+        rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBEngineVersions DescribeDBInstanceAutomatedBackups
+        rds DescribeDBInstances DescribeDBParameters DescribeDBSnapshots DescribeEvents
+        rds DescribePendingMaintenanceActions ModifyDBInstance SwitchoverBlueGreenDeployment""",
     "database cleanup": """
+        cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
         ecs DescribeServices DescribeTaskDefinition ListTaskDefinitions
+        elasticache DescribeCacheClusters DescribeReplicationGroups DescribeUpdateActions
         rds CreateBlueGreenDeployment DeleteBlueGreenDeployment DeleteDBInstance DescribeBlueGreenDeployments
-        rds DescribeDBInstanceAutomatedBackups DescribeDBInstances DescribeDBParameters DescribeDBSnapshots
-        rds ModifyDBInstance SwitchoverBlueGreenDeployment""",
+        rds DescribeDBClusterSnapshots DescribeDBClusters DescribeDBInstanceAutomatedBackups DescribeDBInstances
+        rds DescribeDBParameters DescribeDBSnapshots DescribePendingMaintenanceActions ModifyDBInstance
+        rds SwitchoverBlueGreenDeployment""",
     "cache failover": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
+        ecs DescribeServices DescribeTasks ListTasks
         elasticache DecreaseReplicaCount DescribeCacheClusters DescribeEvents DescribeReplicationGroups
-        elasticache DescribeUpdateActions IncreaseReplicaCount ModifyReplicationGroup TestFailover
+        elasticache DescribeServerlessCaches DescribeUpdateActions IncreaseReplicaCount ModifyReplicationGroup
+        elasticache TestFailover
         elbv2 DescribeTargetHealth
-        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+        rds DescribeDBClusters DescribeDBInstances DescribePendingMaintenanceActions""",
     "cache scale": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
+        ecs DescribeServices DescribeTasks ListTasks
         elasticache DecreaseReplicaCount DescribeCacheClusters DescribeEvents DescribeReplicationGroups
-        elasticache DescribeUpdateActions IncreaseReplicaCount ListAllowedNodeTypeModifications
-        elasticache ModifyReplicationGroup TestFailover
+        elasticache DescribeServerlessCaches DescribeUpdateActions IncreaseReplicaCount
+        elasticache ListAllowedNodeTypeModifications ModifyReplicationGroup TestFailover
         elbv2 DescribeTargetHealth
-        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+        rds DescribeDBClusters DescribeDBInstances DescribePendingMaintenanceActions""",
     "cache upgrade": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
+        ecs DescribeServices DescribeTasks ListTasks
         elasticache DecreaseReplicaCount DescribeCacheClusters DescribeCacheEngineVersions DescribeEvents
-        elasticache DescribeReplicationGroups DescribeUpdateActions IncreaseReplicaCount
+        elasticache DescribeReplicationGroups DescribeServerlessCaches DescribeUpdateActions IncreaseReplicaCount
         elasticache ModifyReplicationGroup TestFailover
         elbv2 DescribeTargetHealth
-        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+        rds DescribeDBClusters DescribeDBInstances DescribePendingMaintenanceActions""",
     "cache valkey": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
-        elasticache CreateCacheParameterGroup DecreaseReplicaCount DescribeCacheClusters
-        elasticache DescribeCacheEngineVersions DescribeCacheParameters DescribeEvents
-        elasticache DescribeReplicationGroups DescribeUpdateActions IncreaseReplicaCount
-        elasticache ModifyCacheParameterGroup ModifyReplicationGroup TestFailover
+        ecs DescribeServices DescribeTasks ListTasks
+        elasticache CreateCacheParameterGroup DecreaseReplicaCount DescribeCacheClusters DescribeCacheEngineVersions
+        elasticache DescribeCacheParameters DescribeEvents DescribeReplicationGroups DescribeServerlessCaches
+        elasticache DescribeUpdateActions IncreaseReplicaCount ModifyCacheParameterGroup ModifyReplicationGroup
+        elasticache TestFailover
         elbv2 DescribeTargetHealth
-        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+        rds DescribeDBClusters DescribeDBInstances DescribePendingMaintenanceActions""",
     "cache reboot": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
-        elasticache DescribeCacheClusters DescribeEvents DescribeReplicationGroups DescribeUpdateActions
-        elasticache RebootCacheCluster
+        ecs DescribeServices DescribeTasks ListTasks
+        elasticache DescribeCacheClusters DescribeEvents DescribeReplicationGroups DescribeServerlessCaches
+        elasticache DescribeUpdateActions RebootCacheCluster
         elbv2 DescribeTargetHealth
-        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+        rds DescribeDBClusters DescribeDBInstances DescribePendingMaintenanceActions""",
     "cache apply": """
         cloudtrail LookupEvents
         cloudwatch DescribeAlarms ListTagsForResource
-        ecs DescribeServices
-        elasticache BatchApplyUpdateAction DescribeCacheClusters DescribeReplicationGroups
+        ecs DescribeServices DescribeTasks ListTasks
+        elasticache BatchApplyUpdateAction DescribeCacheClusters DescribeReplicationGroups DescribeServerlessCaches
         elasticache DescribeUpdateActions
         elbv2 DescribeTargetHealth
-        rds DescribeDBInstances DescribePendingMaintenanceActions""",
+        rds DescribeDBClusters DescribeDBInstances DescribePendingMaintenanceActions""",
     "maintenance": "",
     "logs": """
         athena GetQueryExecution GetQueryResults GetWorkGroup StartQueryExecution StopQueryExecution
@@ -418,7 +432,7 @@ COMMANDS: Mapping[str, str] = {
         elbv2 DescribeListeners DescribeLoadBalancers
         iam GetRole ListOpenIDConnectProviders ListRoles SimulatePrincipalPolicy
         logs DescribeLogGroups
-        rds DescribeDBInstances
+        rds DescribeDBClusters DescribeDBInstances
         s3 GetBucketEncryption GetBucketVersioning GetObjectLockConfiguration HeadObject ListObjectsV2
         secretsmanager DescribeSecret
         service-quotas GetServiceQuota
@@ -429,6 +443,8 @@ COMMANDS: Mapping[str, str] = {
     "serve": """
         cloudwatch GetAlarmMuteRule ListAlarmMuteRules PutMetricData
         ecs DescribeServiceDeployments DescribeServiceRevisions ListServiceDeployments
+        elasticache DescribeServerlessCaches
+        rds DescribeDBClusters
         sns CheckIfPhoneNumberIsOptedOut ConfirmSubscription Publish
         sqs ChangeMessageVisibilityBatch DeleteMessageBatch GetQueueUrl ReceiveMessage""",
 }
@@ -486,6 +502,7 @@ RESOURCES: Mapping[str, str] = {
     "logs:PutLogEvents": f"{_RECORD_GROUP}:log-stream:omc",
     "logs:DescribeLogStreams": f"{_RECORD_GROUP}:*",
     "rds:DescribeDBInstances": "arn:{partition}:rds:{region}:{account}:db:{database}",
+    "rds:DescribeDBClusters": "arn:{partition}:rds:{region}:{account}:cluster:{database_cluster}",
     "s3:GetBucketObjectLockConfiguration": _AUDIT,
     "s3:GetBucketVersioning": "arn:{partition}:s3:::{state_bucket}",
     "s3:GetEncryptionConfiguration": "arn:{partition}:s3:::{state_bucket}",
@@ -562,7 +579,8 @@ def needs_of_commands(
         "account": account,
         "region": environment.region,
         "prefix": environment.prefix,
-        "database": environment.database,
+        "database": environment.database or "*",
+        "database_cluster": environment.database_cluster or "*",
         "environment": environment.name,
         "root": "staging" if environment.is_local else environment.name,
         "record_log_group": environment.record_log_group,
@@ -577,7 +595,7 @@ def needs_of_commands(
                 {
                     Need(action, _resources(template, names, environment), action.partition(":")[0] in GLOBAL)
                     for action, template in _actions(command)
-                    if _is_kept(template, environment)
+                    if _is_kept(template, environment) and _is_there(action, environment)
                 }
             )
         )
@@ -602,6 +620,16 @@ def _is_kept(template: str, environment: Environment) -> bool:
         or ("{record_log_group}" in template and not environment.record_log_group)
         or ("{schedule}" in template and not any(job.schedule for job in environment.jobs))
     )
+
+
+def _is_there(action: str, environment: Environment) -> bool:
+    """Whether omc.toml names what the action is about: nobody needs a right to look at clusters where there is none."""
+    of_a_kind = {
+        "rds:DescribeDBClusters": environment.database_cluster,
+        "rds:DescribeDBClusterSnapshots": environment.database_cluster,
+        "elasticache:DescribeServerlessCaches": environment.cache_serverless,
+    }
+    return bool(of_a_kind.get(action, True))
 
 
 def _resources(template: str, names: Mapping[str, str], environment: Environment) -> tuple[str, ...]:

@@ -231,12 +231,16 @@ class Gateway:
         assert self._credentials is not None  # noqa: S101 - asked in the wrong order
         return self._credentials
 
-    def _verify_account(self, expected: str) -> None:
+    def account(self) -> str:
+        """The account that the credentials belong to: one question to STS in the gateway's life."""
         if self._account is None:
             self._account = self.client("sts").get_caller_identity()["Account"]
-        if self._account != expected:
+        return self._account
+
+    def _verify_account(self, expected: str) -> None:
+        if (found := self.account()) != expected:
             raise WrongAccount(
-                f"These credentials belong to account {self._account}, but {self.environment.name} is {expected}. "
+                f"These credentials belong to account {found}, but {self.environment.name} is {expected}. "
                 "Nothing else was asked of it. Use the credentials of the right account (AWS_PROFILE)."
             )
 

@@ -10,8 +10,7 @@ import click
 from omc.aws.gateway import Gateway, access_to
 from omc.backups.document import backups_document
 from omc.cli.change import carry_out, change_options, nothing_to_do, override_option
-from omc.cli.lazy import PlainGroup
-from omc.cli.options import Moment, environment_option
+from omc.cli.options import Moment, RecordGroup, environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import environment_of, load
 from omc.errors import NothingToDo, WrongUse
@@ -40,7 +39,7 @@ AT = click.option(
 )
 
 
-@click.group(cls=PlainGroup)
+@click.group(cls=RecordGroup)
 def backup() -> None:
     """The database's backups: take one, see what there is, verify one by restoring it, restore one.
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from omc.config import Environment
+from omc.config.stores import database_name
 from omc.facts.backups import Backups, Snapshot
 from omc.facts.verifications import Verifications
 from omc.model.backups import Verification
@@ -19,6 +20,9 @@ NEVER = "never"
 
 def backups_document(backups: Backups, known: Verifications, environment: Environment, now: datetime) -> Document:
     """``known``: what omc's record has of verifications."""
+    if not database_name(environment):
+        words = f"{environment.name} has no database: omc.toml names none."
+        return Document("", (Paragraph(words),), data=_data(backups, known, environment))
     zone = environment.time_zone
     window = "no point in time can be restored"
     if backups.earliest and backups.latest:
@@ -44,7 +48,9 @@ def backups_document(backups: Backups, known: Verifications, environment: Enviro
         found = tuple(_verification(one, now) for one in known.all[:5])
         blocks.append(Section("Verifications", (Table(("backup", "", "when", "restored in", "found"), found),)))
     return Document(
-        f"Backups of {environment.database}, {environment.name}", tuple(blocks), data=_data(backups, known, environment)
+        f"Backups of {database_name(environment)}, {environment.name}",
+        tuple(blocks),
+        data=_data(backups, known, environment),
     )
 
 
@@ -70,7 +76,7 @@ def _data(backups: Backups, known: Verifications, environment: Environment) -> M
 
     return {
         "environment": environment.name,
-        "database": environment.database,
+        "database": database_name(environment),
         "earliest": moment(backups.earliest),
         "latest": moment(backups.latest),
         "replicas": list(backups.replicas),

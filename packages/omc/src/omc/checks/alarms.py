@@ -8,6 +8,7 @@ from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.checks.runbook import ALERT_RESPONSE, BY_DOCUMENT
 from omc.checks.spec import check
 from omc.config import Environment
+from omc.config.stores import cache_name, database_name
 from omc.facts.alarms import Alarm, Alarms
 from omc.output.text import counted
 from omc.times import format_time
@@ -89,7 +90,8 @@ def belongs(alarm: Alarm, environment: Environment) -> bool:
         return True
     if f"{alarm.tags.get('project')}-{alarm.tags.get('environment')}" == environment.prefix:  # as the Terraform tags
         return True
-    ours = (environment.prefix, environment.cluster, environment.database, environment.cache)
+    stores = {database_name(environment), cache_name(environment)} - {""}
+    ours = {environment.prefix, environment.cluster, *stores}
     parts = {part for value in alarm.dimensions for part in value.split("/")}
     return any(part in ours or part.startswith(f"{environment.prefix}-") for part in parts)
 
@@ -111,7 +113,7 @@ def _firing(alarm: Alarm, environment: Environment) -> str:
         else ""
     )
     whose = "" if belongs(alarm, environment) else f" It is not one of {environment.name}'s."
-    return f"{severity}in ALARM.{held}{whose}"
+    return f"{alarm.name}: {severity}in ALARM.{held}{whose}"
 
 
 def _urgency(alarm: Alarm) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import MAINTENANCE
 from omc.checks.spec import check
 from omc.config import Environment
+from omc.config.stores import database_name
 from omc.facts.scope import Scope
 from omc.facts.verifications import RecordedVerifications
 from omc.output.text import counted
@@ -27,7 +28,15 @@ GRACE = timedelta(days=1)
     runbook=MAINTENANCE,
 )
 def backups_verified(known: RecordedVerifications, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    if not database_name(environment):
+        return
     days = environment.backups.verify_every_days
+    if environment.database_cluster and not environment.database:
+        words = (
+            "omc verifies backups of RDS instances alone, and this is a DB cluster: restore one by hand now and then."
+        )
+        yield _finding(environment, known, Level.OK if days is None else Level.UNKNOWN, words)
+        return
     if days is None:
         yield _finding(
             environment,
@@ -62,7 +71,7 @@ def _finding(environment: Environment, known: RecordedVerifications, level: Leve
     return Finding(
         check=NAME,
         level=level,
-        subject=environment.database,
+        subject=database_name(environment),
         sentence=words,
         evidence=(Evidence(read if is_asked_for else "omc.toml has no backups.verify_every_days", known.reading),),
         procedure=None if level is Level.OK else MAINTENANCE,

@@ -14,6 +14,7 @@ from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import CACHE_HIT_RATE, MORNING_CHECKS
 from omc.checks.spec import check
 from omc.config import Environment
+from omc.config.stores import cache_name
 from omc.facts.pending import Pending
 from omc.facts.scope import Scope
 from omc.facts.traffic import CacheMinute, MetricsAge
@@ -60,6 +61,8 @@ class Emptied:
 def cache_items(
     metrics: MetricsAge, pending: Pending | None, environment: Environment, scope: Scope
 ) -> Iterator[Finding]:
+    if not cache_name(environment):
+        return
     newest = metrics.cache[-1] if metrics.cache else None
     if (found := emptied(metrics.cache, scope.now)) is not None:
         is_felt = found.back is None and scope.now - found.at <= FELT
@@ -67,7 +70,7 @@ def cache_items(
         yield Finding(
             check=NAME,
             level=Level.WARN,
-            subject=environment.cache,
+            subject=cache_name(environment),
             sentence=f"The cache was emptied {format_duration(scope.now - found.at)} ago: "
             f"from {found.before:,.0f} items to "
             f"{found.after:,.0f}.{tail}",
@@ -88,11 +91,11 @@ def cache_items(
     oldest = timedelta(seconds=environment.thresholds.metrics_age_seconds)
     if newest and scope.now - newest.at <= oldest:
         level, message = Level.OK, f"It holds {newest.most:,.0f} items."
-    elif newest is None and pending and (pending.cache is None or _is_new(pending, scope)):
+    elif (
+        newest is None and pending and (not (record := pending.cache or pending.serverless) or _is_new(pending, scope))
+    ):
         level = Level.OK
-        message = (
-            "It is new, and has no figure yet." if pending.cache else ("There is no cache, so there are no figures.")
-        )
+        message = "It is new, and has no figure yet." if record else "There is no cache, so there are no figures."
     else:
         since = f"for {format_duration(scope.now - newest.at)}" if newest else "in the last hour"
         level, message = (
@@ -103,7 +106,7 @@ def cache_items(
     yield Finding(
         check=NAME,
         level=level,
-        subject=environment.cache,
+        subject=cache_name(environment),
         sentence=message,
         evidence=(Evidence(f"newest CurrItems: {last}", metrics.reading),),
         procedure=None if level is Level.OK else MORNING_CHECKS,
@@ -113,7 +116,7 @@ def cache_items(
 
 
 def _is_new(pending: Pending, scope: Scope) -> bool:
-    made = (pending.cache or {}).get("ReplicationGroupCreateTime")
+    made = (pending.cache or {}).get("ReplicationGroupCreateTime") or (pending.serverless or {}).get("CreateTime")
     return isinstance(made, datetime) and scope.now - made <= NEW
 
 

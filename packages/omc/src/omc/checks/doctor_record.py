@@ -44,6 +44,8 @@ def store(record: RecordStore, environment: Environment) -> Iterator[Finding]:
         )
         level = Level.OK if not behind else Level.WARN if record.schema < record.newest_schema else Level.FAIL
         yield finding("store", level, "reachable", sentence, record.reading, record.label, do="Update omc")
+        if record.not_ours:
+            yield finding("store", Level.FAIL, "own", record.not_ours, record.reading, record.label)
     else:
         yield finding(
             "store",
@@ -319,7 +321,7 @@ def tools(tools: Tools) -> Iterator[Finding]:
             "tools",
             Level.WARN,
             name,
-            f"It isn't installed: {WANTED[name]} needs it.",
+            f"It isn't installed. What needs it: {WANTED[name]}.",
             tools.reading,
             do=f"Install {name}",
         )

@@ -137,7 +137,7 @@ _CONFIRM = "Open the mail that SNS sent and confirm, or subscribe again"
 
 
 def _subscribe(topic: str) -> str:
-    return f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint"
+    return f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint ADDRESS"
 
 
 def _protocols(some: list[Subscription] | tuple[Subscription, ...], *, confirmed: bool = False) -> tuple[str, ...]:

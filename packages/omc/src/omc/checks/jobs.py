@@ -14,7 +14,6 @@ from omc.checks.runbook import TASKS_RESTARTING
 from omc.checks.spec import check
 from omc.config import Environment
 from omc.config.model import Job
-from omc.facts.collector import NO_READING
 from omc.facts.jobs import Jobs, JobState
 from omc.facts.scope import Scope
 from omc.judgement.task_causes import cause_of
@@ -33,25 +32,21 @@ REMEMBERED = timedelta(hours=1)
     severity=Level.FAIL,
     runbook=TASKS_RESTARTING,
 )
-def jobs(jobs: Jobs | None, environment: Environment, scope: Scope) -> Iterator[Finding]:
+def jobs(jobs: Jobs, environment: Environment, scope: Scope) -> Iterator[Finding]:
     for job in environment.jobs:
-        if not job.schedule:
-            continue
-        if jobs is None or job.name not in jobs.of:
-            sentence = "Its schedule or its tasks can't be read, so how its last run ended is not known."
-            evidence = (Evidence(f"could not be read: {job.schedule}, tasks of {job.family}", NO_READING),)
-            place = f"jobs/{job.name}"
-            yield Finding("jobs", Level.UNKNOWN, job.name, sentence, evidence, TASKS_RESTARTING, True, place=place)
+        if job.name not in jobs.of:
             continue
         level, sentence = _judged(job, jobs.of[job.name], scope)
         schedule = jobs.of[job.name].schedule
-        told = f"{job.schedule}: {schedule.expression or 'no times'}" if schedule else f"no rule and no {job.schedule}"
+        evidence = (
+            f"{job.schedule}: {schedule.expression or 'no times'}" if schedule else f"no rule and no {job.schedule}"
+        )
         yield Finding(
             check="jobs",
             level=level,
             subject=job.name,
             sentence=sentence,
-            evidence=(Evidence(told, jobs.reading),),
+            evidence=(Evidence(evidence, jobs.reading),),
             procedure=None if level is Level.OK else TASKS_RESTARTING,
             place=f"jobs/{job.name}",
         )

@@ -25,6 +25,9 @@ NAME = "pending-changes"
     runbook=MAINTENANCE,
 )
 def pending_changes(pending: Pending, environment: Environment, scope: Scope) -> Iterator[Finding]:
+    there = [name for name in ("database", "cache") if name not in pending.left_out]
+    if not there:
+        return
     for change in pending.changes:
         yield Finding(
             check=NAME,
@@ -54,7 +57,7 @@ def pending_changes(pending: Pending, environment: Environment, scope: Scope) ->
         yield Finding(
             check=NAME,
             level=Level.OK,
-            subject="database, cache",
+            subject=", ".join(there),
             sentence=" ".join(minor) or "AWS has no change pending and plans no maintenance.",
             evidence=(Evidence(f"{len(pending.maintenance)} maintenance actions, no pending value", pending.reading),),
         )

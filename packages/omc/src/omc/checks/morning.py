@@ -6,6 +6,7 @@ from omc.checks.alarms import alarms
 from omc.checks.backups import backups_verified
 from omc.checks.cache import cache_items
 from omc.checks.causes import explained, follow_up
+from omc.checks.database import database_cluster
 from omc.checks.dependencies import dependencies
 from omc.checks.expected import expected
 from omc.checks.freshness import data_fresh, metrics_fresh
@@ -41,6 +42,7 @@ MORNING = CheckList(
         recent_errors,
         data_fresh,
         metrics_fresh,
+        database_cluster,
         cache_items,
         secret_rotation,
         pending_changes,

@@ -16,6 +16,7 @@ from omc.checks.finding import Evidence, Finding, Level, Procedure, worst
 from omc.checks.runbook import MORNING_CHECKS, placed
 from omc.checks.spec import Check, spec_of
 from omc.config import Environment
+from omc.config.stores import left_out
 from omc.config.tables import OMCS_RUNBOOK
 from omc.errors import AccessDenied, OmcError, Unknown, WrongUse, contained
 from omc.facts.collector import NO_READING, Calls, Reading, Readings, Unavailable, arguments_from
@@ -88,6 +89,11 @@ class Report:
         if verdict is Level.WARN and self.strict:
             verdict = Level.FAIL
         return EXIT_CODES[verdict]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What nothing was asked about, since omc.toml has none."""
+        return left_out(self.environment)
 
     @property
     def heard_from_aws(self) -> bool:

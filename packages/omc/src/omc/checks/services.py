@@ -211,7 +211,7 @@ def task_starts(services: Services, environment: Environment, scope: Scope) -> I
         if not events:
             continue
         any_event = True
-        message = service.event(events[0].message)
+        message = events[0].words
         times = "once" if len(events) == 1 else f"{len(events)} times"
         last = max(event.at for event in events)
         is_past = service.running >= service.desired > 0 and scope.now - last > HEALED

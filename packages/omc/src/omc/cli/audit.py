@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,8 +15,8 @@ from omc.cli.show import OUTPUT
 from omc.cli.show import show as print_document
 from omc.cli.stores import find_run, places_meant
 from omc.config import Environment, environment_of, load
-from omc.errors import Altered, OmcError, WrongUse
-from omc.output import echo, to_json
+from omc.errors import Altered, OmcError, Refused, WrongUse
+from omc.output import echo, line, to_json
 from omc.output.document import Block, Document, Items, Paragraph, Row, Severity, Status, Table, Verdict
 from omc.store.location import StoreLocation, locate_store
 from omc.times import format_time
@@ -181,6 +182,44 @@ def show(context: click.Context, env: str | None, run_id: str | None, last: int,
     )
     table = Table(("event", "at", "kind", "run", "what"), rows) if rows else Paragraph("There is no event yet.")
     print_document(Document("", (table,), data=bodies), output)
+
+
+@audit.command()
+@environment_option
+@click.option("--yes", is_flag=True, help="Answer the question with yes.")
+@click.pass_context
+def begin(context: click.Context, env: str | None, yes: bool) -> None:
+    """Begin an environment's record anew, where its name has come to mean another account, region or local cloud.
+
+    What was recorded before stays in the record, and nothing is built on it any more: no rollback goes to a release of
+    before, and timers of before are cancelled. Nothing is changed in AWS.
+
+    \b
+    omc audit begin --env staging
+    """
+    from omc.engine.actors import actor_of
+    from omc.facts.home import home_at
+    from omc.store.database import open_store
+    from omc.store.homes import begin_anew, home_of
+
+    stack = load(context.obj)
+    environment = environment_of(stack, env)
+    gateway = Gateway(environment, access_to(environment))
+    with open_store(locate_store(stack, environment)) as store:
+        here = home_at(gateway)
+        with store.reading() as session:
+            known = home_of(session, environment.name)
+        if known == here:
+            raise Refused(f"The record of {environment.name} is {here.words}'s already. Nothing was changed.")
+        before = f"{known.words}'s until now" if known else "not said to be anybody's"
+        question = f"The record of {environment.name} is {before}: begin it anew for {here.words}?"
+        if not yes and not sys.stdin.isatty():
+            raise WrongUse(f"This would begin {environment.name}'s record anew, and there is nobody to ask: say --yes.")
+        if not yes and not click.confirm(line(question), err=True):
+            raise Refused("Nothing was changed.")
+        gone = begin_anew(store, environment.name, here, actor_of(gateway).name)
+    cancelled = f" Cancelled with it: {', '.join(gone)}." if gone else ""
+    echo(line(f"From now on the record of {environment.name} is {here.words}'s.{cancelled}"))
 
 
 def _body(event: AuditEvent) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, nothing_to_do, override_option
-from omc.cli.lazy import PlainGroup
+from omc.cli.options import RecordGroup
 from omc.errors import NothingToDo
 from omc.model.requests import (
     CacheApplyRequest,
@@ -19,7 +19,7 @@ from omc.model.requests import (
 )
 
 
-@click.group(cls=PlainGroup)
+@click.group(cls=RecordGroup)
 def cache() -> None:
     """The cache's maintenance: failover, node type, replicas, version, Valkey, AWS's updates.
 

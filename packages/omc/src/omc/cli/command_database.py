@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, nothing_to_do, override_option
-from omc.cli.lazy import PlainGroup
+from omc.cli.options import RecordGroup
 from omc.errors import NothingToDo, WrongUse
 from omc.model.requests import (
     DatabaseApplyRequest,
@@ -23,7 +23,7 @@ from omc.model.requests import (
 )
 
 
-@click.group(cls=PlainGroup)
+@click.group(cls=RecordGroup)
 def database() -> None:
     """The database's maintenance: reboot, class, storage, parameters, password, version, certificate.
 
@@ -133,20 +133,22 @@ def rotate(context: click.Context, /, override: str, **how: Any) -> None:
 
 @database.command()
 @click.argument("version")
+@click.option("--in-place", is_flag=True, help="A major version too, with an outage of minutes and no way back.")
 @override_option
 @change_options
 @click.pass_context
-def upgrade(context: click.Context, /, version: str, override: str, **how: Any) -> None:
+def upgrade(context: click.Context, /, version: str, override: str, *, in_place: bool, **how: Any) -> None:
     """Upgrade the database: to a minor version in place, to a major one by a copy that is switched to.
 
     A major upgrade is this command twice: the first time makes the copy, which may take hours and interrupts nothing;
-    the second time switches over.
+    the second time switches over. RDS makes no copy where it manages the master password: then it is made in place.
 
     \b
     omc database upgrade 17.7 --env staging
     omc database upgrade 18.1 --env staging --dry-run
+    omc database upgrade 18.1 --in-place --env staging
     """
-    _carry_out(context, "database-upgrade", DatabaseUpgradeRequest(version, override.strip()), how)
+    _carry_out(context, "database-upgrade", DatabaseUpgradeRequest(version, override.strip(), in_place=in_place), how)
 
 
 @database.command()

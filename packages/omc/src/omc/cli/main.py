@@ -219,15 +219,15 @@ def version() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line and exit: 0 fine, 1 no, 2 wrong use, 3 not known, 130 interrupted; a change has more."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     gc.set_threshold(300_000, 20, 20)  # a command makes many objects once and ends; looking for garbage costs 50 ms
     try:
         with reraise_interrupts():
-            words = sys.argv[1:] if arguments is None else list(arguments)
             _refuse_broken(words)
             code: Any = root.main(args=words, prog_name="omc", standalone_mode=False)
         sys.stdout.flush()
     except OmcError as error:
-        _say(error.message)
+        _say(_with_environment(error.message, words))
         code = error.exit_code
     except click.ClickException as error:
         _usage(error)
@@ -269,6 +269,36 @@ def _refuse_broken(words: Sequence[str]) -> None:
             )
 
 
+def _with_environment(message: str, words: Sequence[str]) -> str:
+    """A message that ends with a command of omc's, with the environment that this command was given: so it can be
+    pasted."""
+    at = message.rfind(": omc ")
+    named = _environment_of(words)
+    if at < 0 or not named or "--env" in message[at:]:
+        return message
+    command: click.Command | None = root
+    context = click.Context(root, info_name="omc")
+    for word in message[at:].split()[2:]:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(context, word.rstrip("."))
+    if command is None or not any("--env" in each.opts for each in command.params):
+        return message
+    end = "." if message.endswith(".") else ""
+    return f"{message.removesuffix('.')} --env {named}{end}"
+
+
+def _environment_of(words: Sequence[str]) -> str:
+    """What ``--env`` was given, before ``--``."""
+    ours = list(words[: words.index("--")] if "--" in words else words)
+    for number, word in enumerate(ours):
+        if word == "--env" and number + 1 < len(ours):
+            return ours[number + 1]
+        if word.startswith("--env="):
+            return word.removeprefix("--env=")
+    return ""
+
+
 def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -303,7 +333,8 @@ def _usage(error: click.ClickException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         echo(error.format_message(), err=True)  # a group by itself: its help, line by line
     elif isinstance(error, click.UsageError) and error.ctx is not None:
-        _say(f"{error.format_message()} See: {error.ctx.command_path} --help")
+        message = error.format_message().replace("is not a valid integer range", "is not a whole number")
+        _say(f"{message} See: {error.ctx.command_path} --help")
     else:
         _say(error.format_message())
 

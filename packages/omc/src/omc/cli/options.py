@@ -5,10 +5,29 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
 from omc.cli.completion import environment_names
+from omc.cli.lazy import PlainGroup
+
+
+class RecordCommand(click.Command):
+    """A command that works on the record and on AWS from here: with a server in OMC_SERVER it says so and does nothing,
+    since what it would write down is in another record than that server's."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from omc.api_client.http import refuse_server
+
+        refuse_server(ctx.command_path)
+        return super().invoke(ctx)
+
+
+class RecordGroup(PlainGroup):
+    """A group of such commands."""
+
+    command_class = RecordCommand
 
 
 class Number(click.FloatRange):
@@ -72,7 +91,14 @@ class Ago(Moment):
         if isinstance(value, str) and re.fullmatch(r"[0-9]+[a-z]", value):
             period = Period(timedelta(days=3650), "minutes, hours or days: 45m, 24h, 7d").convert(value, param, ctx)
             return datetime.now(UTC) - period
-        return super().convert(value, param, ctx)
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is no length of time (45m, 24h, 7d) and no time with its offset (2026-11-30T18:00+11:00).",
+                param,
+                ctx,
+            )
 
 
 ENVIRONMENT_VARIABLE = "OMC_ENV"

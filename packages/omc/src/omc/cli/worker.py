@@ -14,6 +14,7 @@ from omc.cli.options import environment_option
 from omc.config import load
 from omc.engine.actors import actor_of
 from omc.engine.github import refuse_fleeting_record
+from omc.facts.home import require_own_records
 from omc.procedures import catalogue
 from omc.progress import Progress
 from omc.store.location import environments_at
@@ -55,6 +56,7 @@ def worker(context: click.Context, env: str | None, once: bool) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     with open_store(place) as store:
+        require_own_records(store, chosen)
         actor = actor_of(Gateway(chosen[0], access_to(chosen[0])))
 
         def beside(name: str, site_of: Callable[[], RunContext]) -> bool:

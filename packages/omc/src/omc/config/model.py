@@ -161,7 +161,9 @@ class Environment:
     """The load balancer's name; None: the ones whose name begins with the prefix. Where there is none at all
     ``has_load_balancer`` is false."""
     database: str
+    """An RDS instance; empty where there is none."""
     cache: str
+    """An ElastiCache replication group; empty where there is none."""
     alarm_prefix: str
     audit_bucket: str
     """Where the record's head is kept, under a lock; ``{account}`` stands for the account's number. Empty: nowhere."""

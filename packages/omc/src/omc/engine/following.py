@@ -17,6 +17,7 @@ from omc.engine.github import ExternalApproval
 from omc.engine.planning import RunContext
 from omc.engine.runner import Reporter
 from omc.engine.transitions import State
+from omc.facts.home import settle_record
 from omc.interrupts import reraise_interrupts
 from omc.model.plan import Plan
 from omc.store.models import Run
@@ -70,6 +71,7 @@ def start(
 ) -> Run:
     """Write the plan down as a run, with the approvals that were given elsewhere. ``Refused`` while another change of
     the environment is active."""
+    settle_record(site.store, site.reads, actor.name)
     run = journal.create(site.store, plan, actor, site.environment.approvals)
     observer.note(f"Run {run.id} by {actor.words}")
     approvals.record_given(site.store, run.id, approved)

@@ -12,10 +12,12 @@ from omc.aws.gateway import Gateway, access_to
 from omc.config import Environment, Stack
 from omc.engine.journal import UNDO  # with it come omc.engine.heartbeats, which reads the active run
 from omc.engine.step_arguments import misfit_of
-from omc.engine.undoing import UndoRequest, plan_of
+from omc.engine.superseded import looked_at
+from omc.engine.undoing import UndoRequest, left_by, plan_of
 from omc.errors import OmcError, Refused, Unknown, WrongUse
 from omc.facts.active_run import OwnRun
 from omc.facts.collector import Unavailable, dependencies
+from omc.facts.home import require_own_record
 from omc.facts.scope import Scope
 from omc.facts.source import Facts
 from omc.model.arguments.base import OutputOf
@@ -68,6 +70,7 @@ def make(site: RunContext, procedure: str, request: Any, own_run: str = "") -> P
     Given to facts and planners by type: the stack, the environment, the open store, the gateway that only reads, the
     moment (``Scope``), and what was asked. ``own_run``: the run that the plan is made again for.
     """
+    require_own_record(site.store, site.reads)
     if procedure == UNDO:
         undo = plan_of(site.store, request)
         if found := misfit_of(undo, also_unknown=True):
@@ -75,7 +78,7 @@ def make(site: RunContext, procedure: str, request: Any, own_run: str = "") -> P
                 f"This omc can't undo the run {request.run}, whose plan another version made: {found}. Nothing was "
                 f"changed. Undo it with that version, or by hand: omc runs show {request.run}"
             )
-        return undo
+        return looked_at(undo, left_by(site.store, request), site.reads, site.store, site.stack)
     provided = {Stack: site.stack, Store: site.store, OwnRun: OwnRun(own_run), type(request): request}
     facts = Facts(site.reads, Scope(site.store.now(), timedelta(hours=24)), provided)
     return plan_from(site.procedures.planner(procedure), facts, site.procedures.without)

@@ -16,7 +16,7 @@ from omc.engine import journal, planning
 from omc.engine.actors import Actor
 from omc.engine.integrity import require_unaltered_timer
 from omc.engine.planning import RunContext
-from omc.errors import OmcError, Refused, Unknown, WrongUse
+from omc.errors import OmcError, OtherRecord, Refused, Unknown, WrongUse
 from omc.facts.active_run import ANY
 from omc.store import runs
 from omc.store.models import Run, Timer
@@ -64,7 +64,7 @@ def make_run(site: RunContext, timer: Timer) -> Run | None:
             require_unaltered_timer(session, timer)
         request = planning.request_from(site.procedures, timer.procedure, timer.request)
         plan = planning.make(site, timer.procedure, request, ANY)  # whoever is active is waited for, below
-    except Unknown as error:
+    except (Unknown, OtherRecord) as error:  # another's record: its own worker makes the run
         _put_off(site.store, timer, error.message)
         return None
     except OmcError as error:

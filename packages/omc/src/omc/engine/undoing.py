@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
 
 from omc.actions.action import Verdict
 from omc.engine.integrity import require_unaltered
 from omc.engine.journal import UNDO, find, steps_of
 from omc.engine.transitions import Phase, State, StepState, StepStatus, what_stays
-from omc.errors import Refused
+from omc.errors import OmcError, Refused
 from omc.model.plan import Plan, Risk, Step, from_json, resolve
 from omc.store.models import Run, StepRow
 from omc.store.opened import Store
 
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+SUCCEEDED = "succeeded"
+LOOKED_AT = 200
+"""Newer runs that are looked through."""
 CUT_SHORT = "cut_short"
 """In the evidence of a step: some of its effect may be there although it didn't take place as a whole."""
 
@@ -39,6 +48,7 @@ def plan_of(store: Store, request: UndoRequest) -> Plan:
     plan = from_json(run.plan)
     outputs = outputs_of(done)
     specified = {step.name: step for step in plan.steps}
+    left = {step.name: _left_by(step, outputs) for step in plan.steps}
     steps = [
         _undo(specified[row.name], outputs)
         for row in reversed(done)
@@ -49,6 +59,8 @@ def plan_of(store: Store, request: UndoRequest) -> Plan:
     ]
     if not steps:
         raise Refused(f"The run {run.id} ({run.title}) left nothing that can be undone.")
+    with store.reading() as session:
+        newer = _newer(session, run, {left[step.name.removeprefix("undo-")] for step in steps} - {None})
     return Plan(
         procedure=UNDO,
         environment=run.environment,
@@ -58,7 +70,62 @@ def plan_of(store: Store, request: UndoRequest) -> Plan:
         steps=tuple(steps),
         preconditions={"plan": run.plan_hash, "ended": _ended(run)},
         notes=_left(plan, done, {*undone, *(step.name.removeprefix("undo-") for step in steps)}),
+        refusals=newer,
         undo_on_failure=False,
+    )
+
+
+def left_by(store: Store, request: UndoRequest) -> Plan:
+    """The plan of the run that is to be undone, with what its steps found out."""
+    with store.reading() as session:
+        run = find(session, request.run)
+        outputs = outputs_of(steps_of(session, run.id, Phase.PERFORM))
+    plan = from_json(run.plan)
+    return replace(plan, steps=tuple(replace(step, arguments=_resolved(step, outputs)) for step in plan.steps))
+
+
+def _resolved(step: Step, outputs: Mapping[str, dict[str, Any]]) -> Mapping[str, Any]:
+    """As they are where a step that they name found nothing out."""
+    try:
+        found: Mapping[str, Any] = resolve(step.arguments, outputs)
+    except (KeyError, OmcError):
+        return step.arguments
+    return found
+
+
+Left = tuple[str, str]
+"""What a step changes: its action, and the one thing that its arguments name."""
+THINGS = ("service", "instance", "group", "key")
+"""Arguments that name what a step changes."""
+SHOWN = 3
+
+
+def _left_by(step: Step, outputs: Mapping[str, dict[str, Any]]) -> Left | None:
+    """None for a step that names nothing by itself, or whose arguments only turned out later and are gone."""
+    arguments = _resolved(step, outputs)
+    name = next((arguments[each] for each in THINGS if isinstance(arguments.get(each), str)), None)
+    return (step.action, name) if name else None
+
+
+def _newer(session: Session, run: Run, left: set[Left | None]) -> tuple[str, ...]:
+    """Runs that have changed the same since, and weren't undone: to undo this one would go back past them."""
+    query = select(Run).where(
+        Run.environment == run.environment, Run.created_at > run.created_at, Run.id != run.id, Run.procedure != UNDO
+    )
+    later = session.execute(query.order_by(Run.created_at.desc()).limit(LOOKED_AT)).scalars().all()
+    gone = set(session.execute(select(Run.undo_of).where(Run.procedure == UNDO, Run.verdict == SUCCEEDED)).scalars())
+    found = []
+    for each in later:
+        done = {row.name for row in steps_of(session, each.id, Phase.PERFORM) if row.performed_at is not None}
+        back = {row.name for row in steps_of(session, each.id, Phase.UNDO) if row.verdict == SUCCEEDED}
+        touched = {_left_by(step, {}) for step in from_json(each.plan).steps if step.name in done - back}
+        if each.id not in gone and (same := touched & left):
+            found.append((each, sorted({name for one in same if one for name in one[1:]})))
+    return tuple(
+        f"The run {each.id} ({each.title}, {each.verdict or each.state}, by {each.actor}) has changed "
+        f"{' and '.join(names)} since: undoing {run.id} would go back past it. Undo that one first (omc runs undo "
+        f"{each.id}), or change {' and '.join(names)} to what it should be now."
+        for each, names in found[:SHOWN]
     )
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from omc.aws.gateway import Gateway
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.scope import Scope
-from omc.facts.trail import caller_of, time_of
+from omc.facts.trail import caller_of, is_reading, time_of
 
 PAGES = 2
 """Of fifty events each, the newest: AWS answers two calls a second."""
@@ -59,7 +59,7 @@ def read_api_changes(aws: Gateway, scope: Scope) -> ApiChanges:
         )
         for each in response["Events"]:
             event = json.loads(each["CloudTrailEvent"])
-            if event.get("readOnly") or event.get("eventName") in ROUTINE:
+            if event.get("readOnly") or is_reading(event) or event.get("eventName") in ROUTINE:
                 continue
             service = str(event.get("eventSource", "")).removesuffix(".amazonaws.com")
             found.append(

@@ -12,6 +12,7 @@ from omc.aws.gateway import Gateway
 from omc.config import Environment
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.databases import database_records
 
 RUN_TAG, PURPOSE_TAG, EXPIRES_TAG = "omc:run", "omc:purpose", "omc:expires"
 """Tags of what omc makes: by which run, what for, and when it is removed."""
@@ -77,6 +78,8 @@ class Backups:
     others: tuple[str, ...] = ()
     """Identifiers of all instances here."""
     reading: Reading = NO_READING
+    cluster: Mapping[str, Any] | None = None
+    """Where the database is a cluster, that one as DescribeDBClusters shows it; there is no instance then."""
 
     def named(self, name: str) -> Snapshot | None:
         return next((one for one in self.snapshots if one.name == name), None)
@@ -90,6 +93,8 @@ class Backups:
 @reads
 def read_backups(aws: Gateway, environment: Environment) -> Backups:
     """One call for the instances, one for each kind of snapshots, one for the automated backups."""
+    if not environment.database:
+        return _of_cluster(aws) if environment.database_cluster else Backups(None)
     pages = aws.client("rds").get_paginator("describe_db_instances").paginate()
     every: list[Any] = [one for page in pages for one in page["DBInstances"]]
     instance = next((one for one in every if one["DBInstanceIdentifier"] == environment.database), None)
@@ -100,15 +105,52 @@ def read_backups(aws: Gateway, environment: Environment) -> Backups:
             found += [_snapshot(one) for one in page["DBSnapshots"]]
     resource = str(instance.get("DbiResourceId", "")) if instance else ""
     earliest, latest, replicas = _window(aws, environment.database, resource)
-    unknown = datetime.min.replace(tzinfo=UTC)
     return Backups(
         instance=instance,
-        snapshots=tuple(sorted(found, key=lambda one: one.taken_at or unknown, reverse=True)),
+        snapshots=tuple(sorted(found, key=_taken, reverse=True)),
         earliest=earliest,
         latest=latest,
         replicas=replicas,
         restored=tuple(_restored(one) for one in every if _is_of(environment.database, one)),
         others=tuple(one["DBInstanceIdentifier"] for one in every),
+    )
+
+
+def _of_cluster(aws: Gateway) -> Backups:
+    """A cluster's snapshots, and its own window: continuous backups are the cluster's."""
+    rds, name = aws.client("rds"), aws.environment.database_cluster or ""
+    records = database_records(aws)
+    found: list[Snapshot] = []
+    for kind in KINDS:
+        for page in rds.get_paginator("describe_db_cluster_snapshots").paginate(
+            DBClusterIdentifier=name, SnapshotType=kind
+        ):
+            found += [_cluster_snapshot(dict(one)) for one in page["DBClusterSnapshots"]]
+    cluster = records.cluster or {}
+    return Backups(
+        instance=None,
+        snapshots=tuple(sorted(found, key=_taken, reverse=True)),
+        earliest=_utc(cluster.get("EarliestRestorableTime")),
+        latest=_utc(cluster.get("LatestRestorableTime")),
+        cluster=records.cluster,
+    )
+
+
+def _taken(snapshot: Snapshot) -> datetime:
+    return snapshot.taken_at or datetime.min.replace(tzinfo=UTC)
+
+
+def _cluster_snapshot(record: Mapping[str, Any]) -> Snapshot:
+    return Snapshot(
+        name=record["DBClusterSnapshotIdentifier"],
+        kind=record.get("SnapshotType", ""),
+        status=record.get("Status", ""),
+        progress=record.get("PercentProgress", 0),
+        taken_at=_utc(record.get("SnapshotCreateTime")),
+        size_gib=record.get("AllocatedStorage", 0),
+        encrypted=record.get("StorageEncrypted", False),
+        resource=record.get("DbClusterResourceId", ""),
+        tags=tags_of(record),
     )
 
 

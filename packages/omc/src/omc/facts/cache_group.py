@@ -42,6 +42,8 @@ class CacheGroup:
 def read_cache_group(aws: Gateway, environment: Environment) -> CacheGroup:
     """The group, then its members."""
     client = aws.client("elasticache")
+    if not environment.cache:
+        return CacheGroup(None)
     try:
         groups: Any = client.describe_replication_groups(ReplicationGroupId=environment.cache)["ReplicationGroups"]
     except NotFound:
@@ -83,6 +85,8 @@ class CacheTypes:
 @reads
 def read_cache_types(aws: Gateway, environment: Environment) -> CacheTypes:
     """One call."""
+    if not environment.cache:
+        return CacheTypes()
     try:
         answer = aws.client("elasticache").list_allowed_node_type_modifications(ReplicationGroupId=environment.cache)
     except NotFound:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from omc.aws.gateway import Gateway
+from omc.config.stores import cache_name, database_name
 from omc.errors import NotFound, WrongUse
+from omc.facts.databases import DatabaseRecords, database_records
 from omc.facts.secrets import secret_of
+from omc.facts.serverless import serverless_cache
 
 USERS = ("USER", "USERNAME", "USER_NAME")
 PASSWORDS = ("PASSWORD", "PASS", "AUTH_TOKEN", "TOKEN", "AUTH")
@@ -31,6 +34,8 @@ class DatabasePlace:
     master: str
     master_secret: str
     """The ARN of the secret that RDS manages; empty where it manages none."""
+    reader_address: str = ""
+    """Of a cluster with more than one member: where its readers listen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +62,55 @@ class Login:
 
 
 def read_database(aws: Gateway) -> DatabasePlace:
-    """Raises ``WrongUse`` where the environment has none, or none that listens."""
-    name = aws.environment.database
-    try:
-        found: Any = aws.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]
-    except NotFound as error:
-        raise WrongUse(f"There is no database {name} in {aws.environment.name}.") from error
+    """Raises ``WrongUse`` where the environment has none, or none that listens. Of a cluster its own address, which is
+    the writer's; that of its readers beside it."""
+    environment = aws.environment
+    name, records = database_name(environment), database_records(aws)
+    if not name:
+        raise WrongUse(f"{environment.name} has no database: omc.toml names none.")
+    found: Any = records.cluster or next(iter(records.instances), None)
+    if found is None:
+        raise WrongUse(f"There is no database {name} in {environment.name}.")
+    writer = records.writer or {}
     endpoint = found.get("Endpoint") or {}
-    if not endpoint.get("Address"):
-        raise WrongUse(f"The database {name} is {found.get('DBInstanceStatus', 'unknown')} and has no address yet.")
+    status = found.get("Status", "") if records.cluster else found.get("DBInstanceStatus", "")
+    address = endpoint if isinstance(endpoint, str) else endpoint.get("Address", "")
+    if not address:
+        raise WrongUse(f"The database {name} is {status or 'unknown'} and has no address yet.")
     return DatabasePlace(
         name,
-        endpoint["Address"],
-        int(endpoint["Port"]),
-        found.get("DBName") or "postgres",
-        found.get("DBInstanceStatus", ""),
+        address,
+        int(found.get("Port") or writer.get("Endpoint", {})["Port"]) if records.cluster else int(endpoint["Port"]),
+        found.get("DatabaseName" if records.cluster else "DBName") or "postgres",
+        status,
         bool(found.get("IAMDatabaseAuthenticationEnabled")),
         found.get("MasterUsername", ""),
         (found.get("MasterUserSecret") or {}).get("SecretArn", ""),
+        _reader_address(records),
     )
 
 
+def _reader_address(records: DatabaseRecords) -> str:
+    """Where more than the writer is there: without a reader, RDS has the same name lead to the writer."""
+    if records.cluster is None or len(records.instances) < 2:
+        return ""
+    return str(records.cluster.get("ReaderEndpoint", ""))
+
+
 def read_cache(aws: Gateway) -> CachePlace:
-    """The primary's address. Raises ``WrongUse`` where the environment has none, or none that listens."""
-    name = aws.environment.cache
+    """The primary's address, or the serverless cache's. Raises ``WrongUse`` where the environment has none, or none
+    that listens."""
+    environment = aws.environment
+    name = cache_name(environment)
+    if not name:
+        raise WrongUse(f"{environment.name} has no cache: omc.toml names none.")
+    if not environment.cache:
+        return _serverless(aws, name)
     try:
         groups: Any = aws.client("elasticache").describe_replication_groups(ReplicationGroupId=name)
         found = groups["ReplicationGroups"][0]
     except NotFound as error:
-        raise WrongUse(f"There is no cache {name} in {aws.environment.name}.") from error
+        raise WrongUse(f"There is no cache {name} in {environment.name}.") from error
     nodes = found.get("NodeGroups") or [{}]
     endpoint = found.get("ConfigurationEndpoint") or nodes[0].get("PrimaryEndpoint") or {}
     if not endpoint.get("Address"):
@@ -97,6 +122,24 @@ def read_cache(aws: Gateway) -> CachePlace:
         found.get("Status", ""),
         bool(found.get("TransitEncryptionEnabled")),
         bool(found.get("AuthTokenEnabled")),
+    )
+
+
+def _serverless(aws: Gateway, name: str) -> CachePlace:
+    """It always wants TLS, and knows users of a user group in place of a token (ElastiCache's user guide)."""
+    found = serverless_cache(aws)
+    if found is None:
+        raise WrongUse(f"There is no serverless cache {name} in {aws.environment.name}.")
+    endpoint = found.get("Endpoint") or {}
+    if not endpoint.get("Address"):
+        raise WrongUse(f"The cache {name} is {found.get('Status', 'unknown')} and has no address yet.")
+    return CachePlace(
+        name,
+        endpoint["Address"],
+        int(endpoint["Port"]),
+        found.get("Status", ""),
+        has_tls=True,
+        has_token=bool(found.get("UserGroupId")),
     )
 
 

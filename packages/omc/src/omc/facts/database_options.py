@@ -149,6 +149,8 @@ class StorageChange:
 @reads
 def read_storage_change(aws: Gateway, environment: Environment) -> StorageChange:
     """RDS's events of six hours."""
+    if not environment.database:
+        return StorageChange()
     answer: Any = aws.client("rds").describe_events(
         SourceIdentifier=environment.database, SourceType="db-instance", Duration=STORAGE_PAUSE_MINUTES
     )

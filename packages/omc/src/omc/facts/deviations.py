@@ -16,6 +16,7 @@ from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.expected import Thing
 from omc.facts.expected_kinds import KINDS, Field
 from omc.facts.found import Found
+from omc.facts.home import require_own_record
 from omc.facts.services import Services
 from omc.facts.temporary import Temporary, read_temporary
 from omc.facts.terraform_values import group_name
@@ -89,7 +90,7 @@ def read_deviations(
     return Deviations(
         every=_with_authors(aws, every),
         counts=counts,
-        temporary=_temporary(place, environment) if may_be_ours else Temporary(),
+        temporary=_temporary(aws, place) if may_be_ours else Temporary(),
     )
 
 
@@ -177,7 +178,7 @@ def _in_pairs(services: Services | None) -> frozenset[str]:
     return frozenset(group_name(arn) for arn in arns)
 
 
-def _temporary(place: StoreLocation, environment: Environment) -> Temporary:
+def _temporary(aws: Gateway, place: StoreLocation) -> Temporary:
     """Where nothing was ever kept, nothing was changed for a while."""
     if not place.exists:
         return Temporary()
@@ -185,7 +186,8 @@ def _temporary(place: StoreLocation, environment: Environment) -> Temporary:
 
     try:
         with open_store(place) as store:
-            return read_temporary(store, environment)
+            require_own_record(store, aws)
+            return read_temporary(store, aws.environment)
     except OmcError as error:
         return Temporary(unknown=error.message)
 

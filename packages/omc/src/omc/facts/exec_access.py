@@ -144,9 +144,9 @@ def exec_tasks(aws: Gateway, service: str) -> tuple[ExecTask, ...]:
     return tuple(_task(each, service) for each in records)
 
 
-def read_transcript(aws: Gateway) -> Transcript:
-    """Raises ``NotFound`` where there is no such cluster."""
-    cluster = aws.environment.cluster
+def read_transcript(aws: Gateway, cluster: str = "") -> Transcript:
+    """Of the environment's own cluster, or of another. Raises ``NotFound`` where there is no such cluster."""
+    cluster = cluster or aws.environment.cluster
     answer: Any = aws.client("ecs").describe_clusters(clusters=[cluster], include=["CONFIGURATIONS"])
     if not answer["clusters"]:
         raise NotFound(f"There is no cluster {cluster}.", "ClusterNotFoundException")
@@ -176,7 +176,7 @@ def read_exec_access(aws: Gateway, task: ExecTask, container: str, is_tunnel: bo
         lambda pair: attempt(*pair),
         [
             ("definition", lambda: _definition(aws, task)),
-            ("transcript", lambda: read_transcript(aws)),
+            ("transcript", lambda: read_transcript(aws, aws.environment.in_ecs(task.service)[0])),
             ("service", lambda: _service(aws, task.service)),
             ("network", lambda: _network(aws, task)),
             ("caller", lambda: read_caller(aws)),

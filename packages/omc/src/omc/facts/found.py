@@ -13,6 +13,7 @@ from omc.facts.alarms import Alarms
 from omc.facts.collector import NO_READING, Reading, reads, reads_in
 from omc.facts.expected import Expected, Thing
 from omc.facts.expected_without_state import without_state
+from omc.facts.home import require_own_record
 from omc.facts.listeners import Listeners
 from omc.facts.listings import LISTINGS, OF_FACTS, Facts, Listing, NotRead
 from omc.facts.load_balancers import LoadBalancers, TargetGroups
@@ -83,7 +84,7 @@ def read_found(
     """The listings of the expected kinds, but for what other facts have listed already."""
     wanted, number = expected.things, 0
     if not expected.is_states:
-        release = _last_release(place, environment)
+        release = _last_release(aws, place)
         number = release.number if release else 0
         wanted = without_state(environment, services, alarms, release)
     facts = Facts(alarms, balancers, groups, listeners, services, pending)
@@ -125,8 +126,9 @@ def _asked(aws: Gateway, facts: Facts, by_type: Mapping[str, list[Thing]], types
         return [], NotListed(types, BadAnswer(f"AWS's answer lacks {error}.").message)
 
 
-def _last_release(place: StoreLocation, environment: Environment) -> Release | None:
-    """Where nothing was ever kept, no store is opened for it; where it can't be read, nothing follows from it."""
+def _last_release(aws: Gateway, place: StoreLocation) -> Release | None:
+    """Where nothing was ever kept, no store is opened for it; where it can't be read, or is another account's, nothing
+    follows from it."""
     if not place.exists:
         return None
     from omc.store.database import open_store
@@ -134,7 +136,8 @@ def _last_release(place: StoreLocation, environment: Environment) -> Release | N
 
     try:
         with open_store(place) as store:
-            releases = releases_of(store, environment.name)
+            require_own_record(store, aws)
+            releases = releases_of(store, aws.environment.name)
     except OmcError:
         return None
     return next((release for release in releases if release.ended is None), None)

@@ -11,9 +11,11 @@ from omc import terraform as tf
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.config import Environment
-from omc.errors import NotFound, WrongUse
+from omc.config.stores import database_name
+from omc.errors import WrongUse
 from omc.facts.beside_terraform import NOT_KNOWN, Managed, managed_in
 from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.databases import database_records
 from omc.facts.terraform_json import WHOLE, Change, Difference, Extent, changes, extent, outputs, values_of
 from omc.infrastructure.planned_change import PlannedChange
 from omc.infrastructure.plans import PlanFile, changed_sources, look_into
@@ -121,14 +123,9 @@ def saved_plan(root: Root, path: Path) -> SavedPlan:
 @reads
 def read_deletion_protection(aws: Gateway, environment: Environment) -> DeletionProtection:
     """The database's and the load balancer's own protection."""
-    found = []
-    try:
-        answer = aws.client("rds").describe_db_instances(DBInstanceIdentifier=environment.database)
-        found += [
-            f"the database {one['DBInstanceIdentifier']}" for one in answer["DBInstances"] if one["DeletionProtection"]
-        ]
-    except NotFound:
-        pass
+    database = database_records(aws)
+    of_database = database.instances if database.cluster is None else (database.cluster,)
+    found = [f"the database {database_name(environment)}" for one in of_database if one["DeletionProtection"]]
     elb = aws.client("elbv2")
     for page in elb.get_paginator("describe_load_balancers").paginate():
         for balancer in page["LoadBalancers"]:

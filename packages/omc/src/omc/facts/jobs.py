@@ -12,7 +12,7 @@ from omc.config.model import Job
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.services import short_name
-from omc.facts.tasks import StoppedTask, StoppedTasks
+from omc.facts.tasks import StoppedTask, stopped_tasks_of, tasks_of_cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +45,19 @@ class Jobs:
 
 
 @reads
-def read_jobs(aws: Gateway, environment: Environment, stopped: StoppedTasks) -> Jobs:
-    """For each job one call for its schedule, or two, and one for its tasks; none where there are no jobs."""
+def read_jobs(aws: Gateway, environment: Environment) -> Jobs:
+    """For each job its schedule, in one call or two, and its tasks; nothing is asked where no job has a schedule."""
     scheduled = [job for job in environment.jobs if job.schedule]
-    states = parallel_map(lambda job: _state(aws, job, stopped), scheduled)
+    states = parallel_map(lambda job: _state(aws, job), scheduled)
     return Jobs({job.name: state for job, state in zip(scheduled, states, strict=True)})
 
 
-def _state(aws: Gateway, job: Job, stopped: StoppedTasks) -> JobState:
+def _state(aws: Gateway, job: Job) -> JobState:
+    ended = tuple(stopped_tasks_of(aws, job.cluster, job.family))
     try:
-        pages = aws.client("ecs").get_paginator("list_tasks").paginate(cluster=job.cluster, family=job.family)
-        running = tuple(short_name(arn) for page in pages for arn in page["taskArns"])
+        running = tuple(short_name(task["taskArn"]) for task in tasks_of_cluster(aws, job.cluster, family=job.family))
     except NotFound:
         running = ()
-    ended = tuple(task for task in stopped.tasks if task.task_definition.rpartition(":")[0] == job.family)
     return JobState(_schedule(aws, job), running, ended)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.config import Environment
+from omc.config.stores import database_log_group
 from omc.facts.collector import NO_READING, Reading, reads
 
 OS_METRICS = "RDSOSMetrics"
@@ -39,11 +40,11 @@ def expected(environment: Environment) -> tuple[str, ...]:
         *(job.log_group for job in environment.jobs),
         f"/ecs/{name}/exec",
         *(f"/aws/ecs/containerinsights/{cluster}/performance" for cluster in environment.clusters),
-        f"/aws/rds/instance/{environment.database}/postgresql",
+        database_log_group(environment),
         f"/vpc/{name}/flow",
         *([environment.record_log_group] if environment.record_log_group else []),
     ]
-    return tuple(dict.fromkeys(groups))
+    return tuple(dict.fromkeys(group for group in groups if group))
 
 
 @reads

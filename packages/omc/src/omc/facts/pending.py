@@ -14,9 +14,12 @@ from typing import Any
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.config import Environment
+from omc.config.stores import cache_name, database_name
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads_in
+from omc.facts.databases import database_records
 from omc.facts.differences import ABSENT, differences, path_text
+from omc.facts.serverless import serverless_cache
 from omc.facts.terraform_json import Difference
 from omc.facts.trail import NOBODY, Author, Trail
 from omc.times import in_utc
@@ -108,11 +111,19 @@ class Pending:
     changes: tuple[PendingChange, ...]
     maintenance: tuple[Maintenance, ...] = ()
     database: Mapping[str, Any] | None = field(default=None, repr=False)
-    """The environment's database in RDS's own words; None: there is none."""
+    """The environment's database in RDS's own words, of a cluster the member that takes writes; None: there is none."""
     cache: Mapping[str, Any] | None = field(default=None, repr=False)
     """The environment's cache in ElastiCache's own words, with ``SecurityGroups`` of its members; None: there is none.
     """
     reading: Reading = NO_READING
+    cluster: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Where the database is a cluster, that one."""
+    members: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """All instances of the database, the one that takes writes first."""
+    serverless: Mapping[str, Any] | None = field(default=None, repr=False)
+    """Where the cache is serverless, that one in ElastiCache's own words."""
+    left_out: frozenset[str] = frozenset()
+    """``database``, ``cache``: those of which omc.toml has none."""
 
 
 @reads_in(2)
@@ -123,7 +134,18 @@ def read_pending(aws: Gateway, environment: Environment) -> Pending:
     trail = Trail(aws)
     found = tuple(replace(change, author=trail.author(*_made_by(change))) for change in changes)
     maintenance = tuple(each for part in parts for each in part.maintenance)
-    return Pending(found, maintenance, parts[0].database, parts[1].cache)
+    return replace(
+        parts[0],
+        changes=found,
+        maintenance=maintenance,
+        cache=parts[1].cache,
+        serverless=parts[1].serverless,
+        left_out=frozenset(name for name, named in _named(environment).items() if not named),
+    )
+
+
+def _named(environment: Environment) -> Mapping[str, str]:
+    return {"database": database_name(environment), "cache": cache_name(environment)}
 
 
 def _made_by(change: PendingChange) -> tuple[Any, ...]:
@@ -137,15 +159,31 @@ def _made_by(change: PendingChange) -> tuple[Any, ...]:
     return events, change.identifier, *named
 
 
-def _database(aws: Gateway, environment: Environment) -> Pending:
-    rds = aws.client("rds")
-    try:
-        listed: Any = rds.describe_db_instances(DBInstanceIdentifier=environment.database)["DBInstances"]
-    except NotFound:
-        listed = []
-    if not listed:
+def _database(aws: Gateway, environment: Environment) -> Pending:  # noqa: ARG001 - as the other part is asked
+    records = database_records(aws)
+    if not records.instances and records.cluster is None:
         return Pending(())
-    payload = listed[0]
+    changes: list[PendingChange] = []
+    actions: list[Maintenance] = []
+    if records.cluster is not None:
+        found = _of_cluster(aws, records.cluster)
+        changes, actions = list(found.changes), list(found.maintenance)
+    for found in parallel_map(lambda each: _of_instance(aws, each), records.instances):
+        changes += found.changes
+        actions += found.maintenance
+    writer = records.writer or next(iter(records.instances), None)
+    return Pending(tuple(changes), tuple(actions), database=writer, cluster=records.cluster, members=records.instances)
+
+
+def _of_cluster(aws: Gateway, payload: Mapping[str, Any]) -> Pending:
+    name, window = payload["DBClusterIdentifier"], payload.get("PreferredMaintenanceWindow", "")
+    resource = f"the database {name}"
+    waiting = payload.get("PendingModifiedValues")
+    changes = _waiting(resource, name, window, payload.get("Status", ""), waiting, payload)
+    return Pending(tuple(changes), tuple(_actions(aws, "db-cluster-id", payload["DBClusterArn"], resource, window)))
+
+
+def _of_instance(aws: Gateway, payload: Mapping[str, Any]) -> Pending:
     name, window = payload["DBInstanceIdentifier"], payload.get("PreferredMaintenanceWindow", "")
     resource, now = f"the database {name}", _values_of_database(payload)
     changes = list(_waiting(resource, name, window, payload["DBInstanceStatus"], payload["PendingModifiedValues"], now))
@@ -159,13 +197,17 @@ def _database(aws: Gateway, environment: Environment) -> Pending:
             old, new = ("(not in force)", "(in force)")[:: 1 if group["Status"].endswith("apply") else -1]
             step = Difference(f"option group {group['OptionGroupName']}", old, new)
             changes.append(PendingChange(resource, name, step, Waits.WINDOW, window))
-    actions = []
-    # Its ARN is what the filter takes for sure; a name alone is taken too.
-    wanted = [{"Name": "db-instance-id", "Values": [payload["DBInstanceArn"]]}]
-    for page in rds.get_paginator("describe_pending_maintenance_actions").paginate(Filters=wanted):  # type: ignore[arg-type]
+    actions = _actions(aws, "db-instance-id", payload["DBInstanceArn"], resource, window)
+    return Pending(tuple(changes), tuple(actions))
+
+
+def _actions(aws: Gateway, kind: str, arn: str, resource: str, window: str) -> Iterator[Maintenance]:
+    """Its ARN is what the filter takes for sure; a name alone is taken too."""
+    wanted = [{"Name": kind, "Values": [arn]}]
+    pages = aws.client("rds").get_paginator("describe_pending_maintenance_actions").paginate(Filters=wanted)  # type: ignore[arg-type]
+    for page in pages:
         for one in page["PendingMaintenanceActions"]:
-            actions += [_action(resource, window, each) for each in one["PendingMaintenanceActionDetails"]]
-    return Pending(tuple(changes), tuple(actions), database=payload)
+            yield from (_action(resource, window, each) for each in one["PendingMaintenanceActionDetails"])
 
 
 def _values_of_database(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,6 +220,10 @@ def _values_of_database(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cache(aws: Gateway, environment: Environment) -> Pending:
     client = aws.client("elasticache")
+    if environment.cache_serverless and not environment.cache:
+        return Pending((), serverless=serverless_cache(aws))
+    if not environment.cache:
+        return Pending(())
     try:
         listed = client.describe_replication_groups(ReplicationGroupId=environment.cache)["ReplicationGroups"]
     except NotFound:

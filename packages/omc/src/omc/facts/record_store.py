@@ -8,10 +8,14 @@ from urllib.parse import parse_qs, urlsplit
 
 from sqlalchemy import func, select
 
+from omc.aws.gateway import Gateway
+from omc.errors import OtherRecord
 from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.home import require_own_record
 from omc.store.database import look_into, schema_of
 from omc.store.location import StoreLocation, parts_of
 from omc.store.models import WorkerRow
+from omc.store.opened import Store
 
 LOOPBACK = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
@@ -45,12 +49,15 @@ class RecordStore:
     """How far the store's clock is ahead of this machine's."""
     workers: tuple[WorkerSeen, ...] = ()
     """Newest first."""
+    not_ours: str = ""
+    """Why what it has of this environment's name isn't this environment's; empty: it is, or nothing says whose."""
     reading: Reading = NO_READING
 
 
 @reads
-def read_record_store(place: StoreLocation) -> RecordStore:
-    """A few statements in one read-only connection. Raises ``StoreUnreachable`` or ``StoreError``."""
+def read_record_store(place: StoreLocation, aws: Gateway) -> RecordStore:
+    """A few statements in one read-only connection, and whose the credentials are. Raises ``StoreUnreachable`` or
+    ``StoreError``."""
     host, mode = _host_and_mode(place)
     shared = place.url is not None and host not in LOOPBACK and not host.startswith("/")
     if not place.exists:
@@ -70,8 +77,17 @@ def read_record_store(place: StoreLocation) -> RecordStore:
             workers = tuple(
                 WorkerSeen(row.host, row.pid, row.actor, row.started_at, row.seen_until > theirs) for row in rows
             )
+        not_ours = _not_ours(store, aws) if schema == newest else ""
     ahead = (theirs - middle).total_seconds()
-    return RecordStore(place.label, shared, schema is not None, mode, schema or "", newest, ahead, workers)
+    return RecordStore(place.label, shared, schema is not None, mode, schema or "", newest, ahead, workers, not_ours)
+
+
+def _not_ours(store: Store, aws: Gateway) -> str:
+    try:
+        require_own_record(store, aws)
+    except OtherRecord as error:
+        return error.message
+    return ""
 
 
 def _host_and_mode(place: StoreLocation) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.config import Environment
+from omc.config.stores import database_name
 from omc.errors import AccessDenied, NotFound, OmcError
 from omc.facts.collector import NO_READING, Reading, reads_in
 from omc.facts.definitions import Definition, describe_definitions
@@ -98,7 +99,7 @@ def read_secrets_in_use(aws: Gateway, environment: Environment, services: Servic
     unreadable: dict[str, UnreadableSecret] = {}
     wanted = list(uses)
     if isinstance(master, UnreadableSecret):
-        unreadable[f"the master secret of {environment.database}"] = master
+        unreadable[f"the master secret of {database_name(environment)}"] = master
     elif master and master not in uses:
         wanted.append(master)
     for arn, found in zip(wanted, parallel_map(lambda arn: _described(aws, arn), wanted), strict=True):
@@ -145,15 +146,21 @@ def secret_of(reference: str) -> str | None:
 
 
 def _master_secret(aws: Gateway, environment: Environment) -> str | UnreadableSecret | None:
-    """Of the database, where RDS manages it."""
+    """Of the database, where RDS manages it: of a cluster the cluster's own."""
+    rds = aws.client("rds")
+    records: list[Mapping[str, Any]] = []
     try:
-        answer = aws.client("rds").describe_db_instances(DBInstanceIdentifier=environment.database)
+        if environment.database:
+            answer = rds.describe_db_instances(DBInstanceIdentifier=environment.database)
+            records = [dict(each) for each in answer["DBInstances"]]
+        elif environment.database_cluster:
+            clusters = rds.describe_db_clusters(DBClusterIdentifier=environment.database_cluster)
+            records = [dict(each) for each in clusters["DBClusters"]]
     except NotFound:
         return None
     except OmcError as error:
         return _unreadable(error)
-    records: list[Mapping[str, Any]] = [dict(instance) for instance in answer["DBInstances"]]
-    return next((each["MasterUserSecret"]["SecretArn"] for each in records if each.get("MasterUserSecret")), None)
+    return next((str(each["MasterUserSecret"]["SecretArn"]) for each in records if each.get("MasterUserSecret")), None)
 
 
 def _described(aws: Gateway, arn: str) -> Secret | UnreadableSecret:

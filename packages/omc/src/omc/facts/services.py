@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -48,13 +49,18 @@ class Event:
     at: datetime
     message: str
 
+    @property
+    def words(self) -> str:
+        """Without the service's name, with which each begins, and without a full stop."""
+        return re.sub(r"^\(service [^)]*\) ", "", self.message).rstrip(".")
+
 
 @dataclass(frozen=True, slots=True)
 class EcsService:
     """A service as ECS tells it."""
 
     name: str
-    """omc's own word for it; ECS's name is ``ecs_name``."""
+    """omc's own word for it: ECS's is ``Environment.in_ecs``."""
     status: str
     """ACTIVE, DRAINING or INACTIVE."""
     desired: int
@@ -93,17 +99,6 @@ class EcsService:
     """``deploymentConfiguration`` as ECS answers it."""
     grace: int = 0
     """Seconds after a task's start in which ECS doesn't heed the load balancer's health checks."""
-    cluster: str = ""
-    ecs_name: str = ""
-    """What ECS calls it, as in the lines of its event log; where nothing else is given, as omc does."""
-
-    def __post_init__(self) -> None:
-        if not self.ecs_name:
-            object.__setattr__(self, "ecs_name", self.name)
-
-    def event(self, message: str) -> str:
-        """A line of its event log without the beginning that all of them have, and without its full stop."""
-        return message.removeprefix(f"(service {self.ecs_name}) ").rstrip(".")
 
     @property
     def subnets(self) -> tuple[str, ...]:
@@ -143,9 +138,10 @@ def read_services(aws: Gateway, environment: Environment) -> Services:
 
     answers = dict(zip(by_cluster, parallel_map(ask, list(by_cluster)), strict=True))
     found = {
-        by_cluster[cluster][each.ecs_name]: replace(each, name=by_cluster[cluster][each.ecs_name])
+        by_cluster[cluster][each.name]: replace(each, name=by_cluster[cluster][each.name])
         for cluster, services in answers.items()
         for each in services or ()
+        if each.name in by_cluster[cluster]
     }
     gone = tuple(cluster for cluster, services in answers.items() if services is None)
     wanted = [service.name for service in environment.services]
@@ -208,8 +204,6 @@ def _service(record: ServiceTypeDef) -> EcsService:
         unlisted=_unlisted(entry),
         configuration=configuration,
         grace=record.get("healthCheckGracePeriodSeconds", 0),
-        cluster=short_name(record.get("clusterArn", "")),
-        ecs_name=record["serviceName"],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from omc.aws.batches import batches
 from omc.aws.calls import parallel_map
@@ -114,12 +114,13 @@ def running_tasks_of(aws: Gateway, services: Sequence[str]) -> dict[str, tuple[R
 
 
 def tasks_of_cluster(
-    aws: Gateway, cluster: str, status: Literal["RUNNING", "STOPPED"] = "RUNNING"
+    aws: Gateway, cluster: str, status: Literal["RUNNING", "STOPPED"] = "RUNNING", family: str = ""
 ) -> list[TaskTypeDef]:
-    """All that should run there, or those that stopped and ECS still remembers: a listing, then a hundred a call.
-    ``NotFound`` where there is no such cluster."""
+    """All that should run there (of a family), or those that stopped and ECS still remembers: a listing, then a hundred
+    a call. ``NotFound`` where there is no such cluster."""
     ecs = aws.client("ecs")
-    pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=status)
+    wanted: Any = {"family": family} if family else {}
+    pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=status, **wanted)
     arns = [arn for page in pages for arn in page["taskArns"]]
 
     def describe(some: Sequence[str]) -> DescribeTasksResponseTypeDef:
@@ -176,15 +177,19 @@ def tasks_started_by(aws: Gateway, cluster: str, started_by: str, family: str) -
 def read_stopped_tasks(aws: Gateway, environment: Environment) -> StoppedTasks:
     """One listing for each of the environment's clusters, then a hundred tasks a call."""
 
-    def ask(cluster: str) -> list[StoppedTask]:
-        try:
-            records = tasks_of_cluster(aws, cluster, "STOPPED")
-        except NotFound:
-            return []
-        return [_task(each, cluster, environment) for each in records if each["lastStatus"] == "STOPPED"]
-
-    tasks = [task for some in parallel_map(ask, environment.clusters) for task in some]
+    found = parallel_map(lambda cluster: stopped_tasks_of(aws, cluster), environment.clusters)
+    tasks = [task for some in found for task in some]
     return StoppedTasks(tuple(sorted(tasks, key=lambda task: task.stopped, reverse=True)))
+
+
+def stopped_tasks_of(aws: Gateway, cluster: str, family: str = "") -> list[StoppedTask]:
+    """A cluster's (of a family), newest first; none where there is no such cluster."""
+    try:
+        records = tasks_of_cluster(aws, cluster, "STOPPED", family)
+    except NotFound:
+        return []
+    found = [_task(each, cluster, aws.environment) for each in records if each["lastStatus"] == "STOPPED"]
+    return sorted(found, key=lambda task: task.stopped, reverse=True)
 
 
 def _task(record: TaskTypeDef, cluster: str, environment: Environment) -> StoppedTask:

@@ -13,7 +13,7 @@ from omc.facts.scope import Scope
 
 WANTED: Mapping[str, str] = {
     "aws": "the runbook's own commands",
-    "session-manager-plugin": "a shell in a task (ECS Exec)",
+    "session-manager-plugin": "the runbook's aws ecs execute-command (omc exec doesn't)",
     "jq": "a task definition with another image, by hand",
     "git": "omc infra rollback",
 }

@@ -13,6 +13,7 @@ from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.load_balancers import LoadBalancer, LoadBalancers
 from omc.facts.metric_data import metric_data
 from omc.facts.scope import Scope
+from omc.facts.serverless import DIMENSIONS
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef
@@ -130,8 +131,9 @@ def read_metrics_age(aws: Gateway, environment: Environment, scope: Scope) -> Me
         }
         for number, service in enumerate(environment.services)
     ]
-    of_cache = {f"i{number}_{node}": metric for node in range(1, NODES + 1) for number, metric in enumerate(CACHE)}
-    queries += [_node_query(environment, each, *metric) for each, metric in of_cache.items()]
+    places = _cache_places(environment)
+    of_cache = {f"i{number}_{place}": metric for place in range(len(places)) for number, metric in enumerate(CACHE)}
+    queries += [_cache_query(places[int(each.partition("_")[2])], each, *metric) for each, metric in of_cache.items()]
     series = _metric_data(aws, queries, scope.now - FRESHNESS_PERIOD, scope.now)
     return MetricsAge(
         tuple(
@@ -142,15 +144,21 @@ def read_metrics_age(aws: Gateway, environment: Environment, scope: Scope) -> Me
     )
 
 
-def _node_query(environment: Environment, identifier: str, metric: str, statistic: str) -> MetricDataQueryTypeDef:
-    node = f"{environment.cache}-{int(identifier.partition('_')[2]):03d}"
+def _cache_places(environment: Environment) -> list[tuple[str, str]]:
+    """Dimensions by which CloudWatch may have the cache: those of its nodes, or of the serverless one as a whole."""
+    if environment.cache:
+        return [("CacheClusterId", f"{environment.cache}-{node:03d}") for node in range(1, NODES + 1)]
+    return [(dimension, name) for name in (environment.cache_serverless,) if name for dimension in DIMENSIONS]
+
+
+def _cache_query(place: tuple[str, str], identifier: str, metric: str, statistic: str) -> MetricDataQueryTypeDef:
     return {
         "Id": identifier,
         "MetricStat": {
             "Metric": {
                 "Namespace": "AWS/ElastiCache",
                 "MetricName": metric,
-                "Dimensions": [{"Name": "CacheClusterId", "Value": node}],
+                "Dimensions": [{"Name": place[0], "Value": place[1]}],
             },
             "Period": PERIOD,
             "Stat": statistic,

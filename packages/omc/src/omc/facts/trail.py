@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from omc.aws.gateway import Gateway
+from omc.aws.reads import is_read
 from omc.errors import OmcError
 
 PAGES = 4
@@ -128,3 +129,9 @@ def caller_of(event: Mapping[str, Any]) -> str:
 
 def time_of(event: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(str(event["eventTime"])).astimezone(UTC)
+
+
+def is_reading(event: Mapping[str, Any]) -> bool:
+    """Whether a call only read: CloudTrail calls some readings writes, such as the start of a query."""
+    service = str(event.get("eventSource", "")).partition(".")[0]
+    return is_read({"monitoring": "cloudwatch"}.get(service, service), str(event.get("eventName", "")))

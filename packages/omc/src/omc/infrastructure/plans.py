@@ -20,8 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from omc import terraform as tf
+from omc.aws.gateway import Gateway
+from omc.config import Stack
 from omc.errors import WrongUse
-from omc.infrastructure.roots import Root
+from omc.infrastructure.planned_change import PlannedChange
+from omc.infrastructure.roots import Root, root_of, work_folder
 from omc.infrastructure.variables import as_environment, current_variables, declared, require_known
 
 KEPT_SECONDS = 7 * 86_400.0
@@ -162,6 +165,13 @@ def keep(file: Path, root: Root) -> Path:
     if not kept.is_file() or sha256_of(kept) != sha256_of(file):
         hand_out(file, kept)
     return kept
+
+
+def requested(aws: Gateway, stack: Stack, file: Path) -> PlannedChange:
+    """What ``infra-apply`` is asked for to perform a plan file that a person hands in: omc's own copy of it."""
+    project, work = stack.file.parent, work_folder(stack, aws.environment)
+    kept = keep(file, root_of(aws, project, work, stack.name))
+    return PlannedChange(str(project), str(work), stack.name, str(kept), sha256_of(kept))
 
 
 def held(work: Callable[[], Any], wait: float, say: Say) -> Any:

@@ -10,7 +10,7 @@ def assumed(size: str) -> str:
     EBS-optimized instance types)."""
     same = size.partition(".")[2]
     return (
-        f"{size} is assumed to have the credits and the baseline of EC2's {same}: AWS publishes none of it"
+        f"{size} is assumed to have the credits and the baseline of EC2's {same}, since no figure of its own was found"
         if same
         else ""
     )

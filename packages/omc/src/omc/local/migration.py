@@ -73,13 +73,13 @@ def migrate(environment: Environment) -> None:
 
 def _run(gateway: Gateway, service: Service) -> None:
 
-    ecs, cluster = gateway.client("ecs"), gateway.environment.cluster
+    ecs, cluster = gateway.client("ecs"), service.cluster
     definition = newest_migration(gateway, service)
     if definition is None:
         raise LocalCloudError(
             f"There is no task definition {service.migrate_family or service.family} to migrate with."
         )
-    [running] = ecs.describe_services(cluster=cluster, services=[service.name])["services"]
+    [running] = ecs.describe_services(cluster=cluster, services=[service.ecs_service])["services"]
     overrides: Any = {"containerOverrides": [{"name": service.container, "command": list(service.migrate)}]}
     started = ecs.run_task(
         cluster=cluster,

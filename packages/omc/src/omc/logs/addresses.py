@@ -85,17 +85,22 @@ def _tasks(aws: Gateway, environment: Environment) -> dict[str, str]:
     """Of tasks that run, and of those that ECS remembers for an hour."""
     ecs = aws.client("ecs")
 
-    def listed(state: Any) -> list[str]:
-        pages = ecs.get_paginator("list_tasks").paginate(cluster=environment.cluster, desiredStatus=state)
+    def listed(where: tuple[str, Any]) -> list[str]:
+        cluster, state = where
+        pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=state)
         return [arn for page in pages for arn in page["taskArns"]]
 
-    arns = [arn for some in parallel_map(listed, ["STOPPED", "RUNNING"]) for arn in some]
+    places = [(cluster, state) for cluster in environment.clusters for state in ("STOPPED", "RUNNING")]
+    arns: dict[str, list[str]] = {}
+    for (cluster, _), some in zip(places, parallel_map(listed, places), strict=True):
+        arns.setdefault(cluster, []).extend(some)
+    wanted = [(cluster, some) for cluster, every in arns.items() for some in batches(every, TASKS_A_CALL)]
 
-    def describe(some: Any) -> list[Mapping[str, Any]]:
-        return list(ecs.describe_tasks(cluster=environment.cluster, tasks=list(some))["tasks"])
+    def describe(what: tuple[str, Any]) -> list[Mapping[str, Any]]:
+        return list(ecs.describe_tasks(cluster=what[0], tasks=list(what[1]))["tasks"])
 
     found: dict[str, str] = {}
-    for records in parallel_map(describe, batches(arns, TASKS_A_CALL)):
+    for records in parallel_map(describe, wanted):
         for record in records:
             group = str(record.get("group", ""))
             what = f"service {group.removeprefix('service:')}" if group.startswith("service:") else group or "a task"

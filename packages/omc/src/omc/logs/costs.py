@@ -11,7 +11,7 @@ from omc.errors import WrongUse
 from omc.logs.documents import bytes_shown
 from omc.logs.insights import GIGABYTE
 from omc.output import line
-from omc.procedures.prices import table, table_region
+from omc.procedures.prices import table
 from omc.progress import Progress
 
 WORTH_SAYING = GIGABYTE / 10
@@ -20,9 +20,9 @@ WORTH_SAYING = GIGABYTE / 10
 
 def cost_of(size: int, region: str, key: str = "logs.scanned") -> str:
     """In words: ``about 0.03 USD``, or that the price isn't known."""
-    if region != table_region():
-        return f"unknown: omc has no price for {region}"
-    price = table()[key]
+    price = table(region).get(key)
+    if price is None:
+        return f"an amount that isn't known for {region}"
     doubt = "" if price.confirmed else f", by an unconfirmed price of {price.as_of:%Y}"
     amount = size / GIGABYTE * price.usd_a_month
     return f"about {amount:.2f} USD{doubt}" if amount >= 0.01 else f"less than 0.01 USD{doubt}"

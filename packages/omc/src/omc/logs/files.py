@@ -151,6 +151,19 @@ def lines_of(path: Path, gaps: list[str] | None = None) -> Iterator[str]:
                 gaps.append(f"{path} is cut off or damaged: what comes after its line {number:,} is not known.")
 
 
+def is_whole(file: LogFile) -> bool:
+    """Whether a file can be read to its end; one that isn't gzipped can."""
+    if not file.is_gzipped:
+        return True
+    try:
+        with gzip.GzipFile(file.path, "rb") as stream:
+            while stream.read(1 << 20):
+                pass
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return False
+    return True
+
+
 def events_in(file: LogFile, gaps: list[str] | None = None) -> Iterator[LogEvent]:
     """The lines of a file as events, each with the time that it says, if it says one. What couldn't be read is a
     sentence in ``gaps``."""

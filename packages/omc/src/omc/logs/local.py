@@ -11,7 +11,7 @@ from omc.errors import WrongUse
 from omc.facts.log_errors import error_of
 from omc.logs.duck import Tables, tables_of
 from omc.logs.errors import errors_by_shape
-from omc.logs.files import Kind, LogFile, events_in
+from omc.logs.files import Kind, LogFile, events_in, is_whole
 from omc.logs.model import Answer, LogEvent, Span, Statement, Talker
 from omc.logs.portable import PortableQuery, portable_query
 from omc.logs.reading import Errors
@@ -89,14 +89,30 @@ def local_rows(
 ) -> tuple[list[dict[str, object]], list[str]]:
     """The rows of a query, and what was left out, in sentences."""
     _ensure(files, query.name, Kind.FLOW if query.table == "flow" else Kind.BALANCER)
-    with tables_of(files) as tables:
-        _ensure_fields(query, tables)
-        rows = tables.rows(query.sql(span, limit, trace))
-        unreadable = tables.unreadable
-    gaps = [f"{unreadable:,} lines aren't what the format says and were left out."] if unreadable else []
+    damaged: list[LogFile] = []
+    try:
+        rows, tables = _asked(query, files, span, limit, trace)
+    except WrongUse:
+        damaged = [file for file in files if not is_whole(file)]  # looked at only now: it reads all of them
+        whole = [file for file in files if file not in damaged]
+        if not damaged or not whole:
+            raise
+        rows, tables = _asked(query, whole, span, limit, trace)
+    unreadable = tables.unreadable
+    gaps = [f"{file.path} is cut off or damaged: nothing of it was counted." for file in damaged]
+    if unreadable:
+        gaps.append(f"{unreadable:,} lines aren't what the format says and were left out.")
     if span is not None and (timeless := [path.name for path, held in tables.fields.items() if not TIMES & held]):
         gaps.append(f"{', '.join(timeless)}: without start and end, so that all of it was counted whatever its time.")
     return rows, gaps
+
+
+def _asked(
+    query: PortableQuery, files: Sequence[LogFile], span: Span | None, limit: int, trace: str
+) -> tuple[list[dict[str, object]], Tables]:
+    with tables_of(files) as tables:
+        _ensure_fields(query, tables)
+        return tables.rows(query.sql(span, limit, trace)), tables
 
 
 def _ensure_fields(query: PortableQuery, tables: Tables) -> None:

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 from omc.config import Environment
 from omc.config.log_tables import LogsTable
+from omc.config.stores import database_log_group
 from omc.errors import WrongUse, did_you_mean
 
 
@@ -65,12 +66,14 @@ def groups_called(over: str, environment: Environment) -> tuple[str, ...]:
     """The environment's log groups of a kind."""
     kinds = {
         "services": tuple(dict.fromkeys(service.log_group for service in environment.services)),
-        "database": (database_group(environment),),
+        "database": tuple(filter(None, [database_log_group(environment)])),
         "flow": (f"/vpc/{environment.prefix}/flow",),
     }
     return kinds[over]
 
 
 def database_group(environment: Environment) -> str:
-    """Where RDS exports PostgreSQL's log to."""
-    return f"/aws/rds/instance/{environment.database}/postgresql"
+    """Where RDS exports PostgreSQL's log to. ``WrongUse`` where there is no database."""
+    if not (found := database_log_group(environment)):
+        raise WrongUse(f"{environment.name} has no database: omc.toml names none, so there is no log of it.")
+    return found

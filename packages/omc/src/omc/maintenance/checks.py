@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from omc.config.maintenance_tables import MaintenanceTable
 from omc.maintenance.figures import Figures
+from omc.model.arguments.ecs import RollService
 from omc.model.backups import Verification
 from omc.model.maintenance import MaintenanceStep
 from omc.model.plan import Plan, Risk, fingerprint
@@ -32,9 +33,8 @@ def worse(before: Figures | None, now: Figures, limits: MaintenanceTable, floor:
     """How the figures are worse than before, a sentence each. ``floor``: requests a minute without which error rate and
     response time say nothing. Without a baseline only the limits count that need none."""
     found = []
-    minutes = max((now.end - now.begin).total_seconds() / 60, 1 / 60)
     was = before or Figures(now.begin, now.begin)
-    if now.requests >= max(1.0, floor * min(1.0, minutes)):
+    if now.requests and now.say_something(floor):
         more = now.error_percent - was.error_percent
         if more > limits.error_points:
             found.append(
@@ -56,6 +56,42 @@ def worse(before: Figures | None, now: Figures, limits: MaintenanceTable, floor:
     return tuple(found)
 
 
+def unknown(before: Figures | None, now: Figures, floor: float) -> str:
+    """Why it isn't known whether users are served as before; empty where it is. That there is no baseline, a person has
+    signed."""
+    minutes = (now.end - now.begin).total_seconds() / 60
+    if not now.say_something(floor):
+        return (
+            f"{now.requests:.0f} answers in {minutes:.0f} min are fewer than thresholds.requests_floor ({floor:g} a "
+            "minute): whether users are served as before is unknown."
+        )
+    if before is not None and not before.say_something(floor):
+        return (
+            f"The baseline has {before.requests:.0f} answers, fewer than thresholds.requests_floor ({floor:g} a "
+            "minute): there is nothing to compare with, so whether users are served as before is unknown."
+        )
+    return ""
+
+
+LEADS = frozenset({"deploy", "rollback"})
+"""Procedures of which the images that they lead to are what is changed; others take those that are there."""
+
+
+def images_of(steps: Iterable[tuple[str, Mapping[str, Any]]]) -> dict[str, str]:
+    """The digests that a plan's steps, each an action and its arguments, put on services: by ``backend/app``."""
+    return {
+        f"{arguments['service']}/{container}": digest
+        for action, arguments in steps
+        if action == RollService.ACTION
+        for container, digest in arguments.get("digests", {}).items()
+    }
+
+
+def images_in(plan: Plan) -> dict[str, str]:
+    """As ``images_of``, of a plan."""
+    return images_of((step.action, step.arguments) for step in plan.steps)
+
+
 LEAVES_OPEN = frozenset({"rollback"})
 """Procedures that find out for themselves what they lead to: the last release that was verified, say."""
 
@@ -75,15 +111,25 @@ def stale(wanted: MaintenanceStep, plan: Plan) -> str:
         return f"its risk is {plan.risk.value} now, and {wanted.risk} was approved"
     if outline_of(plan) != tuple(wanted.outline):
         return f"it would now do something else ({', '.join(outline_of(plan)) or 'nothing'}) than what was approved"
+    images = images_in(plan)
+    if wanted.images and (other := sorted(each for each in wanted.images if images.get(each) != wanted.images[each])):
+        [place, *_] = other
+        now, then = images.get(place, "an image without a digest"), wanted.images[place]
+        return f"it would now put {now[:19]} on {place}, and {then[:19]} was approved"
     return ""
 
 
-def change_of(procedure: str, request: Mapping[str, Any]) -> str:
-    """A digest of what a procedure is to change, equal in each environment."""
+def change_of(procedure: str, request: Mapping[str, Any], images: Mapping[str, str] | None = None) -> str:
+    """A digest of what a procedure is to change, equal in each environment. ``images``: what it leads to; a tag, or a
+    registry of each environment's own, doesn't say which image that is."""
+    leads = dict(images or {}) if procedure in LEADS else {}
     change = {
-        name: value for name, value in request.items() if name not in NOT_ASKED and value not in (None, "", (), [])
+        name: value
+        for name, value in request.items()
+        if name not in NOT_ASKED and value not in (None, "", (), []) and not (leads and name in ("images", "to"))
     }
-    return fingerprint({"procedure": procedure, "request": change})
+    whole: dict[str, Any] = {"procedure": procedure, "request": change}
+    return fingerprint(whole | {"images": leads} if leads else whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +141,8 @@ class PastRun:
     request: Mapping[str, Any]
     verdict: str
     ended_at: datetime
+    images: Mapping[str, str] = field(default_factory=dict)
+    """What it put on services, as ``images_of`` has it."""
 
 
 def done_before(
@@ -102,7 +150,7 @@ def done_before(
 ) -> Verdict:
     """Whether each step that omc performs was performed in the environment before, and succeeded."""
     good = {
-        change_of(run.procedure, run.request): run
+        change_of(run.procedure, run.request, run.images): run
         for run in sorted(runs, key=lambda each: each.ended_at)
         if run.verdict == "succeeded" and now - run.ended_at <= most
     }
@@ -110,7 +158,7 @@ def done_before(
     for number, step in enumerate(steps, 1):
         if not step.procedure:
             continue
-        run = good.get(change_of(step.procedure, step.request))
+        run = good.get(change_of(step.procedure, step.request, step.images))
         if run is None:
             missing.append(f"{number} ({step.title})")
         else:

@@ -14,8 +14,7 @@ import click
 
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.change import carry_out, change_options, override_option
-from omc.cli.lazy import PlainGroup
-from omc.cli.options import Moment
+from omc.cli.options import Moment, RecordGroup
 from omc.cli.show import environment_and_output, show
 from omc.config import Environment, Stack, environment_of, load
 from omc.engine.actors import Actor, actor_of, actor_or_user
@@ -41,7 +40,7 @@ INTERRUPTED, WAITS = 130, 6
 NUMBER = click.argument("number", type=click.IntRange(1, 2**31 - 1), metavar="NUMBER")
 
 
-@click.group(cls=PlainGroup)
+@click.group(cls=RecordGroup)
 def maintenance() -> None:
     """Maintenance: when its windows are, what AWS plans, and the run over the runbook's checklists.
 
@@ -334,7 +333,7 @@ def _until_idle(work: Callable[[], Decision], progress: Progress, environment: s
             return decision
         if isinstance(decision, AwaitPerson):
             if noted != decision.why:
-                progress.note(f"{decision.why} {with_environment(decision.do, environment)}")
+                progress.note(f"{decision.why.rstrip('.')}. To go on: {with_environment(decision.do, environment)}")
                 noted = decision.why
             if not wait:
                 return decision

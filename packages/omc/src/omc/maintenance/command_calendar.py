@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from omc.aws.gateway import Gateway, access_to
-from omc.cli.options import environment_option
+from omc.cli.options import RecordCommand, environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
 from omc.errors import OmcError, WrongUse
@@ -24,7 +24,7 @@ from omc.store.location import locate_store
 LOOK_BACK = timedelta(hours=1)
 
 
-@click.command(name="calendar")
+@click.command(name="calendar", cls=RecordCommand)
 @environment_option
 @OUTPUT
 @click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +16,10 @@ from omc.config import Environment
 from omc.engine import planning
 from omc.engine.planning import RunContext
 from omc.errors import NothingToDo, OmcError, WrongUse
+from omc.infrastructure.plans import requested
 from omc.judgement.maintenance_windows import frozen, next_window
 from omc.maintenance.calendar import LOOK_AHEAD, usable
-from omc.maintenance.checks import outline_of
+from omc.maintenance.checks import LEADS, images_in, outline_of
 from omc.model import typed_json
 from omc.model.maintenance import MaintenanceRequest, MaintenanceStep
 from omc.times import iso
@@ -36,15 +37,15 @@ INTERRUPTIONS: Mapping[str, str] = {
     "prune": "none",
     "backup-create": "none",
     "backup-verify": "none",
-    "database-reboot": "the database restarts: a moment, or one to two minutes with a failover",
-    "database-class": "the database is away: one to two minutes in two zones, some minutes in one",
+    "database-reboot": "the database restarts: a moment, or 60 to 120 s with a failover",
+    "database-class": "the database is away: 60 to 120 s in two zones, in one AWS publishes no figure",
     "database-storage": "none",
     "database-parameter": "the database restarts for a moment, where a parameter is static",
     "database-rotate": "none, where no service logs in with the master password",
-    "database-upgrade": "the database is away for some minutes; switching over to a copy takes about one",
+    "database-upgrade": "the database is away, AWS publishes no figure; switching over to a copy takes under a minute",
     "database-cleanup": "none",
     "database-certificate": "none, or the database restarts for a moment, by its version",
-    "database-apply": "the database is away: one to two minutes in two zones, some minutes in one",
+    "database-apply": "the database is away: 60 to 120 s in two zones, in one AWS publishes no figure",
     "cache-failover": "writes to the cache fail for some seconds",
     "cache-scale": "writes to the cache fail for some seconds, where its node type changes",
     "cache-upgrade": "writes to the cache fail for some seconds",
@@ -52,7 +53,8 @@ INTERRUPTIONS: Mapping[str, str] = {
     "cache-reboot": "a member of the cache is away for a moment, and begins empty",
     "cache-apply": "writes to the cache fail for some seconds",
 }
-"""What users notice of a procedure, where the file says nothing else."""
+"""What users notice of a procedure, where the file says nothing else. Figures are those of ``procedures/database.py``,
+with their addresses."""
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
 
@@ -61,6 +63,8 @@ class StepTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     procedure: Text | None = None
     request: dict[str, Any] = msgspec.field(default_factory=dict)
+    plan: Text | None = None
+    """The file of ``omc infra plan --out`` that ``infra-apply`` performs, in place of its request."""
     manual: Text | None = None
     """What a person does."""
     title: Text | None = None
@@ -138,8 +142,9 @@ def request_of(
     """What is asked for, each step with what it would do now; and what a person should know of that. Raises the error
     of the first step that can't be planned."""
     steps, notes = [], []
+    led: dict[str, str] = {}
     for number, table in enumerate(written.step, 1):
-        step, more = _step(site, number, table)
+        step, more = _step(site, number, table, led)
         steps.append(typed_json.to_json(step))
         notes += [f"Step {number}: {note}" for note in more]
     request = MaintenanceRequest(
@@ -156,25 +161,29 @@ def request_of(
     return request, tuple(notes)
 
 
-def _step(site: RunContext, number: int, table: StepTable) -> tuple[MaintenanceStep, Sequence[str]]:
+def _step(
+    site: RunContext, number: int, table: StepTable, led: dict[str, str]
+) -> tuple[MaintenanceStep, Sequence[str]]:
+    """``led``: the images that steps before it put there, which those after it find."""
     if (table.procedure is None) == (table.manual is None):
         raise WrongUse(f"Step {number} has a procedure, or is manual; say one of the two.")
     if table.manual is not None:
-        if table.request:
+        if table.request or table.plan:
             raise WrongUse(f"Step {number} is a person's, and takes no request.")
         manual = MaintenanceStep(
             table.title or table.manual, undo=table.undo or "", interruption=table.interruption or ""
         )
         return manual, ()
     procedure = str(table.procedure)
+    written = _planned_file(site, number, table) if table.plan else table.request
     bare = MaintenanceStep(
         table.title or procedure,
         procedure,
-        table.request,
+        written,
         undo=table.undo or "",
         interruption=table.interruption or INTERRUPTIONS.get(procedure, ""),
     )
-    request = _request(site, number, procedure, table.request)
+    request = _request(site, number, procedure, written)
     try:
         plan = planning.make(site, procedure, request)
     except NothingToDo as error:
@@ -182,6 +191,11 @@ def _step(site: RunContext, number: int, table: StepTable) -> tuple[MaintenanceS
     except OmcError as error:
         error.message = f"Step {number} can't be planned: {error.message}"
         raise
+    images = images_in(plan)
+    if procedure in LEADS:
+        led |= images
+    else:
+        images = {place: led.get(place, digest) for place, digest in images.items()}
     undos = [each.undo.description for each in plan.steps if each.undo]
     known = replace(
         bare,
@@ -191,8 +205,20 @@ def _step(site: RunContext, number: int, table: StepTable) -> tuple[MaintenanceS
         outline=outline_of(plan),
         undo="; ".join(reversed(undos)) or bare.undo,
         is_undone_by_run=bool(undos),
+        images=images,
     )
     return known, (*(f"refused as things are: {each}" for each in plan.refusals), *plan.notes)
+
+
+def _planned_file(site: RunContext, number: int, table: StepTable) -> dict[str, Any]:
+    """The request of ``infra-apply`` for a plan file, of which omc keeps a copy, as ``omc infra apply --plan`` does."""
+    if table.procedure != "infra-apply" or table.request:
+        raise WrongUse(f"Step {number} has a plan, which is infra-apply's alone, and without a request.")
+    file = Path(str(table.plan))
+    if not file.is_file():
+        raise WrongUse(f"Step {number}: there is no plan file {file}. Make it: omc infra plan --out {file}")
+    request = requested(site.reads, site.stack, file)
+    return {name: value for name, value in asdict(request).items() if value not in ("", ())}
 
 
 def _request(site: RunContext, number: int, procedure: str, written: Mapping[str, Any]) -> Any:

@@ -272,9 +272,9 @@ def _words(payload: Payload | UnknownEvent) -> str:  # noqa: C901 - a table: a l
             return f"{purpose}: run {run} {verdict}. {sentence}"
         case StepNotNeeded(step, sentence) | StepSigned(step, sentence) | LeftInPlace(step, sentence):
             return f"step {step}: {sentence}"
-        case Measured(step, figures, worse):
+        case Measured(step, figures, worse, unknown):
             where = f"after step {step}" if step else "in the watch"
-            return f"{where}: {' '.join(worse) or figures.sentence}"
+            return f"{where}: {' '.join((*worse, unknown)).strip() or figures.sentence}"
         case Silenced(numbers):
             return f"silenced: {', '.join(map(str, numbers)) or 'nothing'}"
         case SilencesEnded(why):

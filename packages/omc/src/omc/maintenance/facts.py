@@ -19,7 +19,7 @@ from omc.facts.load_balancers import LoadBalancers
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.source import Facts
-from omc.maintenance.checks import PastRun, Verdict
+from omc.maintenance.checks import PastRun, Verdict, images_of
 from omc.maintenance.figures import Figures
 from omc.output.text import counted
 from omc.reports.headline import headline
@@ -105,7 +105,8 @@ def runs_of(session: Session, environment: str) -> tuple[PastRun, ...]:
 def past(run: Run) -> PastRun:
     """A run that has ended, as the checklist takes it."""
     at = run.ended_at or run.created_at
-    return PastRun(run.id, run.procedure, run.plan.get("request", {}), run.verdict or "", at)
+    images = images_of((step["action"], step["arguments"]) for step in run.plan.get("steps", ()))
+    return PastRun(run.id, run.procedure, run.plan.get("request", {}), run.verdict or "", at, images)
 
 
 def runs_before(stack: Stack, earlier: str) -> tuple[PastRun, ...]:

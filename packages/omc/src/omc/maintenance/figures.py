@@ -24,6 +24,12 @@ class Figures:
     firing: tuple[str, ...] = ()
     """Alarms of the environment that are in ALARM and act, at the end."""
 
+    def say_something(self, floor: float) -> bool:
+        """Whether error rate and response time mean anything. ``floor``: requests a minute below which they don't; 0:
+        no traffic is expected, and none is missed."""
+        minutes = max((self.end - self.begin).total_seconds() / 60, 1 / 60)
+        return floor <= 0 or self.requests >= max(1.0, floor * min(1.0, minutes))
+
     @property
     def sentence(self) -> str:
         slow = "no response time" if self.p95_seconds is None else f"95th percentile {self.p95_seconds:.2f} s"
@@ -31,7 +37,7 @@ class Figures:
             f"{name} {self.running.get(name, 0)}/{wanted}" for name, wanted in sorted(self.desired.items())
         )
         alarms = ", ".join(self.firing) or "no alarm"
-        return (
-            f"{self.error_percent:.1f} % of {self.requests:.0f} answers were 5xx, {slow}; tasks: {tasks or 'none'}; "
-            f"{alarms} fires."
-        )
+        served = f"{self.error_percent:.1f} % of {self.requests:.0f} answers were 5xx, {slow}"
+        if not self.requests:
+            served = "nobody asked for anything, so error rate and response time are unknown"
+        return f"{served[:1].upper()}{served[1:]}; tasks: {tasks or 'none'}; {alarms} fires."

@@ -108,6 +108,8 @@ class Measured:
     figures: Figures
     worse: tuple[str, ...] = ()
     """A sentence for each figure that is worse."""
+    unknown: str = ""
+    """Why it isn't known whether users are served as before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from omc.engine.transitions import State
 from omc.engine.undoing import UndoRequest
 from omc.errors import NothingToDo, OmcError, Refused, Unknown
 from omc.maintenance import facts
-from omc.maintenance.checks import Verdict, done_before, stale, verified_backup, way_back, worse
+from omc.maintenance.checks import Verdict, done_before, stale, unknown, verified_backup, way_back, worse
 from omc.maintenance.figures import Figures
 from omc.maintenance.model import (
     BaselineTaken,
@@ -201,8 +201,9 @@ class Performer:
                 self.reporter.note(f"Stopped: {why}")
             case LeftInPlace(step, why) | StepNotNeeded(step, why):
                 self.reporter.note(f"[step {step}] {why}")
-            case Measured(_, figures, bad):
-                self.reporter.note(f"Figures: {figures.sentence} {'Worse: ' + ' '.join(bad) if bad else ''}".rstrip())
+            case Measured(_, figures, bad, why):
+                judged = f"Worse: {' '.join(bad)}" if bad else why
+                self.reporter.note(f"Figures: {figures.sentence} {judged}".rstrip())
             case _:
                 return
 
@@ -331,6 +332,9 @@ class Performer:
         floor = self.site.environment.thresholds.requests_floor
         return worse(found.baseline, figures, self.site.stack.maintenance, floor)
 
+    def _unknown(self, found: Maintenance, figures: Figures) -> str:
+        return unknown(found.baseline, figures, self.site.environment.thresholds.requests_floor)
+
     def _recent(self) -> timedelta:
         return LOCAL_RECENT if self.site.environment.is_local else RECENT
 
@@ -352,7 +356,7 @@ class Performer:
         bad = self._worse(found, figures)
         after = f"after step {step}" if step else "in the watch"
         tell = self._told(found, "worse", f"stopped: worse {after}. {' '.join(bad)}") if bad else None
-        return self._write(found, Measured(step, figures, bad), tell=tell)
+        return self._write(found, Measured(step, figures, bad, self._unknown(found, figures)), tell=tell)
 
     # ── Silences, the window's end, the end ──────────────────────────────────────────────────────────────────────
 
@@ -487,13 +491,21 @@ class Performer:
             figures = self._figures(self._recent())
         except OmcError as error:
             return self._item(found, "errors", Verdict(False, error.message))
-        bad = self._worse(found, figures)
-        return self._item(found, "errors", Verdict(not bad, " ".join(bad) or figures.sentence))
+        bad, why = self._worse(found, figures), self._unknown(found, figures)
+        return self._item(
+            found, "errors", Verdict(not bad and not why, " ".join((*bad, why)).strip() or figures.sentence)
+        )
 
     def watch(self, found: Maintenance) -> Decision | None:
+        """Figures that say nothing are a person's to judge, who did so where she signed for those before the watch."""
         figures = found.newest.sentence if found.newest else "no figures"
         minutes = found.scheduled.watch_seconds / 60
-        return self._item(found, "watch", Verdict(True, f"Watched for {minutes:g} min; at the end: {figures}"))
+        why = self._unknown(found, found.newest) if found.newest else "It has no figures."
+        if why and found.items["errors"].status is not ItemStatus.EXCEPTED:
+            return self._item(found, "watch", Verdict(False, f"Watched for {minutes:g} min. {why}"))
+        return self._item(
+            found, "watch", Verdict(True, f"Watched for {minutes:g} min; at the end: {figures} {why}".rstrip())
+        )
 
     def all_clear(self, found: Maintenance) -> Decision | None:
         figures = found.newest.sentence if found.newest else ""

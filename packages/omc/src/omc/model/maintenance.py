@@ -36,6 +36,9 @@ class MaintenanceStep:
     """Whether omc takes it back by the undos of its plan; else a person does."""
     interruption: str = ""
     """What users will notice, in words."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """The digest that it puts on each service's container, ``backend/app``, when this was planned: these and no others
+    are approved."""
 
 
 @dataclass(frozen=True, slots=True)

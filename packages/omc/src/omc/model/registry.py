@@ -10,10 +10,18 @@ Value = TypeVar("Value")
 
 
 class NotRegistered(KeyError):
-    """A sentence that names the kind, what was asked for and what comes near it."""
+    """A sentence that names the kind, what was asked for and what comes near it.
+
+    It is made when it is read: who asks by ``get`` reads none, and to look for what comes near takes milliseconds.
+    """
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        from difflib import get_close_matches  # not for every start of a program
+
+        kind, name, names = self.args
+        near = get_close_matches(shown(name), [shown(each) for each in names])
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        return f"There is no {kind} {shown(name)}.{hint}"
 
 
 class Registry(Mapping[Key, Value]):
@@ -45,11 +53,7 @@ class Registry(Mapping[Key, Value]):
         try:
             return self._entries[name]
         except KeyError:
-            from difflib import get_close_matches  # not for every start of a program
-
-            near = get_close_matches(shown(name), [shown(each) for each in self._entries])
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise NotRegistered(f"There is no {self.kind} {shown(name)}.{hint}") from None
+            raise NotRegistered(self.kind, name, tuple(self._entries)) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

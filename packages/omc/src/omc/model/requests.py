@@ -190,6 +190,8 @@ class DatabaseUpgradeRequest:
 
     version: str
     override: str = ""
+    in_place: bool = False
+    """A major version by ModifyDBInstance, with an outage, instead of by a copy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def from_first_event(environment: str, number: int, event: SilenceEvent) -> Sile
         raise WrongUse("Nothing was silenced: say which alerts, such as name=rds-* or service=backend.")
     if not payload.reason.strip() or not payload.owner.strip():
         raise WrongUse("Nothing was silenced: say why, and whom to ask about it.")
-    _require_end(payload.until, event.at)
+    require_end(payload.until, event.at)
     return Silence(
         environment,
         number,
@@ -129,7 +129,7 @@ def apply(silence: Silence, event: SilenceEvent) -> Silence:
     if silence.ended_at is not None:
         raise Refused(f"Silence {silence.number} is over: {silence.ended_why} Make another: omc alerts silence")
     if isinstance(payload, Extended):
-        _require_end(payload.until, event.at)
+        require_end(payload.until, event.at)
         return replace(counted, until=payload.until)
     return replace(counted, ended_at=event.at, ended_why=payload.why)
 
@@ -143,7 +143,8 @@ def replay(environment: str, number: int, events: Iterable[SilenceEvent]) -> Sil
     return silence
 
 
-def _require_end(until: datetime, now: datetime) -> None:
+def require_end(until: datetime, now: datetime) -> None:
+    """``WrongUse`` for an end that a silence can't have."""
     if until <= now:
         raise WrongUse("Nothing was silenced: the end is in the past.")
     if until > now + MAX_LENGTH:

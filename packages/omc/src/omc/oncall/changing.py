@@ -156,7 +156,14 @@ def _recorded(ground: Ground, name: str, payload: object, number: int, before: R
         sentence = f"In {name}: {documents.override_sentence(payload, ground.zone, ground.stack.persons)}"
         begin, end = min(begin, payload.begin), max(payload.end, payload.begin + timedelta(seconds=1))
     differences = changes(before, after, begin, end)
-    return documents.recorded_document(after, number, sentence, differences, ground.stack.persons)
+    return documents.recorded_document(
+        after,
+        number,
+        sentence,
+        differences,
+        ground.stack.persons,
+        undo_in="" if isinstance(payload, Undone) else ground.environment.name,
+    )
 
 
 def _ensure_may_change(rota: Rota, payload: RotaPayload, record: RotaRecord, actor: Actor) -> None:

@@ -175,11 +175,18 @@ def override_sentence(payload: OverrideAdded, zone: str, persons: Mapping[str, P
 
 
 def recorded_document(
-    rota: Rota, number: int, sentence: str, differences: Sequence[Change], persons: Mapping[str, Person]
+    rota: Rota,
+    number: int,
+    sentence: str,
+    differences: Sequence[Change],
+    persons: Mapping[str, Person],
+    undo_in: str = "",
 ) -> Document:
-    """What was recorded, who is on call otherwise for it, and how it is undone."""
+    """What was recorded, who is on call otherwise for it, and how it is undone, where it can be: ``undo_in`` an
+    environment with the same record."""
     blocks: list[Block] = [Paragraph(sentence), changes_table(differences, rota.zone, persons)]
-    blocks.append(Paragraph(f"To undo it: omc oncall undo {rota.name} {number}"))
+    if undo_in:
+        blocks.append(Paragraph(f"To undo it: omc oncall undo {rota.name} {number} --env {undo_in}"))
     data = {"rota": rota.name, "number": number, "changes": [change_data(each) for each in differences]}
     return Document("", tuple(blocks), data=data)
 

@@ -175,7 +175,7 @@ def _code_page(person: Person, method: ContactMethod, environment: str, code: st
     minutes = int(CODE_TTL.total_seconds()) // 60
     message = Message(
         f"omc: to confirm that pages reach you here, enter {shown} within {minutes} minutes.",
-        (f"omc oncall verify {person.id} {method} --code {shown}",),
+        (f"omc oncall verify {person.id} {method} --code {shown} --env {environment}",),
     )
     key = f"notice:verify:{person.id}:{number}"
     return Page(key, environment, person.id, (method,), message, is_urgent=False)

@@ -3,16 +3,21 @@ was built before this omc. It logs in as the image's migration does, reads, and 
 
 from __future__ import annotations
 
-SCRIPT = r'''
+LOGIN = """
 import json, os, time
 import psycopg
 E = os.environ
-DEEP, MOST = E.get("OMC_DEEP") == "1", int(E.get("OMC_MOST_BYTES", 20 << 30))
-AS_OF = E.get("OMC_AS_OF") or None
-NAMES = "created_at inserted_at recorded_at received_at as_of occurred_at at time applied_at updated_at".split()
 for to, of in zip("HOST PORT DATABASE USER PASSWORD SSLMODE".split(), "SERVER PORT DB USER PASSWORD SSLMODE".split()):
     if "POSTGRES_" + of in E:
         E["PG" + to] = E["POSTGRES_" + of]
+""".strip()
+"""How a program for an image begins that logs in as the image's migration does: libpq's variables from the stack's."""
+SCRIPT = (
+    LOGIN
+    + r'''
+DEEP, MOST = E.get("OMC_DEEP") == "1", int(E.get("OMC_MOST_BYTES", 20 << 30))
+AS_OF = E.get("OMC_AS_OF") or None
+NAMES = "created_at inserted_at recorded_at received_at as_of occurred_at at time applied_at updated_at".split()
 began = time.monotonic()
 def login():
     until = time.monotonic() + 120
@@ -90,7 +95,8 @@ print("OMC-RESULT " + json.dumps({
     "extensions": {name: version for name, version in ask("SELECT extname, extversion FROM pg_extension")
                    if name != "amcheck"},
     "tables": tables, "broken": broken, "indexes": checked, "seconds": round(time.monotonic() - began, 1)}), flush=True)
-'''.strip()
+'''.rstrip()
+)
 """Environment: POSTGRES_SERVER, _PORT, _DB, _USER, _PASSWORD and _SSLMODE as the stack's backend has them; OMC_AS_OF,
 the moment up to which rows are counted beside all; OMC_DEEP=1 reads each row whole; OMC_MOST_BYTES, above which a table
 isn't read. A table that can't be read is told, and the rest is read all the same."""

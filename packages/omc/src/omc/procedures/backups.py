@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from omc.config import Environment
+from omc.config.stores import required_database
 from omc.errors import NothingToDo, Refused, WrongUse
 from omc.facts.active_run import ActiveRun
 from omc.facts.backups import VERIFICATION, VERIFIED_AS, Backups, Snapshot
@@ -305,7 +306,8 @@ def plan_sweep(
 
 
 def required_instance(backups: Backups, environment: Environment) -> Mapping[str, Any]:
-    """``Refused`` where there is no database of the name."""
+    """``Refused`` where there is no database of the name, or a cluster."""
+    required_database(environment)
     if backups.instance is None:
         raise Refused(f"There is no DB instance {environment.database} in {environment.region}.")
     return backups.instance

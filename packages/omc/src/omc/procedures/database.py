@@ -5,15 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from omc.config import Environment
 from omc.errors import NothingToDo, Refused, WrongUse, did_you_mean
-from omc.facts.active_run import ActiveRun
-from omc.facts.alarms import Alarms
-from omc.facts.backups import Backups
 from omc.facts.database_options import (
     AskedParameters,
     MasterSecret,
@@ -22,11 +18,7 @@ from omc.facts.database_options import (
     RunningVersion,
     StorageChange,
 )
-from omc.facts.definitions import Definitions
-from omc.facts.incidents import OpenIncidents
-from omc.facts.pending import Pending
-from omc.facts.scope import Scope
-from omc.facts.services import Services
+from omc.facts.pending import Waits
 from omc.model.arguments.data_stores import (
     ApplyMaintenance,
     ModifyInstance,
@@ -34,8 +26,7 @@ from omc.model.arguments.data_stores import (
     RotateMasterSecret,
     SetParameters,
 )
-from omc.model.arguments.ecs import RollService
-from omc.model.plan import Plan, Risk, Step, step, undo_by
+from omc.model.plan import Plan, Step, step, undo_by
 from omc.model.requests import (
     DatabaseApplyRequest,
     DatabaseCertificateRequest,
@@ -45,22 +36,10 @@ from omc.model.requests import (
     DatabaseRotateRequest,
     DatabaseStorageRequest,
 )
-from omc.procedures.backups import required_instance
-from omc.procedures.data_stores import (
-    busy,
-    comes_along,
-    connecting,
-    connection_place,
-    examined,
-    joined,
-    serving,
-    terraform,
-    texts,
-    waiting,
-)
-from omc.procedures.deploy_steps import ROLL_DEADLINE, digests_of
+from omc.procedures.data_stores import Database, also_waiting, busy, planned, takes_ongoing, terraform, works_again
+from omc.procedures.deploy_steps import ROLL_DEADLINE
 from omc.procedures.preconditions.data import RECENT_BACKUP, no_backup
-from omc.procedures.preconditions.table import Verb
+from omc.procedures.restart import new_tasks
 from omc.times import format_time
 
 REBOOT_DEADLINE = 1800.0
@@ -76,70 +55,33 @@ COPIES_FROM_GIB = 400
 """From which growth is an I/O-intensive operation (RDS's guide, "I/O-intensive storage modifications")."""
 RECONNECT = "Connections end, requests fail meanwhile, and tasks connect again by themselves."
 IS_DOWN = "A restart is a momentary outage (API reference, RebootDBInstance)."
-FAILS_OVER = "A failover typically takes 60 to 120 seconds (RDS's guide, Multi-AZ)."
+FAILS_OVER = (
+    "A failover typically takes 60 to 120 seconds "
+    "(https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.MultiAZ.Failover.html)."
+)
+UNPUBLISHED = "AWS publishes no figure for one zone"
 DATABASE_MODULE = "infrastructure/terraform/modules/database/main.tf"
-
-
-def standby_of(instance: Mapping[str, Any]) -> bool:
-    return bool(instance.get("MultiAZ"))
 
 
 # -- reboot ---------------------------------------------------------------------------------------------------------
 
 
-def plan_reboot(
-    request: DatabaseRebootRequest,
-    environment: Environment,
-    scope: Scope,
-    backups: Backups,
-    pending: Pending,
-    services: Services,
-    definitions: Definitions,
-    alarms: Alarms,
-    incidents: OpenIncidents,
-    active: ActiveRun,
-) -> Plan:
+@takes_ongoing
+def plan_reboot(request: DatabaseRebootRequest, now: Database) -> Plan:
     """A restart of PostgreSQL; in two zones a failover, where that is asked for."""
-    instance, name = required_instance(backups, environment), environment.database
-    if request.failover and not standby_of(instance):
+    name = now.name
+    if request.failover and not now.has_standby:
         raise Refused(f"{name} is in one zone and has no standby to fail over to. Leave out --failover.")
-    interruption = f"{name} restarts. {FAILS_OVER if request.failover else IS_DOWN} {RECONNECT}"
-    place, own = connection_place(environment, services, definitions)
-    found = examined(
-        Verb.DATABASE,
-        request.override,
-        environment,
-        scope,
-        services,
-        alarms,
-        incidents,
-        active,
-        interruption,
-        own,
-    )
-    along = tuple(each for each in waiting(pending, "database") if each.waits.value == "reboot")
-    how = "by a failover to its standby" if request.failover else "in place"
-    return Plan(
-        procedure="database-reboot",
-        environment=environment.name,
-        request=asdict(request),
-        title=f"Reboot the database {name}, {how}",
-        risk=Risk.HIGH,
-        steps=(
-            _reboot(name, failover=request.failover),
-            *connecting(place),
-            *serving(services, environment),
-        ),
-        preconditions={"instance": instance["DbiResourceId"], "comes_along": texts(along)},
-        notes=joined(
-            found.overridden,
-            found.notes,
-            (f"Expected interruption: {interruption}",),
-            comes_along(along),
-            ("A reboot can't be undone, and changes nothing. Nothing of Terraform's changes.",),
-        ),
-        refusals=(*found.refusals, *busy("database", name, instance["DBInstanceStatus"])),
-        undo_on_failure=False,
+    return planned(
+        "database-reboot",
+        request,
+        now,
+        after=works_again(now),
+        title=f"Reboot the database {name}, {'by a failover to its standby' if request.failover else 'in place'}",
+        steps=[_reboot(name, failover=request.failover)],
+        interruption=f"{name} restarts. {FAILS_OVER if request.failover else IS_DOWN} {RECONNECT}",
+        along=now.waiting(Waits.REBOOT),
+        notes=["A reboot can't be undone, and changes nothing. Nothing of Terraform's changes."],
     )
 
 
@@ -155,106 +97,72 @@ def _reboot(name: str, *, failover: bool = False) -> Step:
 # -- class ----------------------------------------------------------------------------------------------------------
 
 
-def plan_class(
-    request: DatabaseClassRequest,
-    environment: Environment,
-    scope: Scope,
-    backups: Backups,
-    pending: Pending,
-    offered: OfferedClass,
-    services: Services,
-    definitions: Definitions,
-    alarms: Alarms,
-    incidents: OpenIncidents,
-    active: ActiveRun,
-) -> Plan:
+@takes_ongoing
+def plan_class(request: DatabaseClassRequest, now: Database, offered: OfferedClass) -> Plan:
     """Another class: another machine, with the same disks."""
-    instance, name = required_instance(backups, environment), environment.database
+    instance, name, environment = now.instance, now.name, now.environment
     before, after = str(instance["DBInstanceClass"]), request.instance_class
     if before == after:
         raise NothingToDo(f"{name} is a {after} already.")
     if not offered.is_offered:
         version = instance.get("EngineVersion", "")
         raise Refused(f"RDS has no class {after} for {instance.get('Engine')} {version} in {environment.region}.")
-    if standby_of(instance) and not offered.offers_standby:
+    if now.has_standby and not offered.offers_standby:
         raise Refused(f"RDS has the class {after} in one zone only, and {name} is in two.")
     how = (
         f"The standby is changed first, then takes over. {FAILS_OVER}"
-        if standby_of(instance)
-        else "An outage occurs while it is changed (API reference, ModifyDBInstance); in one zone it is some minutes."
+        if now.has_standby
+        else f"An outage occurs while it is changed (API reference, ModifyDBInstance); {UNPUBLISHED}: expect minutes."
     )
-    interruption = f"{name} gets another machine. {how} {RECONNECT}"
-    place, own = connection_place(environment, services, definitions)
-    found = examined(
-        Verb.DATABASE,
-        request.override,
-        environment,
-        scope,
-        services,
-        alarms,
-        incidents,
-        active,
-        interruption,
-        {**own, RECENT_BACKUP: no_backup(backups, environment, scope)},
-    )
-    along = waiting(pending, "database")
-    return Plan(
-        procedure="database-class",
-        environment=environment.name,
-        request=asdict(request),
+    return planned(
+        "database-class",
+        request,
+        now,
+        after=works_again(now),
         title=f"Make the database {name} a {after}",
-        risk=Risk.HIGH,
-        steps=(
-            step(
+        steps=[
+            _modify(
+                now,
                 "class",
-                ModifyInstance(instance=name, settings={"DBInstanceClass": after}),
-                title=f"Change the class of {name}, and wait until it is available with it",
-                before=before,
-                after=after,
-                undo=undo_by(
-                    ModifyInstance(instance=name, settings={"DBInstanceClass": before}),
-                    f"back to {before}, with the same interruption",
-                ),
-                deadline=MODIFY_DEADLINE,
-            ),
-            *connecting(place),
-            *serving(services, environment),
-        ),
-        preconditions={"instance": instance["DbiResourceId"], "class": before, "comes_along": texts(along)},
-        notes=joined(
-            found.overridden,
-            found.notes,
-            (f"Expected interruption: {interruption}",),
-            comes_along(along),
-            (
-                "max_connections stays as the parameter group sets it: a smaller class must have the memory for it.",
-                f"Undone by omc runs undo: {before} again, with the same interruption. It isn't undone by itself.",
-                terraform(environment, f'database.instance_class = "{after}", and database.memory_mib is its memory'),
-            ),
-        ),
-        refusals=(*found.refusals, *busy("database", name, instance["DBInstanceStatus"])),
-        undo_on_failure=False,
+                {"DBInstanceClass": after},
+                f"Change the class of {name}, and wait until it is available with it",
+                back={"DBInstanceClass": before},
+                undo=f"back to {before}, with the same interruption",
+            )
+        ],
+        interruption=f"{name} gets another machine. {how} {RECONNECT}",
+        along=now.waiting(Waits.WINDOW, Waits.REBOOT),
+        preconditions={"class": before},
+        objections={RECENT_BACKUP: no_backup(now.backups, environment, now.scope)},
+        notes=[
+            "max_connections stays as the parameter group sets it: a smaller class must have the memory for it.",
+            f"Undone by omc runs undo: {before} again, with the same interruption. It isn't undone by itself.",
+            terraform(environment, f'database.instance_class = "{after}", and database.memory_mib is its memory'),
+        ],
+    )
+
+
+def _modify(now: Database, name: str, settings: dict[str, Any], title: str, *, back: dict[str, Any], undo: str) -> Step:
+    """One setting of the instance, and the way back."""
+    [before], [after] = back.values(), settings.values()
+    return step(
+        name,
+        ModifyInstance(instance=now.name, settings=settings),
+        title=title,
+        before=before,
+        after=after,
+        undo=undo_by(ModifyInstance(instance=now.name, settings=back), undo),
+        deadline=MODIFY_DEADLINE,
     )
 
 
 # -- storage --------------------------------------------------------------------------------------------------------
 
 
-def plan_storage(
-    request: DatabaseStorageRequest,
-    environment: Environment,
-    scope: Scope,
-    backups: Backups,
-    pending: Pending,
-    changed: StorageChange,
-    services: Services,
-    definitions: Definitions,
-    alarms: Alarms,
-    incidents: OpenIncidents,
-    active: ActiveRun,
-) -> Plan:
+@takes_ongoing
+def plan_storage(request: DatabaseStorageRequest, now: Database, changed: StorageChange) -> Plan:
     """More storage; there is no way to less."""
-    instance, name = required_instance(backups, environment), environment.database
+    instance, name = now.instance, now.name
     before, after = int(instance["AllocatedStorage"]), request.gib
     if after == before:
         raise NothingToDo(f"{name} has {after} GiB already.")
@@ -265,46 +173,28 @@ def plan_storage(
     least = before + -(-before * LEAST_GROWTH_PERCENT // 100)
     if after < least:
         raise Refused(f"RDS grows storage by {LEAST_GROWTH_PERCENT} % at least: {least} GiB or more, not {after}.")
-    along = waiting(pending, "database", reboot=False)
-    interruption = (
-        f"What waits for {name} is applied along with the storage, and may interrupt it: {'; '.join(texts(along))}."
-        if along
-        else ""
-    )
-    place, own = connection_place(environment, services, definitions)
-    found = examined(
-        Verb.DATABASE, request.override, environment, scope, services, alarms, incidents, active, interruption, own
-    )
-    return Plan(
-        procedure="database-storage",
-        environment=environment.name,
-        request=asdict(request),
+    settings, flags = {"AllocatedStorage": after}, _storage_flags(instance, after)
+    return planned(
+        "database-storage",
+        request,
+        now,
+        after=works_again(now),
         title=f"Grow the storage of the database {name} to {after} GiB",
-        risk=Risk.HIGH,
-        steps=(
+        steps=[
             step(
                 "storage",
-                ModifyInstance(
-                    instance=name, settings={"AllocatedStorage": after}, flags=_storage_flags(instance, after)
-                ),
+                ModifyInstance(instance=name, settings=settings, flags=flags),
                 title=f"Grow the storage of {name}; it is used as soon as it is there, and optimized afterwards",
                 before=f"{before} GiB",
                 after=f"{after} GiB",
                 deadline=MODIFY_DEADLINE,
-            ),
-            *connecting(place),
-            *serving(services, environment),
-        ),
-        preconditions={"instance": instance["DbiResourceId"], "gib": before, "comes_along": texts(along)},
-        notes=joined(
-            found.overridden,
-            found.notes,
-            (f"Expected interruption: {interruption or 'none; RDS grows storage while it is used.'}",),
-            comes_along(along),
-            _storage_notes(environment, before, after),
-        ),
-        refusals=(*found.refusals, *_storage_refusals(environment, instance, changed)),
-        undo_on_failure=False,
+            )
+        ],
+        calm="none; RDS grows storage while it is used.",
+        along=now.waiting(Waits.WINDOW),
+        preconditions={"gib": before},
+        notes=_storage_notes(now.environment, before, after),
+        refusals=_storage_refusals(now, changed),
     )
 
 
@@ -330,82 +220,54 @@ def _storage_notes(environment: Environment, before: int, after: int) -> Iterato
     yield terraform(environment, f"database.storage_gb = {after}; the limit of autoscaling follows as twice that")
 
 
-def _storage_refusals(environment: Environment, instance: Mapping[str, Any], changed: StorageChange) -> Iterator[str]:
-    name, status = environment.database, str(instance["DBInstanceStatus"])
-    if status == "storage-optimization":
-        yield f"The storage of {name} is still being optimized after its last change. Wait until that is done."
+def _storage_refusals(now: Database, changed: StorageChange) -> Iterator[str]:
+    if now.status == "storage-optimization":
+        yield f"The storage of {now.name} is still being optimized after its last change. Wait until that is done."
     else:
-        yield from busy("database", name, status, "available", "storage-full")
+        yield from busy(now, "available", "storage-full")
     if changed.at is not None:
-        until = format_time(changed.at + STORAGE_PAUSE, environment.time_zone)
-        yield f"The storage of {name} was changed less than six hours ago: RDS takes the next change from {until}."
+        until = format_time(changed.at + STORAGE_PAUSE, now.environment.time_zone)
+        yield f"The storage of {now.name} was changed less than six hours ago: RDS takes the next change from {until}."
 
 
 # -- parameters -----------------------------------------------------------------------------------------------------
 
 
-def plan_parameter(
-    request: DatabaseParameterRequest,
-    environment: Environment,
-    scope: Scope,
-    backups: Backups,
-    pending: Pending,
-    parameters: AskedParameters,
-    services: Services,
-    definitions: Definitions,
-    alarms: Alarms,
-    incidents: OpenIncidents,
-    active: ActiveRun,
-) -> Plan:
+@takes_ongoing
+def plan_parameter(request: DatabaseParameterRequest, now: Database, parameters: AskedParameters) -> Plan:
     """Values of the instance's own parameter group; a static one with a reboot."""
-    instance, name = required_instance(backups, environment), environment.database
+    name, group = now.instance["DBInstanceIdentifier"], parameters.group
     chosen = _chosen(request, parameters)
     static = [each.name for each in chosen if each.is_static]
     reboots = bool(static) and request.reboot
-    interruption = f"{name} restarts for {', '.join(static)}. {IS_DOWN} {RECONNECT}" if reboots else ""
-    place, own = connection_place(environment, services, definitions)
-    found = examined(
-        Verb.DATABASE, request.override, environment, scope, services, alarms, incidents, active, interruption, own
-    )
-    along = [each for each in waiting(pending, "database") if each.waits.value == "reboot"] if reboots else []
     values: dict[str, str | None] = {each.name: request.values[each.name] for each in chosen}
     before: dict[str, str | None] = {each.name: each.value if each.is_set else None for each in chosen}
     methods = {each.name: "pending-reboot" if each.is_static else "immediate" for each in chosen}
-    setting = SetParameters(group=parameters.group, instance=name, values=values, methods=methods)
-    shown = {key: "default" if value is None else value for key, value in before.items()}
-    return Plan(
-        procedure="database-parameter",
-        environment=environment.name,
-        request=asdict(request),
-        title=f"Set {', '.join(f'{key} = {value}' for key, value in values.items())} in {parameters.group}",
-        risk=Risk.HIGH,
-        steps=(
-            step(
-                "parameters",
-                setting,
-                title=f"Set the parameters in {parameters.group}",
-                before=", ".join(f"{key} = {value}" for key, value in shown.items()),
-                after=", ".join(f"{key} = {value}" for key, value in values.items()),
-                undo=undo_by(
-                    SetParameters(group=parameters.group, instance=name, values=before, methods=methods),
-                    "the values of before are set again" + ("; they need another reboot" if static else ""),
-                ),
-            ),
-            *([_reboot(name)] if reboots else []),
-            *connecting(place),
-            *serving(services, environment),
-        ),
-        preconditions={"group": parameters.group, "before": before, "comes_along": texts(along)},
-        notes=joined(
-            found.overridden,
-            found.notes,
-            (f"Expected interruption: {interruption or 'none.'}",),
-            comes_along(along),
-            _parameter_notes(environment, values, static, reboots=reboots),
-        ),
-        refusals=(*found.refusals, *busy("database", name, instance["DBInstanceStatus"])),
-        undo_on_failure=False,
+    back = SetParameters(group=group, instance=name, values=before, methods=methods)
+    setting = step(
+        "parameters",
+        SetParameters(group=group, instance=name, values=values, methods=methods),
+        title=f"Set the parameters in {group}",
+        before=_shown(before),
+        after=_shown(values),
+        undo=undo_by(back, "the values of before are set again" + ("; they need another reboot" if static else "")),
     )
+    return planned(
+        "database-parameter",
+        request,
+        now,
+        after=works_again(now),
+        title=f"Set {_shown(values)} in {group}",
+        steps=[setting, *([_reboot(name)] if reboots else [])],
+        interruption=f"{name} restarts for {', '.join(static)}. {IS_DOWN} {RECONNECT}" if reboots else "",
+        along=now.waiting(Waits.REBOOT) if reboots else (),
+        preconditions={"group": group, "before": before},
+        notes=_parameter_notes(now.environment, values, static, reboots=reboots),
+    )
+
+
+def _shown(values: Mapping[str, str | None]) -> str:
+    return ", ".join(f"{key} = {'default' if value is None else value}" for key, value in values.items())
 
 
 def _chosen(request: DatabaseParameterRequest, parameters: AskedParameters) -> list[Parameter]:
@@ -472,87 +334,54 @@ def _parameter_notes(
 # -- the master password --------------------------------------------------------------------------------------------
 
 
-def plan_rotate(
-    request: DatabaseRotateRequest,
-    environment: Environment,
-    scope: Scope,
-    backups: Backups,
-    pending: Pending,
-    secret: MasterSecret,
-    services: Services,
-    definitions: Definitions,
-    alarms: Alarms,
-    incidents: OpenIncidents,
-    active: ActiveRun,
-) -> Plan:
+@takes_ongoing
+def plan_rotate(request: DatabaseRotateRequest, now: Database, secret: MasterSecret) -> Plan:
     """A new master password, carried through to each service that was started with it."""
-    instance, name = required_instance(backups, environment), environment.database
+    name = now.instance["DBInstanceIdentifier"]
     if not secret.arn:
         raise Refused(f"RDS doesn't manage the master password of {name}, so it can't be rotated by it.")
-    readers = [
-        service
-        for service in services.services
+    readers = {
+        service.name: service
+        for service in now.services.services
         if service.status == "ACTIVE"
         and service.desired
-        and service.name in definitions.running
-        and _reads(definitions.running[service.name].body, secret.arn)
+        and service.name in now.definitions.running
+        and _reads(now.definitions.running[service.name].body, secret.arn)
+    }
+    rotate = step(
+        "rotate",
+        RotateMasterSecret(instance=name, secret=secret.arn, version=secret.version),
+        title="Have RDS make a new master password, and wait until it is in force",
+    )
+    restarts = [
+        new_tasks(
+            service,
+            now.definitions.running[reader],
+            now.environment,
+            title=f"Replace all tasks of {reader}, which read the password as they start",
+            deadline=ROLL_DEADLINE,
+        )
+        for reader, service in readers.items()
     ]
-    names = [service.name for service in readers]
-    interruption = (
-        f"From the rotation until its restart, {' and '.join(names)} can open no new connection to {name}."
-        if readers
-        else ""
-    )
-    place, own = connection_place(environment, services, definitions)
-    found = examined(
-        Verb.DATABASE, request.override, environment, scope, services, alarms, incidents, active, interruption, own
-    )
-    return Plan(
-        procedure="database-rotate",
-        environment=environment.name,
-        request=asdict(request),
+    cut = f"From the rotation until its restart, {' and '.join(readers)} can open no new connection to {name}."
+    return planned(
+        "database-rotate",
+        request,
+        now,
+        after=works_again(now),
         title=f"Rotate the master password of the database {name}",
-        risk=Risk.HIGH,
-        steps=(
-            step(
-                "rotate",
-                RotateMasterSecret(instance=name, secret=secret.arn, version=secret.version),
-                title="Have RDS make a new master password, and wait until it is in force",
-            ),
-            *(
-                step(
-                    f"restart-{service.name}",
-                    RollService(
-                        service=service.name,
-                        task_definition=service.task_definition,
-                        digests=digests_of(definitions.running[service.name]),
-                        force_new=True,
-                        instead_of=(service.task_definition,),
-                        settle_seconds=environment.settle_seconds,
-                    ),
-                    title=f"Replace all tasks of {service.name}, which read the password as they start",
-                    deadline=ROLL_DEADLINE,
-                )
-                for service in readers
-            ),
-            *connecting(place),
-            *serving(services, environment),
-        ),
-        preconditions={"secret": secret.arn, "version": secret.version, "readers": names},
-        notes=joined(
-            found.overridden,
-            found.notes,
-            (
-                f"Expected interruption: {interruption or 'none: no service was started with this password.'}",
-                "Who is logged in stays; whoever logs in from now on needs the new password.",
-                "It can't be undone: the old password is gone from the database.",
-                "Nothing of Terraform's changes: it doesn't know this password. The application's own users are other "
-                "secrets: raise database_password_version by one in terraform.tfvars, apply, and deploy.",
-            ),
-            _also_waiting(pending),
-        ),
-        refusals=(*found.refusals, *busy("database", name, instance["DBInstanceStatus"], "available", "backing-up")),
-        undo_on_failure=False,
+        steps=[rotate, *restarts],
+        interruption=cut if readers else "",
+        calm="none: no service was started with this password.",
+        preconditions={"secret": secret.arn, "version": secret.version, "readers": list(readers)},
+        notes=[
+            "Who is logged in stays; whoever logs in from now on needs the new password.",
+            "It can't be undone: the old password is gone from the database.",
+            "Nothing of Terraform's changes: it doesn't know this password. The application's own users are other "
+            "secrets: raise database_password_version by one in terraform.tfvars, apply, and deploy.",
+            *also_waiting(now),
+        ],
+        refusals=busy(now, "available", "backing-up"),
     )
 
 
@@ -564,149 +393,81 @@ def _reads(body: Mapping[str, Any], arn: str) -> bool:
     )
 
 
-def _also_waiting(pending: Pending) -> Iterator[str]:
-    if found := texts(waiting(pending, "database")):
-        yield f"It waits already, and goes on waiting: {'; '.join(found)}."
-
-
 # -- the certificate ------------------------------------------------------------------------------------------------
 
 
-def plan_certificate(
-    request: DatabaseCertificateRequest,
-    environment: Environment,
-    scope: Scope,
-    backups: Backups,
-    pending: Pending,
-    running: RunningVersion,
-    services: Services,
-    definitions: Definitions,
-    alarms: Alarms,
-    incidents: OpenIncidents,
-    active: ActiveRun,
-) -> Plan:
+@takes_ongoing
+def plan_certificate(request: DatabaseCertificateRequest, now: Database, running: RunningVersion) -> Plan:
     """A certificate of another authority, or a new one of the same by AWS's maintenance (``omc database apply``)."""
-    instance, name = required_instance(backups, environment), environment.database
-    before, after = str(instance.get("CACertificateIdentifier", "")), request.authority
+    name = now.name
+    before, after = str(now.instance.get("CACertificateIdentifier", "")), request.authority
     if before == after:
         raise NothingToDo(f"The certificate of {name} is of {after} already.")
     if running.authorities and after not in running.authorities:
         names = ", ".join(running.authorities)
         raise WrongUse(f"{after} isn't an authority of {running.version}: there are {names}.")
     restarts = not running.rotates_without_restart
-    along = waiting(pending, "database")
-    interruption = f"{name} restarts for its new certificate. {IS_DOWN} {RECONNECT}" if restarts else ""
-    if along and not restarts:
-        interruption = f"What waits for {name} is applied along: {'; '.join(texts(along))}."
-    place, own = connection_place(environment, services, definitions)
-    found = examined(
-        Verb.DATABASE, request.override, environment, scope, services, alarms, incidents, active, interruption, own
-    )
-    return Plan(
-        procedure="database-certificate",
-        environment=environment.name,
-        request=asdict(request),
+    return planned(
+        "database-certificate",
+        request,
+        now,
+        after=works_again(now),
         title=f"Give the database {name} a certificate of {after}",
-        risk=Risk.HIGH,
-        steps=(
-            step(
+        steps=[
+            _modify(
+                now,
                 "certificate",
-                ModifyInstance(instance=name, settings={"CACertificateIdentifier": after}),
-                title=f"Change the authority of {name}'s certificate",
-                before=before,
-                after=after,
-                undo=undo_by(
-                    ModifyInstance(instance=name, settings={"CACertificateIdentifier": before}),
-                    f"a certificate of {before} again",
-                ),
-                deadline=MODIFY_DEADLINE,
-            ),
-            *connecting(place),
-            *serving(services, environment),
-        ),
-        preconditions={"instance": instance["DbiResourceId"], "authority": before, "comes_along": texts(along)},
-        notes=joined(
-            found.overridden,
-            found.notes,
-            (
-                f"Expected interruption: {interruption or 'none; this version takes a certificate without a restart.'}",
-                f"Clients that verify the certificate must trust {after} first, by the bundle in their image.",
-                f"Undone by omc runs undo: a certificate of {before} again, as long as that authority is valid.",
-                terraform(environment, f'ca_cert_identifier = "{after}"', DATABASE_MODULE),
-            ),
-            comes_along(along),
-        ),
-        refusals=(*found.refusals, *busy("database", name, instance["DBInstanceStatus"])),
-        undo_on_failure=False,
+                {"CACertificateIdentifier": after},
+                f"Change the authority of {name}'s certificate",
+                back={"CACertificateIdentifier": before},
+                undo=f"a certificate of {before} again",
+            )
+        ],
+        interruption=f"{name} restarts for its new certificate. {IS_DOWN} {RECONNECT}" if restarts else "",
+        calm="none; this version takes a certificate without a restart.",
+        along=now.waiting(Waits.WINDOW, *([Waits.REBOOT] if restarts else [])),
+        preconditions={"authority": before},
+        notes=[
+            f"Clients that verify the certificate must trust {after} first, by the bundle in their image.",
+            f"Undone by omc runs undo: a certificate of {before} again, as long as that authority is valid.",
+            terraform(now.environment, f'ca_cert_identifier = "{after}"', DATABASE_MODULE),
+        ],
     )
 
 
 # -- AWS's own maintenance ------------------------------------------------------------------------------------------
 
 
-def plan_apply(
-    request: DatabaseApplyRequest,
-    environment: Environment,
-    scope: Scope,
-    backups: Backups,
-    pending: Pending,
-    services: Services,
-    definitions: Definitions,
-    alarms: Alarms,
-    incidents: OpenIncidents,
-    active: ActiveRun,
-) -> Plan:
+@takes_ongoing
+def plan_apply(request: DatabaseApplyRequest, now: Database) -> Plan:
     """What AWS has announced, now instead of when AWS does it."""
-    instance, name = required_instance(backups, environment), environment.database
-    announced = [each for each in pending.maintenance if each.resource.startswith("the database ") and each.name]
-    chosen = [each for each in announced if request.action in ("", each.name)]
-    if not announced:
-        raise NothingToDo(f"AWS has announced no maintenance of {name}.")
-    if not chosen:
-        names = ", ".join(each.name for each in announced)
-        raise WrongUse(f"AWS has announced no {request.action} of {name}; it has announced {names}.")
-    whats = [each.what for each in chosen]
-    interruption = (
-        f"{name} is maintained by AWS ({'; '.join(whats)}). "
-        + (FAILS_OVER if standby_of(instance) else "In one zone it is away for some minutes.")
-        + f" {RECONNECT}"
-    )
-    place, own = connection_place(environment, services, definitions)
-    found = examined(
-        Verb.DATABASE, request.override, environment, scope, services, alarms, incidents, active, interruption, own
-    )
-    return Plan(
-        procedure="database-apply",
-        environment=environment.name,
-        request=asdict(request),
+    instance, name = now.instance, now.name
+    chosen = now.announced(request.action, "maintenance")
+    how = FAILS_OVER if now.has_standby else f"{UNPUBLISHED}: expect minutes."
+    return planned(
+        "database-apply",
+        request,
+        now,
+        after=works_again(now),
         title=f"Apply AWS's maintenance of the database {name}: {', '.join(each.name for each in chosen)}",
-        risk=Risk.HIGH,
-        steps=(
+        steps=[
+            step(
+                f"apply-{each.name}",
+                ApplyMaintenance(instance=name, arn=str(instance["DBInstanceArn"]), action=each.name),
+                title=f"Apply {each.what}, and wait until AWS announces it no more",
+                deadline=MAINTENANCE_DEADLINE,
+            )
+            for each in chosen
+        ],
+        interruption=f"{name} is maintained by AWS ({'; '.join(each.what for each in chosen)}). {how} {RECONNECT}",
+        preconditions={"announced": [each.name for each in chosen]},
+        notes=[
             *(
-                step(
-                    f"apply-{each.name}",
-                    ApplyMaintenance(instance=name, arn=str(instance["DBInstanceArn"]), action=each.name),
-                    title=f"Apply {each.what}, and wait until AWS announces it no more",
-                    deadline=MAINTENANCE_DEADLINE,
-                )
-                for each in chosen
-            ),
-            *connecting(place),
-            *serving(services, environment),
-        ),
-        preconditions={"instance": instance["DbiResourceId"], "announced": [each.name for each in chosen]},
-        notes=joined(
-            found.overridden,
-            found.notes,
-            (f"Expected interruption: {interruption}",),
-            (
-                f"Otherwise AWS does {each.what} {format_time(each.applied, environment.time_zone)}."
+                f"Otherwise AWS does {each.what} {format_time(each.applied, now.environment.time_zone)}."
                 for each in chosen
                 if each.applied
             ),
-            ("It can't be undone, nor stopped once it has begun. Nothing of Terraform's changes.",),
-            _also_waiting(pending),
-        ),
-        refusals=(*found.refusals, *busy("database", name, instance["DBInstanceStatus"])),
-        undo_on_failure=False,
+            "It can't be undone, nor stopped once it has begun. Nothing of Terraform's changes.",
+            *also_waiting(now),
+        ],
     )

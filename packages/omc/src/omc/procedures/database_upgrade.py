@@ -1,25 +1,17 @@
 """Another version of the database. A minor one in place. A major one by RDS's blue/green deployment, in three commands
 with time between them: the first makes a copy on the new version, which follows the database; the same command again
-switches over, inside a window; ``omc database cleanup`` removes what was before.
+switches over, inside a window; ``omc database cleanup`` removes what was before. Where RDS manages the master password
+it makes no such deployment; then a major one is made in place too, with ``--in-place``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator
 
 from omc.config import Environment
 from omc.errors import NothingToDo, Refused
-from omc.facts.active_run import ActiveRun
-from omc.facts.alarms import Alarms
-from omc.facts.backups import Backups
 from omc.facts.database_options import BlueGreen, RunningVersion, name_of
-from omc.facts.definitions import Definitions
-from omc.facts.incidents import OpenIncidents
-from omc.facts.pending import Pending
-from omc.facts.scope import Scope
-from omc.facts.services import Services
+from omc.facts.pending import PendingChange, Waits
 from omc.model.arguments.data_stores import (
     CreateGreen,
     DeleteGreen,
@@ -30,47 +22,34 @@ from omc.model.arguments.data_stores import (
 from omc.model.plan import Plan, Risk, Step, step, undo_by
 from omc.model.requests import DatabaseCleanupRequest, DatabaseUpgradeRequest
 from omc.procedures.backup_restore import TERRAFORM_ADDRESS
-from omc.procedures.backups import required_instance
 from omc.procedures.data_stores import (
+    NO_CHECK,
+    Database,
+    also_waiting,
     busy,
-    comes_along,
-    connecting,
-    connection_place,
-    examined,
-    joined,
-    serving,
+    planned,
+    takes_ongoing,
     terraform,
-    texts,
-    waiting,
+    works_again,
 )
-from omc.procedures.database import DATABASE_MODULE, RECONNECT, standby_of
+from omc.procedures.database import DATABASE_MODULE, RECONNECT
 from omc.procedures.preconditions.data import RECENT_BACKUP, no_backup
-from omc.procedures.preconditions.table import Verb
 
 UPGRADE_DEADLINE = 4 * 3600.0
 COPY_DEADLINE = 24 * 3600.0
 SWITCHOVER_SECONDS = 300
 """After which RDS gives a switchover up and leaves all as it was: RDS's own default."""
 SWITCHOVER_DEADLINE = 3600.0
+LIMITATIONS = "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/blue-green-deployments-considerations.html"
 
 
+@takes_ongoing
 def plan_upgrade(
-    request: DatabaseUpgradeRequest,
-    environment: Environment,
-    scope: Scope,
-    backups: Backups,
-    pending: Pending,
-    running: RunningVersion,
-    blue_green: BlueGreen,
-    services: Services,
-    definitions: Definitions,
-    alarms: Alarms,
-    incidents: OpenIncidents,
-    active: ActiveRun,
+    request: DatabaseUpgradeRequest, now: Database, running: RunningVersion, blue_green: BlueGreen
 ) -> Plan:
     """The next part of the way to this version."""
-    instance, name = required_instance(backups, environment), environment.database
-    before, after = str(instance["EngineVersion"]), request.version
+    environment, name = now.environment, now.name
+    before, after = str(now.instance["EngineVersion"]), request.version
     if blue_green.status == "SWITCHOVER_COMPLETED":
         raise Refused(
             f"The last upgrade of {name} is switched over, and what was before is still there. Remove it first: "
@@ -82,57 +61,39 @@ def plan_upgrade(
     if target is None:
         names = ", ".join(each.version for each in running.targets) or "none"
         raise Refused(f"{name} runs {before}, which RDS doesn't upgrade to {after}. It can become: {names}.")
-    if blue_green.status and (not target.is_major or blue_green.version not in ("", after)):
+    if blue_green.status and (not target.is_major or request.in_place or blue_green.version not in ("", after)):
         raise Refused(
             f"There is a copy of {name} on {blue_green.version or 'another version'} already ({blue_green.status}). "
             f"Remove it first: omc database cleanup --env {environment.name}"
         )
-    place, own = connection_place(environment, services, definitions)
-    own = {**own, RECENT_BACKUP: list(no_backup(backups, environment, scope))}
-    if not target.is_major:
-        steps, interruption, notes = _in_place(environment, instance, after)
-        along = waiting(pending, "database")
-        checks: tuple[Step, ...] = (*connecting(place), *serving(services, environment))
+    along: tuple[PendingChange, ...] = ()
+    in_place = not target.is_major or request.in_place
+    if in_place:
+        steps, interruption, notes = _in_place(now, after, is_major=target.is_major)
+        along = now.waiting(Waits.WINDOW, Waits.REBOOT)
     elif not blue_green.status:
-        steps, interruption, notes = _copy(environment, instance, after)
-        along, checks = (), ()
+        steps, interruption, notes = _copy(now, after)
     else:
         steps, interruption, notes = _switch(environment, after)
-        along, checks = (), (*connecting(place), *serving(services, environment))
-    found = examined(
-        Verb.DATABASE, request.override, environment, scope, services, alarms, incidents, active, interruption, own
-    )
-    return Plan(
-        procedure="database-upgrade",
-        environment=environment.name,
-        request=asdict(request),
-        title=_title(name, after, target.is_major, blue_green),
+    return planned(
+        "database-upgrade",
+        request,
+        now,
+        after=works_again(now) if interruption else NO_CHECK,
+        title=_title(name, after, in_place, blue_green),
+        steps=steps,
         risk=Risk.DESTRUCTIVE if interruption else Risk.HIGH,
-        steps=(*steps, *checks),
-        preconditions={
-            "instance": instance["DbiResourceId"],
-            "version": before,
-            "blue_green": blue_green.status,
-            "comes_along": texts(along),
-        },
-        notes=joined(
-            found.overridden,
-            found.notes,
-            (f"Expected interruption: {interruption or 'none.'}",),
-            comes_along(along),
-            notes,
-        ),
-        refusals=(
-            *found.refusals,
-            *busy("database", name, instance["DBInstanceStatus"]),
-            *(_unfit(environment, blue_green) if target.is_major else ()),
-        ),
-        undo_on_failure=False,
+        interruption=interruption,
+        along=along,
+        preconditions={"version": before, "blue_green": blue_green.status},
+        objections={RECENT_BACKUP: no_backup(now.backups, environment, now.scope)},
+        notes=notes,
+        refusals=[*busy(now), *(() if in_place else _unfit(now, after, blue_green))],
     )
 
 
-def _title(name: str, after: str, is_major: bool, blue_green: BlueGreen) -> str:
-    if not is_major:
+def _title(name: str, after: str, in_place: bool, blue_green: BlueGreen) -> str:
+    if in_place:
         return f"Upgrade the database {name} to {after}, in place"
     if not blue_green.status:
         return f"Upgrade the database {name} to {after}: make a copy on it that follows"
@@ -142,32 +103,45 @@ def _title(name: str, after: str, is_major: bool, blue_green: BlueGreen) -> str:
 # -- in place -------------------------------------------------------------------------------------------------------
 
 
-def _in_place(
-    environment: Environment, instance: Mapping[str, Any], after: str
-) -> tuple[list[Step], str, Iterator[str]]:
-    name, before = environment.database, str(instance["EngineVersion"])
-    both = " Its standby is upgraded at the same time, and shortens nothing." if standby_of(instance) else ""
+def _in_place(now: Database, after: str, *, is_major: bool) -> tuple[list[Step], str, Iterator[str]]:
+    name, before = now.name, str(now.instance["EngineVersion"])
+    both = " Its standby is upgraded at the same time, and shortens nothing." if now.has_standby else ""
     interruption = (
-        f"{name} is upgraded: that results in an outage (API reference, ModifyDBInstance: EngineVersion), of some "
-        f"minutes.{both} {RECONNECT}"
+        f"{name} is upgraded: that results in an outage (API reference, ModifyDBInstance: EngineVersion). AWS "
+        f"publishes no figure: expect minutes.{both} {RECONNECT}"
     )
+    flags = {"AllowMajorVersionUpgrade": True, "DBParameterGroupName": _default_group(after)} if is_major else {}
     upgrade = step(
         "upgrade",
-        ModifyInstance(instance=name, settings={"EngineVersion": after}),
+        ModifyInstance(instance=name, settings={"EngineVersion": after}, flags=flags),
         title=f"Upgrade {name} to {after}, and wait until it is available",
         before=before,
         after=after,
         deadline=UPGRADE_DEADLINE,
     )
-    return [upgrade], interruption, _in_place_notes(environment, before, after)
+    return [upgrade], interruption, _in_place_notes(now.environment, before, after, is_major=is_major)
 
 
-def _in_place_notes(environment: Environment, before: str, after: str) -> Iterator[str]:
+def _default_group(version: str) -> str:
+    return f"default.postgres{version.partition('.')[0]}"
+
+
+def _in_place_notes(environment: Environment, before: str, after: str, *, is_major: bool) -> Iterator[str]:
     yield (
         f"It can't be undone: RDS goes back to no older version. The way to {before} is a backup from before: "
         f"omc backup restore --env {environment.name}"
     )
     major = after.partition(".")[0]
+    if is_major:
+        yield (
+            f"It has AWS's default parameters of {major} until Terraform's own group for it comes with the next apply, "
+            "which restarts it once more. What the planner knew of the tables is gone: run ANALYZE. Try it first on a "
+            "restored backup: prepared transactions, unknown types and old extensions stop it."
+        )
+        yield terraform(
+            environment, f'engine_version = "{major}", and the parameter group\'s name and family', DATABASE_MODULE
+        )
+        return
     yield (
         f'Terraform names the major version alone (engine_version = "{major}" in {DATABASE_MODULE}): nothing of it '
         "changes."
@@ -177,8 +151,15 @@ def _in_place_notes(environment: Environment, before: str, after: str) -> Iterat
 # -- blue/green -----------------------------------------------------------------------------------------------------
 
 
-def _unfit(environment: Environment, blue_green: BlueGreen) -> Iterator[str]:
+def _unfit(now: Database, after: str, blue_green: BlueGreen) -> Iterator[str]:
     """Why RDS would refuse a copy on another major version, which follows by logical replication."""
+    environment = now.environment
+    if not blue_green.status and now.instance.get("MasterUserSecret"):
+        yield (
+            f"RDS makes no blue/green deployment of {now.name}, whose master password it manages in Secrets Manager "
+            f"({LIMITATIONS}). Upgrade it in place, with an outage: omc database upgrade {after} --in-place --env "
+            f"{environment.name}"
+        )
     if not blue_green.status and blue_green.logical_replication != "1":
         yield (
             "RDS copies a database to another major version by logical replication, and that is off. Turn it on first, "
@@ -191,23 +172,23 @@ def _unfit(environment: Environment, blue_green: BlueGreen) -> Iterator[str]:
         )
 
 
-def _copy(environment: Environment, instance: Mapping[str, Any], after: str) -> tuple[list[Step], str, Iterator[str]]:
-    name, deployment = environment.database, name_of(environment)
+def _copy(now: Database, after: str) -> tuple[list[Step], str, Iterator[str]]:
+    name, deployment = now.name, name_of(now.environment)
     create = step(
         "copy",
         CreateGreen(
             name=deployment,
             instance=name,
-            arn=str(instance["DBInstanceArn"]),
+            arn=str(now.instance["DBInstanceArn"]),
             version=after,
-            parameter_group=f"default.postgres{after.partition('.')[0]}",
+            parameter_group=_default_group(after),
         ),
         title=f"Have RDS make a copy of {name} on {after} that follows it, and wait until it is available",
         after=after,
         undo=undo_by(DeleteGreen(name=deployment), "the copy is deleted"),
         deadline=COPY_DEADLINE,
     )
-    return [create], "", _copy_notes(environment, after)
+    return [create], "", _copy_notes(now.environment, after)
 
 
 def _copy_notes(environment: Environment, after: str) -> Iterator[str]:
@@ -229,8 +210,9 @@ def _copy_notes(environment: Environment, after: str) -> Iterator[str]:
 def _switch(environment: Environment, after: str) -> tuple[list[Step], str, Iterator[str]]:
     name = environment.database
     interruption = (
-        f"{name} stops taking writes while the copy catches up, and connections end: usually under a minute (RDS's "
-        f"guide, switchover), and RDS gives up after {SWITCHOVER_SECONDS} s. {RECONNECT}"
+        f"{name} stops taking writes while the copy catches up, and connections end: typically under a minute "
+        "(https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/blue-green-deployments.html), and RDS gives up after "
+        f"{SWITCHOVER_SECONDS} s. {RECONNECT}"
     )
     switch = step(
         "switch",
@@ -260,25 +242,13 @@ def _switch_notes(environment: Environment, after: str) -> Iterator[str]:
 # -- afterwards -----------------------------------------------------------------------------------------------------
 
 
-def plan_cleanup(
-    request: DatabaseCleanupRequest,
-    environment: Environment,
-    scope: Scope,
-    backups: Backups,
-    blue_green: BlueGreen,
-    services: Services,
-    definitions: Definitions,
-    alarms: Alarms,
-    incidents: OpenIncidents,
-    active: ActiveRun,
-) -> Plan:
+@takes_ongoing
+def plan_cleanup(request: DatabaseCleanupRequest, now: Database, blue_green: BlueGreen) -> Plan:
     """The deployment, with the copy before a switchover, with the old instance after one."""
-    instance, name = required_instance(backups, environment), environment.database
+    name = now.instance["DBInstanceIdentifier"]
     if not blue_green.status:
         raise NothingToDo(f"There is no blue/green deployment of {name}.")
     has_switched = blue_green.status == "SWITCHOVER_COMPLETED"
-    _, own = connection_place(environment, services, definitions)
-    found = examined(Verb.DATABASE, request.override, environment, scope, services, alarms, incidents, active, "", own)
     steps = [
         step(
             "deployment",
@@ -302,19 +272,14 @@ def plan_cleanup(
             )
         )
     kept = f"{name} stays. " + ("Of the old instance a last snapshot is kept." if has_switched else "")
-    return Plan(
-        procedure="database-cleanup",
-        environment=environment.name,
-        request=asdict(request),
+    return planned(
+        "database-cleanup",
+        request,
+        now,
         title=f"Remove what the upgrade of {name} left" if has_switched else f"Remove the copy of {name}",
+        steps=steps,
         risk=Risk.DESTRUCTIVE,
-        steps=tuple(steps),
-        preconditions={"instance": instance["DbiResourceId"], "status": blue_green.status, "old": old},
-        notes=joined(
-            found.overridden,
-            found.notes,
-            ("Expected interruption: none.", f"It can't be undone. {kept}".rstrip()),
-        ),
-        refusals=found.refusals,
-        undo_on_failure=False,
+        preconditions={"status": blue_green.status, "old": old},
+        notes=[f"It can't be undone. {kept}".rstrip(), *also_waiting(now)],
+        refusals=(),
     )

@@ -34,6 +34,8 @@ _PAID_RULES = frozenset(
     f"AWSManagedRules{name}RuleSet" for name in ("BotControl", "ATP", "ACFP", "AntiDDoS")
 )  # AWS WAF pricing
 _TASKS = ("aws_ecs_task_definition", "aws_ecs_service")
+EVERYWHERE = "*"
+"""In place of a region, of what costs the same in all of them."""
 _ZONE = re.compile(r"[a-z]{2}(-[a-z]+)+-\d[a-z]")
 
 
@@ -64,6 +66,8 @@ class Cost:
     figures: int
     oldest: date | None
     """As of when the oldest figure used held."""
+    regions: tuple[str, ...] = ()
+    """Whose list prices the figures are."""
     reasons: tuple[tuple[str, str], ...] = ()
     """Why no price is known, by address, where more can be said than that the table hasn't it."""
     left_out: tuple[str, ...] = ()
@@ -77,16 +81,17 @@ class NotKnownError(Exception):
 class CostEstimator:
     """Looks prices up, and remembers which it used and what it left out."""
 
-    def __init__(self) -> None:
-        self.used: dict[str, Price] = {}
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self.used: dict[tuple[str, str], Price] = {}
         self.left_out: list[str] = []
 
     def of(self, key: Any) -> float:
         """USD a month for one."""
-        found = table().get(str(key))
+        found = table(self.region).get(str(key))
         if found is None:
-            raise NotKnownError
-        self.used[str(key)] = found
+            raise NotKnownError(not_known(self.region, str(key)))
+        self.used[self.region, str(key)] = found
         return found.usd_a_month
 
     def without(self, what: str) -> None:
@@ -97,12 +102,12 @@ class CostEstimator:
 Values = Mapping[str, Any]
 
 
-def monthly(changes: tuple[Change, ...], current: Mapping[str, Values], region: str = "") -> Cost:
+def monthly(changes: tuple[Change, ...], current: Mapping[str, Values], region: str) -> Cost:
     """The cost of all changes together. ``standing`` has the services, whose task count a task's size is charged by.
 
-    ``region`` is where the stack is, if that is known: of another than the table's no price is known.
+    ``region`` is where the stack is, for what doesn't say by itself where it is.
     """
-    used: dict[str, Price] = {}
+    used: dict[tuple[str, str], Price] = {}
     parts: list[tuple[str, float]] = []
     unknown: dict[str, str] = {}
     by_use: set[str] = set()
@@ -115,11 +120,11 @@ def monthly(changes: tuple[Change, ...], current: Mapping[str, Values], region: 
             by_use.add(change.kind)
             continue
         price = PRICED.get(change.kind)
-        bill, old = CostEstimator(), CostEstimator()
+        bill = CostEstimator(_region_of(change.after, region))
+        old = CostEstimator(_region_of(change.before, region))
         try:
             if price is None:
                 raise NotKnownError
-            _require_region(region, change)
             then = price(bill, _with_tasks(change, change.after, after, changes)) if change.after else 0.0
             now = price(old, _with_tasks(change, change.before, current, changes)) if change.before else 0.0
         except NotKnownError as error:
@@ -142,6 +147,7 @@ def monthly(changes: tuple[Change, ...], current: Mapping[str, Values], region: 
         unconfirmed=sum(not price.confirmed for price in used.values()),
         figures=len(used),
         oldest=min((price.as_of for price in used.values()), default=None),
+        regions=tuple(sorted({region for region, _ in used})),
         reasons=tuple((address, why) for address, why in unknown.items() if why),
         left_out=tuple(left_out),
     )
@@ -153,7 +159,7 @@ def sentences(cost: Cost) -> Iterator[str]:
         about = f"about {abs(cost.usd):.2f} USD a month {'more' if cost.usd > 0 else 'less'}"
         known = " as far as it is known" if cost.unknown or cost.left_out else ""
         yield (
-            f"Cost: {about}{known} (list prices of {table_region()}, {cost.oldest:%B %Y} and later; "
+            f"Cost: {about}{known} (list prices of {' and '.join(cost.regions)}, {cost.oldest:%B %Y} and later; "
             f"{cost.unconfirmed} of {cost.figures} unconfirmed)."
         )
     elif not cost.unknown and not cost.left_out:
@@ -169,47 +175,49 @@ def sentences(cost: Cost) -> Iterator[str]:
 
 
 @cache
-def table_region() -> str:
-    """Where the prices of the table hold."""
-    return str(_file()["region"])
+def _tables() -> Mapping[str, Mapping[str, Price]]:
+    """By region and key, by the month."""
+    found: dict[str, dict[str, Price]] = {}
+    for one in tomllib.loads((files("omc.procedures") / "prices.toml").read_text(encoding="utf-8"))["price"]:
+        usd = one["usd"] * (HOURS_A_MONTH if one["unit"] == "hour" else 1.0)
+        price = Price(usd, one["status"] == "confirmed", one["as_of"], one["source"])
+        found.setdefault(one["region"], {})[one["key"]] = price
+    return found
 
 
 @cache
-def _file() -> Mapping[str, Any]:
-    return tomllib.loads((files("omc.procedures") / "prices.toml").read_text(encoding="utf-8"))
+def table(region: str) -> Mapping[str, Price]:
+    """The prices that are known for a region, by key; those that hold everywhere are among them."""
+    return {**_tables()[EVERYWHERE], **_tables().get(region, {})}
+
+
+def has_prices(region: str) -> bool:
+    """Whether the table has any of a region's own."""
+    return region in _tables()
+
+
+def not_known(region: str, *keys: str) -> str:
+    """Why something has no price: ``not known for eu-central-1``."""
+    if not region:
+        return "its region is not known"
+    if has_prices(region):
+        return f"not known for {region}: {', '.join(keys)}"
+    known = ", ".join(sorted(set(_tables()) - {EVERYWHERE}))
+    return f"not known for {region}: omc has prices of {known}"
 
 
 def price_in(region: str, key: str) -> float | None:
     """USD for a month of one, or for one GB or request of what is paid by use; None: not known for this region."""
-    found = table().get(key) if region == table_region() else None
+    found = table(region).get(key)
     return found.usd_a_month if found else None
 
 
-@cache
-def table() -> Mapping[str, Price]:
-    """The prices by key, by the month."""
-    return {
-        one["key"]: Price(
-            one["usd"] * (HOURS_A_MONTH if one["unit"] == "hour" else 1.0),
-            one["status"] == "confirmed",
-            one["as_of"],
-            one["source"],
-        )
-        for one in _file()["price"]
-    }
-
-
-def _require_region(region: str, change: Change) -> None:
-    """Of another region than the table's nothing is known."""
-    for values in (change.after, change.before):
-        arn = str(values.get("arn") or "").split(":")
-        zone = str(values.get("availability_zone") or "")
-        payload = (
-            values.get("region") or (arn[3] if len(arn) > 5 else "") or (zone[:-1] if _ZONE.fullmatch(zone) else "")
-        )
-        for one in (region, str(payload)):
-            if one and one != UNKNOWN and one != table_region():
-                raise NotKnownError(f"the prices are those of {table_region()}, and it is in {one}")
+def _region_of(values: Values, region: str) -> str:
+    """Where a resource is, by what it says itself, else where the stack is."""
+    arn = str(values.get("arn") or "").split(":")
+    zone = str(values.get("availability_zone") or "")
+    own = values.get("region") or (arn[3] if len(arn) > 5 else "") or (zone[:-1] if _ZONE.fullmatch(zone) else "")
+    return region if own in ("", None, UNKNOWN) else str(own)
 
 
 def _with_tasks(change: Change, values: Values, current: Mapping[str, Values], changes: tuple[Change, ...]) -> Values:

@@ -16,7 +16,7 @@ from omc.facts.services import EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
 from omc.model.arguments.ecs import RollService
-from omc.model.plan import Plan, Risk, Step, step
+from omc.model.plan import DEADLINE, Plan, Risk, Step, step
 from omc.model.requests import RestartRequest
 from omc.procedures import preflight
 from omc.procedures.deploy_steps import digests_of
@@ -70,7 +70,7 @@ def restart(
         request={"services": list(request.services), "override": request.override},
         title=f"Restart {' and '.join(running)}: new tasks of the same revision",
         risk=Risk.LOW,
-        steps=tuple(_step(service, definition, environment) for service, definition in chosen),
+        steps=tuple(new_tasks(service, definition, environment) for service, definition in chosen),
         preconditions={"task_definitions": dict(running)},
         notes=(*found.overridden, *found.notes),
         refusals=found.refusals,
@@ -78,7 +78,15 @@ def restart(
     )
 
 
-def _step(service: EcsService, definition: Definition, environment: Environment) -> Step:
+def new_tasks(
+    service: EcsService,
+    definition: Definition,
+    environment: Environment,
+    *,
+    title: str = "",
+    deadline: float = DEADLINE,
+) -> Step:
+    """All tasks of a service replaced by new ones of the same revision."""
     return step(
         f"restart-{service.name}",
         RollService(
@@ -89,5 +97,6 @@ def _step(service: EcsService, definition: Definition, environment: Environment)
             instead_of=(service.task_definition,),
             settle_seconds=environment.settle_seconds,
         ),
-        title=f"Replace all tasks of {service.name} by new ones of {service.task_definition}",
+        title=title or f"Replace all tasks of {service.name} by new ones of {service.task_definition}",
+        deadline=deadline,
     )

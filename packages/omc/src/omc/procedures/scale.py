@@ -8,7 +8,7 @@ back; the count then follows the load again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omc.config import Environment, Service
 from omc.errors import Refused, WrongUse
@@ -24,6 +24,7 @@ from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
+from omc.facts.temporary import Temporary
 from omc.facts.workers import Workers
 from omc.model.arguments.base import output_of
 from omc.model.arguments.scaling import SetCapacity
@@ -36,6 +37,7 @@ from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
 from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation
 from omc.procedures.preconditions.table import Verb
 from omc.procedures.preconditions.tasks import CONNECTIONS
+from omc.times import format_time
 
 PRODUCTION = "production"
 HEALTHY_WITHIN = 900.0
@@ -70,11 +72,16 @@ def scale(
     incidents: OpenIncidents,
     active: ActiveRun,
     workers: Workers,
+    temporary: Temporary,
 ) -> Plan:
-    """Limits and count together, until it is healthy; with a period, the timer before them."""
+    """Limits and count together, until it is healthy; with a period, the timer before them. A timer that finds other
+    limits than it was to give back leaves them alone: a plan without a step, which says so."""
     [configured] = preflight.named_services([request.service], environment)
     service = preflight.require_services([request.service], environment, services)[request.service]
     target = scaling.of(service.name)
+    now = (target.minimum, target.maximum) if target else (service.desired,)
+    if request.gives_back and tuple(request.gives_back) != now:
+        return _left_alone(request, environment, service, target, now)
     wish = _wish(request, service, target)
     more = max(0, wish.at_least - service.desired)
     own = {CONNECTIONS: list(_connections(wish, target, configured, services, scaling, connections))}
@@ -91,7 +98,7 @@ def scale(
             images=current,
             subnets=subnets,
             # Where the limit is known, the sum above is the judgement: it counts what the autoscaler may make of it.
-            connections=connections if connections.limit is None else None,
+            connections=replace(connections, limit=None),
             quotas=quotas,
             scaling=scaling,
             alarms=alarms,
@@ -113,6 +120,7 @@ def scale(
             *found.overridden,
             *_notes(request, wish, configured, service, target, quotas),
             *_given_back(request, service, target, workers, environment),
+            *_timers(request, temporary, environment),
             *found.notes,
         ),
         refusals=found.refusals,
@@ -126,9 +134,7 @@ def _wish(request: ScaleRequest, service: EcsService, target: ScalableTarget | N
     if target is None:
         if count is None or minimum is not None or maximum is not None:
             raise Refused(f"{service.name} has no autoscaler, so it has no limits to set. Scale it by a count.")
-        _unless_changed(request, (service.desired,), service.name)
         return _DesiredCapacity(count, count, count, count)
-    _unless_changed(request, (target.minimum, target.maximum), service.name)
     if minimum is None:
         minimum = target.minimum if count is None else count
     if maximum is None:
@@ -142,12 +148,38 @@ def _wish(request: ScaleRequest, service: EcsService, target: ScalableTarget | N
     return _DesiredCapacity(count, count, minimum, maximum)
 
 
-def _unless_changed(request: ScaleRequest, now: tuple[int, ...], service: str) -> None:
-    if request.gives_back and tuple(request.gives_back) != now:
-        left, found = ("-".join(str(number) for number in numbers) for numbers in (request.gives_back, now))
-        raise Refused(
-            f"{service} was to be set back from {left}, but it is {found} now: somebody has changed it since."
-        )
+def _left_alone(
+    request: ScaleRequest,
+    environment: Environment,
+    service: EcsService,
+    target: ScalableTarget | None,
+    now: tuple[int, ...],
+) -> Plan:
+    left, found = ("-".join(str(number) for number in numbers) for numbers in (request.gives_back, now))
+    return Plan(
+        procedure="scale",
+        environment=environment.name,
+        request=_asked(request),
+        title=f"Leave {service.name} at {found}: it was to be set back from {left}, and was changed since",
+        risk=Risk.LOW,
+        steps=(),
+        preconditions=_rests_on(request, service, target),
+    )
+
+
+def _timers(request: ScaleRequest, temporary: Temporary, environment: Environment) -> Iterator[str]:
+    """A timer that is to give back what is asked for anew."""
+    pending = temporary.of(request.service)
+    if temporary.unknown:
+        yield f"Whether a timer is to change it again is not known: {temporary.unknown}"
+    if pending is None or request.gives_back:
+        return
+    back, until = "-".join(map(str, pending.back)), format_time(pending.until, environment.time_zone)
+    kept = "-".join(map(str, pending.now))
+    yield (
+        f"The timer {pending.timer} ({pending.who}) is to set {request.service} back to {back} at {until}. It finds "
+        f"other limits than {kept} then, leaves them alone and says so. To cancel it: omc runs cancel {pending.timer}"
+    )
 
 
 def _steps(

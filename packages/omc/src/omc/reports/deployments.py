@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from omc.config import Environment
 from omc.facts.deployments import History
 from omc.facts.releases import Ledger
 from omc.facts.services import Services
-from omc.model.releases import Release
-from omc.output.document import Document, Items, Paragraph, Row, Table
+from omc.facts.serving import Served, Serving
+from omc.model.releases import Release, ReleasedService
+from omc.output.document import Block, Document, Items, Paragraph, Row, Section, Table
 from omc.procedures.candidates import reach
 from omc.times import format_duration, format_time
 
@@ -33,11 +35,103 @@ class Line:
 
 
 def deployments_document(
-    history: History, ledger: Ledger, services: Services, environment: Environment, most: int
+    history: History, ledger: Ledger, services: Services, serving: Serving, environment: Environment, most: int
 ) -> Document:
-    """The newest ``most`` of both, newest first."""
+    """What runs now, beside the newest ``most`` of both, newest first."""
     lines = sorted(lines_of(history, ledger, services), key=lambda line: line.at, reverse=True)[:most]
-    return _document(lines, _reach(history, services, environment), environment)
+    now = _served_now(serving, services, ledger, environment)
+    return _document(lines, _reach(history, services, environment), now, environment)
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What runs of one service, beside what the ledger has it run."""
+
+    service: str
+    images: tuple[str, ...]
+    tasks: int
+    since: datetime | None
+    beside: str
+    """What the ledger says of it."""
+    differs: bool
+
+
+def served_now(serving: Serving, services: Services, ledger: Ledger) -> tuple[Now, ...]:
+    """One a service and set of images; one for a service of which nothing runs."""
+    release, found = ledger.current, list[Now]()
+    for service in services.services:
+        released = release.services.get(service.name) if release else None
+        here = [each for each in serving.served if each.service == service.name]
+        for each in here:
+            images = tuple(f"{name} {_digest(image)}" for name, image in sorted(each.digests.items()))
+            differs, beside = _compared(each, released, release)
+            found.append(Now(service.name, images, each.tasks, each.since, beside, differs))
+        if not here:
+            wanted = f"release {release.number} has it run" if release and released else "nothing was released"
+            found.append(Now(service.name, (), 0, None, wanted, differs=released is not None))
+    return tuple(found)
+
+
+def _compared(served: Served, released: ReleasedService | None, release: Release | None) -> tuple[bool, str]:
+    """By images, since a revision may be another one of the same; only those that the ledger has pinned."""
+    if release is None or released is None:
+        return False, "omc has released nothing of it"
+    pinned = {name: _digest(image) for name, image in released.images.items() if "@sha256:" in image}
+    other = [
+        name for name, digest in pinned.items() if name in served.digests and _digest(served.digests[name]) != digest
+    ]
+    if not other:
+        return False, f"as in release {release.number}"
+    names = " and ".join(f"{name} {pinned[name]}" for name in other)
+    return True, f"release {release.number} has {names}"
+
+
+def _digest(image: str) -> str:
+    """Twelve digits of it; an image without one as it is named."""
+    _, sign, digest = image.rpartition("sha256:")
+    return digest[:12] if sign else image
+
+
+def _served_now(
+    serving: Serving, services: Services, ledger: Ledger, environment: Environment
+) -> tuple[tuple[Block, ...], list[dict[str, Any]]]:
+    every, zone = served_now(serving, services, ledger), environment.time_zone
+    rows = tuple(
+        Row(
+            (
+                each.service,
+                ", ".join(each.images) or "nothing",
+                str(each.tasks),
+                format_time(each.since, zone) if each.since else "",
+                each.beside,
+            )
+        )
+        for each in every
+    )
+    blocks: list[Block] = [Section("Runs now", (Table(("service", "images", "tasks", "since", "ledger"), rows),))]
+    if different := [each for each in every if each.differs]:
+        blocks.append(
+            Items(
+                tuple(
+                    f"{each.service} differs from the ledger"
+                    + (f" since {format_time(each.since, zone)}" if each.since else "")
+                    + f": {', '.join(each.images) or 'no task'} runs, and {each.beside}."
+                    for each in different
+                )
+            )
+        )
+    records = [
+        {
+            "service": each.service,
+            "images": list(each.images),
+            "tasks": each.tasks,
+            "since": each.since.isoformat() if each.since else None,
+            "ledger": each.beside,
+            "differs": each.differs,
+        }
+        for each in every
+    ]
+    return tuple(blocks) if every else (), records
 
 
 def _reach(history: History, services: Services, environment: Environment) -> dict[str, str]:
@@ -117,7 +211,12 @@ def _of_release(release: Release, services: Services) -> Line:
     )
 
 
-def _document(lines: Sequence[Line], reach: dict[str, str], environment: Environment) -> Document:
+def _document(
+    lines: Sequence[Line],
+    reach: dict[str, str],
+    now: tuple[tuple[Block, ...], list[dict[str, Any]]],
+    environment: Environment,
+) -> Document:
     columns = ("when", "what", "state", "served", "by", "revisions and proof")
     rows = tuple(Row(_cells(line, environment.time_zone)) for line in lines)
     read = Items(tuple(reach.values()) or (f"None of {environment.name}'s services exists.",))
@@ -135,7 +234,9 @@ def _document(lines: Sequence[Line], reach: dict[str, str], environment: Environ
         }
         for line in lines
     ]
-    return Document("", (table, read), data={"environment": environment.name, "deployments": records, "reach": reach})
+    blocks, running = now
+    data = {"environment": environment.name, "running": running, "deployments": records, "reach": reach}
+    return Document("", (*blocks, table, read), data=data)
 
 
 def _cells(line: Line, zone: str) -> tuple[str, ...]:

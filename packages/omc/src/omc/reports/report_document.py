@@ -48,6 +48,8 @@ def report_document(report: Report, commands: Sequence[str] | None = None) -> Do
         f"{format_time(report.at, environment.time_zone)}, {counted(len(report.calls), 'call')} in "
         f"{report.seconds:.2f} s."
     )
+    if report.left_out:
+        reading += f" Left out: {', '.join(report.left_out)}."
     word = report.verdict.value
     return Document(
         f"{report.title}, {environment.name} ({place})",

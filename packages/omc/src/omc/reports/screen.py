@@ -305,6 +305,9 @@ def _foot(reports: Sequence[Report], width: int, detail: Detail) -> list[str]:
     text = f"{format_time(first.at, first.environment.time_zone)}, {calls} calls, {seconds:.2f} s."
     lines = wrapped(text, width)
     for report in reports:
+        if report.left_out:
+            whose = f"{report.environment.name}: " if len(reports) > 1 else ""
+            lines += wrapped(line(f"Left out: {whose}{', '.join(report.left_out)}."), width)
         environment = report.environment
         place = f"{environment.cluster} in {environment.region}"
         if report.endpoint:

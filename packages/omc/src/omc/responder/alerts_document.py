@@ -310,7 +310,7 @@ def replay_document(was: Result, would: Result, since: datetime, file: str, zone
     sentence = (
         "The same incidents, with the same alerts and severities."
         if same
-        else f"{len(gone)} of {len(before)} incidents wouldn't have been, {len(new)} others would."
+        else f"{len(gone)} of {len(before)} incidents wouldn't have been; others that would: {len(new)}."
     )
     data = {
         "since": iso(since),

@@ -24,7 +24,7 @@ from omc.engine.actors import actor_or_user
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import Refused, WrongUse
 from omc.model.matchers import parse_all
-from omc.model.silences import Created
+from omc.model.silences import Created, require_end
 from omc.output import echo, line
 from omc.responder.alerts_document import (
     alert_document,
@@ -54,8 +54,8 @@ PERIOD = Period(timedelta(days=400), "minutes, hours or days: 45m, 24h, 30d")
 def alerts() -> None:
     """Alerts: what fires, why somebody was paged or wasn't, silences, and what other rules would have done.
 
-    An alert passes the stages deduplicate, enrich, flap, silence, inhibit, group and route; its events keep what each
-    of them did and why. Rules are in omc.toml under [alerts].
+    An alert passes nine stages, from deduplicate to route; its events keep what each of them did and why. Rules are in
+    omc.toml under [alerts].
 
     \b
     omc alerts list --env production
@@ -275,6 +275,8 @@ def silence(
     matchers = parse_all(conditions)
     if (period is None) == (until is None):
         raise WrongUse("Say how long it holds: --for PERIOD, or --until TIME.")
+    now = datetime.now(UTC)
+    require_end(until if until is not None else now + (period or timedelta(0)), now)  # before anybody is asked
     if (there := _server(context.obj, env)) is not None:
         texts = [str(each) for each in matchers]
         shown = through.ask(there.server, f"{there.path}/silences/preview", {"conditions": texts})

@@ -11,6 +11,7 @@ import click
 from omc.cli.options import environment_option
 from omc.config import load
 from omc.engine.github import refuse_fleeting_record
+from omc.facts.home import require_own_records
 from omc.output import line
 from omc.progress import Progress
 from omc.store.location import environments_at
@@ -51,6 +52,7 @@ def serve(context: click.Context, env: str | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     with open_store(place) as store:
+        require_own_records(store, chosen)
         responder = Responder(stack, tuple(chosen), store, lambda text: progress.note(line(text)), stopping)
         names = ", ".join(each.name for each in chosen)
         with answering(responder) as address:

@@ -298,6 +298,13 @@ class _Replay:
                 if event.by != AUTOMATIC:
                     views[here] = replace(views[here], resolved_at=None)
                     self.simulation.situation = replace(self.simulation.situation, incidents=views)
+            case SeverityChanged() if here is not None and event.by != AUTOMATIC:
+                views[here] = replace(views[here], severity=event.payload.severity)
+                self.simulation.situation = replace(self.simulation.situation, incidents=views)
+                if here in self.incidents:
+                    before = self.incidents[here]
+                    worst = min(before.severity, event.payload.severity)
+                    self.incidents[here] = replace(before, severity=worst)
             case Merged() if here is not None and event.by != AUTOMATIC and event.payload.into in self.was:
                 into = self.was[event.payload.into]
                 if into != here:
@@ -336,9 +343,10 @@ class _Replay:
                         self.incidents[effect.incident] = replace(before, pages=before.pages + 1)
                     case Raise() if effect.incident in self.incidents:
                         before = self.incidents[effect.incident]
-                        self.incidents[effect.incident] = replace(
-                            before, pages=before.pages + 1, severity=effect.severity
-                        )
+                        if effect.severity < before.severity:  # else it was as bad before people said that it wasn't
+                            self.incidents[effect.incident] = replace(
+                                before, pages=before.pages + 1, severity=effect.severity
+                            )
                     case Merge():
                         self.names.setdefault(effect.into, set()).update(self.names.get(effect.incident, ()))
                         if effect.incident in self.incidents:

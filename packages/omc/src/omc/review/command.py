@@ -93,7 +93,7 @@ def accept(context: click.Context, key: str, env: str | None, reason: str, owner
     finding.
 
     \b
-    omc check accept database-size:database --reason "small on purpose" --until 2026-12-31T00:00+11:00
+    omc check accept database-size:database --env production --reason "small on purpose" --until 2026-12-31T00:00+11:00
     """
     stack = load(context.obj)
     environment = environment_of(stack, env)
@@ -116,7 +116,7 @@ def withdraw(context: click.Context, key: str, env: str | None, reason: str) -> 
     """End the acceptance of a finding: it counts again.
 
     \b
-    omc check withdraw database-size:database --reason "it is full"
+    omc check withdraw database-size:database --env production --reason "it is full"
     """
     stack = load(context.obj)
     environment = environment_of(stack, env)

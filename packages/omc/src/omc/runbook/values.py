@@ -78,6 +78,8 @@ def named(text: str, environment: Environment) -> str:
         (r"ohmycoins-\$ENV", environment.prefix),
         (r"\$ENV\b", name),
     ):
+        if not value:
+            continue  # omc.toml has none of it: the runbook's own words stay
         text = re.sub(pattern, lambda _, value=value: value, text)  # type: ignore[misc]  # mypy wants no default here
     return text
 

@@ -18,6 +18,7 @@ from omc.cli.completion import service_names
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
+from omc.config.stores import cache_name
 from omc.engine.actors import actor_of
 from omc.engine.github import refuse_fleeting_record
 from omc.errors import OmcError, Unknown, WrongUse
@@ -124,8 +125,39 @@ def exec_(
         environment = environment_of(stack, env)
         _want_reason(environment, reason)
         request = RunTaskRequest(service_of(environment, service).name, words, reason.strip())
-        context.exit(carry_out(context, "run-task", request, env=env, yes=yes, confirm=confirm, output=output))
+        with _recorded_run(stack, environment, request) as ended:
+            code = carry_out(context, "run-task", request, env=env, yes=yes, confirm=confirm, output=output)
+            ended(code)
+        context.exit(code)
     context.exit(_in_container(context, words, service, env, reason, output, **how))
+
+
+@contextmanager
+def _recorded_run(stack: Stack, environment: Environment, request: RunTaskRequest) -> Iterator[Callable[[int], None]]:
+    """A command in a task of its own is a door like others: recorded, and told where doors are guarded. The record is
+    closed while the run is performed, which opens it itself."""
+    from omc.store.database import open_store
+
+    service = service_of(environment, request.service)
+    door = DoorRequest("exec --detach", service.name, "its own", service.container, request.reason)
+    with _recording(
+        stack, environment, door_gateway(environment), replace(door, what=" ".join(request.command))
+    ) as recorder:
+        pass
+
+    def write(payload: Ended | StayedClosed) -> None:
+        with open_store(locate_store(stack, environment)) as store:
+            replace(recorder, store=store).write(payload)
+
+    def ended(code: int) -> None:
+        how = "the run succeeded" if code == 0 else "omc runs list tells what became of the run"
+        write(Ended(how, code))
+
+    try:
+        yield ended
+    except OmcError as error:
+        write(StayedClosed(error.message))
+        raise
 
 
 def _in_container(
@@ -227,7 +259,7 @@ def _announce(aws: Gateway, place: Doorway) -> str:
 @door_options
 @click.option("--service", default="", help="Through whose task.  [default: the first service]")
 @click.option("--write", is_flag=True, help="Statements may change something; production asks for its name.")
-@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when request.")
+@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when asked.")
 @click.pass_context
 def db(
     context: click.Context,
@@ -268,7 +300,7 @@ def db(
 @door_options
 @click.option("--service", default="", help="Through whose task.  [default: the first service]")
 @click.option("--write", is_flag=True, help="Send commands that don't only read, too; production asks for its name.")
-@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when request.")
+@click.option("--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when asked.")
 @click.pass_context
 def redis(
     context: click.Context,
@@ -303,9 +335,9 @@ def redis(
     request = DoorRequest("redis", "cache", place.task.id, place.container, reason, writes=write)
     with _leading(stack, environment, aws, place, request, [Wanted("cache")]) as forwards:
         connection = cache_connection(aws, place, forwards[0].port)
-        _say(f"{environment.cache}, {'writing' if write else 'reading only'}, through task {place.task.id}.")
+        _say(f"{cache_name(environment)}, {'writing' if write else 'reading only'}, through task {place.task.id}.")
         try:
-            context.exit(cache.run(connection, words, writes=write, name=environment.cache))
+            context.exit(cache.run(connection, words, writes=write, name=cache_name(environment)))
         finally:
             connection.close()
 
@@ -431,7 +463,7 @@ def _say(sentence: str) -> None:
 @click.option("--most", type=click.IntRange(1, 1000), default=30, show_default=True, help="How many, newest first.")
 @click.pass_context
 def doors(context: click.Context, env: str | None, output: str, most: int) -> None:
-    """Who opened which door, when, why, and how it ended: exec, db, redis and forward.
+    """Who opened which door, when, why, and how it ended: exec (also with --detach), db, redis and forward.
 
     \b
     omc doors --env production

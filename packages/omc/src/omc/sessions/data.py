@@ -69,7 +69,14 @@ def database_target(aws: Gateway, place: Doorway, port: int, *, writes: bool) ->
     name, user, password = _database_login(
         aws, place, found, doors.database_writer if writes else doors.database_reader
     )
-    return Target(found.address, port, name, user, password, database_authorities(aws.environment), writes, doors)
+    return Target(
+        _address(found, writes=writes), port, name, user, password, database_authorities(aws.environment), writes, doors
+    )
+
+
+def _address(found: DatabasePlace, *, writes: bool) -> str:
+    """Whoever only reads is sent to a cluster's readers, where it has some."""
+    return found.address if writes else found.reader_address or found.address
 
 
 def _database_login(aws: Gateway, place: Doorway, found: DatabasePlace, named: str | None) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,21 +56,36 @@ def options_of(doors: DoorsTable, *, writes: bool) -> str:
     return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
-def variables_of(target: Target) -> dict[str, str]:
-    """libpq's variables: the password is in none of the arguments."""
+def variables_of(target: Target, passwords: Path) -> dict[str, str]:
+    """libpq's variables. The password is in the file ``passwords``, so that it is neither in an argument nor in what
+    psql's own children (``\\!``, its pager) inherit."""
     return {
         "PGHOST": target.host,
         "PGHOSTADDR": "127.0.0.1",
         "PGPORT": str(target.local_port),
         "PGDATABASE": target.name,
         "PGUSER": target.user,
-        "PGPASSWORD": target.password,
+        "PGPASSFILE": str(passwords),
         "PGSSLMODE": "verify-full",
         "PGSSLROOTCERT": str(target.authorities),
         "PGCONNECT_TIMEOUT": str(CONNECT_SECONDS),
         "PGAPPNAME": "omc db",
         "PGOPTIONS": options_of(target.doors, writes=target.writes),
     }
+
+
+@contextmanager
+def _password_file(target: Target) -> Iterator[Path]:
+    """libpq's password file, which only this user reads; gone afterwards."""
+    if "\n" in target.password:
+        raise OmcError("The database's password has a line break, which psql's password file can't hold.")
+    fields = (target.host, str(target.local_port), target.name, target.user, target.password)
+    escaped = ":".join(each.replace("\\", r"\\").replace(":", r"\:") for each in fields)
+    with tempfile.TemporaryDirectory(prefix="omc-db-") as folder:
+        path = Path(folder) / "pgpass"
+        path.touch(0o600)
+        path.write_text(escaped + "\n")
+        yield path
 
 
 def arguments_of(words: Sequence[str]) -> list[str]:
@@ -85,8 +101,9 @@ def run_psql(target: Target, words: Sequence[str], environment: Mapping[str, str
     if program is None:
         return run_own(target, words)
     own = {name: environment[name] for name in KEPT if name in environment}
-    with _interrupts_are_the_childs():
-        code = subprocess.run([program, *arguments_of(words)], env=own | variables_of(target), check=False).returncode
+    with _password_file(target) as passwords, _interrupts_are_the_childs():
+        variables = own | variables_of(target, passwords)
+        code = subprocess.run([program, *arguments_of(words)], env=variables, check=False).returncode
     return code if code >= 0 else 128 - code  # ended by a signal, as a shell tells it
 
 

@@ -88,7 +88,7 @@ def open_exec(aws: Gateway, place: Doorway, command: str, on_data: Callable[[byt
 
     def ask() -> Mapping[str, Any]:
         answer: Any = aws.client("ecs").execute_command(
-            cluster=aws.environment.cluster,
+            cluster=aws.environment.in_ecs(place.service)[0],
             task=place.task.arn,
             container=place.container,
             command=command,

@@ -15,7 +15,7 @@ class DoorRequest:
     """Somebody wants a door opened: written before AWS is asked for it."""
 
     door: str
-    """``exec``, ``db``, ``redis`` or ``forward``."""
+    """``exec``, ``exec --detach``, ``db``, ``redis`` or ``forward``."""
     place: str
     """What it leads to: ``backend``, ``database``, ``cache``."""
     task: str

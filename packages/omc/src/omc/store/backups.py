@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from omc.model.backups import TYPES, Verification, Verified, stream_of, verifications
-from omc.store import eventlog
+from omc.store import eventlog, homes
 from omc.store.opened import Store, Transaction
 
 
 def verifications_in(store: Store, environment: str) -> tuple[Verification, ...]:
     """The newest first."""
     with store.reading() as session:
-        return verifications(eventlog.read_stream(session, TYPES, stream_of(environment)))
+        events = eventlog.read_stream(session, TYPES, stream_of(environment))
+        since = homes.since(session, environment)
+        return verifications([event for event in events if event.at >= since])
 
 
 def record(store: Store, environment: str, found: Verified, actor: str) -> None:

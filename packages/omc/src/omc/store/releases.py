@@ -14,6 +14,7 @@ from sqlalchemy import Index, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from omc.model.releases import Release, ReleasedService
+from omc.store.homes import since
 from omc.store.models import Base, Document, Run
 from omc.store.opened import Store
 
@@ -40,11 +41,11 @@ class ReleaseRow(Base):
 
 
 def releases_of(store: Store, environment: str, most: int = 200) -> tuple[Release, ...]:
-    """An environment's releases, newest first."""
+    """An environment's releases, newest first; since its record was begun anew, if it was."""
     with store.reading() as session:
         rows = session.scalars(
             select(ReleaseRow)
-            .where(ReleaseRow.environment == environment)
+            .where(ReleaseRow.environment == environment, ReleaseRow.verified_at >= since(session, environment))
             .order_by(ReleaseRow.number.desc())
             .limit(most)
         ).all()
@@ -80,7 +81,7 @@ def record(
         transaction.actor = request.actor if request else ""
         before = session.scalars(
             select(ReleaseRow)
-            .where(ReleaseRow.environment == environment)
+            .where(ReleaseRow.environment == environment, ReleaseRow.verified_at >= since(session, environment))
             .order_by(ReleaseRow.number.desc())
             .limit(1)
             .with_for_update()

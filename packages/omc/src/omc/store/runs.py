@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from omc.store import homes
 from omc.store.models import Run
 
 if TYPE_CHECKING:
@@ -28,11 +29,17 @@ def active(session: Session, environment: str) -> Run | None:
 
 def ended_deploys(session: Session, environment: str, most: int = 200) -> Sequence[Run]:
     """The runs of ``omc deploy`` that have ended, oldest first."""
-    query = select(Run).where(Run.environment == environment, Run.procedure == "deploy", Run.state == "ended")
+    query = select(Run).where(
+        Run.environment == environment,
+        Run.procedure == "deploy",
+        Run.state == "ended",
+        Run.created_at >= homes.since(session, environment),
+    )
     return session.execute(query.order_by(Run.created_at.desc()).limit(most)).scalars().all()[::-1]
 
 
 def runs_since(session: Session, environment: str, since: datetime, most: int = 50) -> Sequence[Run]:
     """An environment's runs that were made since then, the newest first."""
-    query = select(Run).where(Run.environment == environment, Run.created_at >= since)
+    oldest = max(since, homes.since(session, environment))
+    query = select(Run).where(Run.environment == environment, Run.created_at >= oldest)
     return session.scalars(query.order_by(Run.created_at.desc()).limit(most)).all()

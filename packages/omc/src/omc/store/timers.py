@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from omc.errors import WrongUse
+from omc.store import homes
 from omc.store.ids import as_typed, unused_id
 from omc.store.models import Run, StepRow, Timer
 from omc.store.opened import Store
@@ -33,7 +34,12 @@ def scaled(session: Session, environment: str) -> list[Run]:
     """Runs of ``omc scale`` that succeeded, newest first."""
     query = (
         select(Run)
-        .where(Run.environment == environment, Run.procedure == "scale", Run.verdict == "succeeded")
+        .where(
+            Run.environment == environment,
+            Run.procedure == "scale",
+            Run.verdict == "succeeded",
+            Run.created_at >= homes.since(session, environment),
+        )
         .order_by(Run.created_at.desc())
         .limit(LOOKED_AT)
     )
@@ -42,7 +48,8 @@ def scaled(session: Session, environment: str) -> list[Run]:
 
 def steps_with_alarms_off(session: Session, environment: str) -> list[tuple[Run, StepRow]]:
     """Steps that turned a service's deployment alarms off, newest first; only ECS knows whether they are still off."""
-    newest = select(Run.id).where(Run.environment == environment).order_by(Run.created_at.desc()).limit(LOOKED_AT)
+    ours = (Run.environment == environment, Run.created_at >= homes.since(session, environment))
+    newest = select(Run.id).where(*ours).order_by(Run.created_at.desc()).limit(LOOKED_AT)
     query = (
         select(Run, StepRow)
         .join(StepRow, StepRow.run == Run.id)

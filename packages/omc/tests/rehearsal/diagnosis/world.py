@@ -99,7 +99,9 @@ def environment_of(kind: Kind) -> Environment:
             made = replace(
                 model[of],
                 name=name,
-                target_group=f"{prefix}-{name}"[:32],
+                ecs_service=name,
+                cluster=prefix,
+                target_groups=(f"{prefix}-{name}"[:32],),
                 log_group=f"/ecs/{prefix}/{name}",
                 public_path=path,
                 status_path=status,
@@ -181,7 +183,7 @@ class World:
             self.services[service.name] = ServiceState(
                 service.name,
                 f"{prefix}-{service.name}",
-                service.port,
+                service.port or 0,
                 service.name in kind.api,
                 desired,
                 desired,
@@ -497,7 +499,7 @@ class World:
         return f"{self.arn}:targetgroup/{self._group_name(name)}/4d"
 
     def _group_name(self, service: str) -> str:
-        return next(each.target_group for each in self.environment.services if each.name == service)
+        return next(each.target_groups[0] for each in self.environment.services if each.name == service)
 
     def _has_group(self, state: ServiceState) -> bool:
         return not any(self._is_gone(thing, state.name) for thing in self._gone)
@@ -606,7 +608,10 @@ class World:
             f"{prefix}-redis-hit-rate-low": ((f"{self.environment.cache}-001",), None),
         }
         for service in self.environment.services:
-            some[f"{prefix}-{service.name}-unhealthy"] = ((f"targetgroup/{service.target_group}/4d", "app/x/1"), None)
+            some[f"{prefix}-{service.name}-unhealthy"] = (
+                (f"targetgroup/{service.target_groups[0]}/4d", "app/x/1"),
+                None,
+            )
         return some
 
     def _ring_by_figures(self) -> None:
@@ -711,7 +716,12 @@ class World:
             wanted.append(
                 Thing(
                     "aws_lb_target_group",
-                    {"name": service.target_group, "port": service.port, "protocol": "HTTP", "health_check": [check]},
+                    {
+                        "name": service.target_groups[0],
+                        "port": service.port,
+                        "protocol": "HTTP",
+                        "health_check": [check],
+                    },
                 )
             )
         return [(thing, thing) for thing in wanted]

@@ -6,7 +6,8 @@
 from localcloud.services.elasticache import api as _operations
 from localcloud.services.elasticache import api_groups as _groups
 from localcloud.services.elasticache import api_offers as _offers
+from localcloud.services.elasticache import api_updates as _updates
 from localcloud.services.elasticache.component import Caches
 
 __all__ = ["Caches"]
-_ = (_groups, _offers, _operations)  # imported for their registrations
+_ = (_groups, _offers, _operations, _updates)  # imported for their registrations

@@ -364,11 +364,6 @@ def modify(cloud: Cloud, call: Call) -> Answer:
     return {"ReplicationGroup": shown(cloud, group)}
 
 
-@operation("elasticache", "DescribeUpdateActions")
-def describe_update_actions(cloud: Cloud, call: Call) -> Answer:
-    return {"UpdateActions": []}
-
-
 @operation("elasticache", "IncreaseReplicaCount")
 def increase(cloud: Cloud, call: Call) -> Answer:
     group = find(cloud, call.params["ReplicationGroupId"])

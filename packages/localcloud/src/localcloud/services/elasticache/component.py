@@ -68,6 +68,10 @@ class Caches:
         """Members that are kept from running (see ``keep_down``)."""
         self.rebooting: set[str] = set()
         """Members that are to end and start again, empty."""
+        self.updates: dict[str, list[dict[str, Any]]] = {}
+        """Service updates by group, as DescribeUpdateActions shows them. Like those of databases not saved."""
+        self.updating: dict[str, str] = {}
+        """Groups whose members get a service update now, and its name."""
         self._recovering: set[str] = set()
         self._cloud: Cloud | None = None
 
@@ -194,6 +198,8 @@ class Caches:
             return self._bring_up
         if any(member.id in self.rebooting for member in group.members):
             return self._bring_up
+        if group.id in self.updating:
+            return self._update
         if self._leaderless(group) or (group.id in self.failing_over and self._replicas_alive(group)):
             return self._bring_up
         proxy = self._proxies.get(group.id)
@@ -259,6 +265,47 @@ class Caches:
                 member.status = "available" if self._lives(member) else "modifying"
             if created:
                 self.tell(group.id, f"Replication group {group.id} created")
+
+    def _update(self, group: Group) -> None:
+        """Each replica is replaced, then one of them takes over from the primary, which is replaced last. A member that
+        is alone keeps what it holds, as its replacement in AWS copies it."""
+        name, lock = self.updating[group.id], self._require().lock
+        self._mark(group, name, "in-progress")
+        with lock:
+            group.status = "modifying"
+            self.tell(group.id, f"Service update {name} started")
+            values = self.group_values(group.parameter_group)
+        for member in self._replicas_alive(group):
+            self._replace(group, member, values)
+        old = next(each for each in group.members if each.id == group.primary)
+        self.fail_over(group.id)
+        self._replace(group, old, values)
+        self._point(group)
+        self._mark(group, name, "complete")
+        with lock:
+            del self.updating[group.id]
+            if group.status != "deleting":
+                group.status = "available"
+            self.tell(group.id, f"Service update {name} completed")
+
+    def _replace(self, group: Group, member: Member, values: dict[str, str]) -> None:
+        if member.id in self._down:
+            return
+        if self._lives(member):
+            if member.id == group.primary:
+                valkey.command(self._server(group, member), "SAVE")
+            self._require().part(Supervisor).end(self._processes[member.id], grace=3.0)
+        self._start(group, member, values)
+
+    def _mark(self, group: Group, update: str, status: str) -> None:
+        with self._require().lock:
+            for record in self.updates.get(group.id, ()):
+                if record["ServiceUpdateName"] == update:
+                    ended = status == "complete"
+                    count = f"{len(group.members) if ended else 0}/{len(group.members)}"
+                    record |= {"UpdateActionStatus": status, "NodesUpdated": count}
+                    record["UpdateActionStatusModifiedDate"] = self._require().now()
+                    record["SlaMet"] = "yes" if ended else "n/a"
 
     def _take_down(self, group: Group) -> None:
         """End the members that are kept down, and say of every member that ended that it is being recovered."""

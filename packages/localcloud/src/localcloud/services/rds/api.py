@@ -17,6 +17,7 @@ from localcloud.services.rds.instance_records import record_of
 from localcloud.services.rds.model import (
     AURORA,
     Instance,
+    check_upgrade,
     engine_version,
     settle_zones,
     size_of,
@@ -169,17 +170,24 @@ def modify(cloud: Cloud, call: Call) -> Answer:
         size_of(params["DBInstanceClass"])
     if (params.get("AllocatedStorage") or record["AllocatedStorage"]) < record["AllocatedStorage"]:
         raise AwsError("InvalidParameterCombination", "The allocated storage of a DB instance can't be reduced")
+    if params.get("EngineVersion"):
+        check_upgrade(record, engine_version(params["EngineVersion"]), params)
     begins_backups = bool(params.get("BackupRetentionPeriod")) and not record["BackupRetentionPeriod"]
     _name_anew(cloud, instance, params)
     for name in _AT_ONCE:
         if params.get(name) is not None:
             record[name] = params[name]
+    if params.get("CACertificateIdentifier"):
+        record["CertificateDetails"] = {
+            "CAIdentifier": params["CACertificateIdentifier"],
+            "ValidTill": cloud.now() + timedelta(days=365),
+        }
     _modify_rest(cloud, instance, params)
     _wait(instance, params)
     if (pending and params.get("ApplyImmediately")) or instance.password:
         if instance.status == "stopped":
             raise AwsError("InvalidDBInstanceState", f"Instance {instance.identifier} is not in available state.")
-        instance.status = "modifying"
+        instance.status = "upgrading" if "EngineVersion" in pending else "modifying"
     elif begins_backups and instance.status == "available":
         instance.status = "backing-up"
     if instance.new_identifier:

@@ -1,6 +1,7 @@
 """AWS's calls about what a database could become: versions, classes, maintenance that is announced, blue/green.
 
-A blue/green deployment wants a second PostgreSQL of another major version. There is none here, so none can be made.
+RDS makes no blue/green deployment of an instance whose master password it manages (RDS's guide, "Limitations and
+considerations for Amazon RDS blue/green deployments"); of others localcloud makes none.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from localcloud.core import paging
 from localcloud.core.registry import Answer, AwsError, Call, operation
 from localcloud.services.rds.api import find
 from localcloud.services.rds.component import Databases
-from localcloud.services.rds.model import AURORA, VERSIONS, size_of
+from localcloud.services.rds.model import AURORA, NEWER, VERSIONS, number_of, size_of
 from localcloud.services.rds.rules import AUTHORITIES
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def known_versions(engine: str = "postgres") -> dict[str, str]:
     for major, newest in reversed(VERSIONS[engine].items()):
         last = int(newest.partition(".")[2])
         found |= {f"{major}.{minor}": major for minor in range(max(1, last - MINORS_BACK), last + 1)}
+        found |= {version: of for version, of in NEWER.items() if of == major}
     return found
 
 
@@ -65,15 +67,11 @@ def _shown(engine: str, version: str, major: str, every: dict[str, str]) -> dict
                 "IsMajorVersionUpgrade": its != major,
             }
             for other, its in every.items()
-            if _number(other) > _number(version)
+            if number_of(other) > number_of(version)
         ],
         "SupportedCACertificateIdentifiers": [each for each in AUTHORITIES if each != "rds-ca-2019"],
         "SupportsCertificateRotationWithoutRestart": True,
     }
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
 
 
 @operation("rds", "DescribeOrderableDBInstanceOptions")
@@ -136,10 +134,30 @@ def apply_pending_maintenance(cloud: Cloud, call: Call) -> Answer:
 
 @operation("rds", "DescribeBlueGreenDeployments")
 def describe_blue_green(cloud: Cloud, call: Call) -> Answer:
+    if call.params.get("BlueGreenDeploymentIdentifier"):
+        raise _no_deployment(call)
     return {"BlueGreenDeployments": []}
 
 
 @operation("rds", "CreateBlueGreenDeployment")
 def create_blue_green(cloud: Cloud, call: Call) -> Answer:
+    if "MasterUserSecret" in find(cloud, call.params["Source"]).record:
+        message = "You can't create a blue/green deployment: the source has a master password in AWS Secrets Manager."
+        raise AwsError("SourceDatabaseNotSupportedFault", message)
     message = "localcloud has one PostgreSQL, of one version, so it makes no blue/green deployment."
-    raise AwsError("InvalidParameterCombination", message)
+    raise AwsError("SourceDatabaseNotSupportedFault", message)
+
+
+@operation("rds", "SwitchoverBlueGreenDeployment")
+def switch_blue_green(cloud: Cloud, call: Call) -> Answer:
+    raise _no_deployment(call)
+
+
+@operation("rds", "DeleteBlueGreenDeployment")
+def delete_blue_green(cloud: Cloud, call: Call) -> Answer:
+    raise _no_deployment(call)
+
+
+def _no_deployment(call: Call) -> AwsError:
+    name = call.params["BlueGreenDeploymentIdentifier"]
+    return AwsError("BlueGreenDeploymentNotFoundFault", f"BlueGreenDeployment {name} not found.", 404)

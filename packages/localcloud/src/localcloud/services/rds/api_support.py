@@ -18,6 +18,7 @@ STANDARD_SUPPORT: Final = {
     "15": (date(2023, 2, 27), date(2028, 2, 29)),
     "16": (date(2024, 1, 23), date(2029, 2, 28)),
     "17": (date(2024, 11, 21), date(2030, 2, 28)),
+    "18": (date(2025, 11, 14), date(2031, 2, 28)),
 }
 """First and last day of RDS standard support of a major version of PostgreSQL; extended support follows for three
 years. From RDS's release calendar as the author knew it in 2026; could not be looked up."""

@@ -242,6 +242,7 @@ class Databases(DatabaseServers):
             "stopping": self._halt,
             "rebooting": self._reboot,
             "modifying": self._modify,
+            "upgrading": self._modify,
             "renaming": self._rename,
             "backing-up": self._back_up,
             "deleting": self._delete,
@@ -257,7 +258,8 @@ class Databases(DatabaseServers):
             return None
         window = instance.record.get("PreferredMaintenanceWindow", "")
         if instance.record["PendingModifiedValues"] and in_window(window, self._cloud.now()):
-            instance.status = "modifying"
+            upgrades = "EngineVersion" in instance.record["PendingModifiedValues"]
+            instance.status = "upgrading" if upgrades else "modifying"
         elif secret.is_due(self._cloud, instance):
             secret.rotate(self._cloud, instance)
             instance.status = "modifying"
@@ -373,12 +375,15 @@ class Databases(DatabaseServers):
     def _modify(self, instance: Instance) -> None:
         """Take up pending values, a new password and what is dynamic; restart for another class or version."""
         with self._lock():
-            pending = instance.record["PendingModifiedValues"]
+            pending, before = instance.record["PendingModifiedValues"], instance.record["EngineVersion"]
+            began = instance.status
             restart = bool({"DBInstanceClass", "EngineVersion"} & set(pending)) or not self._lives(instance)
             grows = "AllocatedStorage" in pending
             instance.record["PendingModifiedValues"] = {}
             exports = pending.pop("PendingCloudwatchLogsExports", None)
             instance.record |= {name: value for name, value in pending.items() if name != "MasterUserPassword"}
+            if instance.record["EngineVersion"].split(".")[0] != before.split(".")[0]:
+                self._take_family(instance)
             settle_zones(instance.record)
             if exports:
                 kept = set(instance.record["EnabledCloudwatchLogsExports"]) - set(exports["LogTypesToDisable"])
@@ -398,9 +403,21 @@ class Databases(DatabaseServers):
             if grows:
                 message = "Finished applying modification to allocated storage"
                 self.tell(instance.identifier, message, "configuration change")
-            _settle(instance, "modifying", "available")
+            if (version := instance.record["EngineVersion"]) != before:
+                message = f"DB instance has been upgraded from {before} to {version}."
+                self.tell(instance.identifier, message, "maintenance")
+            _settle(instance, began, "available")
             secret.activate(instance)
             self.tell(instance.identifier, "Finished updating DB instance", "configuration change")
+
+    def _take_family(self, instance: Instance) -> None:
+        """A default parameter group goes with the major version; one of the owner's was named in the call."""
+        major = instance.record["EngineVersion"].split(".")[0]
+        if instance.parameter_group.startswith("default."):
+            instance.record["DBParameterGroups"][0]["DBParameterGroupName"] = f"default.postgres{major}"
+        instance.record["OptionGroupMemberships"] = [
+            {"OptionGroupName": f"default:postgres-{major}", "Status": "in-sync"}
+        ]
 
     def _rename(self, instance: Instance) -> None:
         """A reboot under another name. The endpoint's address goes with the name, as a DNS name would."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import string
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +16,11 @@ from localcloud.core.network import Interface
 from localcloud.core.registry import AwsError
 
 GIB = 1 << 30
-ENGINE_VERSIONS = {"17": "17.6", "16": "16.10", "15": "15.14", "14": "14.19", "13": "13.22"}
-"""Newest minor version that is shown for a major one. The server behind is always the PostgreSQL that is installed."""
+ENGINE_VERSIONS = {"18": "18.1", "17": "17.6", "16": "16.10", "15": "15.14", "14": "14.19", "13": "13.22"}
+"""What a major version becomes where no minor one is asked for. The server behind is always the PostgreSQL that is
+installed."""
+NEWER = {"17.7": "17"}
+"""Minor versions that are newer than that, each with its major one: RDS's default lags behind its newest."""
 AURORA = "aurora-postgresql"
 AURORA_VERSIONS = {"17": "17.5", "16": "16.9", "15": "15.13", "14": "14.18", "13": "13.21"}
 """The same of Aurora PostgreSQL (its release notes, as known in 2026; could not be looked up)."""
@@ -150,3 +154,28 @@ def engine_version(requested: str | None, engine: str = "postgres") -> str:
     if major not in VERSIONS[engine] or not re.fullmatch(r"\d+(\.\d+)?", version):
         raise AwsError("InvalidParameterCombination", f"Cannot find version {version} for {engine}")
     return version if "." in version else VERSIONS[engine][major]
+
+
+def number_of(version: str) -> tuple[int, ...]:
+    """By which versions are compared."""
+    return tuple(map(int, version.split(".")))
+
+
+def check_upgrade(record: dict[str, Any], version: str, params: Mapping[str, Any]) -> None:
+    """AWS's error where an instance can't become of this version by ModifyDBInstance as it is asked for."""
+    before, (major, after) = (
+        str(record["EngineVersion"]),
+        (record["EngineVersion"].split(".")[0], version.split(".")[0]),
+    )
+    if number_of(version) < number_of(before):
+        message = f"Cannot upgrade postgres from {before} to {version}"
+        raise AwsError("InvalidParameterCombination", message)
+    if major == after:
+        return
+    if not params.get("AllowMajorVersionUpgrade"):
+        message = "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
+        raise AwsError("InvalidParameterCombination", message)
+    group = params.get("DBParameterGroupName") or record["DBParameterGroups"][0]["DBParameterGroupName"]
+    if not params.get("DBParameterGroupName") and not group.startswith("default."):
+        message = f"The parameter group {group} is not of the family postgres{after}: name one that is."
+        raise AwsError("InvalidParameterCombination", message)

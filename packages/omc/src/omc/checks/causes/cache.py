@@ -44,6 +44,8 @@ def cache_trouble(situation: Situation) -> Iterator[Cause]:
     """At most one present cause at the cache itself and one that is over, and one for each closed way
     to it."""
     store = situation.stores.cache
+    if not store.name:
+        return
     logged_errors = [each for each in about(store, PLACE, heard(situation)) if each.message.kind is not Kind.HOST]
     ways = (closed_paths, denied_paths)
     closed = [each for look in ways for each in look(situation, PLACE, store, logged_errors, CACHE_FAILURES)]

@@ -70,7 +70,7 @@ def failing_since_release(situation: Situation) -> Iterator[Cause]:
     began, service, new = min(found, key=lambda each: abs(each[0].at - each[2].created))
     bad = [each for each in (traffic.minutes if traffic else ()) if each.at >= began.at and each.errors]
     errors, total = sum(each.errors for each in bad), sum(each.total for each in bad)
-    write = situation.changed(("UpdateService",), service.ecs_name)
+    write = situation.service_changed(service.name)
     zone = situation.environment.time_zone
     older = has_older(service, new)
     yield Cause(

@@ -60,12 +60,15 @@ ALIVE = timedelta(seconds=75)
 _INSIDE = re.compile(r"function ([\w.]+)\(")
 """PostgreSQL's context of an error inside of a function or a trigger."""
 BLOCKED = "db.Transactions.blocked_transactions"
-REBOOTS = ("RebootDBInstance", "StopDBInstance", "ModifyDBInstance", "DeleteDBInstance", "RebootDBCluster")
+OF_CLUSTERS = ("RebootDBCluster", "StopDBCluster", "ModifyDBCluster", "DeleteDBCluster", "FailoverDBCluster")
+REBOOTS = ("RebootDBInstance", "StopDBInstance", "ModifyDBInstance", "DeleteDBInstance", *OF_CLUSTERS)
 
 
 def database_trouble(situation: Situation) -> Iterator[Cause]:
     """At most one present cause at the database itself, and one for each closed way to it."""
     store = situation.stores.database
+    if not store.name:
+        return
     logged_errors = [each for each in about(store, PLACE, heard(situation)) if each.message.kind is not Kind.HOST]
     ways = (closed_paths, denied_paths)
     closed = [each for look in ways for each in look(situation, PLACE, store, logged_errors, DATABASE_TIMEOUT)]
@@ -100,7 +103,9 @@ _cause = partial(cause_at, PLACE, procedure=CONNECTION_FAILURES)
 def _status(situation: Situation, store: Store, logged_errors: list[LoggedError]) -> Cause | None:
     reading = reading_of(situation.fact(DataStores))
     if not store.exists:
-        write = situation.changed(("DeleteDBInstance", "ModifyDBInstance"), store.name)
+        write = situation.changed(
+            ("DeleteDBInstance", "ModifyDBInstance", "DeleteDBCluster", "ModifyDBCluster"), store.name
+        )
         if not logged_errors and not write:
             return None  # a stack may do without
         sentence = f"There is no database {store.name} in this account and region."
@@ -110,7 +115,7 @@ def _status(situation: Situation, store: Store, logged_errors: list[LoggedError]
         )
     if store.status in WELL or (store.status in SERVES and not logged_errors):
         return None
-    write = situation.changed(REBOOTS, store.name)
+    write = situation.changed(REBOOTS, store.name, *filter(None, [store.instance]))
     event = store.events[0] if store.events else None
     latest = f" RDS's last event: {event.message.rstrip('.')}, {situation.ago(event.at)}." if event else ""
     evidence = (Evidence(f"{store.name} is {store.status}", reading), *situation.by_whom(write))

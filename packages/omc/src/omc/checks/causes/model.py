@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from omc.checks.finding import Evidence, Finding, Level, Procedure
 from omc.config import Environment
+from omc.config.stores import cache_name, database_name
 from omc.facts.collector import NO_READING, Reading, Readings, Unavailable
 from omc.facts.followup.data_stores import DataStores, Store
 from omc.facts.followup.last_writes import LastWrites, Write
@@ -88,7 +89,7 @@ class Situation:
     def stores(self) -> DataStores:
         """The database and the cache; if they could not be read, only the names that omc.toml gives
         them."""
-        named = DataStores(Store(self.environment.database, True), Store(self.environment.cache, True))
+        named = DataStores(Store(database_name(self.environment), True), Store(cache_name(self.environment), True))
         return self.fact(DataStores) or named
 
     @property
@@ -115,6 +116,10 @@ class Situation:
             if write.operation in wanted and (not things or write.is_about(*things)):
                 return write
         return None
+
+    def service_changed(self, service: str) -> Write | None:
+        """The newest change of the service, which CloudTrail has by ECS's name for it."""
+        return self.changed(("UpdateService",), self.environment.in_ecs(service)[1])
 
     def by_whom(self, write: Write | None) -> tuple[Evidence, ...]:
         if write is None:

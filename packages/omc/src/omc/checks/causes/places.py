@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from omc.checks.finding import Finding
 from omc.config import Environment
+from omc.config.stores import cache_name, database_name
 from omc.facts.alarms import Alarm
 
 OF_SERVICES = frozenset({"services-running", "rollouts", "failed-tasks", "task-starts"})
@@ -61,10 +62,11 @@ def watched_by(alarm: Alarm, environment: Environment) -> frozenset[str]:
         if service.ecs_service in parts or parts.intersection(service.target_groups)
     }
     words = alarm.name.removeprefix(environment.alarm_prefix).split("-")
-    is_its_own = environment.database not in (environment.cluster, environment.prefix)
-    if environment.database in alarm.dimensions and (is_its_own or _DATABASE & set(words)):
+    database, cache = database_name(environment), cache_name(environment)
+    is_its_own = database not in (environment.cluster, environment.prefix)
+    if database and database in alarm.dimensions and (is_its_own or _DATABASE & set(words)):
         found.add("database")
-    if any(part == environment.cache or part.startswith(f"{environment.cache}-0") for part in parts):
+    if cache and any(part == cache or part.startswith(f"{cache}-0") for part in parts):
         found.add("cache")
     if not found:
         found |= {f"services/{service.name}" for service in environment.services if service.name in words}

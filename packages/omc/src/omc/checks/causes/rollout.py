@@ -59,7 +59,7 @@ def _unplaced(situation: Situation, service: EcsService, kind: str) -> Cause:
         and _kind(each.message) == kind
     ]
     newest = max(events, key=lambda each: each.at)
-    message = service.event(newest.message)
+    message = newest.words
     is_over = service.running >= service.desired > 0 and situation.scope.now - newest.at > HEALED
     figure = _figure(situation, service, kind)
     reading = reading_of(situation.fact(Services))
@@ -117,7 +117,7 @@ def stuck(situation: Situation) -> Iterator[Cause]:
             subject=service.name,
             sentence=f"The deployment of {primary.task_definition} has not ended for {format_duration(lasts)}: "
             f"{waits.text}.",
-            evidence=(waits, *situation.by_whom(situation.changed(("UpdateService",), service.ecs_name))),
+            evidence=(waits, *situation.by_whom(situation.service_changed(service.name))),
             level=Level.WARN,
             procedure=back(situation, service) if older else DEPLOYMENTS,
             since=primary.created,
@@ -145,7 +145,7 @@ def _waits_for(situation: Situation, service: EcsService, primary: Deployment) -
         tasks = "1 task is" if primary.pending == 1 else f"{primary.pending} tasks are"
         return Evidence(f"{tasks} still starting (the image, the network interface or a dependency)", reading), True
     if primary.running < primary.desired:
-        event = service.event(since[0].message) if since else ""
+        event = since[0].words if since else ""
         latest = f"; ECS's last event: {event}" if event else ", and ECS doesn't say why no other starts"
         return Evidence(f"{primary.running} of {primary.desired} of its tasks run{latest}", reading), bool(event)
     if ill := _ill_targets(situation, service):

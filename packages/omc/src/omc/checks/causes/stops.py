@@ -128,7 +128,7 @@ def _by_person(situation: Situation, service: EcsService, tasks: Sequence[Stoppe
 
 def _by_scaling(situation: Situation, service: EcsService, tasks: Sequence[StoppedTask]) -> Iterator[Cause]:
     """What suffers began after it, and the service wants fewer tasks than before."""
-    write = situation.changed(("UpdateService",), situation.environment.in_ecs(service.name)[1])
+    write = situation.service_changed(service.name)
     at = max((task.stopped for task in tasks), default=write.at if write else None)
     if at is None or situation.scope.now - at > LATELY or service.running > service.desired:
         return

@@ -9,6 +9,7 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.config import Environment
+from omc.config.stores import database_name
 from omc.facts.collector import NO_READING, Reading, reads_in
 from omc.facts.pending import Pending
 
@@ -55,13 +56,13 @@ def read_engine_support(aws: Gateway, environment: Environment, pending: Pending
     """A call for each store."""
     found = []
     if pending.database is not None:
-        found.append(_database(aws, pending.database))
+        found.append(_database(aws, database_name(environment), pending.database, len(pending.members)))
     if pending.cache is not None:
         found.append(_cache(aws, environment, pending.cache))
     return EngineSupport(tuple(found))
 
 
-def _database(aws: Gateway, record: Mapping[str, Any]) -> Support:
+def _database(aws: Gateway, name: str, record: Mapping[str, Any], instances: int) -> Support:
     engine, version = record["Engine"], record["EngineVersion"]
     major = version.partition(".")[0]
     answer = aws.client("rds").describe_db_major_engine_versions(Engine=engine, MajorEngineVersion=major)
@@ -72,11 +73,11 @@ def _database(aws: Gateway, record: Mapping[str, Any]) -> Support:
     }
     return Support(
         "database",
-        record["DBInstanceIdentifier"],
+        name,
         engine,
         version,
         record["DBInstanceClass"],
-        2 if record.get("MultiAZ") else 1,
+        instances if instances > 1 else 2 if record.get("MultiAZ") else 1,
         ends.get(STANDARD),
         ends.get(EXTENDED),
         str(record.get("EngineLifecycleSupport", "")).endswith("disabled"),

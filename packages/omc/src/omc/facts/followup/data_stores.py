@@ -10,10 +10,14 @@ from typing import Any
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.config import Environment
+from omc.config.stores import cache_name, database_name
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
+from omc.facts.databases import DatabaseRecords, database_records
 from omc.facts.followup.budget import HALF, within
+from omc.facts.serverless import serverless_cache
 
+AVAILABLE = "available"
 EVENT_MINUTES = 60
 """How far back events are asked for. RDS keeps 14 days, ElastiCache as well."""
 
@@ -54,6 +58,8 @@ class Store:
     """Its instance class or node type."""
     events: tuple[StoreEvent, ...] = ()
     """Newest first."""
+    instance: str = ""
+    """Of a database, the instance that takes writes: by its name CloudWatch has the figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +71,17 @@ class DataStores:
 
 @reads
 def read_data_stores(aws: Gateway, environment: Environment) -> DataStores:
-    """Five calls, side by side."""
+    """Five calls, side by side; some more for a cluster."""
 
     def read() -> DataStores:
         parts: list[Callable[[], Any]] = [
-            lambda: _database(aws, environment.database),
-            lambda: _cache(aws, environment.cache),
-            lambda: _database_events(aws, environment.database),
+            lambda: _database(aws),
+            lambda: _cache(aws),
+            lambda: _database_events(aws),
             lambda: _events(aws.client("elasticache").describe_events(Duration=EVENT_MINUTES)),
         ]
         database, cache, of_database, of_cache = parallel_map(lambda part: part(), parts)
-        ours = {environment.cache, *(cache["members"] or {})}
+        ours = {cache_name(environment), *(cache["members"] or {})}
         return DataStores(
             Store(**database, events=of_database),
             Store(**cache, events=tuple(event for event in of_cache if event.source in ours)),
@@ -84,14 +90,12 @@ def read_data_stores(aws: Gateway, environment: Environment) -> DataStores:
     return within(HALF, "the state of the database and the cache", read)
 
 
-def _database(aws: Gateway, name: str) -> dict[str, Any]:
-    try:
-        listed: Any = aws.client("rds").describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
-    except NotFound:
-        listed = []
-    if not listed:
+def _database(aws: Gateway) -> dict[str, Any]:
+    """Of a cluster the member that takes writes; its status is the cluster's, where that isn't well."""
+    name, records = database_name(aws.environment), database_records(aws)
+    payload = records.writer or next(iter(records.instances), None)
+    if payload is None:
         return {"name": name, "exists": False}
-    payload = listed[0]
     endpoint, group = payload.get("Endpoint") or {}, payload.get("DBSubnetGroup") or {}
     subnets = {
         one["SubnetIdentifier"]: (one.get("SubnetAvailabilityZone") or {}).get("Name")
@@ -101,19 +105,45 @@ def _database(aws: Gateway, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "exists": True,
-        "status": payload.get("DBInstanceStatus", ""),
-        "host": endpoint.get("Address", ""),
+        "status": _status(records, payload),
+        "host": records.cluster["Endpoint"] if records.cluster else endpoint.get("Address", ""),
         "port": int(endpoint.get("Port", 0)),
         "groups": tuple(each["VpcSecurityGroupId"] for each in payload.get("VpcSecurityGroups", ())),
         "vpc": group.get("VpcId", ""),
         "subnets": tuple(one for one, where in subnets.items() if where == zone) or tuple(subnets),
         "resource_id": payload.get("DbiResourceId", "") if payload.get("PerformanceInsightsEnabled") else "",
         "size": payload.get("DBInstanceClass", ""),
+        "instance": payload["DBInstanceIdentifier"],
     }
 
 
-def _cache(aws: Gateway, name: str) -> dict[str, Any]:
-    client = aws.client("elasticache")
+def _status(records: DatabaseRecords, writer: Mapping[str, Any]) -> str:
+    of_cluster = str((records.cluster or {}).get("Status", AVAILABLE))
+    return str(writer.get("DBInstanceStatus", "")) if of_cluster == AVAILABLE else of_cluster
+
+
+def _serverless(aws: Gateway) -> dict[str, Any]:
+    payload = serverless_cache(aws)
+    name = aws.environment.cache_serverless
+    if payload is None:
+        return {"name": name, "exists": False, "members": {}}
+    endpoint = payload.get("Endpoint") or {}
+    return {
+        "name": name,
+        "exists": True,
+        "status": payload.get("Status", ""),
+        "host": endpoint.get("Address", ""),
+        "port": int(endpoint.get("Port", 0)),
+        "groups": tuple(payload.get("SecurityGroupIds", ())),
+        "subnets": tuple(payload.get("SubnetIds", ())),
+        "members": {},
+    }
+
+
+def _cache(aws: Gateway) -> dict[str, Any]:
+    client, name = aws.client("elasticache"), aws.environment.cache
+    if not name:
+        return _serverless(aws) if aws.environment.cache_serverless else {"name": "", "exists": False, "members": {}}
     try:
         listed: Any = client.describe_replication_groups(ReplicationGroupId=name)["ReplicationGroups"]
     except NotFound:
@@ -141,14 +171,21 @@ def _cache(aws: Gateway, name: str) -> dict[str, Any]:
     }
 
 
-def _database_events(aws: Gateway, name: str) -> tuple[StoreEvent, ...]:
+def _database_events(aws: Gateway) -> tuple[StoreEvent, ...]:
+    """Of the instance; or of the cluster and all of RDS's instances, of which its own are kept."""
+    name, cluster, rds = aws.environment.database, aws.environment.database_cluster, aws.client("rds")
     try:
-        response = aws.client("rds").describe_events(
-            SourceIdentifier=name, SourceType="db-instance", Duration=EVENT_MINUTES
-        )
+        if name:
+            return _events(rds.describe_events(SourceIdentifier=name, SourceType="db-instance", Duration=EVENT_MINUTES))
+        if not cluster:
+            return ()
+        found = _events(rds.describe_events(SourceIdentifier=cluster, SourceType="db-cluster", Duration=EVENT_MINUTES))
+        members = {each["DBInstanceIdentifier"] for each in database_records(aws).instances}
+        of_members = _events(rds.describe_events(SourceType="db-instance", Duration=EVENT_MINUTES))
     except NotFound:
         return ()
-    return _events(response)
+    found += tuple(event for event in of_members if event.source in members)
+    return tuple(sorted(found, key=lambda event: event.at, reverse=True))
 
 
 def _events(record: Mapping[str, Any]) -> tuple[StoreEvent, ...]:

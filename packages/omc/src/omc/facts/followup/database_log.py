@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from omc.aws.gateway import Gateway
 from omc.config import Environment
+from omc.config.stores import database_log_group
 from omc.errors import NotFound
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import BUDGET, within
@@ -76,10 +77,12 @@ class DatabaseLog:
 
 @reads
 def read_database_log(aws: Gateway, environment: Environment, scope: Scope) -> DatabaseLog:
-    """One query of ``/aws/rds/instance/NAME/postgresql``."""
+    """One query of the log group that RDS exports it to."""
 
     def read() -> DatabaseLog:
-        group = f"/aws/rds/instance/{environment.database}/postgresql"
+        group = database_log_group(environment)
+        if not group:
+            return DatabaseLog(exists=False)
         try:
             rows = query(aws, group, QUERY, scope.now - timedelta(minutes=MINUTES), scope.now)
         except NotFound:

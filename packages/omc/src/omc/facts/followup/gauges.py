@@ -13,6 +13,7 @@ from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import HALF, within
 from omc.facts.followup.data_stores import DataStores
 from omc.facts.scope import Scope
+from omc.facts.serverless import DIMENSIONS
 
 MINUTES = 30
 """How far back is looked: long enough to see what was usual before."""
@@ -29,6 +30,9 @@ CACHE = (
     *("CacheHits", "CacheMisses", "EngineCPUUtilization"),
 )
 SUMMED = frozenset({"Evictions", "CacheHits", "CacheMisses"})
+SERVERLESS = {"Evictions": "Sum", "CacheHits": "Sum", "CacheMisses": "Sum", "CurrConnections": "Maximum"}
+"""Of a serverless cache, which has no memory and no processor of its own (ElastiCache's user guide, "Serverless
+metrics and events")."""
 Points = tuple[tuple[datetime, float], ...]
 
 
@@ -52,11 +56,18 @@ def read_gauges(aws: Gateway, environment: Environment, scope: Scope, stores: Da
             "database",
             name,
             "AWS/RDS",
-            [("DBInstanceIdentifier", environment.database)],
+            [("DBInstanceIdentifier", stores.database.instance or stores.database.name)],
             "Minimum" if name in CREDITS else "Maximum",
         )
         for name in DATABASE
+        if stores.database.name
     ]
+    if environment.cache_serverless and stores.cache.exists:
+        wanted += [
+            ("cache", name, "AWS/ElastiCache", [(dimension, environment.cache_serverless)], statistic)
+            for dimension in DIMENSIONS
+            for name, statistic in SERVERLESS.items()
+        ]
     for member in stores.cache.members or ():
         statistic = {name: "Sum" if name in SUMMED else "Maximum" for name in CACHE}
         wanted += [("cache", name, "AWS/ElastiCache", [("CacheClusterId", member)], statistic[name]) for name in CACHE]

@@ -9,11 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from omc.aws.gateway import Gateway
-from omc.aws.reads import is_read
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import BUDGET, within
 from omc.facts.scope import Scope
-from omc.facts.trail import caller_of, texts_of, time_of
+from omc.facts.trail import caller_of, is_reading, texts_of, time_of
 
 HOURS = 3
 """How far back is looked."""
@@ -72,7 +71,7 @@ def _writes(aws: Gateway, now: datetime) -> Iterator[Write]:
         )
         for event in response["Events"]:
             record = _said(event)
-            if record and not record.get("errorCode") and not _is_by_aws(record) and not _is_read(record):
+            if record and not record.get("errorCode") and not _is_by_aws(record) and not is_reading(record):
                 yield Write(
                     time_of(record),
                     str(record.get("eventName", "")),
@@ -91,12 +90,6 @@ def _said(event: Mapping[str, Any]) -> Mapping[str, Any]:
     except (KeyError, ValueError):
         return {}
     return payload if isinstance(payload, dict) and "eventTime" in payload else {}
-
-
-def _is_read(record: Mapping[str, Any]) -> bool:
-    """CloudTrail calls some readings writes, such as the start of a query."""
-    service = str(record.get("eventSource", "")).partition(".")[0]
-    return is_read({"monitoring": "cloudwatch"}.get(service, service), str(record.get("eventName", "")))
 
 
 def _is_by_aws(record: Mapping[str, Any]) -> bool:

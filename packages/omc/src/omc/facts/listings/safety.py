@@ -29,7 +29,7 @@ def databases(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
     """The environment's own is read already; others are listed as well."""
     payload = fact(facts.pending).database
     every: list[Mapping[str, Any]] = [payload] if payload else []
-    if set(named(wanted, "identifier")) - {aws.environment.database}:
+    if set(named(wanted, "identifier")) - {str(one["DBInstanceIdentifier"]) for one in every}:
         pages = aws.client("rds").get_paginator("describe_db_instances").paginate()
         every = [dict(one) for page in pages for one in page["DBInstances"]]
     for one in every:

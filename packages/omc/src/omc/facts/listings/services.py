@@ -22,34 +22,34 @@ def services(aws: Gateway, wanted: Wanted, facts: Facts) -> Iterator[Thing]:
     gone = known.missing_clusters or ((environment.cluster,) if known.cluster_missing else ())
     here = {environment.cluster, *(service.cluster for service in environment.services)}
     yield from (Thing("aws_ecs_cluster", {"name": cluster}) for cluster in sorted(here.difference(gone)))
-    asked = {(service.cluster, service.ecs_service) for service in environment.services}
+    requested = {(service.cluster, service.ecs_service) for service in environment.services}
     others: dict[str, list[str]] = {}
     for thing in wanted:
         if thing.type == "aws_ecs_cluster" and thing.values.get("name") not in here:
             others.setdefault(str(thing.values["name"]), [])
         if thing.type == "aws_ecs_service":
             where, name = tail(thing.values.get("cluster")), str(thing.values.get("name"))
-            if (where, name) not in asked:
+            if (where, name) not in requested:
                 others.setdefault(where, []).append(name)
-    yield from (_service(environment.in_ecs(service.name)[0], service) for service in known.services)
+    yield from (_service(*environment.in_ecs(service.name), service) for service in known.services)
     for where, names in others.items():
         if where in gone:
             continue
         try:
-            yield from (_service(where, one) for one in services_of(aws, where, sorted(set(names))))
+            yield from (_service(where, one.name, one) for one in services_of(aws, where, sorted(set(names))))
         except NotFound:
             continue
         if where not in here:
             yield Thing("aws_ecs_cluster", {"name": where})
 
 
-def _service(cluster: str, service: EcsService) -> Thing:
+def _service(cluster: str, name: str, service: EcsService) -> Thing:
     names = [*service.alarms, *service.alarms_off]
     is_gone = service.status == "INACTIVE"
     return Thing(
         "aws_ecs_service",
         {
-            "name": f"{service.ecs_name} (deleted)" if is_gone else service.ecs_name,
+            "name": f"{name} (deleted)" if is_gone else name,
             "cluster": cluster,
             "alarms": [{"alarm_names": names, "enable": bool(service.alarms)}] if names else [],
             "deployment_circuit_breaker": [{"enable": service.breaker, "rollback": service.breaker}],

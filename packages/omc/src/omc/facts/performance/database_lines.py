@@ -14,6 +14,7 @@ from datetime import datetime
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.config import Environment
+from omc.config.stores import database_log_group
 from omc.errors import NotFound, OmcError
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import within
@@ -74,8 +75,10 @@ class DatabaseLines:
 
 @reads
 def read_database_lines(aws: Gateway, environment: Environment, scope: Scope) -> DatabaseLines:
-    """Two queries of ``/aws/rds/instance/NAME/postgresql``, side by side."""
-    group = f"/aws/rds/instance/{environment.database}/postgresql"
+    """Two queries of the log group that RDS exports it to, side by side."""
+    group = database_log_group(environment)
+    if not group:
+        return DatabaseLines(exists=False)
     begin = scope.now - scope.since
     earlier = begin - shift_of(scope.since)
 

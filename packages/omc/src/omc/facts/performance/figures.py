@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from omc.aws.gateway import Gateway
-from omc.config import Environment
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.facts.followup.budget import within
 from omc.facts.load_balancers import TargetGroup, TargetGroups
@@ -86,9 +85,7 @@ class WeekFigures:
 
 
 @reads
-def read_week_figures(
-    aws: Gateway, environment: Environment, scope: Scope, pending: Pending, groups: TargetGroups
-) -> WeekFigures:
+def read_week_figures(aws: Gateway, scope: Scope, pending: Pending, groups: TargetGroups) -> WeekFigures:
     """GetMetricData, five hundred series a call. The hour that has begun counts: a young stack has no other."""
     end = scope.now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(seconds=HOUR)
     begin = end - scope.since
@@ -96,7 +93,7 @@ def read_week_figures(
     used = tuple(group for group in groups.groups if group.balancers)
     wanted: list[tuple[Key, str, dict[str, str]]] = []
     if pending.database is not None:
-        dimensions = {"DBInstanceIdentifier": environment.database}
+        dimensions = {"DBInstanceIdentifier": str(pending.database["DBInstanceIdentifier"])}
         wanted += [((DATABASE_PLACE, *each), "AWS/RDS", dimensions) for each in DATABASE]
     for node in nodes:
         wanted += [((node, *each), "AWS/ElastiCache", {"CacheClusterId": node}) for each in NODE]

@@ -8,6 +8,7 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.config import Environment
+from omc.config.stores import database_name
 from omc.facts.collector import NO_READING, Reading, reads
 from omc.times import in_utc
 
@@ -40,9 +41,11 @@ def read_secret_ages(aws: Gateway, environment: Environment) -> SecretAges:
 
 def _is_ours(one: Any, environment: Environment) -> bool:
     tags = {str(tag.get("Key")): str(tag.get("Value")) for tag in one.get("Tags", ())}
-    database = tags.get("aws:rds:primaryDBInstanceArn", "").rpartition(":")[2]
+    of_database = {tags.get(f"aws:rds:primary{kind}Arn", "").rpartition(":")[2] for kind in ("DBInstance", "DBCluster")}
     name = str(one.get("Name", ""))
-    return name.startswith((f"{environment.prefix}/", f"{environment.prefix}-")) or database == environment.database
+    return name.startswith((f"{environment.prefix}/", f"{environment.prefix}-")) or database_name(
+        environment
+    ) in of_database - {""}
 
 
 def _age(one: Any) -> SecretAge:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from omc.facts.candidates import Candidates
-from omc.facts.connections import Connections, connections_of
+from omc.facts.connections import Connections, PerTask, connections_of
 from omc.facts.definitions import Definition
 from omc.facts.quotas import Quotas
 from omc.facts.requirements import CandidateNeeds, Requirements, needs_of
@@ -13,7 +13,7 @@ from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
 from omc.output.text import counted, verb
 from omc.procedures import readings
-from omc.procedures.preconditions.situation import Objection, Situation
+from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation
 from omc.procedures.preconditions.table import (
     BACKUP,
     DEPLOY,
@@ -82,7 +82,7 @@ def connections(now: Situation) -> Iterator[Objection]:
     open_connections = sum(
         service.desired * now.connections.each_task.get(service.name, 0) for service in now.services.services
     )
-    open_connections += sum(work.more * connections_of(work.starts) for work in now.work if work.starts)
+    open_connections += sum(work.more * (_per_task(now, work).count or 0) for work in now.work if work.starts)
     if open_connections > now.connections.limit:
         yield Objection(
             f"Old and new tasks together open up to {open_connections} database connections, but PostgreSQL takes "
@@ -92,11 +92,25 @@ def connections(now: Situation) -> Iterator[Objection]:
 
 
 def known_limit(now: Situation) -> Iterator[Objection]:
+    """Neither the limit nor what a task opens is taken for enough where it isn't known."""
     known = now.connections
-    if known is None or known.limit is not None or not known.why_unknown:
+    if known is None:
         return
-    if any(work.service.name in known.each_task for work in now.work):
+    using = [work for work in now.work if work.service.name in {*known.each_task, *known.unknown}]
+    if using and known.limit is None and known.why_unknown:
         yield Objection(readings.note(Connections, known.why_unknown))
+    for work in now.work:
+        name = work.service.name
+        why = known.unknown.get(name) or (_per_task(now, work).why_unknown if work.starts else "")
+        if why:
+            yield Objection(readings.note(Connections, f"how many a task of {name} opens is unknown, since {why}"))
+
+
+def _per_task(now: Situation, work: OngoingWork) -> PerTask:
+    configured = next((each for each in now.environment.services if each.name == work.service.name), None)
+    if work.starts is None or (configured and work.starts.family == configured.migrate_family):
+        return PerTask(0)  # a migration's is one of those that are reserved for it
+    return connections_of(work.starts, configured)
 
 
 def quota(now: Situation) -> Iterator[Objection]:
@@ -199,7 +213,7 @@ ROWS: tuple[Precondition, ...] = (
         ),
     ),
     Precondition(
-        "the database's limit of connections is known",
+        "the database's limit of connections is known, and how many a task opens",
         known_limit,
         (Connections,),
         cells(

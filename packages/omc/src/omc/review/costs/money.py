@@ -6,7 +6,7 @@ import re
 from functools import partial
 
 from omc.checks.runbook import WEEKLY_COSTS
-from omc.procedures.prices import price_in, table, table_region
+from omc.procedures.prices import not_known, price_in, table
 from omc.review import findings
 
 DAYS_A_MONTH = 365 / 12
@@ -51,13 +51,15 @@ def slug(name: str) -> str:
 
 def source(region: str, *keys: str) -> str:
     """Where the prices are from, with their date."""
-    if region != table_region():
-        return f"omc's prices are those of {table_region()}; of {region} it has none"
-    prices = [table()[key] for key in keys if key in table()]
+    found = table(region)
+    missing = [key for key in keys if key not in found]
+    if missing:
+        return f"prices {not_known(region, *missing)}"
+    prices = [found[key] for key in keys]
     oldest = min(price.as_of for price in prices)
     unconfirmed = sum(not price.confirmed for price in prices)
     return (
-        f"list prices of {table_region()} as of {oldest:%B %Y} and later, {unconfirmed} of {len(prices)} unconfirmed: "
+        f"list prices of {region} as of {oldest:%B %Y} and later, {unconfirmed} of {len(prices)} unconfirmed: "
         f"{', '.join(keys)}"
     )
 

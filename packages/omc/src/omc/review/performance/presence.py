@@ -19,7 +19,8 @@ IN_AWS: dict[str, Callable[[Pending], Any]] = {
 
 
 def about(store: str) -> Callable[[Check], Check]:
-    """Guard the check below: where the environment has no such ``store``, that is all it says, and it is ok. A check
+    """Guard the check below: it says nothing where omc.toml names no such ``store``; where there is none of the name,
+    that is all it says, and it is ok. A check
     that doesn't name ``Pending`` itself gets it as its last parameter, which the guard keeps."""
 
     def guard(function: Check) -> Check:
@@ -31,6 +32,8 @@ def about(store: str) -> Callable[[Check], Check]:
         def guarded(*args: Any, **kwargs: Any) -> Iterator[Finding]:
             given = whole.bind(*args, **kwargs).arguments
             pending: Pending = given.pop("pending") if added else given["pending"]
+            if store in pending.left_out:
+                return
             if IN_AWS[store](pending) is None:
                 yield finding(spec_of(guarded).id, Level.OK, store, f"There is no {store}.", pending.reading)
             else:

@@ -14,7 +14,6 @@ from omc.config import Environment
 from omc.facts.performance.figures import WeekFigures
 from omc.model.week_change import Points, change
 from omc.output.figures import figure
-from omc.output.text import counted
 from omc.review.performance.words import BALANCER, finding, moved, unseen
 
 NAME = "response-times"
@@ -39,6 +38,11 @@ def by_hour(points: Points, begin: datetime) -> dict[int, float]:
         if at >= begin:
             found.setdefault(at.hour, []).append(value)
     return {hour: median(values) for hour, values in sorted(found.items())}
+
+
+def hour_of_day(begins: int) -> str:
+    """``13:00 to 14:00 UTC``: CloudWatch stamps a figure with its period's begin."""
+    return f"{begins:02d}:00 to {(begins + 1) % 24:02d}:00 UTC"
 
 
 @check(
@@ -76,7 +80,7 @@ def response_times(figures: WeekFigures, environment: Environment) -> Iterator[F
         )
         evidence = (
             f"p50 {figure(p50, 'ms')}, p95 {figure(median(v for _, v in now), 'ms')}, p99 {figure(p99, 'ms')}: medians "
-            f"of the hours; slowest at {worst:02d}:00 UTC, p95 {figure(hours[worst], 'ms')}",
+            f"of the hours; slowest from {hour_of_day(worst)}, p95 {figure(hours[worst], 'ms')}",
             f"p95 by day: {moved(moved_by, 'ms')}",
         )
         if moved_by.rose:
@@ -84,9 +88,8 @@ def response_times(figures: WeekFigures, environment: Environment) -> Iterator[F
             yield finding(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
         elif len(slow) >= SLOW_HOURS:
             sentence = (
-                f"In {counted(len(slow), 'hour')} a twentieth of {group}'s answers took longer than "
-                f"{limits.response_ms} ms, "
-                f"most often at {at_hours.most_common(1)[0][0]:02d}:00 UTC."
+                f"In {len(slow)} hours a twentieth of {group}'s answers took longer than {limits.response_ms} ms, "
+                f"most often from {hour_of_day(at_hours.most_common(1)[0][0])}."
             )
             yield finding(NAME, Level.WARN, place, sentence, figures.reading, *evidence)
         else:
