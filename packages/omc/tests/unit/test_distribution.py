@@ -17,7 +17,8 @@ from omc.distribution import EXTRAS, NAME, install_line, missing
 ROOT = Path(__file__).parents[4]
 DECLARED = tomllib.loads((ROOT / "packages/omc/pyproject.toml").read_text())["project"]
 STRANGERS = re.compile(
-    r"\bomc\[[a-z,]+\]|(?:pip|uv|pipx|uvx|tool) (?:\S+ )*?(?:install|run|add) (?:-\S+ )*['\"]?(omc|localcloud)(?![-\w./])"
+    r"\bomc\[[a-z,]+\]|(?:pip|uv|pipx|uvx|tool) (?:\S+ )*?(?:install|run|add) (?:-\S+ )*['\"]?"
+    r"(omc|localcloud)(?![-\w./])"
 )
 """``omc[…]`` and ``pip install omc``: somebody else's."""
 TEXTS = [

@@ -1,4 +1,4 @@
-"""The help of omc and of its groups: whole sentences, under headings that hold every command; and what a shell completes."""
+"""The help of omc and its groups: whole sentences, headings that hold every command; and what a shell completes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def completed(words: str, **env: str) -> list[str]:
     asked = {"_OMC_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
     done = run([sys.executable, "-m", "omc"], clean_env() | asked | env, 60, cwd=ROOT)
     assert "Traceback" not in done.stderr
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
 @pytest.mark.parametrize(

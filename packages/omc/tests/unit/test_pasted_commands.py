@@ -23,7 +23,7 @@ COMMANDS = frozenset(root.list_commands(click.Context(root)))
 SPAN = re.compile(r"(?<![\w./'-])omc (?P<words>[a-z-]+ [^\n.;:(){}\[\],`\"\\|&>#]*)")
 
 BY_FORM = {
-    r"(\w+\.)*environment(\.name)?|undo_in|(root|site\.environment|name|judged\.environment)(\.name)?|names?": "Identifier",
+    r"(\w+\.)*environment(\.name)?|undo_in|root\.name|names?": "Identifier",
     r"(\w+\.)*service(\.name)?|chosen\[0\]\.name|count\.service": "Identifier",
     r"(\w+\.)*(open_)?run(\.id)?|(\w+\.)*timer|run_id|each\.id": "made by omc: letters and digits",
     r"(\w+\.)*number|count\.minimum|known\[0\]|failed\[0\]|BREAK_GLASS": "a number",
