@@ -64,7 +64,12 @@ def run(words: list[str]) -> dict[str, object]:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
         os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-        main(words)
+        try:
+            main(words)
+        except SystemExit as end:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(int(end.code or 0))  # an interpreter's end costs more than most commands
     ended = code = 0
     while not ended and time.monotonic() - began < TIMEOUT:
         ended, code = os.waitpid(child, os.WNOHANG)
