@@ -1,5 +1,6 @@
-"""Wheels away from the repository: both are built, installed into an empty environment in a folder with a space in its
-name, and every command of omc is run there, with an omc.toml and without. It works, or says in one line what is missing."""
+"""Wheels away from the repository: both are built and installed into an empty environment in a folder with a space in
+its name, and every command of omc is run there as an ordinary user, with an omc.toml and without. It works, or says in
+one line what is missing."""
 
 from __future__ import annotations
 
@@ -53,9 +54,12 @@ class Away:
 
 def interpreters() -> list[str]:
     """This Python, and the newest of the machine where that is another."""
-    names = [name for minor in range(20, 11, -1) if (name := shutil.which(f"python3.{minor}"))]
-    works = [name for name in names if run([name, "-c", "import ensurepip"], clean_env()).returncode == 0]
-    return [sys.executable, *works[:1]]
+    places = [*os.get_exec_path(), *map(str, (Path.home() / ".pyenv/versions").glob("3.*/bin"))]
+    for minor in range(20, sys.version_info.minor, -1):
+        for name in (Path(place) / f"python3.{minor}" for place in places):
+            if name.exists() and run([name, "-c", "import ensurepip"], clean_env()).returncode == 0:
+                return [sys.executable, str(name)]
+    return [sys.executable]
 
 
 def ordinary_user(python: Path) -> tuple[str, ...]:
