@@ -1,5 +1,5 @@
-"""What README tells a newcomer to type, typed: a fresh clone in a folder with a space in its name, an ordinary user where
-this one is root, the oldest Python that is supported and the newest that is here. Not a test: it takes minutes.
+"""What README tells a newcomer to type, typed: a fresh clone in a folder with a space in its name, an ordinary user
+where this one is root, the oldest Python that is supported and the newest that is here. Not a test: it takes minutes.
 
 `make newcomer`. Exit codes: 0 all of it worked, 1 something didn't.
 """
@@ -83,7 +83,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", action="append", help="this Python alone; may be repeated")
     chosen = parser.parse_args().python or pythons()
-    return 0 if all([play(python) for python in chosen]) else 1
+    worked = [play(python) for python in chosen]
+    return 0 if all(worked) else 1
 
 
 if __name__ == "__main__":
