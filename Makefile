@@ -11,9 +11,11 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?= -n 4 --dist loadscope
 # A part of the kill sweep: make kill-sweep SWEEP_ARGS="--only scale --only restart"; --help names them all.
 SWEEP_ARGS ?=
+# --python /usr/bin/python3.11 for one.
+NEWCOMER_ARGS ?=
 
 .PHONY: help install demo test test-durations coverage check new-check new-operation format lock clean bench bench-morning bench-local-up bench-localcloud \
-	bench-rollback bench-respond bench-logs bench-conformance bench-cloudtrail bench-diagnosis accuracy-logs bench-exec kill-sweep kill-sweep-stores kill-sweep-respond kill-sweep-maintenance rehearse-outside
+	bench-rollback bench-respond bench-logs bench-conformance bench-cloudtrail bench-diagnosis accuracy-logs bench-exec kill-sweep kill-sweep-stores kill-sweep-respond kill-sweep-maintenance rehearse-outside newcomer bench-adopt
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -108,6 +110,12 @@ kill-sweep-maintenance: install ## who performs a maintenance killed before and 
 
 rehearse-outside: install ## faults by AWS's API, SQL and signals, and what the check says: docs/outside.md; STORIES="alarm database-dead" for a part
 	@PYTHONPATH=tests:packages/omc/tests $(BIN)/python -m rehearsal.outside $(STORIES)
+
+newcomer: install ## README's first commands as written, from a fresh clone in a folder with a space, as an ordinary user, on each Python
+	@PYTHONPATH=tests $(BIN)/python tests/newcomer/fresh.py $(NEWCOMER_ARGS)
+
+bench-adopt: install ## from an installed omc to the first true morning check of a stack that it has never seen
+	@PYTHONPATH=tests:packages/omc/tests $(BIN)/python benchmarks/adopt.py
 
 lock: install ## the hashed locks, made anew from pyproject.toml
 	@UV=$$(command -v uv || echo $(BIN)/uv); \

@@ -115,6 +115,7 @@ variable "responder_service" {
     database_password_version = optional(number)
     sms                       = optional(bool)
     smtp_port                 = optional(number)
+    worker_policy_arns        = optional(list(string))
     host                      = optional(string)
   })
   default = null

@@ -256,3 +256,9 @@ variable "api" {
   })
   default = null
 }
+
+variable "worker_policy_arns" {
+  description = "IAM policies with what `omc worker` may change: then one runs beside the responder, and performs timers (`omc scale --for`). Empty for none."
+  type        = list(string)
+  default     = []
+}

@@ -34,6 +34,7 @@ module "responder" {
   maintenance_window        = var.maintenance_window
   sms                       = var.responder_service.sms
   smtp_port                 = var.responder_service.smtp_port
+  worker_policy_arns        = var.responder_service.worker_policy_arns
 
   api = var.responder_service.host == null ? null : {
     host                            = var.responder_service.host

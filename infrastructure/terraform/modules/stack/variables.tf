@@ -287,6 +287,7 @@ variable "responder_service" {
     database_password_version = optional(number, 1)
     sms                       = optional(bool, false)
     smtp_port                 = optional(number)
+    worker_policy_arns        = optional(list(string), [])
     host                      = optional(string)
   })
   default = null

@@ -313,3 +313,26 @@ run "an_unencrypted_mail_port_is_refused" {
 
   expect_failures = [var.smtp_port]
 }
+
+run "no_worker_unless_it_may_change_something" {
+  assert {
+    condition     = length(aws_ecs_service.worker) == 0 && length(aws_iam_role.worker) == 0
+    error_message = "Without policies there is no worker."
+  }
+}
+
+run "a_worker_has_a_role_of_its_own" {
+  variables {
+    worker_policy_arns = ["arn:aws:iam::123456789012:policy/omc-changes"]
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.worker[0].container_definitions)[0].command == ["omc", "worker", "--env", "staging"] && aws_ecs_service.worker[0].desired_count == 1
+    error_message = "One task is omc worker."
+  }
+
+  assert {
+    condition     = aws_iam_role_policy_attachment.worker["0"].role == "ohmycoins-staging-responder-worker" && one(values(aws_iam_role_policy_attachment.worker)).policy_arn == "arn:aws:iam::123456789012:policy/omc-changes"
+    error_message = "It may change what its policies say; the responder may not."
+  }
+}

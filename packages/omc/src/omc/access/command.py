@@ -16,6 +16,7 @@ from omc.access.model import PERMISSIONS, ApiToken, Role
 from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, refuse_server, segment
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import Period, environment_option
 from omc.cli.show import OUTPUT, environment_and_output, show
 from omc.config import Environment, Stack, environment_of, load
@@ -36,7 +37,7 @@ ROLES = click.Choice([role.value for role in Role])
 MEANINGS = "; ".join(f"{role.value}: {', '.join(sorted(each))}" for role, each in PERMISSIONS.items())
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def token() -> None:
     """Tokens for omc's server: create one, see which there are, revoke one.
 

@@ -24,6 +24,7 @@ from omc.access.model import (
     token_of,
 )
 from omc.errors import Missing, Refused, WrongUse
+from omc.output.text import shell_word
 from omc.store import eventlog
 from omc.store.opened import Store, Transaction
 
@@ -52,7 +53,9 @@ def create_token(
         if expires is not None and expires <= transaction.at:
             raise WrongUse("The token would have expired before it is made. Nothing was recorded.")
         if any(each.name == name and each.is_valid(transaction.at) for each in _all(transaction.session)):
-            raise Refused(f"There is a token {name} already. Choose another name, or: omc token revoke {name}")
+            raise Refused(
+                f"There is a token {name} already. Choose another name, or: omc token revoke {shell_word(name)}"
+            )
         created = Created(name, role.value, digest, expires, person)
         token_id = digest[:ID_LENGTH]
         event = eventlog.append(transaction, TYPES, stream_of(token_id), created, seen=0, link=link)

@@ -20,6 +20,7 @@ from omc.facts.tasks import list_running_tasks
 from omc.judgement.task_causes import cause_of
 from omc.model.arguments.scaling import SetCapacity
 from omc.model.plan import Json
+from omc.output.text import counted
 
 
 def _limits(aws: Gateway, environment: Environment, service: str) -> tuple[int, int] | None:
@@ -89,7 +90,7 @@ def _poll(context: Context, arguments: SetCapacity) -> Outcome | None:
         now = f"between {found[0]} and {found[1]} tasks" if found else "by no autoscaler"
         return Outcome(Verdict.SUPERSEDED, f"{name} is kept {now}: somebody changed it.", evidence)
     if desired < arguments.at_least:
-        sentence = f"{name} wants {desired} tasks now, fewer than requested: somebody changed it."
+        sentence = f"{name} wants {counted(desired, 'task')} now, fewer than requested: somebody changed it."
         return Outcome(Verdict.SUPERSEDED, sentence, evidence)
     since = datetime.fromisoformat(str(context.state["since"]))
     waits = _waits_for(context, service, healthy, since, arguments.settle_seconds)

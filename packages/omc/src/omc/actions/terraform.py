@@ -77,7 +77,8 @@ def _nothing_left(context: Context, arguments: ApplyPlan, root: Root) -> bool:
         approved = len(arguments.approved)
         raise Interrupted(
             Verdict.CANCELLED,
-            f"cancelled. The apply was cut off: of {approved} resources {len(left)} are still to be changed. "
+            f"cancelled. The apply was cut off: of {approved} resources {len(left)} are still to "
+            "be changed. "
             f"{_next(context)}",
             {"left": [change.address for change in left]},
         )

@@ -14,7 +14,7 @@ from omc.adoption.discovery import discover
 from omc.adoption.empty import empty as empty_text
 from omc.adoption.files import create
 from omc.adoption.grouping import Group, group
-from omc.adoption.judgement import Judged, Question, Value, counted, judge, listed, unscaled
+from omc.adoption.judgement import Judged, Question, Value, judge, listed, unscaled
 from omc.adoption.model import Found, Gap
 from omc.adoption.origin import Origin, origin_of, time_zone_here
 from omc.adoption.proposal import Proposal, difference, propose
@@ -22,6 +22,7 @@ from omc.config import load, parse
 from omc.config.load import FILE_NAME
 from omc.errors import Missing, Refused, WrongUse
 from omc.output import echo, line, shell_line
+from omc.output.text import counted
 
 NOTHING_HERE = 1
 REGION_OF_EMPTY = "eu-central-1"
@@ -167,7 +168,10 @@ def _report(
     made: drafts.Draft, others: Sequence[Group], found: Found, origin: Origin, file: Path, asker: _Asker
 ) -> None:
     echo(
-        line(f"Wrote {file}: {made.name} in {found.region} of account {found.account}, read with {found.calls} calls.")
+        line(
+            f"Wrote {file}: {made.name} in {found.region} of account {found.account}, read with "
+            f"{counted(found.calls, 'call')}."
+        )
     )
     for label, services in made.services.items():
         echo(line(f"  {label}: {listed(services)}"))

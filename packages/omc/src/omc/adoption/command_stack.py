@@ -16,6 +16,7 @@ from omc.adoption.document import data as comparison_data
 from omc.adoption.document import section
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.lazy import PlainGroup
 from omc.cli.show import environment_and_output
 from omc.cli.show import show as print_document
 from omc.config import Environment, Service, Stack, environment_of, load
@@ -25,11 +26,12 @@ from omc.config.tables import Responder
 from omc.config.windows import MaintenanceWindow
 from omc.errors import OmcError
 from omc.output.document import Block, Document, Field, Fields, Paragraph, Row, Section, Table
+from omc.output.text import counted
 from omc.store.location import locate_store
 from omc.times import format_time
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def stack() -> None:
     """The stack file, omc.toml.
 
@@ -245,7 +247,7 @@ def _on_call(stack: Stack) -> list[tuple[str, str]]:
         ("SEV-3", f"waits for business hours, {begin:%H:%M}-{end:%H:%M} Monday to Friday, {stack.time_zone}"),
         ("public holidays", on_call.public_holidays or "none"),
         *(
-            (f"rota {name}", f"{len(rota.layers)} layers: omc oncall schedule {name}")
+            (f"rota {name}", f"{counted(len(rota.layers), 'layer')}: omc oncall schedule {name}")
             for name, rota in stack.rotas.items()
         ),
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from omc.adoption.differences import Compared, Difference
-from omc.adoption.judgement import counted
 from omc.output.document import Block, Items, Literal, Paragraph, Row, Section, Severity, Status, Table
+from omc.output.text import counted
 
 COLUMNS = ("line", "key", "omc.toml says", "AWS has", "write")
 

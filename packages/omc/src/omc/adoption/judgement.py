@@ -22,6 +22,7 @@ from omc.adoption.model import (
     group_name,
 )
 from omc.adoption.toml_text import Plain
+from omc.output.text import counted
 
 DATABASE_VARIABLES = re.compile(r"DATABASE|POSTGRES|(^|_)(DB|PG)(_|HOST|URL)|SQLALCHEMY|AURORA|RDS")
 CACHE_VARIABLES = re.compile(r"REDIS|VALKEY|ELASTICACHE|(^|_)CACHE_(URL|HOST|ENDPOINT)")
@@ -455,7 +456,3 @@ def listed(names: Iterable[str]) -> str:
     """``api, web and worker``."""
     *first, last = list(names) or [""]
     return f"{', '.join(first)} and {last}" if first else last
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

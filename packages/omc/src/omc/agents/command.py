@@ -6,8 +6,9 @@ from importlib.util import find_spec
 
 import click
 
-from omc.cli.options import environment_names
+from omc.cli.completion import environment_names
 from omc.config import environment_of, load
+from omc.distribution import install_line
 from omc.errors import WrongUse
 
 
@@ -28,7 +29,7 @@ def mcp(context: click.Context, names: tuple[str, ...]) -> None:
     saved queries of the logs, deployments, runs, incidents, alerts, and plans as dry runs. Nothing can be changed,
     approved, acknowledged or recorded through it, whatever rights the credentials have.
 
-    Needs the extra mcp: pip install 'omc[mcp]'.
+    Needs the extra mcp; without it, it says how that is installed.
 
     \b
     omc mcp --env staging
@@ -41,7 +42,7 @@ def mcp(context: click.Context, names: tuple[str, ...]) -> None:
         )
     environments = [environment_of(stack, name) for name in dict.fromkeys(names)]
     if find_spec("mcp") is None:
-        raise WrongUse("The Model Context Protocol needs a package that isn't installed: pip install 'omc[mcp]'.")
+        raise WrongUse(f"The Model Context Protocol needs a package that isn't installed: {install_line('mcp')}")
     from omc.agents.server import run
 
     run(stack, environments)

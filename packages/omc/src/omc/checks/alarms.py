@@ -10,6 +10,7 @@ from omc.checks.spec import check
 from omc.config import Environment
 from omc.config.stores import cache_name, database_name
 from omc.facts.alarms import Alarm, Alarms
+from omc.output.text import counted
 from omc.times import format_time
 
 
@@ -24,7 +25,9 @@ def alarms(alarms: Alarms, environment: Environment) -> Iterator[Finding]:
     ours = [alarm for alarm in alarms.alarms if alarm.name.startswith(environment.alarm_prefix)]
     if not ours:
         sentence = f"No alarm's name begins with {environment.alarm_prefix}: nothing would page anybody."
-        evidence = (Evidence(f"{len(alarms.alarms)} alarms in the account, none of that name", alarms.reading),)
+        evidence = (
+            Evidence(f"{counted(len(alarms.alarms), 'alarm')} in the account, none of that name", alarms.reading),
+        )
         yield Finding(
             "alarms", Level.FAIL, environment.alarm_prefix, sentence, evidence, ALERT_RESPONSE, place="alarms"
         )
@@ -73,7 +76,7 @@ def alarms(alarms: Alarms, environment: Environment) -> Iterator[Finding]:
             if not firing
             else f"None of {environment.name}'s {len(ours)} alarms is in ALARM{left_out}{note}.",
             evidence=tuple(Evidence(f"{name} is INSUFFICIENT_DATA", alarms.reading) for name in undecided)
-            or (Evidence(f"{len(alarms.alarms)} alarms are OK", alarms.reading),),
+            or (Evidence(f"{counted(len(alarms.alarms), 'alarm')}, OK", alarms.reading),),
             procedure=ALERT_RESPONSE if undecided else None,
         )
 

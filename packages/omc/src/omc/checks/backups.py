@@ -12,6 +12,7 @@ from omc.config import Environment
 from omc.config.stores import database_name
 from omc.facts.scope import Scope
 from omc.facts.verifications import RecordedVerifications
+from omc.output.text import counted
 from omc.times import format_duration
 
 NAME = "backups-verified"
@@ -60,7 +61,7 @@ def backups_verified(known: RecordedVerifications, environment: Environment, sco
         level = Level.FAIL if age > 2 * every + GRACE else Level.WARN if late else Level.OK
         words = f"The {sound.found.backup} was restored and found sound {ago} ago."
         yield _finding(
-            environment, known, level, f"{words} That is done every {days} days: {verify}" if late else words
+            environment, known, level, f"{words} That is done every {counted(days, 'day')}: {verify}" if late else words
         )
 
 

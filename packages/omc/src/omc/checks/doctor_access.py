@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from omc.checks.doctor_finding import finding, listed, several
+from omc.checks.doctor_finding import finding, listed
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
@@ -14,6 +14,7 @@ from omc.config import Environment
 from omc.facts.account import Caller
 from omc.facts.github import GitHubTrust, Protection, Repository, RoleTrust
 from omc.facts.permissions import Decision, Permissions
+from omc.output.text import counted
 
 IMMUTABLE_FROM = datetime(2026, 7, 15, tzinfo=UTC)
 """Repositories made after this day identify themselves by the IDs of owner and repository. Source: GitHub's
@@ -131,7 +132,7 @@ def _of_command(command: str, decisions: tuple[Decision, ...], permissions: Perm
         "permissions",
         Level.OK,
         subject,
-        f"All {several(len(actions), 'action')} that it needs are allowed.",
+        f"All {counted(len(actions), 'action')} that it needs are allowed.",
         reading,
         f"simulated for {permissions.principal}; resource, session and endpoint policies are not in it",
     )
@@ -313,7 +314,7 @@ def _rules(protection: Protection, subject: str, *, needed: bool) -> Iterator[Fi
         (
             "required reviewers",
             None if reviewers is None else reviewers > 0,
-            f"One of {several(reviewers or 0, 'reviewer')} has to approve.",
+            f"One of {counted(reviewers or 0, 'reviewer')} has to approve.",
             "Nobody has to approve: every job passes, and omc then refuses the change.",
             "Give the environment required reviewers, or set github_review = false in omc.toml and use omc approve",
         ),

@@ -29,16 +29,6 @@ def finding(
     )
 
 
-def several(number: int, thing: str) -> str:
-    """``1 alarm``, ``2 alarms``."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def verb(number: int, singular: str, plural: str) -> str:
-    """``1 alarm tells``, ``2 alarms tell``."""
-    return singular if number == 1 else plural
-
-
 def listed(names: list[str] | tuple[str, ...], most: int = 4) -> str:
     """``a, b and 3 more``."""
     if len(names) <= most:

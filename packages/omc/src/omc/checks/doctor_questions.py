@@ -15,6 +15,7 @@ from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
 from omc.facts.open_questions import DeploymentOrder, FlowLogDelivery, RunnerDocker, StartedByAnswer
 from omc.facts.services import Services
+from omc.output.text import counted
 
 SENT_BACK = frozenset({"maximumPercent", "minimumHealthyPercent", "deploymentCircuitBreaker", "alarms"})
 """The parts of a deployment configuration that a rollback by omc sends back."""
@@ -33,7 +34,7 @@ PROBE_AGAIN = "Run this again once there is something to see"
 def question_deployment_order(order: DeploymentOrder) -> Iterator[Finding]:
     seen = {name: times for name, times in order.created.items() if len(times) > 1}
     evidence = [
-        f"asked: ecs ListServiceDeployments of {name}, one page; answered: {len(times)} deployments"
+        f"asked: ecs ListServiceDeployments of {name}, one page; answered: {counted(len(times), 'deployment')}"
         f"{', ' + _order(times) if len(times) > 1 else ''}"
         for name, times in order.created.items()
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from omc.checks.doctor_finding import finding, listed, several
+from omc.checks.doctor_finding import finding, listed
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
@@ -15,6 +15,7 @@ from omc.facts.record_store import RecordStore
 from omc.facts.scope import Scope
 from omc.facts.state_file import StateFile
 from omc.facts.tools import WANTED, Tools
+from omc.output.text import counted
 from omc.times import format_duration, format_time
 
 CLOSE = 5.0
@@ -103,7 +104,7 @@ def worker(record: RecordStore, environment: Environment, scope: Scope) -> Itera
             "worker",
             Level.OK,
             "omc worker",
-            f"{several(len(alive), 'worker')} alive.",
+            f"{counted(len(alive), 'worker')} alive.",
             record.reading,
             *(f"{one.actor} on {one.host}, since {format_duration(scope.now - one.started)}" for one in alive),
         )

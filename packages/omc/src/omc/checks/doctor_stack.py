@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
-from omc.checks.doctor_finding import finding, listed, several, verb
+from omc.checks.doctor_finding import finding, listed
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
@@ -20,6 +20,7 @@ from omc.facts.quotas import Quotas
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.subnets import Subnets
+from omc.output.text import counted, verb
 from omc.times import format_time
 
 PEOPLE = frozenset({"email", "email-json", "sms", "https", "http", "application"})
@@ -57,7 +58,7 @@ def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]
                 check,
                 Level.FAIL,
                 listed(names, 1),
-                f"{several(len(names), 'alarm')} {why}.",
+                f"{counted(len(names), 'alarm')} {why}.",
                 alarms.reading,
                 *names,
                 do="Apply the environment's Terraform, which gives each alarm its topic",
@@ -69,7 +70,7 @@ def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]
             check,
             Level.OK,
             "the others" if silent or off else "alarms",
-            f"{several(acting, 'alarm')} can act.",
+            f"{counted(acting, 'alarm')} can act.",
             alarms.reading,
         )
 
@@ -306,12 +307,12 @@ def _agents(tasks: tuple[TaskAgent, ...]) -> tuple[Level, str]:
     down = [one for one in tasks if one.enabled and any(state != "RUNNING" for state in one.states.values())]
     if disabled:
         run = verb(len(disabled), "runs", "run")
-        return Level.FAIL, f"{several(len(disabled), 'task')} of {len(tasks)} {run} without ECS Exec."
+        return Level.FAIL, f"{counted(len(disabled), 'task')} of {len(tasks)} {run} without ECS Exec."
     if down:
-        return Level.FAIL, f"The agent doesn't run in {several(len(down), 'task')} of {len(tasks)}."
+        return Level.FAIL, f"The agent doesn't run in {counted(len(down), 'task')} of {len(tasks)}."
     if untold:
-        return Level.UNKNOWN, f"ECS doesn't report the agent of {several(len(untold), 'task')}."
-    return Level.OK, f"The agent runs in {several(len(tasks), 'task')}."
+        return Level.UNKNOWN, f"ECS doesn't report the agent of {counted(len(untold), 'task')}."
+    return Level.OK, f"The agent runs in {counted(len(tasks), 'task')}."
 
 
 @check(
@@ -351,7 +352,7 @@ def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]
         )
     if good:
         words = "exist, have a retention period, and are" if len(good) > 1 else "exists, has a retention period, and is"
-        sentence = f"{several(len(good), 'log group')} {words} encrypted under a KMS key."
+        sentence = f"{counted(len(good), 'log group')} {words} encrypted under a KMS key."
         yield finding(check, Level.OK, "the stack's log groups", sentence, groups.reading, *good)
     made_by_rds = groups.found.get(OS_METRICS)
     if made_by_rds and not made_by_rds.kms_key:

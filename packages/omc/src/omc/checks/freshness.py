@@ -13,6 +13,7 @@ from omc.facts.data_age import DataAge, ServiceData
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.traffic import MetricsAge
+from omc.output.text import counted, verb
 from omc.times import format_duration, format_time
 
 
@@ -85,5 +86,10 @@ def metrics_fresh(metrics: MetricsAge, services: Services, environment: Environm
             level=Level.OK,
             subject="CloudWatch",
             sentence=f"CloudWatch's newest metric is {format_duration(min(fresh))} old.",
-            evidence=(Evidence(f"{len(fresh)} services have a fresh CPUUtilization", metrics.reading),),
+            evidence=(
+                Evidence(
+                    f"{counted(len(fresh), 'service')} {verb(len(fresh), 'has', 'have')} a fresh CPUUtilization",
+                    metrics.reading,
+                ),
+            ),
         )

@@ -15,6 +15,7 @@ from omc.facts.load_balancers import GroupHealth, LoadBalancer, LoadBalancers, T
 from omc.facts.probes import Probes, working
 from omc.facts.scope import Scope
 from omc.facts.services import EcsService, Services
+from omc.output.text import counted
 
 EVERYTHING = frozenset({"*", "/*"})
 """Patterns of a path that leave nothing to the rules after."""
@@ -276,6 +277,6 @@ def _summary(known: _Known) -> str:
     parts = []
     for listener in known.listeners.listeners:
         led = ", ".join(f"{rule.name} {_does(rule.action, known)}" for rule in listener.rules[:4])
-        more = f" and {len(listener.rules) - 4} more rules" if len(listener.rules) > 4 else ""
+        more = f" and {counted(len(listener.rules) - 4, 'more rule')}" if len(listener.rules) > 4 else ""
         parts.append(f"{listener.name} leads {led}{more}")
     return "; ".join(parts) + "." if parts else ""

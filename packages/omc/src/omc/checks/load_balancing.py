@@ -13,6 +13,7 @@ from omc.facts.load_balancers import GroupHealth, LoadBalancers, Target, TargetH
 from omc.facts.scope import Scope
 from omc.facts.services import Services
 from omc.facts.traffic import MetricsAge, Minute, Traffic
+from omc.output.text import counted
 from omc.times import format_duration, format_time
 
 MINUTE = timedelta(minutes=1)
@@ -82,7 +83,7 @@ def targets(health: TargetHealth, services: Services, environment: Environment) 
             level, sentence = (
                 Level.WARN,
                 (
-                    f"{sentence.rstrip('.')}, but {running} tasks of {whose or 'its service'} run: "
+                    f"{sentence.rstrip('.')}, but {counted(running, 'task')} of {whose or 'its service'} run: "
                     f"{running - staying} of them get{'s' * (running - staying == 1)} no request."
                 ),
             )

@@ -9,6 +9,7 @@ import click
 from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, segment
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.completion import run_ids
 from omc.cli.options import INCIDENT_NUMBER, environment_option
 from omc.cli.show import show
 from omc.cli.stores import environment_of_run, store_of_run
@@ -18,11 +19,12 @@ from omc.engine.transitions import State
 from omc.errors import WrongUse
 from omc.model.plan import from_json
 from omc.output import echo, line
+from omc.output.text import counted
 from omc.procedures.plan_document import plan_document
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @environment_option
 @click.option(
     "--plan", "plan_hash", metavar="HASH", help="The hash of the plan that you looked at; any other is refused."
@@ -87,7 +89,9 @@ def approve(
             current = approvals.valid_approvals(session, run, store.now())
             working = bool(living_workers(session))
     if glass:
-        message = f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {run.approvals_needed} approvals"
+        message = (
+            f"BREAK-GLASS: {actor.words} let {run.id} go ahead without its {counted(run.approvals_needed, 'approval')}"
+        )
         echo(line(f"{message} in incident {glass.incident}. This is in the record."), err=True)
     if run.state == State.AWAITING:
         echo(line(f"{run.id}: approved by {actor.words}. {approvals.in_words(run, current)}"))

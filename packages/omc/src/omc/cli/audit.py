@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as print_document
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from omc.store.models import AuditEvent
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def audit() -> None:
     """The record: append-only, each event chained to the one before.
 

@@ -46,6 +46,9 @@ def change_options(command: Command) -> Command:
         ),
         click.option("--full", is_flag=True, help="Show in full every value that changes."),
         click.option(
+            "--explain", is_flag=True, help="Also print what the plan rests on, and the same by hand, ready to paste."
+        ),
+        click.option(
             "--confirm", metavar="ENV", help="The environment's name, so that it needn't be typed when asked."
         ),
         click.option("--yes", is_flag=True, help="Answer the question with yes."),
@@ -74,6 +77,7 @@ def carry_out(
     wait: bool = True,
     output: str = "table",
     full: bool = False,
+    explain: bool = False,
     approved: Sequence[ExternalApproval] | None = None,
 ) -> int:
     """Make the plan of ``procedure`` for ``request`` and carry it out; returns the exit code.
@@ -98,7 +102,7 @@ def carry_out(
     with open_store(place) as store:
         site = planning.run_context(stack, environment, store, catalogue)
         plan = planning.make(site, procedure, request)
-        shown = Shown(site, output, full=full)
+        shown = Shown(site, output, full=full, explain=explain)
         shown.plan(plan)
         if plan.refusals:
             return shown.end(OmcError.exit_code)
@@ -158,8 +162,8 @@ class Shown:
     JSON is one document, at the end.
     """
 
-    def __init__(self, site: RunContext, output: str, *, full: bool = False) -> None:
-        self.site, self.output, self.full, self.progress = site, output, full, Progress()
+    def __init__(self, site: RunContext, output: str, *, full: bool = False, explain: bool = False) -> None:
+        self.site, self.output, self.full, self.explain, self.progress = site, output, full, explain, Progress()
         self._document: dict[str, Any] = {}
 
     def plan(self, plan: Plan) -> None:
@@ -167,7 +171,8 @@ class Shown:
         from omc.procedures.plan_document import plan_document
 
         environment = self.site.environment
-        document = plan_document(plan, commands(plan, environment), environment, full=self.full)
+        by_hand = commands(plan, environment)
+        document = plan_document(plan, by_hand, environment, full=self.full, explain=self.explain)
         self._document["plan"] = document.data
         if self.output != "json":
             show(document, self.output, page=self.output == "table")
@@ -205,7 +210,7 @@ class Shown:
 
         account = run_details(self.site.store, run_id)
         code = exit_code_of(account.run)
-        document = run_document(account, self.site.environment.time_zone)
+        document = run_document(account, self.site.environment.time_zone, was_told=True)
         if self.output == "json":
             echo(to_json({**self._document, "run": document.data, "exit_code": code}))
         else:

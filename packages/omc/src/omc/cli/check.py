@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from omc.cli.completion import environment_names
 from omc.cli.lazy import LazyCommand, LazyGroup
-from omc.cli.options import Period, environment_names
+from omc.cli.options import ENVIRONMENT_VARIABLE, Period
 from omc.cli.show import OUTPUT, show
 from omc.errors import WrongUse, did_you_mean
 from omc.model.registry import Registry
@@ -96,8 +97,9 @@ def explain(name: str, output: str) -> None:
 @click.option(
     "--env",
     metavar="ENV[,ENV]",
+    envvar=ENVIRONMENT_VARIABLE,
     shell_complete=environment_names,
-    help="An environment of omc.toml, or several: staging,production.  [needed, unless omc.toml has a default]",
+    help="An environment of omc.toml, or several: staging,production.  [needed, unless OMC_ENV or omc.toml names one]",
 )
 @click.option("--all-environments", is_flag=True, help="Every environment of omc.toml but a local cloud, worst first.")
 @click.option("--output", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True)

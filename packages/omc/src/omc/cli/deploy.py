@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, nothing_to_do, override_option
+from omc.cli.completion import service_names
 from omc.errors import NothingToDo
 from omc.model.requests import DeployRequest
 
@@ -53,10 +54,20 @@ class Length(click.ParamType[float]):
 
 @click.command()
 @click.option(
-    "--image", "images", type=Images(), metavar="SERVICE=REF[,…]", default={}, help="Digest, repository@digest or tag."
+    "--image",
+    "images",
+    type=Images(),
+    metavar="SERVICE=REF[,…]",
+    default={},
+    shell_complete=service_names,
+    help="Digest, repository@digest or tag.",
 )
 @click.option(
-    "--force-new", multiple=True, metavar="SERVICE", help="New tasks without a change: after a secret rotates."
+    "--force-new",
+    multiple=True,
+    metavar="SERVICE",
+    shell_complete=service_names,
+    help="New tasks without a change: after a secret rotates.",
 )
 @click.option("--watch", type=Length(), metavar="TIME", help="How long to watch the release.  [as omc.toml says]")
 @click.option("--no-migrate", is_flag=True, help="Don't run the migration.")

@@ -24,6 +24,7 @@ from omc.cli.incident_response import (
     unsnooze,
     update,
 )
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, environment_and_output
 from omc.cli.show import show as show_document
@@ -34,7 +35,7 @@ from omc.output import echo, line
 from omc.responder.catalogue import groups_of
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def incident() -> None:
     """The record of incidents: what users suffer, how bad it is, what was done, how it ended. Nothing is ever edited.
 

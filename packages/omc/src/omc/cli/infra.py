@@ -15,6 +15,7 @@ from omc import terraform as tf
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.change import approved_elsewhere, carry_out, change_options, override_option
 from omc.cli.deploy import Images
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, rendered, show
 from omc.config import Stack, environment_of, load
@@ -82,7 +83,7 @@ LOCK_OPTION = click.option(
 )
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def infra() -> None:
     """Change the infrastructure by Terraform: read the plan first, then apply exactly that.
 

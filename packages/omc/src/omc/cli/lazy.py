@@ -3,7 +3,7 @@ in the help nor for the shell's completion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +24,41 @@ class LazyCommand(NamedTuple):
     """The first sentence of the command's help; a test compares them."""
 
 
-class LazyGroup(click.Group):
+SENTENCE = 1000
+"""Characters that a command's first sentence may have in a list of commands: it is wrapped there, never cut."""
+
+
+class PlainGroup(click.Group):
+    """A group whose list of commands has whole sentences; under headings, where it is given some."""
+
+    group_class = type
+    headings: Mapping[str, Sequence[str]]
+
+    def __init__(self, *args: Any, headings: Mapping[str, Sequence[str]] | None = None, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.headings = headings or {}
+
+    def listed(self, ctx: click.Context) -> dict[str, click.Command]:
+        """The commands of the list, by their names."""
+        return {name: self.commands[name] for name in self.list_commands(ctx)}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        known = {name: command for name, command in self.listed(ctx).items() if not command.hidden}
+        placed = {name for names in self.headings.values() for name in names}
+        rest = [name for name in known if name not in placed]
+        chapters = {**self.headings, "Further" if self.headings else "Commands": rest}
+        for heading, names in chapters.items():
+            rows = [(name, known[name].get_short_help_str(SENTENCE)) for name in names if name in known]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows, col_max=FIRST_COLUMN)
+
+
+FIRST_COLUMN = 13
+"""Characters of a command's name that its sentence stands beside; longer ones have a line of their own."""
+
+
+class LazyGroup(PlainGroup):
     """``lazy``: a command's name to where it is."""
 
     def __init__(self, *args: Any, lazy: Mapping[str, LazyCommand], **settings: Any) -> None:
@@ -47,14 +81,11 @@ class LazyGroup(click.Group):
             ctx.fail(f'There is no command "{args[0]}".{did_you_mean(args[0], self.list_commands(ctx))}')
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        click.Group(commands=self.listed(ctx)).format_commands(ctx, formatter)
-
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
         names = [
-            CompletionItem(name, help=command.get_short_help_str())
+            CompletionItem(name, help=command.get_short_help_str(SENTENCE))
             for name, command in self.listed(ctx).items()
             if name.startswith(incomplete)
         ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 
 import click
 
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.completion import service_names
 from omc.cli.lazy import LazyCommand, LazyGroup
 from omc.config import load
 from omc.config.load import environment_of
@@ -16,9 +18,11 @@ from omc.errors import Unknown, WrongUse
 from omc.interrupts import reraise_interrupts
 from omc.local import cloud, lifecycle, recording, shell_text
 from omc.local import recorded as recorded_stacks
+from omc.local import sample as samples
 from omc.local.lifecycle import LocalStack, site_of
 from omc.model.registry import Registry
 from omc.output import echo, line
+from omc.output.text import shell_word
 from omc.progress import Progress
 
 COMMANDS: Registry[str, LazyCommand] = Registry(
@@ -100,7 +104,7 @@ def _bring_up(place: LocalStack, name: str, *, apply: bool = False, recorded: Pa
         for service, image in record.images.items():
             echo(f"{service} was pushed as {image.partition('@')[2]}")
         chosen = ",".join(f"{service}={image.partition('@')[2]}" for service, image in record.images.items())
-        echo(f"Release what was pushed: omc deploy --env {name} --image {chosen}")
+        echo(f"Release what was pushed: omc deploy --env {name} --image {shell_word(chosen)}")
     echo(f"Ask it: omc check morning --env {name}")
 
 
@@ -144,8 +148,22 @@ def clone(
         _bring_up(place, name, recorded=written)
 
 
+@local.command("sample")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def sample(folder: Path) -> None:
+    """Write a stack to try omc with into FOLDER: omc.toml, its Terraform and two small applications.
+
+    \b
+    omc local sample ohmycoins
+    cd ohmycoins
+    omc local up
+    """
+    samples.copy_sample(folder)
+    echo(f"The sample stack is in {folder}. Start it: cd {shlex.quote(str(folder))} && omc local up")
+
+
 @local.command("stand-in")
-@click.argument("service")
+@click.argument("service", shell_complete=service_names)
 @click.option("--release", required=True, help="Name of the release: another name, another digest.")
 @click.option("--fail", default="", help="What it does wrong: 5xx, unhealthy, slow:SECONDS, crash:SECONDS.")
 @click.option("--env", "name", default="local", show_default=True, help="Which local environment of omc.toml.")

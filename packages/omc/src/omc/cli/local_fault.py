@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from omc.cli.lazy import PlainGroup
 from omc.cli.local import STATE_OPTION, site
 from omc.cli.show import OUTPUT, show
 from omc.config import load
@@ -36,7 +37,7 @@ def _names(context: click.Context, _: click.Parameter, incomplete: str) -> list[
     return [CompletionItem(it.name, help=it.injected) for it in found if it.name.startswith(incomplete)]
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def fault() -> None:
     """Break the stack on purpose, at the cause, to rehearse the response.
 

@@ -14,7 +14,8 @@ import click
 
 import omc
 from omc.cli.lazy import LazyCommand, LazyGroup
-from omc.errors import OmcError
+from omc.distribution import missing
+from omc.errors import OmcError, WrongUse
 from omc.interrupts import reraise_interrupts
 from omc.model.registry import Registry
 from omc.output import echo, line
@@ -152,13 +153,25 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
         ),
     },
 )
+HEADINGS = {
+    "Look": ("check", "diagnose", "deployments", "logs", "open", "runbook", "doctor", "stack"),
+    "Change": (
+        *("deploy", "rollback", "scale", "restart", "migrate", "releases", "infra"),
+        *("database", "cache", "backup", "maintenance"),
+        *("exec", "db", "redis", "forward"),
+    ),
+    "Respond": ("incident", "alerts", "oncall", "notify", "status", "serve"),
+    "Record": ("runs", "approve", "worker", "audit", "doors", "token"),
+    "Begin, and rehearse on this machine": ("init", "local", "demo", "mcp", "version"),
+}
+"""What the help lists together; a test holds that each command is in one of them."""
 INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 BUG = 3
 """A bug leaves unknown what was asked."""
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, lazy=COMMANDS, headings=HEADINGS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--stack",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -231,6 +244,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _say(_refused_by_the_machine(error) if error.strerror else _bug(error))
         _drop_output()  # what is left in its buffer would fail once more when the interpreter ends
         code = BUG
+    except ModuleNotFoundError as error:
+        if os.environ.get("OMC_DEBUG"):
+            raise
+        sentence = missing(error)
+        _say(sentence or _bug(error))
+        code = WrongUse.exit_code if sentence else BUG
     except Exception as error:
         if os.environ.get("OMC_DEBUG"):
             raise

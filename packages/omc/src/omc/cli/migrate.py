@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, override_option
+from omc.cli.completion import service_names
 from omc.model.requests import MigrateRequest
 
 
 @click.command()
 @override_option
 @change_options
-@click.argument("services", nargs=-1)
+@click.argument("services", nargs=-1, shell_complete=service_names)
 @click.pass_context
 def migrate(context: click.Context, /, services: tuple[str, ...], override: str, **how: Any) -> None:
     """Run the migration of services in a task of its own, without a deployment.

@@ -8,23 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from omc.errors import OmcError
-
-
-def environment_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The stack file's environments, for the shell; nothing where it can't be read. The last of several, after a
-    comma."""
-    from omc.config import load
-
-    root = context.find_root()
-    try:
-        names = load(root.params.get("stack")).environments
-    except OmcError:
-        return []
-    before, comma, last = incomplete.rpartition(",")
-    return [CompletionItem(f"{before}{comma}{name}") for name in names if name.startswith(last)]
+from omc.cli.completion import environment_names
+from omc.cli.lazy import PlainGroup
 
 
 class RecordCommand(click.Command):
@@ -38,7 +24,7 @@ class RecordCommand(click.Command):
         return super().invoke(ctx)
 
 
-class RecordGroup(click.Group):
+class RecordGroup(PlainGroup):
     """A group of such commands."""
 
     command_class = RecordCommand
@@ -115,12 +101,15 @@ class Ago(Moment):
             )
 
 
+ENVIRONMENT_VARIABLE = "OMC_ENV"
+"""Names the environment where ``--env`` doesn't."""
 INCIDENT_NUMBER = click.IntRange(1, 2**31 - 1)
 """As far as the record's column counts."""
 
 environment_option = click.option(
     "--env",
     metavar="ENV",
+    envvar=ENVIRONMENT_VARIABLE,
     shell_complete=environment_names,
-    help="local, staging, production: an environment of omc.toml.  [needed, unless omc.toml has a default]",
+    help="local, staging, production: an environment of omc.toml.  [needed, unless OMC_ENV or omc.toml names one]",
 )

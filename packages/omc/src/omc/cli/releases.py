@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, nothing_to_do
+from omc.cli.lazy import PlainGroup
 from omc.errors import NothingToDo
 from omc.model.requests import PruneRequest
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def releases() -> None:
     """Housekeeping for releases. The list itself: omc deployments.
 

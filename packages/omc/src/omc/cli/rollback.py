@@ -8,14 +8,19 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, override_option
+from omc.cli.completion import revisions, service_names
 from omc.model.requests import RollbackRequest
 from omc.output import echo
 
 
 @click.command()
-@click.argument("service", default="all", metavar="[backend|frontend|all]")
+@click.argument("service", default="all", metavar="[SERVICE|all]", shell_complete=service_names)
 @click.option(
-    "--to", default="", metavar="REVISION", help="This revision instead of the last good one: 7, or family:7."
+    "--to",
+    default="",
+    metavar="REVISION",
+    shell_complete=revisions,
+    help="This revision instead of the last good one: 7, or family:7.",
 )
 @override_option
 @change_options

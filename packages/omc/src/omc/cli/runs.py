@@ -9,6 +9,8 @@ import click
 
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.change import Shown, carry_out, change_options, follow
+from omc.cli.completion import run_ids
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from omc.engine.heartbeats import RunStatus
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def runs() -> None:
     """Every change, as a run: who, when, what, how it went; and the timers to come.
 
@@ -78,7 +80,7 @@ def list_runs(context: click.Context, env: str | None, last: int, output: str) -
 
 
 @runs.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @environment_option
 @click.option("--full", is_flag=True, help="Show in full every value that the plan changes.")
 @OUTPUT
@@ -104,7 +106,7 @@ def show(context: click.Context, run_id: str, env: str | None, full: bool, outpu
 
 
 @runs.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @environment_option
 @click.option("--wait/--no-wait", default=True, help="Wait for approvals where they are missing.  [wait]")
 @OUTPUT
@@ -130,7 +132,7 @@ def resume(context: click.Context, run_id: str, env: str | None, wait: bool, out
 
 
 @runs.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @environment_option
 @click.option("--wait/--no-wait", default=True, help="Wait until it has ended.  [wait]")
 @click.pass_context
@@ -177,7 +179,7 @@ def cancel(context: click.Context, run_id: str, env: str | None, wait: bool) -> 
 
 
 @runs.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @change_options
 @click.pass_context
 def undo(context: click.Context, /, run_id: str, **how: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from omc.cli.change import carry_out, change_options, override_option
+from omc.cli.completion import service_names
 from omc.cli.options import Period
 from omc.model.requests import ScaleRequest
 
@@ -17,7 +18,7 @@ COUNT = click.IntRange(0, 5000)
 
 @click.command()
 @change_options
-@click.argument("service")
+@click.argument("service", shell_complete=service_names)
 @click.argument("count", type=COUNT, required=False)
 @click.option("--min", "minimum", type=COUNT, metavar="N", help="The autoscaler's minimum.  [default: the count]")
 @click.option("--max", "maximum", type=COUNT, metavar="N", help="Its maximum.  [default: as it is, or the count]")
@@ -44,7 +45,7 @@ def scale(
     omc scale --env staging backend 4
     omc scale --env staging backend 4 --for 2h     back to the present limits in two hours
     omc scale --env staging backend --min 3 --max 8
-    omc scale --env staging backend 4 --dry-run    the plan, with the aws commands
+    omc scale --env staging backend 4 --dry-run    the plan alone; with --explain, the aws commands too
     """
     seconds = None if period is None else int(period.total_seconds())
     request = ScaleRequest(service, count, minimum, maximum, seconds, override)

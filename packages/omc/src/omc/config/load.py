@@ -57,7 +57,8 @@ def find(start: Path | None = None) -> Path:
         if (candidate / FILE_NAME).is_file():
             return candidate / FILE_NAME
     raise StackError(
-        f"There is no {FILE_NAME} in {folder} or above it. Change to the stack's folder, or name the file with --stack."
+        f"There is no {FILE_NAME} in {folder} or above it. Change to the stack's folder, or name the file with "
+        "--stack. To make one: omc init, of what runs in an account, or omc local sample FOLDER, to try omc with."
     )
 
 
@@ -290,7 +291,8 @@ def environment_of(stack: Stack, name: str | None) -> Environment:
         name = stack.default_environment
     if name is None:
         raise WrongUse(
-            f"Say which environment: --env {'|'.join(choices)}, or set default_environment in {stack.file.name}."
+            f"Say which environment: --env {'|'.join(choices)}; or set OMC_ENV, or default_environment in "
+            f"{stack.file.name}."
         )
     if name not in stack.environments:
         raise WrongUse(

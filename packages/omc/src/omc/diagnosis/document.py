@@ -26,6 +26,7 @@ from omc.output.document import (
     Text,
     Verdict,
 )
+from omc.output.text import counted
 from omc.reports.about import SEVERITIES
 from omc.reports.report_json import finding_json
 from omc.times import format_duration, format_time, iso
@@ -74,7 +75,7 @@ def diagnosis_document(diagnosis: Diagnosis, commands: tuple[str, ...] | None = 
         f"Diagnosis{symptom}, {environment.name}{moment}",
         tuple(blocks),
         subtitle=f"{format_time(report.at, environment.time_zone)}, {format_duration(diagnosis.since)} looked back, "
-        f"{report.requests} calls.",
+        f"{counted(report.requests, 'call')}.",
         verdict=Verdict(Status(diagnosis.verdict.value, SEVERITIES[diagnosis.verdict]), sentence_of(diagnosis)),
         data=_data(diagnosis),
     )

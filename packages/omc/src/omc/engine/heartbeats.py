@@ -16,6 +16,7 @@ from omc.engine import processes
 from omc.engine.transitions import ACTIVE, State
 from omc.facts.active_run import ANY, ActiveRun, OwnRun
 from omc.facts.collector import reads
+from omc.facts.workers import Workers
 from omc.store.models import Run, WorkerRow
 from omc.store.opened import Store
 from omc.store.runs import LEASE, active
@@ -87,6 +88,13 @@ def read_active_run(store: Store, environment: Environment, own: OwnRun) -> Acti
         if run is None or own.id in (ANY, run.id):
             return ActiveRun()
         return ActiveRun(conflict_message(run, store.now()))
+
+
+@reads
+def read_workers(store: Store) -> Workers:
+    """From omc's own database: nothing is asked of AWS."""
+    with store.reading() as session:
+        return Workers(tuple(f"{each.host}, process {each.pid}" for each in living_workers(session)))
 
 
 def living_workers(session: Session) -> list[WorkerRow]:

@@ -17,6 +17,7 @@ from omc.output.document import (
     Field,
     Fields,
     Literal,
+    Notice,
     Paragraph,
     Row,
     Section,
@@ -61,15 +62,20 @@ def heading(title: str, environment: str) -> str:
     return title if named else f"{title}, {environment}"
 
 
-def run_document(account: RunDetails, zone: str, heard: RunStatus | None = None) -> Document:
-    """The run and each step with times, verdict and evidence. ``heard``: whether somebody performs it just now."""
+def run_document(account: RunDetails, zone: str, heard: RunStatus | None = None, *, was_told: bool = False) -> Document:
+    """The run and each step with times, verdict and evidence. ``heard``: whether somebody performs it just now.
+    ``was_told``: whoever reads it saw the steps as they were performed, so where all succeeded they aren't listed."""
     run = account.run
     word = heard.state if heard else run.verdict or run.state
-    steps = Table(("", "verdict", "took", "step", ""), tuple(_step_row(account, row) for row in account.steps), below=1)
-    blocks: list[Block] = [
-        Fields(tuple(_facts(account, zone))),
-        steps if account.steps else Paragraph("It has no steps."),
-    ]
+    rows = tuple(_step_row(account, row) for row in account.steps)
+    blocks: list[Block] = [Fields(tuple(_facts(account, zone)))]
+    if not rows:
+        blocks.append(Paragraph("It has no steps."))
+    elif was_told and run.verdict == "succeeded":
+        blocks.append(Paragraph(f"Each step with its evidence: omc runs show {run.id} --env {run.environment}"))
+    else:
+        blocks.append(Table(("", "verdict", "took", "step", ""), rows, below=1))
+    blocks += [_timer(timer, account.workers, zone) for timer in account.timers]
     if heard and not heard.is_active:
         blocks.append(Paragraph(heard.sentence))
     elif heard and run.holder and run.state != State.ENDED:
@@ -79,6 +85,18 @@ def run_document(account: RunDetails, zone: str, heard: RunStatus | None = None)
         tuple(blocks),
         verdict=Verdict(_status(word), run.sentence or ""),
         data=_data(account, heard),
+    )
+
+
+def _timer(timer: Timer, workers: int, zone: str) -> Block:
+    """Who performs a timer that the run set and that is still to come; loudly where nobody would."""
+    due = f"The timer {timer.id} is due {format_time(timer.due_at, zone)}: {timer.why}."
+    if workers:
+        return Paragraph(f"{due} A worker is alive and performs it.")
+    start = f"omc worker --env {timer.environment}"
+    return Notice(
+        Status("Nobody performs it", Severity.WARNING),
+        f"{due} No worker is alive, so it waits until one is. Start one that stays: {start} (docs/worker.md)",
     )
 
 
@@ -222,6 +240,8 @@ def _data(account: RunDetails, heard: RunStatus | None) -> dict[str, Any]:
             }
             for row in account.steps
         ],
+        "timers": [{"timer": timer.id, "due_at": iso(timer.due_at), "why": timer.why} for timer in account.timers],
+        "workers": account.workers,
         "record": account.head,
     }
 

@@ -43,6 +43,7 @@ from omc.incidents.events import (
     UpdateSkipped,
 )
 from omc.model.events import UnknownEvent
+from omc.output.text import counted
 from omc.times import format_time
 
 
@@ -75,7 +76,7 @@ def _snoozed(what: Snoozed, zone: str, _: Mapping[str, str]) -> str:
 
 
 def _absorbed(what: Absorbed, _: str, __: Mapping[str, str]) -> str:
-    return f"incident {what.incident} goes on here, with {len(what.keys)} alerts"
+    return f"incident {what.incident} goes on here, with {counted(len(what.keys), 'alert')}"
 
 
 def _channel_posted(what: ChannelPosted, _: str, __: Mapping[str, str]) -> str:

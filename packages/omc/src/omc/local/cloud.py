@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from omc.aws.local import LocalEndpoint, local_endpoint
+from omc.distribution import install_line
 from omc.errors import OmcError, WrongUse
 
 __all__ = ["LocalCloudError", "LocalEndpoint", "ask", "command", "local_endpoint", "status", "tell"]
@@ -27,12 +28,25 @@ class LocalCloudError(OmcError):
     """The local cloud said no; the message is its own."""
 
 
+APPLICATIONS = ("fastapi", "psycopg_pool", "redis", "uvicorn")
+"""What the sample's applications import; in AWS their images hold it (the extra ``apps``)."""
+
+
+def require_installed(*, applications: bool = False) -> None:
+    """``LocalCloudError`` where the packages of a local cloud, or of the sample's applications, aren't there."""
+    if any(importlib.util.find_spec(name) is None for name in ("localcloud", "moto")):
+        raise LocalCloudError(f"The local cloud isn't installed. Install it: {install_line('local', 'apps')}")
+    missing = [name for name in APPLICATIONS if importlib.util.find_spec(name) is None] if applications else []
+    if missing:
+        raise LocalCloudError(
+            f"The sample's applications need packages that aren't installed ({', '.join(missing)}). Install them: "
+            f"{install_line('local', 'apps')}"
+        )
+
+
 def command(state: Path, arguments: Sequence[str]) -> list[str]:
     """The command line of localcloud's own tool for this state folder."""
-    if importlib.util.find_spec("localcloud") is None or importlib.util.find_spec("moto") is None:
-        raise LocalCloudError(
-            "The local cloud isn't installed. Install it with the extra: pip install 'omc[local,apps]'"
-        )
+    require_installed()
     verb, *rest = arguments
     return [sys.executable, "-m", "localcloud", verb, "--state", str(state), *rest]
 

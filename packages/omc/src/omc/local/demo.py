@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omc.local import cloud, lifecycle, load_report, traffic
+from omc.output.text import shell_word
 
 if TYPE_CHECKING:
     from omc.local.lifecycle import LocalStack, Record
@@ -48,6 +49,8 @@ class Check:
 def run(site: LocalStack, progress: Progress, show: Callable[[str], None], *, keep: bool = False) -> None:
     """The whole story. ``show`` gets what the audience reads; ``keep`` leaves the cloud running at the end."""
     lifecycle.require_space(site.state)
+    lifecycle.require_sources(site)
+    cloud.require_installed(applications=True)
     if site.state.exists():
         progress.note("An earlier demo was cut off; its cloud is removed first.")
         _remove(site)
@@ -55,7 +58,7 @@ def run(site: LocalStack, progress: Progress, show: Callable[[str], None], *, ke
         _play(site, progress, show)
     finally:
         if keep:
-            progress.note(f"The demo's cloud still runs: omc local status --state {_short(site.state)}")
+            progress.note(f"The demo's cloud still runs: omc local status --state {shell_word(_short(site.state))}")
         else:
             with progress.step("Cleaning up"):
                 _remove(site)
@@ -207,7 +210,7 @@ def _short(path: Path) -> str:
 
 
 def _what_next(keep: bool, site: LocalStack) -> str:
-    state = f" --state {_short(site.state)}" if keep else ""
+    state = f" --state {shell_word(_short(site.state))}" if keep else ""
     start = "" if keep else "  omc local up                             a cloud that stays\n"
     return (
         "\nTry next (in the virtual environment: . .venv/bin/activate):\n"

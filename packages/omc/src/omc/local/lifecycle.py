@@ -153,6 +153,7 @@ def site_of(stack: Stack, state: Path | None, name: str = "local") -> LocalStack
 def up(site: LocalStack, progress: Progress, *, apply: bool = False, recorded: Path | None = None) -> Record:
     """Bring up the cloud and the stack in it; returns what is there. ``apply`` applies again where it was applied.
     ``recorded``: the stack is that of this file, not Terraform's."""
+    cloud.require_installed()
     with _alone(site):
         record = site.read()
         wanted = recorded_stacks.read(recorded) if recorded else None
@@ -161,8 +162,11 @@ def up(site: LocalStack, progress: Progress, *, apply: bool = False, recorded: P
         _require_same(site, record, recorded, apply=apply)
         if record.phase is Phase.NEW:
             require_space(site.state)
+        terraform = None
         if wanted is None and record.recorded is None and (record.phase is not Phase.APPLIED or apply):
             require_sources(site)
+            cloud.require_installed(applications=site.is_usual)
+            terraform = tf.find_terraform({"mirror": record.mirror} if record.mirror else None)
         if record.phase is Phase.APPLYING:
             progress.note("The first apply was cut off half-way, so this local cloud is started over.")
             reset(site)
@@ -174,8 +178,8 @@ def up(site: LocalStack, progress: Progress, *, apply: bool = False, recorded: P
         progress.note(f"The AWS endpoint answers on {reach.endpoint} ({time.monotonic() - began:.1f} s)")
         if recorded is not None and record.phase is not Phase.APPLIED:
             record = _make(site, record, recorded, progress)
-        elif record.recorded is None and (record.phase is not Phase.APPLIED or apply):
-            record = _apply(site, record, reach, progress)
+        elif terraform is not None:
+            record = _apply(site, record, terraform, reach, progress)
         with progress.step("Waiting for healthy tasks"):
             settle(site.environment, progress)
         with progress.step("Waiting for quiet alarms"):
@@ -281,8 +285,9 @@ def _alone(site: LocalStack) -> Iterator[None]:
         yield
 
 
-def _apply(site: LocalStack, record: Record, reach: cloud.LocalEndpoint, progress: Progress) -> Record:
-    terraform = tf.find_terraform({"mirror": record.mirror} if record.mirror else None)
+def _apply(
+    site: LocalStack, record: Record, terraform: tf.Terraform, reach: cloud.LocalEndpoint, progress: Progress
+) -> Record:
     if not site.is_usual:
         return _apply_own(site, record, terraform, reach, progress)
     record = replace(record, mirror=str(terraform.mirror) if terraform.mirror else None)
@@ -513,8 +518,9 @@ def require_sources(site: LocalStack) -> None:
     if missing:
         raise cloud.LocalCloudError(
             f"There is no {' and no '.join(missing)} beside {site.project / 'omc.toml'}, and the stack is applied "
-            "from there. Use the omc.toml of the project's own checkout (--stack FILE), or `localcloud up` for a cloud "
-            "without a stack"
+            "from there. Use the omc.toml of the project's own checkout (--stack FILE); name a Terraform root of yours "
+            f"([environments.{site.environment.name}] terraform); copy an environment that runs: omc local clone "
+            "--from NAME; or take the sample stack: omc local sample FOLDER"
         )
 
 

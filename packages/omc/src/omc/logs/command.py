@@ -16,6 +16,8 @@ from click.core import ParameterSource
 
 from omc.aws.calls import Call, recording
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.completion import service_names
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import Ago, Period, environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
@@ -40,7 +42,12 @@ from omc.output.document import Document
 from omc.progress import Progress
 
 SERVICE = click.option(
-    "--service", "services", multiple=True, metavar="NAME", help="Only this service; may be repeated."
+    "--service",
+    "services",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=service_names,
+    help="Only this service; may be repeated.",
 )
 YES = click.option("-y", "--yes", is_flag=True, help="Don't ask before a large query.")
 WAIT = click.option(
@@ -135,7 +142,7 @@ def refuse_files(files: tuple[Path, ...]) -> None:
         raise WrongUse(f"{files[0]} is a file only with --local. Without it, logs are read from AWS.")
 
 
-class Asking(click.Group):
+class Asking(PlainGroup):
     """Commands that take AWS's answers as they come: a field that one lacks is AWS's, as where facts are read."""
 
     def invoke(self, ctx: click.Context) -> Any:

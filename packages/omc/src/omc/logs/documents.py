@@ -27,6 +27,7 @@ from omc.output.document import (
     Status,
     Table,
 )
+from omc.output.text import counted
 from omc.redaction import mask
 from omc.times import format_time, iso, zone_named
 
@@ -48,7 +49,7 @@ def errors_document(found: Errors, name: str, zone: str, span: Span | None) -> D
     if found.shapes:
         blocks.append(shapes_table(found.shapes, zone))
         blocks += _more(len(found.shapes), "shapes")
-        sentence = f"{count_of(total, 'error')} of {count_of(len(found.shapes), 'shape')}."
+        sentence = f"{counted(total, 'error')} of {len(found.shapes)} shapes."
     elif found.answer.scanned:
         sentence = "No error was logged."
     else:
@@ -362,12 +363,7 @@ def scanned(answer: Answer) -> str:
     if not answer.scanned:
         return ""
     size = f", {bytes_shown(answer.bytes_scanned)}" if answer.bytes_scanned else ""
-    return f"{count_of(answer.scanned, 'event')} looked at{size}."
-
-
-def count_of(number: int, what: str) -> str:
-    """``1 error``, ``2,000 errors``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return f"{counted(answer.scanned, 'event')} looked at{size}."
 
 
 def _more(count: int, what: str) -> list[Block]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from omc.distribution import install_line
 from omc.errors import WrongUse
 from omc.logs.files import Kind, LogFile
 from omc.logs.portable import FOR_EVER, quoted
@@ -95,7 +96,7 @@ def tables_of(files: Sequence[LogFile], memory: str = MEMORY) -> Iterator[Tables
     try:
         import duckdb
     except ImportError as error:
-        raise WrongUse("Reading flow logs and access logs from files needs DuckDB: pip install 'omc[logs]'") from error
+        raise WrongUse(f"Reading flow logs and access logs from files needs DuckDB: {install_line('logs')}") from error
     with tempfile.TemporaryDirectory(prefix="omc-logs-") as spill:
         settings = {"memory_limit": memory, "threads": THREADS, "temp_directory": spill}
         connection = duckdb.connect(

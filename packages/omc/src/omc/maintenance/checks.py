@@ -13,6 +13,7 @@ from omc.model.arguments.ecs import RollService
 from omc.model.backups import Verification
 from omc.model.maintenance import MaintenanceStep
 from omc.model.plan import Plan, Risk, fingerprint
+from omc.output.text import counted
 
 RISKS = tuple(risk.value for risk in (Risk.LOW, Risk.HIGH, Risk.DESTRUCTIVE))
 """From the least to the greatest."""
@@ -166,7 +167,7 @@ def done_before(
         days = most.days
         return Verdict(
             False,
-            f"{earlier} has no run of the last {days} days that did the same and succeeded for step "
+            f"{earlier} has no run of the last {counted(days, 'day')} that did the same and succeeded for step "
             f"{', '.join(missing)}.",
         )
     if not found:

@@ -22,6 +22,7 @@ from omc.maintenance.calendar import LOOK_AHEAD, usable
 from omc.maintenance.checks import LEADS, images_in, outline_of
 from omc.model import typed_json
 from omc.model.maintenance import MaintenanceRequest, MaintenanceStep
+from omc.output.text import shell_word
 from omc.times import iso
 
 USUAL_LENGTH = timedelta(hours=2)
@@ -216,7 +217,9 @@ def _planned_file(site: RunContext, number: int, table: StepTable) -> dict[str, 
         raise WrongUse(f"Step {number} has a plan, which is infra-apply's alone, and without a request.")
     file = Path(str(table.plan))
     if not file.is_file():
-        raise WrongUse(f"Step {number}: there is no plan file {file}. Make it: omc infra plan --out {file}")
+        raise WrongUse(
+            f"Step {number}: there is no plan file {file}. Make it: omc infra plan --out {shell_word(str(file))}"
+        )
     request = requested(site.reads, site.stack, file)
     return {name: value for name, value in asdict(request).items() if value not in ("", ())}
 

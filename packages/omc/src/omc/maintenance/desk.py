@@ -25,6 +25,7 @@ from omc.maintenance.model import (
     request_of,
 )
 from omc.maintenance.records import change, message_to, read
+from omc.output.text import counted
 from omc.store.opened import Store
 
 Decide: TypeAlias = Callable[[Maintenance, datetime], Payload]
@@ -125,7 +126,7 @@ def sign(found: Maintenance, now: datetime, what: str, evidence: str) -> Payload
 
 def _sign_step(found: Maintenance, now: datetime, number: int, evidence: str) -> Payload:
     if not 1 <= number <= len(found.steps):
-        raise WrongUse(f"{_capital(found.name)} has {len(found.steps)} steps, and no step {number}.")
+        raise WrongUse(f"{_capital(found.name)} has {counted(len(found.steps), 'step')}, and no step {number}.")
     wanted, state = request_of(found, number), found.steps[number - 1]
     if wanted.procedure:
         raise WrongUse(f"omc performs step {number} by {wanted.procedure}; nobody signs it.")

@@ -21,6 +21,7 @@ from omc.facts.services import Services
 from omc.facts.source import Facts
 from omc.maintenance.checks import PastRun, Verdict, images_of
 from omc.maintenance.figures import Figures
+from omc.output.text import counted
 from omc.reports.headline import headline
 from omc.reports.morning import morning
 from omc.store.database import open_store
@@ -76,7 +77,7 @@ def read_health(site: RunContext, since: timedelta) -> Verdict:
     bad = [each for each in report.findings if each.level in (Level.FAIL, Level.UNKNOWN)]
     if bad:
         return Verdict(False, headline(report))
-    return Verdict(True, f"The morning check found nothing that fails, in {len(report.findings)} findings.")
+    return Verdict(True, f"The morning check found nothing that fails, in {counted(len(report.findings), 'finding')}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from omc.maintenance.model import Maintenance
+from omc.output.text import counted
 from omc.times import format_duration, format_time
 
 LATEST = timedelta(minutes=5)
@@ -66,7 +67,10 @@ def sentence(found: Maintenance, notice: Notice, now: datetime, zone: str) -> st
             return f"its window is open until {until}.{nobody}"
         case "ten minutes left":
             left = sum(1 for each in found.steps if not each.is_measured)
-            return f"{format_duration(found.end - now)} are left, and {left} of {len(found.steps)} steps aren't done."
+            return (
+                f"{format_duration(found.end - now)} are left, and {left} of "
+                f"{counted(len(found.steps), 'step')} aren't done."
+            )
     if found.started_at is None:
         return "its window is over, and nobody started it."
     return "its window is over; all steps are done, and it is being watched."

@@ -13,9 +13,11 @@ import click
 
 from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, segment
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
 from omc.cli.show import environment_and_output, show
 from omc.config import Stack, environment_of, load
+from omc.distribution import install_line
 from omc.engine.github import refuse_fleeting_record
 from omc.engine.processes import this_process
 from omc.errors import WrongUse
@@ -38,7 +40,7 @@ TRIAL_WITHIN = 90.0
 """Seconds that a test page is watched: every method of an urgent page has been tried by then."""
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def notify() -> None:
     """Whether pages reach people: send a test page, see what waits in the outbox, send again what failed.
 
@@ -175,7 +177,7 @@ def _try(stack: Stack, store: Store, page: Page) -> OutboxRow:
         from omc.notify.delivery import Sender
     except ModuleNotFoundError as error:
         raise WrongUse(
-            f"Sending needs {error.name}, which isn't installed. Install it: pip install 'omc[serve]'"
+            f"Sending needs {error.name}, which isn't installed. Install it: {install_line('serve')}"
         ) from error
     sender = Sender(store, (page.environment,), CHANNELS, ChannelContext(stack, store.now, store=store), this_process())
     with store.transaction(_who()) as transaction:

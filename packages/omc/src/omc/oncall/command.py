@@ -11,6 +11,7 @@ import click
 
 from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, segment
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
 from omc.cli.show import environment_and_output, show
 from omc.config import load
@@ -43,7 +44,7 @@ CALENDARS = "/v1/calendars"
 """Where a server answers calendars by their secrets."""
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def oncall() -> None:
     """Who is on call: rotas, overrides, who would be paged and when, gaps, imports and calendars.
 

@@ -35,6 +35,7 @@ from omc.output.document import (
     Table,
     Verdict,
 )
+from omc.output.text import counted
 from omc.times import format_duration, format_time, iso
 
 MAX_CHANGES = 30
@@ -216,7 +217,7 @@ def diff_document(
     """When another group would be on call, rota by rota; rotas in which nothing changes are left out."""
     changed = {name: each for name, each in found.items() if each}
     blocks = tuple(Section(name, (changes_table(each, zone, persons),)) for name, each in changed.items())
-    sentence = f"{len(changed)} rotas change." if changed else "Nobody's time on call changes."
+    sentence = f"{counted(len(changed), 'rota')} change." if changed else "Nobody's time on call changes."
     data = {name: [change_data(one) for one in each] for name, each in found.items()}
     title = f"On call, {shown_span(begin, end, zone)}"
     return Document(title, blocks or (Paragraph(sentence),), data={"changes": data})

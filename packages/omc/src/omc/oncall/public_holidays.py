@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 
+from omc.distribution import install_line
 from omc.errors import Unknown, WrongUse, did_you_mean
 
 
@@ -22,7 +23,7 @@ def public_holidays(place: str, first: int, last: int) -> Mapping[date, str]:
     except ImportError as error:
         raise Unknown(
             f"The public holidays of {place} are unknown: the package holidays isn't installed. "
-            "Install omc with its extra: omc[serve]."
+            f"Install it: {install_line('serve')}"
         ) from error
     country, _, part = place.partition("-")
     known = holidays.list_supported_countries()

@@ -6,6 +6,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from omc.distribution import install_line
 from omc.errors import Unknown
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ def new_calendar(about: str, title: str) -> Calendar:
     try:
         from icalendar import Calendar
     except ImportError as error:
-        raise Unknown("Calendars can't be written: install omc with its extra: omc[serve].") from error
+        raise Unknown(
+            f"Calendars can't be written: a package isn't installed. Install it: {install_line('serve')}"
+        ) from error
     calendar = Calendar()
     calendar.add("prodid", f"-//omc//{about}//EN")
     calendar.add("version", "2.0")

@@ -31,6 +31,16 @@ def line(text: str) -> str:
     return visible(mask(text))
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """``1 task``, ``2 tasks``, ``2,000 tasks``; ``plural`` for a noun whose plural has more than an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def verb(number: int, singular: str, plural: str) -> str:
+    """``1 alarm tells``, ``2 alarms tell``."""
+    return singular if number == 1 else plural
+
+
 def shell_word(word: str) -> str:
     """A word as a shell takes it, on one line, with nothing in it that a terminal would obey when it is pasted."""
     if not UNSAFE.search(word):

@@ -33,6 +33,7 @@ from omc.model.arguments.ecs import Deregister
 from omc.model.arguments.timers import CancelTimer, SetTimer
 from omc.model.plan import Plan, Risk, Step, step, undo_by
 from omc.model.requests import BackupCreateRequest, BackupPruneRequest, BackupSweepRequest, BackupVerifyRequest
+from omc.output.text import counted
 from omc.procedures import preflight
 from omc.procedures.backup_tasks import Task, inspection, registration, task_of
 from omc.procedures.preconditions.situation import Situation
@@ -220,7 +221,9 @@ def plan_prune_backups(
     keep = settings.keep if request.keep is None else request.keep
     days = settings.keep_days if request.days is None else request.days
     if keep < 1 or days < 0:
-        raise WrongUse(f"Keep one snapshot at least, for no day at least; this would keep {keep}, for {days} days.")
+        raise WrongUse(
+            f"Keep one snapshot at least, for no day at least; this would keep {keep}, for {counted(days, 'day')}."
+        )
     ours = [one for one in backups.snapshots if one.is_ours and one.status == "available" and one.taken_at]
     sound = _newest_sound(verifications, backups)
     gone = [
@@ -235,7 +238,7 @@ def plan_prune_backups(
         procedure="backup-prune",
         environment=environment.name,
         request=asdict(request),
-        title=f"Delete {len(gone)} snapshots of {environment.database}",
+        title=f"Delete {counted(len(gone), 'snapshot')} of {environment.database}",
         risk=Risk.DESTRUCTIVE,
         steps=tuple(
             step(
@@ -251,7 +254,8 @@ def plan_prune_backups(
         preconditions={"sound": sound, "gone": [one.name for one in gone]},
         notes=(
             *found.notes,
-            f"Kept: the newest {keep}, those of the last {days} days, and {sound or 'no verified one: there is none'}.",
+            f"Kept: the newest {keep}, those of the last {counted(days, 'day')}, and "
+            f"{sound or 'no verified one: there is none'}.",
             "Automated snapshots, and those that omc didn't make, are left alone.",
         ),
         refusals=found.refusals,

@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 from omc.config import Environment
 from omc.model.plan import Plan
 from omc.model.registry import Registry
+from omc.output.text import counted
 from omc.procedures.readings import without
 
 __all__ = ["PLANNERS", "planner", "request_type", "schedules", "without"]
@@ -57,7 +58,7 @@ makes no sense (an unknown service) and ``Refused`` where there is no plan to sh
 def schedules(environment: Environment) -> Iterator[tuple[str, timedelta, str]]:
     """What a worker does by itself in an environment: the procedure with an empty request, how often, and why."""
     if days := environment.backups.verify_every_days:
-        yield "backup-verify", timedelta(days=days), f"the newest backup is verified every {days} days"
+        yield "backup-verify", timedelta(days=days), f"the newest backup is verified every {counted(days, 'day')}"
 
 
 def planner(procedure: str) -> Callable[..., Plan]:

@@ -18,6 +18,7 @@ from omc.infrastructure.planned_change import PlannedChange
 from omc.judgement.approved_changes import approved_changes
 from omc.model.arguments.terraform import ApplyPlan
 from omc.model.plan import Detail, Json, Plan, Risk, Step, step
+from omc.output.text import counted
 from omc.procedures.infrastructure_summary import DataLoss, Summary, detail, summary
 from omc.procedures.postponed import postponed
 from omc.procedures.prices import sentences
@@ -167,7 +168,7 @@ def _step(request: PlannedChange, plan: SavedPlan, summary: Summary) -> Step:
             unseen=summary.unseen,
         ),
         title=f"Terraform applies the plan {request.sha256[:12]}",
-        before=f"{plan.managed} resources, state {plan.state_serial}",
+        before=f"{counted(plan.managed, 'resource')}, state {plan.state_serial}",
         after=summary.counted,
         deadline=MAX_DEADLINE,
     )
@@ -317,7 +318,7 @@ def _extent(plan: SavedPlan, summary: Summary) -> Iterator[str]:
     if summary.records:
         yield (
             "The plan changes nothing in AWS: it records in the state what was changed outside of Terraform "
-            f"({len(plan.drift)} resources), so that Terraform accepts it as it is."
+            f"({counted(len(plan.drift), 'resource')}), so that Terraform accepts it as it is."
         )
     forgotten = [
         change.address for change in summary.changes if change.does is ChangeAction.FORGET or change.leaves_old_one

@@ -10,6 +10,7 @@ from omc.facts.infrastructure import SavedPlan
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.plan import Plan
 from omc.output.document import Block, CodeBlock, Document, Items, Notice, Paragraph, Severity, Status
+from omc.output.text import shell_word
 from omc.procedures.infrastructure_summary import detail_lines, document, summary
 from omc.procedures.plan_document import REFUSED
 
@@ -60,7 +61,7 @@ def _end(judged: Plan, saved: SavedPlan, file: str) -> Block:
     if file:
         lines.append(f"Plan file, which holds secrets: {file}")
         if not judged.refusals and judged.procedure != "infra-destroy":
-            lines.append(f"Apply exactly this: omc infra apply --env {judged.environment} --plan {file}")
+            lines.append(f"Apply exactly this: omc infra apply --env {judged.environment} --plan {shell_word(file)}")
     return Items(tuple(lines))
 
 

@@ -16,6 +16,7 @@ from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import Change, ChangeAction, Difference
 from omc.facts.trail import Author
 from omc.model.releases import Release
+from omc.output.text import counted
 from omc.procedures.infrastructure import NOTHING_TEMPORARY, owned_by_deployments
 from omc.procedures.temporary import named, scaled_by
 from omc.procedures.temporary import only as _only
@@ -125,7 +126,7 @@ def not_as_deployed(
         target = scaling.of(service.name) if scaling else None
         if target and not target.minimum <= service.desired <= target.maximum:
             yield (
-                f"{service.name} wants {service.desired} tasks, outside of its autoscaler's limits "
+                f"{service.name} wants {counted(service.desired, 'task')}, outside of its autoscaler's limits "
                 f"{target.minimum}-{target.maximum}, which it hasn't brought back."
             )
         if service.task_definition in known:

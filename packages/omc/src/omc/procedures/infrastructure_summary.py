@@ -9,6 +9,7 @@ from omc.facts.differences import NOTHING
 from omc.facts.infrastructure import SavedPlan
 from omc.facts.terraform_json import UNKNOWN, Change, ChangeAction, Difference
 from omc.model.plan import Detail, Json, fingerprint
+from omc.output.text import counted
 from omc.procedures.prices import Cost, monthly
 from omc.procedures.resource_kinds import GRANTING, GRANTS, lost_with
 
@@ -215,7 +216,7 @@ def cut(before: str, after: str) -> tuple[str, str]:
 def _start(text: str) -> str:
     if len(text) <= ALONE_CHARACTERS:
         return text
-    return f"{text[:ALONE_CHARACTERS]}… ({len(text) - ALONE_CHARACTERS} more characters: --full)"
+    return f"{text[:ALONE_CHARACTERS]}… ({counted(len(text) - ALONE_CHARACTERS, 'more character')}: --full)"
 
 
 def _around(text: str, start: int, end: int) -> str:

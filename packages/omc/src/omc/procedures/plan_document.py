@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from omc.config import Environment
 from omc.model.plan import Plan, Step, to_json
@@ -29,14 +29,16 @@ RISKS = {"low": Severity.OK, "high": Severity.WARNING, "destructive": Severity.F
 REFUSED = Status("Refused", Severity.FAILURE)
 
 
-def plan_document(plan: Plan, commands: Sequence[str], environment: Environment, *, full: bool = False) -> Document:
-    """What changes, what it may cost, how it is undone, what it depends on, and ``commands``: the same by hand.
+def plan_document(
+    plan: Plan, commands: Sequence[str], environment: Environment, *, full: bool = False, explain: bool = True
+) -> Document:
+    """What changes and how it is undone; with ``explain`` also what it depends on, and ``commands``: the same by hand.
 
     Without ``full``, values that few readers care for are only counted."""
     where = f"{plan.environment} ({environment.cluster} in {environment.region}), risk "
     return Document(
         plan.title,
-        (*_approval(plan, environment), *plan_blocks(plan, commands, full=full)),
+        (*_approval(plan, environment), *plan_blocks(plan, commands, full=full, explain=explain)),
         subtitle=(where, Status(plan.risk.value, RISKS[plan.risk.value]), ", plan ", Literal(plan.hash[:12])),
         data={**to_json(plan), "hash": plan.hash, "commands": list(commands)},
     )
@@ -48,7 +50,7 @@ def _approval(plan: Plan, environment: Environment) -> tuple[Block, ...]:
     return (Paragraph(why),) if why else ()
 
 
-def plan_blocks(plan: Plan, commands: Sequence[str], *, full: bool) -> tuple[Block, ...]:
+def plan_blocks(plan: Plan, commands: Sequence[str], *, full: bool, explain: bool = True) -> tuple[Block, ...]:
     blocks: list[Block] = [Notice(REFUSED, sentence) for sentence in plan.refusals]
     if plan.notes:
         blocks.append(Items(plan.notes))
@@ -58,14 +60,20 @@ def plan_blocks(plan: Plan, commands: Sequence[str], *, full: bool) -> tuple[Blo
     blocks.append(
         Table(("", "step", "change", "undo"), rows, below=2) if rows else Paragraph("There is nothing to do.")
     )
+    if explain:
+        blocks += _explained(plan, commands)
+    undone = "undone in reverse order" if plan.undo_on_failure else "left as it is then"
+    more = "" if explain else " What it rests on, and the same by hand: --explain"
+    blocks.append(Paragraph(f"If a step fails, what was done is {undone}.{more}"))
+    return tuple(blocks)
+
+
+def _explained(plan: Plan, commands: Sequence[str]) -> Iterator[Block]:
     facts = tuple(field for field in fields_of(without_secrets(plan.preconditions)) if field.value != [])
     if facts:
-        blocks.append(Section("It rests on", (Fields(facts),)))
+        yield Section("It rests on", (Fields(facts),))
     if commands:
-        blocks.append(Section("The same by hand", (CodeBlock(tuple(commands), "bash"),)))
-    undone = "undone in reverse order" if plan.undo_on_failure else "left as it is then"
-    blocks.append(Paragraph(f"If a step fails, what was done is {undone}. Plan {plan.hash[:12]}"))
-    return tuple(blocks)
+        yield Section("The same by hand", (CodeBlock(tuple(commands), "bash"),))
 
 
 def _row(number: int, step: Step) -> Row:

@@ -22,6 +22,7 @@ from omc.facts.services import Services
 from omc.model.arguments.ecs import Deregister
 from omc.model.plan import Plan, Risk, step
 from omc.model.requests import PruneRequest
+from omc.output.text import counted
 from omc.procedures import preflight
 from omc.procedures.candidates import candidates, last_good
 from omc.procedures.preconditions.situation import OngoingWork, Situation
@@ -63,7 +64,7 @@ def plan_prune(
         procedure="prune",
         environment=environment.name,
         request=asdict(request),
-        title=f"Deregister {len(gone)} revisions in {environment.name}",
+        title=f"Deregister {counted(len(gone), 'revision')} in {environment.name}",
         risk=Risk.LOW,
         steps=tuple(
             step(

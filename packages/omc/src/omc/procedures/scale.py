@@ -25,11 +25,13 @@ from omc.facts.services import EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
 from omc.facts.temporary import Temporary
+from omc.facts.workers import Workers
 from omc.model.arguments.base import output_of
 from omc.model.arguments.scaling import SetCapacity
 from omc.model.arguments.timers import CancelTimer, SetTimer
 from omc.model.plan import Json, Plan, Risk, Step, step, undo_by
 from omc.model.requests import ScaleRequest
+from omc.output.text import counted, shell_line
 from omc.procedures import preflight
 from omc.procedures.preconditions.services import KEEPS_TASKS, rollout_of
 from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation
@@ -69,6 +71,7 @@ def scale(
     alarms: Alarms,
     incidents: OpenIncidents,
     active: ActiveRun,
+    workers: Workers,
     temporary: Temporary,
 ) -> Plan:
     """Limits and count together, until it is healthy; with a period, the timer before them. A timer that finds other
@@ -116,6 +119,7 @@ def scale(
         notes=(
             *found.overridden,
             *_notes(request, wish, configured, service, target, quotas),
+            *_given_back(request, service, target, workers, environment),
             *_timers(request, temporary, environment),
             *found.notes,
         ),
@@ -236,7 +240,7 @@ def _timer(seconds: int, wish: _DesiredCapacity, service: EcsService, target: Sc
     else:
         limits = (wish.minimum, wish.maximum)
         back = ScaleRequest(service.name, minimum=target.minimum, maximum=target.maximum, gives_back=limits)
-        words = f"{target.minimum}-{target.maximum} tasks"
+        words = f"{target.minimum}-{counted(target.maximum, 'task')}"
     name = f"give-back-{service.name}"
     return step(
         name,
@@ -299,7 +303,8 @@ def _connections(
             f"{tasks[name]} {name} at {each} each" for name, each in connections.each_task.items() if name in tasks
         )
         yield Objection(
-            f"{tasks[configured.name]} tasks of {configured.name} may open {needed} database connections ({sum_of}), "
+            f"{counted(tasks[configured.name], 'task')} of {configured.name} may open {needed} database "
+            f"connections ({sum_of}), "
             f"more than the {connections.budget} that are for tasks (80 % of max_connections, {connections.limit})."
         )
 
@@ -336,6 +341,29 @@ def _notes(
         yield "Fargate's quota was compared with this environment's services; other tasks of the account count too."
 
 
+def _given_back(
+    request: ScaleRequest,
+    service: EcsService,
+    target: ScalableTarget | None,
+    workers: Workers,
+    environment: Environment,
+) -> Iterator[str]:
+    """Who sets it back when the time is over."""
+    if request.seconds is None:
+        return
+    period = _period(request.seconds)
+    if workers.alive:
+        yield f"After {period} omc's worker sets it back; one is alive ({workers.alive[0]})."
+        return
+    limits = ["--min", str(target.minimum), "--max", str(target.maximum)] if target else [str(service.desired)]
+    by_hand = shell_line(["omc", "scale", "--env", environment.name, request.service, *limits])
+    start = shell_line(["omc", "worker", "--env", environment.name])
+    yield (
+        f"NOBODY SETS IT BACK after {period} as things are: no worker is alive. Start one that stays (docs/worker.md): "
+        f"{start}; or set it back then: {by_hand}"
+    )
+
+
 def _title(request: ScaleRequest, wish: _DesiredCapacity, target: ScalableTarget | None) -> str:
     what = f"Scale {request.service} to {_tasks(wish)}"
     limits = f", limits {wish.minimum}-{wish.maximum}" if target and request.count is not None else ""
@@ -344,7 +372,7 @@ def _title(request: ScaleRequest, wish: _DesiredCapacity, target: ScalableTarget
 
 def _tasks(wish: _DesiredCapacity) -> str:
     if wish.at_least != wish.at_most:
-        return f"{wish.at_least}-{wish.at_most} tasks"
+        return f"{wish.at_least}-{counted(wish.at_most, 'task')}"
     return _counted(wish.at_least)
 
 

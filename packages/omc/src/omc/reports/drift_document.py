@@ -10,6 +10,7 @@ from omc.config import Environment
 from omc.facts.terraform_json import Change
 from omc.facts.trail import Author
 from omc.output.document import Block, CodeBlock, Document, Items, Paragraph, Section
+from omc.output.text import counted, verb
 from omc.procedures.infrastructure_drift import Drift
 from omc.procedures.infrastructure_summary import details, headline
 from omc.times import format_time, iso
@@ -58,7 +59,12 @@ def drift_document(
     if found.unknown:
         blocks.append(Section("Unknown, since it could not be read:", (Items(found.unknown),)))
     if not everything and found.computed:
-        blocks.append(Paragraph(f"{len(found.computed)} resources have values that AWS filled in; --all lists them."))
+        blocks.append(
+            Paragraph(
+                f"{counted(len(found.computed), 'resource')} {verb(len(found.computed), 'has', 'have')} "
+                "values that AWS filled in; --all lists them."
+            )
+        )
     if not found.is_none:
         message = f"Settle it: omc infra plan --env {name}, then omc infra apply --env {name}; or change the code."
         blocks.append(Paragraph(message))

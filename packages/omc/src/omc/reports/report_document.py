@@ -20,6 +20,7 @@ from omc.output.document import (
     Text,
     Verdict,
 )
+from omc.output.text import counted
 from omc.reports.about import SECTIONS, SEVERITIES, section, section_status, when
 from omc.reports.headline import headline
 from omc.times import format_time
@@ -42,15 +43,18 @@ def report_document(report: Report, commands: Sequence[str] | None = None) -> Do
     if commands is not None:
         blocks.append(Section("The same by hand", (CodeBlock(tuple(commands), "bash"),)))
     counts = Counter(map(section, findings))
-    counted = ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
-    reading = f"{format_time(report.at, environment.time_zone)}, {len(report.calls)} calls in {report.seconds:.2f} s."
+    numbers = ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
+    reading = (
+        f"{format_time(report.at, environment.time_zone)}, {counted(len(report.calls), 'call')} in "
+        f"{report.seconds:.2f} s."
+    )
     if report.left_out:
         reading += f" Left out: {', '.join(report.left_out)}."
     word = report.verdict.value
     return Document(
         f"{report.title}, {environment.name} ({place})",
         tuple(blocks),
-        subtitle=f"{counted}. {reading}",
+        subtitle=f"{numbers}. {reading}",
         verdict=Verdict(Status(word, SEVERITIES[report.verdict]), headline(report).removeprefix(f"{word.upper()} ")),
     )
 

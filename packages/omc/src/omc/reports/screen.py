@@ -19,6 +19,7 @@ from omc.output import line
 from omc.output.document import Status
 from omc.output.fitting import Entry, cut, fit, fitted, in_colour, indented, wrapped
 from omc.output.gate import style
+from omc.output.text import shell_word
 from omc.reports import Report
 from omc.reports.about import SECTIONS, SEVERITIES, section, section_status, shown_name, when
 from omc.reports.headline import gist, headline, lead
@@ -316,7 +317,7 @@ def _foot(reports: Sequence[Report], width: int, detail: Detail) -> list[str]:
     unsaid = any(finding.level is not Level.OK for report in reports for finding in report.findings)
     if detail.is_limited and unsaid:
         found = lead((finding for report in reports for finding in report.findings), strict=True)
-        about = f"Details: --verbose, or omc check morning {line(_name(found, first))}" if found else ""
+        about = f"Details: --verbose, or omc check morning {shell_word(_name(found, first))}" if found else ""
         lines.append(about if about and len(about) <= width else "Details: --verbose")
     return lines
 

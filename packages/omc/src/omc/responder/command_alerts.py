@@ -15,6 +15,7 @@ from msgspec import to_builtins
 
 from omc.api_client import documents as through
 from omc.api_client.http import Server, configured, refuse_server, segment
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import Moment, Period, environment_option
 from omc.cli.show import OUTPUT, environment_and_output
 from omc.cli.show import show as show_document
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 PERIOD = Period(timedelta(days=400), "minutes, hours or days: 45m, 24h, 30d")
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def alerts() -> None:
     """Alerts: what fires, why somebody was paged or wasn't, silences, and what other rules would have done.
 

@@ -7,6 +7,7 @@ import re
 import click
 
 from omc.api_client.http import refuse_server
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
@@ -21,7 +22,7 @@ from omc.store.location import locate_store
 ID = re.compile(r"[0-9a-f]{16}")
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def status() -> None:
     """What customers see: how components are and what they were told; and who has it sent to them.
 

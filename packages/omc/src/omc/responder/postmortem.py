@@ -26,6 +26,7 @@ from omc.incidents.incident import SECTIONS, Incident
 from omc.incidents.words import in_words
 from omc.output.document import Block, Document, Field, Fields, Items, Link, Paragraph, Row, Section, Status, Table
 from omc.output.document import Severity as Shown
+from omc.output.text import counted
 from omc.times import format_duration, format_time, iso
 
 IMPACT = "impact"
@@ -213,7 +214,7 @@ def _detection(incident: Incident, zone: str) -> str:
     at = format_time(alerts[0].at, zone)
     if len(names) == 1:
         return f"By the alert {next(iter(names))}, at {at}."
-    return f"By {len(names)} alerts, the first at {at}: {', '.join(names)}."
+    return f"By {counted(len(names), 'alert')}, the first at {at}: {', '.join(names)}."
 
 
 def _response(incident: Incident) -> str:

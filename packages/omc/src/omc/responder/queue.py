@@ -18,6 +18,7 @@ from typing import Any, Final
 from omc.aws.gateway import Access, Gateway
 from omc.config import Environment
 from omc.errors import OmcError
+from omc.output.text import counted, verb
 from omc.store.embedded import StoreUnreachable
 
 OPERATIONS: Final = frozenset(
@@ -162,7 +163,7 @@ class QueueReader:
             try:
                 self.take(group)
             except StoreUnreachable as error:
-                self.report(f"{error.message} {len(group)} messages wait for it.")
+                self.report(f"{error.message} {counted(len(group), 'message')} wait for it.")
                 if self.stopping.wait(delay):
                     self._give_back(group, 0)
                     return
@@ -212,7 +213,10 @@ class QueueReader:
                 return
             self.stopping.wait(delay)
             delay *= 2
-        self.report(f"{len(left)} messages that were taken can't be deleted and will come again: {cause}")
+        self.report(
+            f"{counted(len(left), 'message')} that {verb(len(left), 'was', 'were')} taken can't be deleted "
+            f"and will come again: {cause}"
+        )
 
     def _give_back(self, deliveries: Sequence[Delivery], seconds: int) -> None:
         """Let others have them after so many seconds."""
@@ -235,7 +239,9 @@ class QueueReader:
         try:
             self.gateway.client("sqs").change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
         except OmcError as error:
-            self.report(f"How long {len(entries)} messages are kept from others can't be changed: {error.message}")
+            self.report(
+                f"How long {counted(len(entries), 'message')} are kept from others can't be changed: {error.message}"
+            )
 
     @contextmanager
     def _holding(self, deliveries: Sequence[Delivery]) -> Iterator[None]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from omc.aws.gateway import Gateway, access_to
+from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
@@ -17,7 +18,7 @@ from omc.runbook.model import section_named, sections
 from omc.runbook.values import look_ups_by
 
 
-@click.group()
+@click.group(cls=PlainGroup)
 def runbook() -> None:
     """The runbook: what there is in it, and a section with today's values in its commands. Changes nothing.
 

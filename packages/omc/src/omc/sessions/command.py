@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from omc.cli.change import carry_out
+from omc.cli.completion import service_names
 from omc.cli.options import environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import Environment, Stack, environment_of, load
@@ -87,7 +88,7 @@ def door_options(command: Command) -> Command:
 @click.option("--yes", is_flag=True, help="With --detach: answer the question with yes.")
 @click.option("--confirm", metavar="ENV", help="With --detach: the environment's name, so that it needn't be typed.")
 @OUTPUT
-@click.argument("service", default="")
+@click.argument("service", default="", shell_complete=service_names)
 @click.pass_context
 def exec_(
     context: click.Context,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
+from omc.distribution import install_line
 from omc.errors import OmcError, Unknown, WrongUse
 from omc.sessions import frames
 from omc.sessions.channel import Channel
@@ -63,9 +64,7 @@ def ensure_installed() -> None:
     """``WrongUse`` where the packages for sessions aren't there."""
     missing = [name for name in ("websockets", "cryptography") if find_spec(name) is None]
     if missing:
-        raise WrongUse(
-            f"Sessions need packages that aren't installed ({', '.join(missing)}): pip install 'omc[doors]'."
-        )
+        raise WrongUse(f"Sessions need packages that aren't installed ({', '.join(missing)}): {install_line('doors')}")
 
 
 class Session:

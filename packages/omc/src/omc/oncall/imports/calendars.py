@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
+from omc.distribution import install_line
 from omc.errors import Unknown
 from omc.oncall.clock import moment_of
 from omc.oncall.imports.draft import HORIZON, MAX_BYTES, MAX_ENTRIES, Draft, Finder, WrongFile, known_zone
@@ -93,7 +94,9 @@ def _libraries() -> tuple[ModuleType, ModuleType]:
         import icalendar
         import recurring_ical_events
     except ImportError as error:
-        raise Unknown("Calendars can't be read: install omc with its extra: omc[serve].") from error
+        raise Unknown(
+            f"Calendars can't be read: a package isn't installed. Install it: {install_line('serve')}"
+        ) from error
     return icalendar, recurring_ical_events
 
 

@@ -12,6 +12,7 @@ from omc.facts.deployments import History
 from omc.facts.scaling import Scaling
 from omc.facts.services import Deployment, EcsService, Services
 from omc.judgement.service_kinds import unsupported
+from omc.output.text import counted
 from omc.procedures.preconditions.situation import Objection, Situation
 from omc.procedures.preconditions.table import (
     APPLY,
@@ -168,7 +169,8 @@ def whole(now: Situation) -> Iterator[Objection]:
         service = work.service
         if service.running < service.desired:
             yield Objection(
-                f"Only {service.running} of {service.desired} tasks of {service.name} run now. New ones run only where "
+                f"Only {service.running} of {service.desired} tasks of {service.name} run now. "
+                "New ones run only where "
                 "the cause is gone."
             )
 
@@ -200,7 +202,7 @@ def autoscalers(now: Situation) -> Iterator[Objection]:
         if target is None or target.suspended or target.minimum <= service.desired <= target.maximum:
             continue
         yield Objection(
-            f"{service.name} wants {service.desired} tasks, but its autoscaler keeps {target.minimum} to "
+            f"{service.name} wants {counted(service.desired, 'task')}, but its autoscaler keeps {target.minimum} to "
             f"{target.maximum} and is about to change that.",
             "Wait until it has.",
         )

@@ -11,6 +11,7 @@ from omc.facts.quotas import Quotas
 from omc.facts.requirements import CandidateNeeds, Requirements, needs_of
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
+from omc.output.text import counted, verb
 from omc.procedures import readings
 from omc.procedures.preconditions.situation import Objection, OngoingWork, Situation
 from omc.procedures.preconditions.table import (
@@ -68,7 +69,8 @@ def addresses(now: Situation) -> Iterator[Objection]:
             continue
         each = ", ".join(f"{subnet.zone} {subnet.free}" for subnet in now.subnets.of[name])
         yield Objection(
-            f"{work.more} more tasks of {name} need {work.more} addresses, and its subnets have "
+            f"{counted(work.more, 'more task')} of {name} {verb(work.more, 'needs', 'need')} {work.more} "
+            "addresses, and its subnets have "
             f"{now.subnets.free(name)} left ({each})."
         )
 
@@ -120,7 +122,7 @@ def quota(now: Situation) -> Iterator[Objection]:
         each = now.quotas.each_task.get(work.service.name, 0.0)
         if work.more > 0 and each:
             wanted += work.more * each
-            parts.append(f"{work.more} more tasks of {work.service.name} ({each:g} vCPUs each)")
+            parts.append(f"{counted(work.more, 'more task')} of {work.service.name} ({each:g} vCPUs each)")
     if parts and wanted > now.quotas.vcpus:
         yield Objection(
             f"{' and '.join(parts)} make {wanted:g} vCPUs, {now.quotas.wanted:g} of them now, more than the "

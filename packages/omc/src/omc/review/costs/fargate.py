@@ -12,6 +12,7 @@ from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.costs.spending import Spending
 from omc.facts.costs.tasks import TasksUsed, TaskUse
+from omc.output.text import counted
 from omc.review.costs.money import finding, in_words, is_worth, monthly, percent, source, usd
 
 SIZE, HOURS, OPTIONS = "fargate-size", "fargate-hours", "fargate-options"
@@ -92,7 +93,8 @@ def fargate_size(tasks: TasksUsed, environment: Environment) -> Iterator[Finding
         place, now = f"services/{use.service}", (use.cpu_units, use.memory_mib)
         if len(use.hours) < LEAST_HOURS:
             sentence = (
-                f"CloudWatch has figures of {len(use.hours)} hours of {use.service}; its size isn't judged by fewer "
+                f"CloudWatch has figures of {len(use.hours)} hours of {use.service}; its size "
+                "isn't judged by fewer "
                 f"than {LEAST_HOURS}."
             )
             yield finding(SIZE, Level.UNKNOWN, place, sentence, tasks.reading)
@@ -158,7 +160,7 @@ def fargate_hours(tasks: TasksUsed, spending: Spending, environment: Environment
     figures = (
         f"{a_day:.1f} vCPU hours paid a day; the services' tasks were {ran:.1f}, and used {used:.1f}",
         f"{most:.0f} would be the most with as many tasks as autoscaling allows",
-        f"Cost Explorer, {spending.scope}; CloudWatch, {len(hours)} hours",
+        f"Cost Explorer, {spending.scope}; CloudWatch, {counted(len(hours), 'hour')}",
     )
     if a_day > ran * (1 + UNEXPLAINED) + 1:
         over = ", more than autoscaling's most tasks would take" if a_day > most else ""

@@ -16,7 +16,8 @@ from omc.checks.spec import check
 from omc.facts.costs.budget import Budget, Budgets
 from omc.facts.costs.spending import Spending
 from omc.facts.scope import Scope
-from omc.review.costs.money import count_of, finding, percent, usd
+from omc.output.text import counted
+from omc.review.costs.money import finding, percent, usd
 
 NAME = "cost-forecast"
 PLACE = "costs/budget"
@@ -42,7 +43,7 @@ def cost_forecast(budgets: Budgets, spending: Spending | None, scope: Scope) -> 
         place = PLACE if budget.name == "omc.toml" else f"{PLACE}/{budget.name}"
         spent, whole, how = _figures(budget, spending, scope.now.date())
         narrower = "it has filters, so that it covers a part of the account's costs" if budget.is_narrower else ""
-        requested = f"{count_of(budgets.requests, 'request')} to Cost Explorer of 0.01 USD" if budgets.requests else ""
+        requested = f"{counted(budgets.requests, 'request')} to Cost Explorer of 0.01 USD" if budgets.requests else ""
         evidence = [text for text in (how, narrower, requested) if text]
         if whole is None:
             sentence = f"What {budgets.month:%B} will cost isn't known yet, against the budget {budget.name}."
@@ -100,7 +101,7 @@ def _rate(spending: Spending | None) -> float | None:
 
 
 def _as_lately(days: int, rate: float) -> str:
-    return f"{count_of(days, 'day')} at {usd(rate)}, the median of the last {LATELY} known ones"
+    return f"{counted(days, 'day')} at {usd(rate)}, the median of the last {LATELY} known ones"
 
 
 def _next_month(day: date) -> date:

@@ -11,6 +11,7 @@ from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.costs.leftovers import Leftovers, Snapshot
 from omc.facts.scope import Scope
+from omc.output.text import counted
 from omc.review.costs.money import GIB, finding, in_words, monthly, source
 from omc.times import format_duration
 
@@ -96,12 +97,12 @@ def unused_secrets(leftovers: Leftovers, environment: Environment, scope: Scope)
             "Where nothing needs it take it out of the Terraform; Secrets Manager keeps it for its recovery window."
         )
         evidence = (
-            f"LastAccessedDate, exact to a day; older than {days} days counts",
+            f"LastAccessedDate, exact to a day; older than {counted(days, 'day')} counts",
             source(environment.region, "secret"),
         )
         yield finding(SECRETS, Level.WARN, f"secrets/{one.name}", sentence, leftovers.reading, *evidence)
     if not unused:
-        sentence = f"Every secret ({len(leftovers.secrets)} in all) was read, or made, within {days} days."
+        sentence = f"Every secret ({len(leftovers.secrets)} in all) was read, or made, within {counted(days, 'day')}."
         yield finding(SECRETS, Level.OK, "secrets", sentence, leftovers.reading)
 
 

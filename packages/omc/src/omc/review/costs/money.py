@@ -34,11 +34,6 @@ def monthly(region: str, *parts: tuple[str, float]) -> float | None:
     return total
 
 
-def count_of(number: int, noun: str) -> str:
-    """``1 task``, ``2 tasks``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def in_words(value: float | None, region: str) -> str:
     """``about 12.30 USD a month``."""
     return f"an amount that isn't known for {region}" if value is None else f"about {usd(value)} a month"

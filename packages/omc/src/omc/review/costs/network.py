@@ -11,7 +11,8 @@ from omc.config import Environment
 from omc.facts.costs.addresses import PublicAddresses
 from omc.facts.costs.nat import NatTraffic
 from omc.facts.scope import Scope
-from omc.review.costs.money import DAYS_A_MONTH, GB, count_of, finding, in_words, is_worth, monthly, source
+from omc.output.text import counted
+from omc.review.costs.money import DAYS_A_MONTH, GB, finding, in_words, is_worth, monthly, source
 
 NAT, ADDRESSES = "nat-data", "public-addresses"
 PLACE = "network/nat"
@@ -45,7 +46,7 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
         count = len(traffic.gateways)
         idle = in_words(monthly(region, ("nat_gateway", count)), region)
         sentence = (
-            f"The {count_of(count, 'NAT gateway')} carried nothing to the outside in the period, {idle}. Either "
+            f"The {counted(count, 'NAT gateway')} carried nothing to the outside in the period, {idle}. Either "
             "nothing needs them, or the flow log doesn't cover them: look before one is taken out of the Terraform."
         )
         rests = (f"flow log {traffic.log_group}", source(region, "nat_gateway"))
@@ -131,7 +132,7 @@ def public_addresses(addresses: PublicAddresses, environment: Environment) -> It
         some = [one for one in addresses.addresses if one.used_by == holder]
         if some:
             sentence = (
-                f"{count_of(len(some), holder)} with a public address: {_cost(len(some), region)}. In "
+                f"{counted(len(some), holder)} with a public address: {_cost(len(some), region)}. In "
                 "private subnets they need none."
             )
             listed = ", ".join(one.address for one in some[:SHOWN])

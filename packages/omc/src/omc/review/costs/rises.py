@@ -17,7 +17,8 @@ from omc.config import Environment
 from omc.facts.costs.requests import RequestWeeks
 from omc.facts.costs.spending import CostSeries, Spending
 from omc.facts.scope import Scope
-from omc.review.costs.money import count_of, finding, percent, slug, usd
+from omc.output.text import counted
+from omc.review.costs.money import finding, percent, slug, usd
 
 NAME = "cost-rise"
 FOLLOWS_REQUESTS = (
@@ -74,7 +75,7 @@ def cost_rise(
     now, before = spending.total(-count, len(spending.days)), spending.total(-2 * count, -count)
     source = (
         f"Cost Explorer, UnblendedCost without tax and credits, {spending.scope}; "
-        f"{count_of(spending.requests, 'request')} of 0.01 USD"
+        f"{counted(spending.requests, 'request')} of 0.01 USD"
     )
     if before <= 0:
         sentence = "There is nothing to compare with: Cost Explorer has no cost of the days before."

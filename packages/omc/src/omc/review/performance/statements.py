@@ -14,6 +14,7 @@ from omc.facts.performance.figures import DATABASE_PLACE, WeekFigures
 from omc.facts.performance.parameters import DatabaseParameters
 from omc.facts.performance.statements import StatementLoad, StatementLoads
 from omc.output.figures import figure
+from omc.output.text import counted
 from omc.review.performance.presence import about
 from omc.review.performance.words import DATABASE, INSIGHTS, finding, key_of_text, moved, short, unseen
 from omc.times import format_duration
@@ -70,7 +71,8 @@ def database_load(figures: WeekFigures, pending: Pending, environment: Environme
     peak = max(value for _, value in points)
     if len(over) >= BUSY_HOURS:
         sentence = (
-            f"In {len(over)} hours more sessions were active than its {vcpus} vCPUs can serve, {figure(peak)} at most."
+            f"In {counted(len(over), 'hour')} more sessions were active than its {vcpus} vCPUs can "
+            f"serve, {figure(peak)} at most."
         )
         yield finding(LOAD, Level.WARN, DATABASE, sentence, figures.reading, evidence)
     elif change.rose:

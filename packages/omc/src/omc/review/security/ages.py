@@ -15,7 +15,8 @@ from omc.facts.scope import Scope
 from omc.facts.security.image_scans import ImageScans, Scan
 from omc.facts.security.logins import AccessKey, Logins, User
 from omc.facts.security.secret_ages import SecretAges
-from omc.review.security.findings import finding, listed, times
+from omc.output.text import counted
+from omc.review.security.findings import finding, listed
 from omc.times import format_duration, format_time
 
 SCANNED = frozenset({"COMPLETE", "ACTIVE"})
@@ -56,7 +57,7 @@ def certificate_age(entrance: Entrance, environment: Environment, scope: Scope) 
     if not reported:
         ends = [one.expires for one in entrance.certificates if one.expires]
         sentence = (
-            f"{times(len(ends), 'certificate')}, the first ends {format_time(min(ends), environment.time_zone)}."
+            f"{counted(len(ends), 'certificate')}, the first ends {format_time(min(ends), environment.time_zone)}."
             if ends
             else "The load balancer has no certificate."
         )
@@ -107,7 +108,7 @@ def secret_age(ages: SecretAges, environment: Environment, scope: Scope) -> Iter
             since=changed + most,
         )
     if not old:
-        sentence = f"All {times(len(ages.secrets), 'secret')} are younger than {format_duration(most)}."
+        sentence = f"All {counted(len(ages.secrets), 'secret')} are younger than {format_duration(most)}."
         yield finding(
             "secret-age", Level.OK, "secrets", sentence, ages.reading, *([one.name for one in ages.secrets] or ["none"])
         )
@@ -127,7 +128,7 @@ def iam_users(logins: Logins, environment: Environment, scope: Scope) -> Iterato
         yield Finding("iam-users", Level.UNKNOWN, "users", f"{logins.more_users} more users were not asked about.", (),
                       WEEKLY_SECURITY, True, place="users/more")  # fmt: skip
     elif not findings:
-        sentence = f"{times(len(logins.users), 'user')} of IAM, none with a key or with a password alone."
+        sentence = f"{counted(len(logins.users), 'user')} of IAM, none with a key or with a password alone."
         evidence = [user.name for user in logins.users] or ["none"]
         yield finding("iam-users", Level.OK, "users", sentence, logins.reading, *evidence)
 
@@ -218,10 +219,10 @@ def _of_scan(one: Scan, environment: Environment) -> tuple[Level, str] | None:
     if critical:
         return (
             Level.FAIL,
-            f"{where} has {times(critical, 'critical hole')} and {high} serious ones.",
+            f"{where} has {counted(critical, 'critical hole')} and {high} serious ones.",
         )
     if high:
-        return Level.WARN, f"{where} has {times(high, 'serious hole')}: build it anew."
+        return Level.WARN, f"{where} has {counted(high, 'serious hole')}: build it anew."
     if one.status not in SCANNED:
         return Level.UNKNOWN, f"{where}: its scan says {one.status or 'nothing'}, so that its holes aren't known."
     return None

@@ -12,7 +12,8 @@ from omc.config import Environment
 from omc.facts.security.callers_before import CallersBefore, callers_of
 from omc.facts.security.trail_event import TrailEvent
 from omc.facts.security.trail_period import TrailPeriod
-from omc.review.security.findings import finding, listed, of_calls, times, tool_of, unseen, upper
+from omc.output.text import counted
+from omc.review.security.findings import finding, listed, of_calls, tool_of, unseen, upper
 
 ENOUGH = 5
 """Calls before, from which it is known where somebody calls from."""
@@ -41,7 +42,7 @@ def new_callers(period: TrailPeriod, before: CallersBefore, environment: Environ
         did = listed(event.operation for event in events)
         from_where = listed(event.address for event in events if event.address)
         sentence = (
-            f"{upper(name)} called AWS for the first time in 90 days, {times(len(events))} ({did}) from "
+            f"{upper(name)} called AWS for the first time in 90 days, {counted(len(events), 'call')} ({did}) from "
             f"{from_where or 'an unknown address'}."
         )
         yield of_calls("new-callers", Level.WARN, f"callers/{name}", sentence, events, period, environment)
@@ -83,8 +84,10 @@ def unusual_sources(period: TrailPeriod, before: CallersBefore, environment: Env
         yield of_calls("unusual-sources", Level.WARN, f"sources/{name}", sentence, evidence, period, environment)
     yield from _unread("unusual-sources", before)
     if not unusual:
-        sentence = f"{times(judged, 'caller')} called as before." if judged else "No caller has enough calls before."
-        yield finding("unusual-sources", Level.OK, "sources", sentence, before.reading, times(len(period.events)))
+        sentence = f"{counted(judged, 'caller')} called as before." if judged else "No caller has enough calls before."
+        yield finding(
+            "unusual-sources", Level.OK, "sources", sentence, before.reading, counted(len(period.events), "call")
+        )
 
 
 def _networks(events: Iterable[TrailEvent]) -> Iterator[str]:

@@ -115,11 +115,6 @@ def upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def times(count: int, what: str = "call") -> str:
-    """``1 call``, ``3 calls``."""
-    return f"{count} {what}" + ("" if count == 1 else "s")
-
-
 def listed(words: Iterable[str], most: int = 4) -> str:
     """``a, b and 3 more``."""
     every = list(dict.fromkeys(words))

@@ -13,7 +13,8 @@ from omc.config import Environment
 from omc.facts.expected import Expected, Thing
 from omc.facts.security.exposure import Exposure, Interface, OpenRule
 from omc.facts.security.knocks import Knock, Knocks
-from omc.review.security.findings import drift, finding, listed, times, upper
+from omc.output.text import counted
+from omc.review.security.findings import drift, finding, listed, upper
 from omc.review.security.policies import is_world
 
 PORTS: Mapping[int, str] = {
@@ -71,7 +72,8 @@ def refused_connections(knocks: Knocks, environment: Environment) -> Iterator[Fi
     for (source, destination, port), records in ways.items():
         what = f"{port} ({PORTS[port]})" if port in PORTS else str(port)
         sentence = (
-            f"{upper(source)} tried to reach {destination} on port {what} and was refused, {times(records, 'record')}: "
+            f"{upper(source)} tried to reach {destination} on port {what} and was refused, "
+            f"{counted(records, 'record')}: "
             "a rule is missing, or something looks around."
         )
         place = f"knocks/{source}-{destination}-{port}"
@@ -95,19 +97,19 @@ def _weather(outside: list[Knock]) -> str:
         ports[one.port] += one.records
     words = listed(f"{port} ({PORTS[port]})" if port in PORTS else str(port) for port, _ in ports.most_common(5))
     total = sum(ports.values())
-    return f"From the internet {times(total, 'record')} of refused packets, most to {words}." if total else ""
+    return f"From the internet {counted(total, 'record')} of refused packets, most to {words}." if total else ""
 
 
 def _sources(outside: list[Knock]) -> tuple[str, ...]:
     counts: Counter[str] = Counter()
     for one in outside:
         counts[one.source] += one.records
-    return tuple(f"{source}: {times(count, 'record')}" for source, count in counts.most_common(5)) or ("none",)
+    return tuple(f"{source}: {counted(count, 'record')}" for source, count in counts.most_common(5)) or ("none",)
 
 
 def _few(inside: Iterable[Knock], port: int) -> list[str]:
     every = [one for one in inside if one.port == port]
-    return [f"{one.source} to {one.destination}:{one.port}, {times(one.records, 'record')}" for one in every[:5]]
+    return [f"{one.source} to {one.destination}:{one.port}, {counted(one.records, 'record')}" for one in every[:5]]
 
 
 def _owner(address: str, knocks: Knocks) -> str:
@@ -157,7 +159,7 @@ def open_rules(exposure: Exposure, environment: Environment) -> Iterator[Finding
         place = f"rules/{rule.group_name}/{rule.ports}/{rule.cidr}"
         yield finding("open-rules", level, place, sentence, exposure.reading, *evidence, procedure=drift(environment))
     if not bad:
-        sentence = f"Of {times(len(exposure.rules), 'rule')}, {len(wide)} are open to the world, all for users."
+        sentence = f"Of {counted(len(exposure.rules), 'rule')}, {len(wide)} are open to the world, all for users."
         yield finding("open-rules", Level.OK, "rules", sentence, exposure.reading, *(_words(wide) or ("none",)))
 
 
@@ -210,7 +212,9 @@ def rules_in_code(exposure: Exposure, expected: Expected, environment: Environme
         )
     if not beside:
         ours = [rule for rule in exposure.rules if rule.group in groups]
-        sentence = f"Terraform made every one of the {len(ours)} rules of its {len(groups)} groups."
+        sentence = (
+            f"Terraform made every one of the {counted(len(ours), 'rule')} of its {counted(len(groups), 'group')}."
+        )
         yield finding(
             "rules-in-code", Level.OK, "code-rules", sentence, exposure.reading, *(_words(ours[:5]) or ("none",))
         )

@@ -11,8 +11,9 @@ from omc.checks.spec import check
 from omc.config import Environment
 from omc.facts.security.trail_event import Kind, TrailEvent
 from omc.facts.security.trail_period import TrailPeriod
+from omc.output.text import counted
 from omc.review.security.concerns import Concern, Subject, concerns_of, remark_of, urgent_of
-from omc.review.security.findings import drift, finding, listed, of_calls, times, unseen, upper
+from omc.review.security.findings import drift, finding, listed, of_calls, unseen, upper
 from omc.review.security.signs import is_denied, is_failed_login, is_login_without_mfa, is_root_use
 
 ALWAYS = frozenset({Subject.RECORDING, Subject.SHARING, Subject.KEYS})
@@ -34,12 +35,13 @@ def root_use(period: TrailPeriod, environment: Environment) -> Iterator[Finding]
     if used:
         did = listed(event.operation for event in used)
         sentence = (
-            f"Root was used: {times(len(used))} ({did}). Nobody needs it from day to day: find out who it was, and "
+            f"Root was used: {counted(len(used), 'call')} ({did}). Nobody needs it from day to day: find "
+            "out who it was, and "
             "change its password and keys if nobody says so."
         )
         yield of_calls("root-use", Level.FAIL, "root/use", sentence, used, period, environment)
     if tried:
-        sentence = f"Somebody tried to log in as root and failed, {times(len(tried), 'time')}."
+        sentence = f"Somebody tried to log in as root and failed, {counted(len(tried), 'time')}."
         yield of_calls("root-use", Level.WARN, "root/login", sentence, tried, period, environment)
     yield from unseen("root-use", period, environment, "root")
     if not used and not tried:
@@ -57,7 +59,7 @@ def console_logins(period: TrailPeriod, environment: Environment) -> Iterator[Fi
     without = _by([event for event in period.events if is_login_without_mfa(event)], lambda event: event.principal)
     for principal, events in without.items():
         sentence = (
-            f"{upper(principal)} logged in to the console with a password alone, {times(len(events), 'time')}. "
+            f"{upper(principal)} logged in to the console with a password alone, {counted(len(events), 'time')}. "
             "Give it a second factor, or better a login of Identity Center."
         )
         place = f"logins/{principal}"
@@ -67,7 +69,9 @@ def console_logins(period: TrailPeriod, environment: Environment) -> Iterator[Fi
         if len(events) < environment.review.security.failed_logins:
             continue
         addresses = listed(event.address for event in events)
-        sentence = f"{times(len(events), 'login')} of {principal} failed, from {addresses}: somebody may try passwords."
+        sentence = (
+            f"{counted(len(events), 'login')} of {principal} failed, from {addresses}: somebody may try passwords."
+        )
         yield of_calls(
             "console-logins", Level.WARN, f"failed-logins/{principal}", sentence, events, period, environment
         )
@@ -75,7 +79,7 @@ def console_logins(period: TrailPeriod, environment: Environment) -> Iterator[Fi
     if not without:
         count = sum(1 for event in period.events if event.operation == "ConsoleLogin" and event.is_done)
         yield _none(
-            "console-logins", "logins", f"{times(count, 'login')} to the console, none by password alone.", period
+            "console-logins", "logins", f"{counted(count, 'login')} to the console, none by password alone.", period
         )
 
 
@@ -96,7 +100,7 @@ def denied_calls(period: TrailPeriod, environment: Environment) -> Iterator[Find
             continue
         tried = listed(f"{event.service} {event.operation}" for event in writes or events)
         counts = ((len(writes), "change"), (len(events) - len(writes), "read"))
-        what = " and ".join(times(count, word) for count, word in counts if count)
+        what = " and ".join(counted(count, word) for count, word in counts if count)
         own = " It is a role of the stack: a right may be missing." if _is_own(principal, environment) else ""
         sentence = f"{upper(principal)} was refused {what}: {tried}.{own}"
         yield of_calls(
@@ -104,7 +108,7 @@ def denied_calls(period: TrailPeriod, environment: Environment) -> Iterator[Find
         )
     yield from unseen("denied-calls", period, environment, "writes")
     if len(denied) == 0 or few:
-        words = f"{times(few, 'read')} refused here and there" if few else "Nobody was refused anything"
+        words = f"{counted(few, 'read')} refused here and there" if few else "Nobody was refused anything"
         reach = "" if period.reads_from == period.begin else ", as far as its reads could be looked at"
         yield _none("denied-calls", "denied", f"{words}{reach}.", period)
 
@@ -152,7 +156,9 @@ def security_changes(period: TrailPeriod, environment: Environment) -> Iterator[
         remark = urgent or next((words for event, _ in pairs if (words := remark_of(event))), "")
         whys = listed((row.why for _, row in pairs), 3)
         extra = f" Of one of them: {remark}." if remark else ""
-        sentence = f"{upper(principal)} made {times(len(events))} ({_operations(events)}), which {whys}.{extra}"
+        sentence = (
+            f"{upper(principal)} made {counted(len(events), 'call')} ({_operations(events)}), which {whys}.{extra}"
+        )
         yield of_calls(
             "security-changes",
             Level.FAIL if urgent else Level.WARN,
@@ -165,7 +171,9 @@ def security_changes(period: TrailPeriod, environment: Environment) -> Iterator[
         )
     yield from unseen("security-changes", period, environment, "writes", "IAM")
     if not rest:
-        by_pipeline = f" The stack's own roles made {times(len(_once(e for e, _ in ours)), 'change')}." if ours else ""
+        by_pipeline = (
+            f" The stack's own roles made {counted(len(_once(e for e, _ in ours)), 'change')}." if ours else ""
+        )
         sentence = f"Nobody changed rights, ways in, data, keys or code.{by_pipeline}"
         yield _none("security-changes", "changes", sentence, period)
 
@@ -181,7 +189,7 @@ def _rows(
         own = _is_own(principal, environment)
         level = worst if urgent or not own else Level.WARN
         extra = f": {urgent}" if urgent else ""
-        sentence = f"{upper(principal)} made {times(len(events))} of {operation}, which {whys}{extra}."
+        sentence = f"{upper(principal)} made {counted(len(events), 'call')} of {operation}, which {whys}{extra}."
         place = f"{subject.value}/{operation}/{principal}"
         yield of_calls(name, level, place, sentence, events, period, environment, procedure=drift(environment))
     if not every:
@@ -199,7 +207,7 @@ NONE = {
 
 
 def _none(name: str, place: str, sentence: str, period: TrailPeriod) -> Finding:
-    looked = f"{times(len(period.events))} of the period looked at"
+    looked = f"{counted(len(period.events), 'call')} of the period looked at"
     return finding(name, Level.OK, place, sentence, period.reading, looked)
 
 
