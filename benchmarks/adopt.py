@@ -1,7 +1,7 @@
 """How long it takes from an installed omc to the first true morning check of a stack that it has never seen.
 
-`make bench-adopt` applies the sample stack in a local cloud of its own (not counted), and in an empty folder has `omc init`
-look at it and `omc check morning` ask it, until the check is true: exit code 0, nothing unknown. `--state DIR` takes a cloud
+`make bench-adopt` applies the sample stack in a local cloud of its own (not counted). In an empty folder `omc init` looks
+at it and `omc check morning` asks it, until the check is true: exit code 0, nothing unknown. `--state DIR` takes a cloud
 that runs. The last line is one JSON object: init_s, check_s, total_s, commands (what a person types), and the machine.
 """
 
