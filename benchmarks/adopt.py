@@ -1,8 +1,8 @@
 """How long it takes from an installed omc to the first true morning check of a stack that it has never seen.
 
-`make bench-adopt` applies the sample stack in a local cloud of its own (not counted). In an empty folder `omc init` looks
-at it and `omc check morning` asks it, until the check is true: exit code 0, nothing unknown. `--state DIR` takes a cloud
-that runs. The last line is one JSON object: init_s, check_s, total_s, commands (what a person types), and the machine.
+`make bench-adopt` applies the sample stack in a local cloud of its own (not counted). In an empty folder `omc init`
+looks at it and `omc check morning` asks it, until the check is true: exit code 0, nothing unknown. `--state DIR` takes
+a cloud that runs. The last line is one JSON object: init_s, check_s, total_s, commands (what a person types), machine.
 """
 
 from __future__ import annotations
