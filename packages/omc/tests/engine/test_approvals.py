@@ -259,7 +259,7 @@ def test_without_waiting_it_says_what_to_type_and_a_worker_performs_it(world: Wo
     broken = world.omc("approve", run, *glass)
     assert broken.returncode == 0, broken.stderr
     assert (
-        f"BREAK-GLASS: GitHub user alice, confirmed let {run} go ahead without its 1 approvals in incident 1."
+        f"BREAK-GLASS: GitHub user alice, confirmed let {run} go ahead without its 1 approval in incident 1."
         in broken.stderr
     )
     worked = world.omc("worker", "--env", "production", "--once")

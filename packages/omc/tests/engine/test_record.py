@@ -30,7 +30,7 @@ def _database(world: World) -> str:
     [
         (
             "UPDATE audit_log SET body = replace(body, 'alice', 'mallory') WHERE number = 1",
-            "Event 1 (run.planned) was changed",
+            "Event 1 (record begun) was changed",
         ),
         ("UPDATE audit_log SET kind = 'run.ended' WHERE number = 2", "its kind was changed"),
         ("DELETE FROM audit_log WHERE number = 4", "Event 4 is missing"),

@@ -151,7 +151,9 @@ def test_the_page_and_the_schema_are_what_the_types_say() -> None:
 SAMPLES = {
     "the repository's": (REPOSITORY / "omc.toml").read_text(),
     "with every table": TEXT,
-    "of a minimal cloud": STACK.format(environment="one", state="/tmp/state", service=SERVICE),
+    "of a minimal cloud": STACK.format(
+        environment="one", state="/tmp/state", service=SERVICE, database="one", cache=""
+    ),
 }
 
 
