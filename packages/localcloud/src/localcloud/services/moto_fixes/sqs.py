@@ -1,4 +1,5 @@
-"""SQS: long polls, which moto waits for inside its backend, under the cloud's lock; and policies as AWS writes them."""
+"""SQS: long polls, which moto waits for inside its backend, under the cloud's lock; policies as AWS writes them; and
+what the metrics count."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
 from localcloud.front import moto_calls
+from localcloud.services import messaging
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -31,7 +33,13 @@ def receive_message(cloud: Cloud, call: Call) -> Answer:
         with cloud.lock:
             answer = moto_calls.ask(cloud, "sqs", "ReceiveMessage", params, call.region)
         if answer.get("Messages") or time.monotonic() >= deadline or cloud.stopping.wait(EVERY):
-            return answer
+            break
+    received = len(answer.get("Messages") or [])
+    with cloud.lock:
+        messaging.note_use(
+            cloud, call.params["QueueUrl"], NumberOfMessagesReceived=received, NumberOfEmptyReceives=int(not received)
+        )
+    return answer
 
 
 def _queue_wait(cloud: Cloud, call: Call) -> int:
@@ -40,9 +48,36 @@ def _queue_wait(cloud: Cloud, call: Call) -> int:
     return int(held.get("Attributes", {}).get("ReceiveMessageWaitTimeSeconds", 0))
 
 
+@patch_response("sqs", "SendMessage")
+def send_message(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    messaging.note_sent(cloud, call.params["QueueUrl"], call.params["MessageBody"])
+    return answer
+
+
+@patch_response("sqs", "SendMessageBatch")
+def send_message_batch(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    taken = {each["Id"] for each in answer.get("Successful") or []}
+    bodies = [each["MessageBody"] for each in call.params["Entries"] if each["Id"] in taken]
+    messaging.note_sent(cloud, call.params["QueueUrl"], *bodies)
+    return answer
+
+
+@patch_response("sqs", "DeleteMessage")
+def delete_message(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    messaging.note_use(cloud, call.params["QueueUrl"], NumberOfMessagesDeleted=1)
+    return answer
+
+
+@patch_response("sqs", "DeleteMessageBatch")
+def delete_message_batch(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
+    messaging.note_use(cloud, call.params["QueueUrl"], NumberOfMessagesDeleted=len(answer.get("Successful") or []))
+    return answer
+
+
 @patch_response("sqs", "GetQueueAttributes")
 def get_queue_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """AWS gives these documents without blanks; Terraform takes a blank for a change."""
+    messaging.note_use(cloud, call.params["QueueUrl"])
     attributes = answer.get("Attributes", {})
     for name in ("RedrivePolicy", "RedriveAllowPolicy"):
         if name in attributes:
