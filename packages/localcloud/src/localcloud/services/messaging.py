@@ -16,11 +16,11 @@ import urllib.error
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.interfaces import MetricSink, TopicPublisher
+from localcloud.core.interfaces import MetricSink, QueueMeter, TopicPublisher
 from localcloud.core.registry import AwsError, Call, component, operation
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class QueueUse:
 
 
 @component(order=5)
-class Topics(TopicPublisher):
+class Topics(TopicPublisher, QueueMeter):
     """The component: HTTP deliveries that wait, and the metrics."""
 
     name = "messaging"
@@ -96,6 +96,13 @@ class Topics(TopicPublisher):
         if self._cloud is None:
             raise RuntimeError("topics are not started")
         return publish(self._cloud, topic_arn, message, subject=subject)
+
+    def note_use(self, queue: str, *, sent: Sequence[str] = (), **counts: int) -> None:
+        now = time.time()
+        use = self.uses.setdefault(queue.replace(":", "/").rpartition("/")[2], QueueUse(now))
+        use.used_at = now
+        use.sizes.extend(len(body.encode()) for body in sent)
+        use.counts.update({"NumberOfMessagesSent": len(sent)} | counts)
 
     def queue(self, post: Post) -> None:
         """Have it sent soon. Call under the cloud's lock."""
@@ -176,13 +183,18 @@ def _hand_over(
         region, queue = subscription.endpoint.split(":")[3], subscription.endpoint.split(":")[-1]
         body = json.dumps(_envelope(subscription, message_id, subject, message, attributes))
         cloud.moto("sqs", region).send_message(queue, body, validate_group_id=False)
-        note_sent(cloud, subscription.endpoint, body)
+        _note_sent(cloud, subscription.endpoint, body)
     elif subscription.protocol == "sqs":
         subscription.publish(message, message_id, subject=subject, message_attributes=attributes)
-        note_sent(cloud, subscription.endpoint, message)
+        _note_sent(cloud, subscription.endpoint, message)
     elif subscription.protocol not in ("email", "email-json", "sms"):
         raise NotImplementedError(f"localcloud delivers to no {subscription.protocol} subscriber")
     return 1
+
+
+def _note_sent(cloud: Cloud, queue: str, body: str) -> None:
+    if cloud.has(QueueMeter):
+        cloud.part(QueueMeter).note_use(queue, sent=[body])
 
 
 def _envelope(
@@ -243,27 +255,6 @@ def count(cloud: Cloud, topic_arn: str, *, published: int | None = None, deliver
     for name, number in (("NumberOfNotificationsDelivered", delivered), ("NumberOfNotificationsFailed", failed)):
         if number:
             metrics.put("AWS/SNS", name, topic, number, unit="Count")
-
-
-def note_sent(cloud: Cloud, queue: str, *bodies: str) -> None:
-    """Messages that came into a queue, by its URL or ARN. Under the cloud's lock."""
-    note_use(cloud, queue, NumberOfMessagesSent=len(bodies))
-    if cloud.has(Topics) and bodies:
-        cloud.part(Topics).uses[_queue_name(queue)].sizes.extend(len(body.encode()) for body in bodies)
-
-
-def note_use(cloud: Cloud, queue: str, **counts: int) -> None:
-    """Something was done with a queue, by its URL or ARN; ``counts``: by the metric's name. Under the cloud's lock."""
-    if not cloud.has(Topics):
-        return
-    uses, now = cloud.part(Topics).uses, time.time()
-    use = uses.setdefault(_queue_name(queue), QueueUse(now))
-    use.used_at = now
-    use.counts.update(counts)
-
-
-def _queue_name(queue: str) -> str:
-    return queue.replace(":", "/").rpartition("/")[2]
 
 
 def measure_queues(cloud: Cloud) -> None:

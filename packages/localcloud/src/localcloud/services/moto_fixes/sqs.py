@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from localcloud.core.interfaces import QueueMeter
 from localcloud.core.registry import Answer, AwsError, Call, operation, patch_response
 from localcloud.front import moto_calls
-from localcloud.services import messaging
 
 if TYPE_CHECKING:
     from localcloud.core.cloud import Cloud
@@ -36,9 +37,7 @@ def receive_message(cloud: Cloud, call: Call) -> Answer:
             break
     received = len(answer.get("Messages") or [])
     with cloud.lock:
-        messaging.note_use(
-            cloud, call.params["QueueUrl"], NumberOfMessagesReceived=received, NumberOfEmptyReceives=int(not received)
-        )
+        _note(cloud, call, NumberOfMessagesReceived=received, NumberOfEmptyReceives=int(not received))
     return answer
 
 
@@ -48,9 +47,15 @@ def _queue_wait(cloud: Cloud, call: Call) -> int:
     return int(held.get("Attributes", {}).get("ReceiveMessageWaitTimeSeconds", 0))
 
 
+def _note(cloud: Cloud, call: Call, sent: Sequence[str] = (), **counts: int) -> None:
+    """For the queue's metrics."""
+    if cloud.has(QueueMeter):
+        cloud.part(QueueMeter).note_use(call.params["QueueUrl"], sent=sent, **counts)
+
+
 @patch_response("sqs", "SendMessage")
 def send_message(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
-    messaging.note_sent(cloud, call.params["QueueUrl"], call.params["MessageBody"])
+    _note(cloud, call, [call.params["MessageBody"]])
     return answer
 
 
@@ -58,26 +63,26 @@ def send_message(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
 def send_message_batch(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     taken = {each["Id"] for each in answer.get("Successful") or []}
     bodies = [each["MessageBody"] for each in call.params["Entries"] if each["Id"] in taken]
-    messaging.note_sent(cloud, call.params["QueueUrl"], *bodies)
+    _note(cloud, call, bodies)
     return answer
 
 
 @patch_response("sqs", "DeleteMessage")
 def delete_message(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
-    messaging.note_use(cloud, call.params["QueueUrl"], NumberOfMessagesDeleted=1)
+    _note(cloud, call, NumberOfMessagesDeleted=1)
     return answer
 
 
 @patch_response("sqs", "DeleteMessageBatch")
 def delete_message_batch(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
-    messaging.note_use(cloud, call.params["QueueUrl"], NumberOfMessagesDeleted=len(answer.get("Successful") or []))
+    _note(cloud, call, NumberOfMessagesDeleted=len(answer.get("Successful") or []))
     return answer
 
 
 @patch_response("sqs", "GetQueueAttributes")
 def get_queue_attributes(cloud: Cloud, call: Call, answer: dict[str, Any]) -> Answer:
     """AWS gives these documents without blanks; Terraform takes a blank for a change."""
-    messaging.note_use(cloud, call.params["QueueUrl"])
+    _note(cloud, call)
     attributes = answer.get("Attributes", {})
     for name in ("RedrivePolicy", "RedriveAllowPolicy"):
         if name in attributes:
