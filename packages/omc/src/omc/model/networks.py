@@ -1,5 +1,5 @@
-"""What an address is by itself. Python's ``is_private`` counts the documentation's networks too (RFC 5737, 3849): nobody has
-one inside, and in a local cloud they stand for the internet."""
+"""What an address is by itself. Python's ``is_private`` counts the documentation's networks too (RFC 5737, 3849):
+nobody has one inside, and in a local cloud they stand for the internet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def is_own(address: Address) -> bool:
 
 def overlaps_own(network: Network) -> bool:
     """Whether a network has addresses of networks of one's own."""
-    return any(network.version == each.version and network.overlaps(each) for each in OWN)  # type: ignore[arg-type]
+    return any(network.version == each.version and network.overlaps(each) for each in OWN)
 
 
 def kind_of(address: str) -> str:

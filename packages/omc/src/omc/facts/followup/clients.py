@@ -59,10 +59,7 @@ def read_clients(aws: Gateway, environment: Environment, scope: Scope, listeners
 
 def clients_of(rows: Sequence[Mapping[str, str]], log_group: str) -> Clients:
     """Those from outside of networks of one's own: from inside come the load balancer's connections to its targets."""
-    found = [
-        (row["srcAddr"], int(float(row.get("packets", 0))))
-        for row in rows
-        if kind_of(row.get("srcAddr", "")) == INTERNET
-    ]
+    outside = [row for row in rows if kind_of(row.get("srcAddr", "")) == INTERNET]
+    found = [(row["srcAddr"], int(float(row.get("packets", 0)))) for row in outside]
     ordered = tuple(sorted(found, key=lambda each: -each[1]))
     return Clients(sum(packets for _, packets in ordered), ordered, log_group)
