@@ -20,6 +20,7 @@ from omc.maintenance.model import (
     Maintenance,
     MaintenanceEvent,
     Measured,
+    MessageFailed,
     Noted,
     Noticed,
     Overran,
@@ -290,7 +291,10 @@ def _words(payload: Payload | UnknownEvent) -> str:  # noqa: C901 - a table: a l
         case Aborted(reason):
             return f"aborted it: {reason}"
         case Noticed(notice):
-            return f"told the channel: {notice}"
+            return f"has the channel told: {notice}"
+        case MessageFailed(key, why):
+            what = key.rpartition(":")[2].removeprefix("notice.").partition(".")[0].replace("-", " ")
+            return f"its message “{what}” didn't arrive: {why}"
         case Noted(text):
             return text
         case Finished(verdict, sentence):
