@@ -62,7 +62,11 @@ def sentence(found: Maintenance, notice: Notice, now: datetime, zone: str) -> st
                 f"begins in {format_duration(found.begin - now)}, on {format_time(found.begin, zone)}, until {until}."
             )
         case "begin":
-            nobody = "" if found.started_at else f" Nobody has started it: omc maintenance start {found.number}"
+            nobody = (
+                ""
+                if found.started_at
+                else f" Nobody has started it: omc maintenance start {found.number} --env {found.environment}"
+            )
             return f"its window is open until {until}.{nobody}"
         case "ten minutes left":
             left = sum(1 for each in found.steps if not each.is_measured)

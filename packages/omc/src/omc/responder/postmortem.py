@@ -65,7 +65,7 @@ def milestones(incident: Incident) -> Milestones:
     )
 
 
-def impact_lines(traffic: Traffic, begin: datetime, end: datetime) -> tuple[str, ...]:
+def impact_lines(traffic: Traffic, begin: datetime, end: datetime, zone: str) -> tuple[str, ...]:
     """Requests that failed between two moments, as the load balancer counted them, minute by minute."""
     minutes = [each for each in traffic.minutes if begin - timedelta(minutes=1) < each.at <= end]
     total, failed = sum(each.total for each in minutes), sum(each.errors for each in minutes)
@@ -76,7 +76,7 @@ def impact_lines(traffic: Traffic, begin: datetime, end: datetime) -> tuple[str,
     share = f"{100 * failed / total:.1f} %" if total else "0 %"
     return (
         f"{failed:.0f} of {total:.0f} requests failed ({share}), in {len(bad)} of {len(minutes)} minutes.",
-        f"At worst {worst.percent:.1f} % of {worst.total:.0f} requests in the minute of {iso(worst.at)}.",
+        f"At worst {worst.percent:.1f} % of {worst.total:.0f} requests in the minute of {format_time(worst.at, zone)}.",
     )
 
 
