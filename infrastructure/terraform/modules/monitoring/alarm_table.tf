@@ -64,7 +64,7 @@ locals {
     # Not in the runbook; at 2,144 million PostgreSQL refuses whatever needs a new transaction id. Half of them are left,
     # days of even a busy stack's.
     rds-transaction-ids-old = {
-      service    = "database", severity = "SEV-3", runbook = "daily-operations.md#performance-review"
+      service    = "database", severity = "SEV-3", runbook = "alerts.md#track-slow-queries"
       summary    = "The database's oldest transaction id is more than 1,000 million old: vacuuming is far behind"
       metrics    = { age = { namespace = "AWS/RDS", metric = "MaximumUsedTransactionIDs", stat = "Maximum", dimensions = local.database_dimensions } }
       comparison = ">", threshold = 1000000000
