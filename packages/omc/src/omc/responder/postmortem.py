@@ -223,7 +223,9 @@ def _response(incident: Incident) -> str:
     updates = sum(1 for each in incident.events if isinstance(each.payload, UpdateSent))
     skipped = sum(1 for each in incident.events if isinstance(each.payload, UpdateSkipped))
     if updates or skipped:
-        lines.append(f"- Customers were told {updates} times; {skipped} updates were due and weren't sent.")
+        often = "once" if updates == 1 else f"{updates} times"
+        missed = "1 update was due and wasn't sent" if skipped == 1 else f"{skipped} updates were due and weren't sent"
+        lines.append(f"- Customers were told {often}; {missed}.")
     return "\n".join(lines) or "Nothing was noted."
 
 
@@ -233,9 +235,10 @@ def _captured(incident: Incident, kinds: tuple[str, ...], most: int) -> str:
         found = incident.captured.get(kind)
         if found is None:
             continue
+        head = f"{kind}: " if len(kinds) > 1 else ""  # the section says it else
         if found.unknown is not None:
-            lines.append(f"- {kind}: unknown: {found.unknown}")
-        lines += [f"- {kind}: {each}" for each in found.items[:most]]
+            lines.append(f"- {head}unknown: {found.unknown}")
+        lines += [f"- {head}{each}" for each in found.items[:most]]
     return "\n".join(lines)
 
 
