@@ -126,7 +126,7 @@ def next_sentence(found: Maintenance, following: Decision, zone: str) -> str:
     """What happens next, or what a person is to do."""
     match following:
         case AwaitPerson(why, do):
-            reason = "" if why == found.stopped else f"{why} "
+            reason = "" if why == found.stopped else f"{why.rstrip('.')}. "
             return f"{reason}To go on: {with_environment(do, found.environment)}"
         case Wait(until, why):
             return f"{why} Next look: {format_time(until, zone)}."
