@@ -19,7 +19,7 @@ from omc.errors import OmcError, Refused
 from omc.maintenance.document import maintenance_document
 from omc.maintenance.model import ItemStatus, MaintenanceEvent, RunBegan, StepStatus
 from omc.maintenance.plan import AwaitPerson, Over, Wait
-from omc.maintenance.records import WAKE, events_of, note_undelivered
+from omc.maintenance.records import AUTOMATIC, WAKE, events_of, note_undelivered
 from omc.maintenance.run import DELIVERED_WITHIN
 from omc.maintenance.work import look, tell_notices
 from omc.model.maintenance import NOTICE, MaintenanceRequest
@@ -440,6 +440,7 @@ def test_a_message_that_reaches_nobody_is_told_of(alice: Operator, clock: Clock)
     shown = json.dumps(maintenance_document(alice.found, events, Over(), "UTC").data, ensure_ascii=False)
     assert shown.count("its message “begin” didn't arrive: no channel of Slack's took it.") == 1
     assert "told the channel" not in shown
+    assert events[-1].by == AUTOMATIC, "no process's name"
 
 
 def test_what_was_not_started_is_called_off_and_what_is_over_stays_so(alice: Operator) -> None:

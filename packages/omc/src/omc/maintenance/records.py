@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ WAKE = "maintenance"
 END = "maintenance end"
 """The kind of the deadline at a window's end, for whoever watches over those who work."""
 AT_ONCE = timedelta(0)
+AUTOMATIC = "omc"
+"""In whose name it is written down that a window has ended, or that a message didn't arrive."""
 
 
 def events_of(session: Session, environment: str, number: int) -> list[MaintenanceEvent]:
@@ -109,6 +112,7 @@ def note_undelivered(transaction: Transaction, page: Page, why: str) -> None:
     except Missing:
         return
     if not any(isinstance(each.payload, MessageFailed) and each.payload.key == page.key for each in events):
+        transaction = replace(transaction, actor=AUTOMATIC)  # which of our processes sends is in the outbox
         append(transaction, replay(environment, int(number), events), MessageFailed(page.key, why), wake=None)
 
 

@@ -176,6 +176,7 @@ def note_undelivered(transaction: Transaction, page: Page, why: str) -> None:
         note_undelivered(transaction, from_json(Page, row.page), why)
     if page.incident is None or not page.key.startswith("page:"):
         return
+    transaction = replace(transaction, actor=AUTOMATIC)  # which of our processes sends is in the outbox
     incident = find(transaction.session, page.environment, page.incident)
     if incident is None or any(
         isinstance(each.payload, PageFailed) and each.payload.key == page.key for each in incident.events
