@@ -121,6 +121,7 @@ LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.notify.command", "omc.notify.channels.registry"): SENDING,
     ("omc.cli.incident_desk", "omc.responder.health"): CHECKS,
     ("omc.cli.options", "omc.config.load"): "for the shell's completion of --env; every command has that option",
+    ("omc.cli.show", "omc.output.document"): HELP,
     ("omc.cli.show", "omc.output.markdown"): "one renderer of three is used, and the morning check uses none of them",
     ("omc.cli.show", "omc.output.terminal"): "one renderer of three is used, and the morning check uses none of them",
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.cli.options import environment_option
+from omc.cli.pasted import with_environment
 from omc.output.gate import echo, has_colour, width_of
 from omc.output.gate import page as through_pager
 from omc.output.json import to_json
@@ -35,7 +36,6 @@ def _pasteable(document: Document) -> Document:
     named = context.params.get("env") if context is not None else None
     if context is None or not isinstance(named, str):
         return document
-    from omc.cli.pasted import with_environment
     from omc.output.document import with_texts
 
     group = context.find_root().command
