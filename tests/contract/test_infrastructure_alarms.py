@@ -146,7 +146,7 @@ TABLE = {
     ),
 }
 ALSO_WORTH_HAVING = {
-    *("rds-cpu-high", "rds-storage-low", "rds-memory-low"),
+    *("rds-cpu-high", "rds-storage-low", "rds-memory-low", "rds-transaction-ids-old"),
     *("redis-memory-high", "redis-evictions-high", "redis-engine-cpu-high"),
     *("alb-latency-high", "alert-dead-letter", "alert-queue-age", "event-delivery"),
 }

@@ -130,6 +130,7 @@ LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.cli.completion", "omc.store.location"): COMPLETION,
     ("omc.cli.completion", "omc.store.releases"): COMPLETION,
     ("omc.cli.options", "omc.api_client.http"): "an HTTP client, which every command would load with its options",
+    ("omc.cli.show", "omc.output.document"): HELP,
     ("omc.cli.show", "omc.output.markdown"): "one renderer of three is used, and the morning check uses none of them",
     ("omc.cli.show", "omc.output.terminal"): "one renderer of three is used, and the morning check uses none of them",
 }

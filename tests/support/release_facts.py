@@ -30,7 +30,6 @@ from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnet, Subnets
 from omc.facts.temporary import Temporary
-from omc.facts.workers import Workers
 from omc.model.plan import Plan
 from omc.model.releases import Release, ReleasedService
 from omc.procedures.catalogue import planner
@@ -163,7 +162,6 @@ def facts(**more: Any) -> dict[str, Any]:
         "quotas": Quotas(64.0, {"backend": 0.25, "frontend": 0.25}, 1.0),
         "current": StandingImages({}),
         "active": ActiveRun(),
-        "workers": Workers(),
     }
     return healthy | more
 

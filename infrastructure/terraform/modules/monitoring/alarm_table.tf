@@ -61,6 +61,15 @@ locals {
       comparison = "<", threshold = floor(0.05 * var.database.memory_mib * 1048576)
       datapoints = 15, evaluations = 15, missing = "missing"
     }
+    # Not in the runbook; at 2,144 million PostgreSQL refuses whatever needs a new transaction id. Half of them are left,
+    # days of even a busy stack's.
+    rds-transaction-ids-old = {
+      service    = "database", severity = "SEV-3", runbook = "alerts.md#track-slow-queries"
+      summary    = "The database's oldest transaction id is more than 1,000 million old: vacuuming is far behind"
+      metrics    = { age = { namespace = "AWS/RDS", metric = "MaximumUsedTransactionIDs", stat = "Maximum", dimensions = local.database_dimensions } }
+      comparison = ">", threshold = 1000000000
+      datapoints = 5, evaluations = 5, missing = "missing"
+    }
   }
 
   # RequestCount counts what targets answered, so in a full outage it is near zero and a ratio to it stays green. A count

@@ -117,6 +117,44 @@ def test_the_oldest_message_says_how_long_nobody_has_dealt_with_it(shared_aws: C
     assert age() == 0
 
 
+def test_what_is_done_with_a_queue_is_counted(
+    shared_aws: Clients, shared_cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs, sns = shared_aws("sqs"), shared_aws("sns")
+    topic = sns.create_topic(Name="counted")["TopicArn"]
+    url = subscribed_queue(shared_aws, topic, "counted")
+
+    def counted() -> dict[str, float | None]:
+        messaging.measure_queues(shared_cloud)
+        return {name: total(shared_aws, "AWS/SQS", name, {"QueueName": "counted"}) for name in messaging.COUNTED}
+
+    sqs.receive_message(QueueUrl=url)
+    sns.publish(TopicArn=topic, Message="by a topic")
+    sqs.send_message(QueueUrl=url, MessageBody="x" * 50)
+    entries = [{"Id": str(number), "MessageBody": "batch"} for number in range(3)]
+    sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    handles: list[str] = []
+    while len(handles) < 5:
+        taken = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        handles += [each["ReceiptHandle"] for each in taken]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=handles[0])
+    sqs.delete_message_batch(
+        QueueUrl=url, Entries=[{"Id": str(place), "ReceiptHandle": handle} for place, handle in enumerate(handles[1:3])]
+    )
+    assert counted() == {
+        "NumberOfMessagesSent": 5,
+        "NumberOfMessagesReceived": 5,
+        "NumberOfEmptyReceives": 1,
+        "NumberOfMessagesDeleted": 3,
+    }
+    assert (total(shared_aws, "AWS/SQS", "SentMessageSize", {"QueueName": "counted"}) or 0) > 50 + 3 * 5
+    sent = shared_cloud.part(messaging.Topics).uses
+    sqs.purge_queue(QueueUrl=url)
+    sent["counted"].used_at -= messaging.ACTIVE_SECONDS + 60
+    sent["counted"].counts["NumberOfMessagesSent"] = 7
+    assert counted()["NumberOfMessagesSent"] == 5, "of a queue that nobody uses there is nothing"
+
+
 class Flaky(HTTPServer):
     """Refuses the first so many messages."""
 

@@ -22,6 +22,7 @@ from omc.errors import NotFound, OmcError, Refused, WrongUse
 from omc.facts.collector import collect
 from omc.facts.incidents import OpenIncidents
 from omc.incidents.events import (
+    AUTOMATIC,
     Acknowledged,
     ActionItem,
     ActionItemDone,
@@ -290,6 +291,7 @@ def test_a_page_that_reached_nobody_gives_the_next_one_its_turn(responder: Respo
     assert pages(timed) == ["ann", "bob"]
     failures = [each for each in incident_of(timed, "staging", 1).events if isinstance(each.payload, PageFailed)]
     assert len(failures) == 1, "told twice, it happened once"
+    assert failures[0].by == AUTOMATIC, "no process's name"
 
 
 def test_pages_that_still_wait_are_withdrawn_when_it_is_over(responder: Responder, timed: Store) -> None:

@@ -16,14 +16,17 @@ from omc.engine import worker
 from omc.engine.actors import Actor
 from omc.engine.runner import NullReporter
 from omc.errors import OmcError, Refused
+from omc.maintenance.document import maintenance_document
 from omc.maintenance.model import ItemStatus, MaintenanceEvent, RunBegan, StepStatus
 from omc.maintenance.plan import AwaitPerson, Over, Wait
-from omc.maintenance.records import WAKE, events_of
+from omc.maintenance.records import AUTOMATIC, WAKE, events_of, note_undelivered
 from omc.maintenance.run import DELIVERED_WITHIN
 from omc.maintenance.work import look, tell_notices
 from omc.model.maintenance import NOTICE, MaintenanceRequest
+from omc.model.pages import Page
 from omc.model.silences import TYPES as SILENCES
 from omc.model.silences import replay
+from omc.model.typed_json import from_json
 from omc.procedures import catalogue
 from omc.responder.maintenances import Overruns
 from omc.responder.model import Notification, alert_key, digest
@@ -421,6 +424,23 @@ def test_each_notice_is_told_once_whoever_looks(alice: Operator, clock: Clock) -
     assert messages[-1] == "its window is over, and nobody started it."
     with alice.store.reading() as session:
         assert not list(session.scalars(select(Deadline).where(Deadline.kind == NOTICE)))
+
+
+def test_a_message_that_reaches_nobody_is_told_of(alice: Operator, clock: Clock) -> None:
+    alice.plan()
+    found = alice.found
+    clock.now = found.begin
+    assert tell_notices(alice.store, alice.stack, ["local"])
+    for _ in range(2):  # after a round in vain, and at the end
+        with alice.store.transaction() as transaction:
+            page = from_json(Page, transaction.session.scalars(select(OutboxRow)).all()[-1].page)
+            note_undelivered(transaction, page, "no channel of Slack's took it.")
+    with alice.store.reading() as session:
+        events = events_of(session, "local", found.number)
+    shown = json.dumps(maintenance_document(alice.found, events, Over(), "UTC").data, ensure_ascii=False)
+    assert shown.count("its message “begin” didn't arrive: no channel of Slack's took it.") == 1
+    assert "told the channel" not in shown
+    assert events[-1].by == AUTOMATIC, "no process's name"
 
 
 def test_what_was_not_started_is_called_off_and_what_is_over_stays_so(alice: Operator) -> None:

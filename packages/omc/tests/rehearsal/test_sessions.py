@@ -128,6 +128,8 @@ def test_the_database_is_read_and_not_written(healthy: Stack, tmp_path: Path) ->
     refused = healthy.omc("db", "--env", "local", "--", "CREATE TABLE never (a int)")
     assert refused.returncode == 1
     assert "read-only transaction" in refused.stderr
+    listed = healthy.omc("doors", "--env", "local", "--output", "json").json[:2]
+    assert [(each["door"], each["exit_code"]) for each in listed] == [("db", 1), ("db", 0)]
 
     if unshare := shutil.which("unshare"):  # the record's own PostgreSQL wants it where this is root
         (tmp_path / "unshare").symlink_to(unshare)

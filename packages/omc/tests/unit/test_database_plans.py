@@ -16,6 +16,7 @@ from omc.facts.database_options import (
     BlueGreen,
     MasterSecret,
     OfferedClass,
+    RunningVersion,
     StorageChange,
 )
 from omc.facts.definitions import Definitions
@@ -89,6 +90,13 @@ CASES: tuple[tuple[str, Any, dict[str, Any], type[OmcError], str], ...] = (
     ("database-rotate", DatabaseRotateRequest(), {"secret": MasterSecret()}, Refused, "doesn't manage the master"),
     ("database-upgrade", DatabaseUpgradeRequest("17.6"), {}, NothingToDo, "runs 17.6 already"),
     ("database-upgrade", DatabaseUpgradeRequest("19"), {}, Refused, "It can become: 17.7, 18.1"),
+    (
+        "database-upgrade",
+        DatabaseUpgradeRequest("19"),
+        {"running": RunningVersion("17.6")},
+        Refused,
+        "offers no upgrade",
+    ),
     (
         "database-upgrade",
         DatabaseUpgradeRequest("17.7"),

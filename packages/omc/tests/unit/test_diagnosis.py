@@ -255,3 +255,10 @@ def test_a_surge_s_path_goes_by_the_service_that_gets_it_to_users() -> None:
     assert first.path[1].sentence == "backend gets more requests than it can serve"
     assert first.path[-1].place == "users/backend"
     assert first.action.command == "omc scale --env staging backend"
+
+
+@pytest.mark.parametrize("name", ["database-connections", "database-connection-limit", "database-pool-too-large"])
+def test_what_to_do_at_full_connections_needs_none_itself(name: str) -> None:
+    sentence, command = next(row[1:] for row in _actions() if any(name.startswith(each) for each in row[0]))
+    assert command.split()[1] not in ("db", "restart", "check")
+    assert "omc db" in sentence

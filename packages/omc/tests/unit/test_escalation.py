@@ -108,6 +108,54 @@ def test_what_gets_worse_while_nobody_has_it_begins_again() -> None:
     assert life.paged() == [(0, "ann"), *[(5, who) for who in EVERYBODY]]
 
 
+RAISED_FROM = {
+    "nobody was paged yet": lambda life: life,
+    "paged": lambda life: life.after(5),
+    "acknowledged by whoever was paged": lambda life: acknowledged(life.after(5)),
+    "acknowledged by another of the chain": lambda life: acknowledged(life.after(5), "bob"),
+    "acknowledged by nobody of the chain": lambda life: acknowledged(life.after(5), "eve"),
+    "acknowledged and mitigated": lambda life: acknowledged(life.after(5)).happens(Mitigated("scaled out")),
+    "snoozed": lambda life: life.after(5).happens(Snoozed(life.now + minutes(60), "tomorrow")),
+    "acknowledged and snoozed": lambda life: acknowledged(life).happens(Snoozed(life.now + minutes(60), "tomorrow")),
+}
+QUIET = {
+    f"{name}, and its alerts have ended": lambda life, before=before: (
+        before(life.happens(ALARM)).happens(AlertEnded("a1")).after(2)
+    )
+    for name, before in RAISED_FROM.items()
+}
+
+
+@pytest.mark.parametrize("who", [EVERYBODY, ["ann", "ann", "nobody is on call", "bob"], ["ann", "ann", "ann", "ann"]])
+@pytest.mark.parametrize(("before", "after"), [(3, 2), (3, 1), (2, 1)])
+@pytest.mark.parametrize("was", [*RAISED_FROM, *QUIET])
+def test_a_raise_pages_whom_its_severity_calls_for_or_says_why_not(
+    was: str, before: int, after: int, who: list[str]
+) -> None:
+    life = (RAISED_FROM | QUIET)[was](Life(on_call=roster(*who)).open(before))
+    held, count, known = life.incident.acknowledgement, len(life.pages), len(life.incident.events)
+    life.happens(SeverityChanged(after))
+    paged = [page.recipient for _, page in life.pages[count:] if page.key.startswith("page:")]
+    reachable = list(dict.fromkeys(each for each in who if each in PEOPLE))
+    holder = held.person if held else None
+    followed = [each.payload for each in life.incident.events[known:]]
+    if after == 1:
+        assert paged == [each for each in reachable if each != holder], "all hands but who has it"
+        assert len(paged) + sum(isinstance(each, StepSkipped) for each in followed) == len(who), "each rung is told of"
+    elif holder is None:
+        assert paged == ["ann"], "the primary"
+    else:
+        assert paged == []
+        assert Noted(f"Nobody is paged for SEV-2: {PEOPLE[holder].name} has it already.") in followed
+        assert life.after(20).happened(Noted) == [each for each in followed if isinstance(each, Noted)], "said once"
+
+
+def test_what_was_raised_while_it_was_quiet_ends_after_quiet_minutes_of_its_own() -> None:
+    life = Life().open().happens(ALARM).after(5).happens(AlertEnded("a1")).after(14).happens(SeverityChanged(1))
+    assert life.after(14).incident.is_open
+    assert life.after(1).incident.resolved_at == START + minutes(34)
+
+
 def test_what_is_less_bad_goes_on_where_it_was() -> None:
     life = Life().open(1).after(5).happens(SeverityChanged(2)).after(56)
     assert life.paged() == [*[(0, who) for who in EVERYBODY], *[(60, who) for who in EVERYBODY]]

@@ -25,6 +25,7 @@ from support import release_facts
 from support.incident_life import START, minutes
 
 SCOPE = Scope(START, timedelta(hours=2))
+ENVIRONMENT = release_facts.environment(time_zone="Australia/Sydney")
 
 
 def test_stopped_tasks_are_kept_with_their_reasons() -> None:
@@ -38,7 +39,8 @@ def test_stopped_tasks_are_kept_with_their_reasons() -> None:
         None,
         START,
     )
-    (kept,) = evidence.stopped_tasks(StoppedTasks((task,)))
+    (kept,) = evidence.stopped_tasks(StoppedTasks((task,)), ENVIRONMENT)
+    assert kept.startswith("Mon 23 Nov 12:00:00 AEDT (01:00 UTC): backend ohmycoins-backend:7 abc: ")
     assert kept.endswith(
         "backend ohmycoins-backend:7 abc: EssentialContainerExited, Essential container in task exited; "
         "backend exit code 137 (OutOfMemoryError: container killed due to memory usage)"
@@ -48,16 +50,16 @@ def test_stopped_tasks_are_kept_with_their_reasons() -> None:
 def test_events_metrics_deployments_and_changes_are_kept_newest_first() -> None:
     events = tuple(Event(START - minutes(age), f"event {age}") for age in range(30))
     service = EcsService("backend", "ACTIVE", 2, 1, 1, "ohmycoins-backend:7", (), events)
-    kept = evidence.service_events(Services((service,)))
-    assert (len(kept), kept[0].split(" ", 1)[1]) == (15, "backend: event 0")
+    kept = evidence.service_events(Services((service,)), ENVIRONMENT)
+    assert (len(kept), kept[0].split("UTC): ", 1)[1]) == (15, "backend: event 0")
     assert evidence.task_counts(Services((service,))) == ("backend: 1 of 2 run, 1 start, ohmycoins-backend:7",)
     traffic = Traffic((Minute(START - minutes(2), 100, 0), Minute(START - minutes(1), 50, 25)))
-    assert evidence.metrics(traffic, SCOPE)[0].endswith("50 requests, 25 failed (50.0 %)")
+    assert evidence.metrics(traffic, SCOPE, ENVIRONMENT)[0].endswith("50 requests, 25 failed (50.0 %)")
     old, new = (
         ServiceDeployment(f"arn{age}", "SUCCESSFUL", "", f"ohmycoins-backend:{age}", START - minutes(age), None)
         for age in (500, 5)
     )
-    (deployment,) = evidence.recent_deployments(History({"backend": (new, old)}), SCOPE)
+    (deployment,) = evidence.recent_deployments(History({"backend": (new, old)}), SCOPE, ENVIRONMENT)
     assert deployment.endswith("backend: ohmycoins-backend:5 SUCCESSFUL")
     runs = RecentRuns(
         (
@@ -65,19 +67,21 @@ def test_events_metrics_deployments_and_changes_are_kept_newest_first() -> None:
             RecentRun("r1", "scale", "Scale backend to 4", "bob", START, "running"),
         )
     )
-    assert [each.split(" ", 1)[1] for each in evidence.terraform_applies(runs)] == [
+    assert [each.split("UTC): ", 1)[1] for each in evidence.terraform_applies(runs, ENVIRONMENT)] == [
         "Apply 3 changes by ann: succeeded (r2)"
     ]
-    assert [each.split(" ", 1)[1] for each in evidence.changes_by_omc(runs)] == [
+    assert [each.split("UTC): ", 1)[1] for each in evidence.changes_by_omc(runs, ENVIRONMENT)] == [
         "Scale backend to 4 by bob: running (r1)"
     ]
     changes = ApiChanges((ApiChange(START, "ecs", "UpdateService", "ann (role admin)", "AccessDenied"),))
-    assert evidence.api_changes(changes)[0].endswith("ecs UpdateService by ann (role admin), refused: AccessDenied")
+    assert evidence.api_changes(changes, ENVIRONMENT)[0].endswith(
+        "ecs UpdateService by ann (role admin), refused: AccessDenied"
+    )
 
 
 def test_a_log_group_that_is_missing_is_said() -> None:
     group = ErrorGroup("/ecs/backend", "x", 12, START, START, "connection refused", 2)
-    kept = evidence.error_samples(RecentErrors((group,), missing=("/ecs/frontend",)))
+    kept = evidence.error_samples(RecentErrors((group,), missing=("/ecs/frontend",)), ENVIRONMENT)
     assert kept[0] == "unknown: the log group /ecs/frontend doesn't exist"
     assert kept[1].startswith("12 times in /ecs/backend, last ")
 

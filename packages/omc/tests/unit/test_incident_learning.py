@@ -80,12 +80,12 @@ def test_impact_is_measured_in_requests_and_minutes() -> None:
             Minute(START + minutes(minute), 100, failed) for minute, failed in enumerate((50, 0, 10, 40, 0), start=-1)
         )
     )
-    lines = impact_lines(traffic, START, START + minutes(3))
+    lines = impact_lines(traffic, START, START + minutes(3), "Australia/Sydney")
     assert lines[0] == "50 of 400 requests failed (12.5 %), in 2 of 4 minutes."
-    assert lines[1].startswith("At worst 40.0 % of 100 requests")
-    assert impact_lines(Traffic(()), START, START) == ("The load balancer answered no request while it lasted.",)
+    assert lines[1] == "At worst 40.0 % of 100 requests in the minute of Mon 23 Nov 12:02:00 AEDT (01:02 UTC)."
+    assert impact_lines(Traffic(()), START, START, "UTC") == ("The load balancer answered no request while it lasted.",)
     life = lived().happens(Captured(IMPACT, lines))
-    assert "50 of 400 requests failed" in drafted(life.incident, "UTC")["impact"]
+    assert drafted(life.incident, "UTC")["impact"].startswith("- 50 of 400 requests failed")
 
 
 def test_statistics_are_medians_and_distributions_of_what_was_opened_then() -> None:

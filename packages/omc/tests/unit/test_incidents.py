@@ -11,7 +11,7 @@ import pytest
 
 from omc.errors import OmcError, Refused, WrongUse
 from omc.facts.incidents import OpenIncidents
-from omc.incidents.document import state_of
+from omc.incidents.document import incidents_document, state_of
 from omc.incidents.events import (
     AUTOMATIC,
     TYPES,
@@ -37,6 +37,8 @@ from omc.incidents.events import (
 from omc.incidents.model import IF_UNKNOWN, SEVERITIES, Incident, apply, from_first_event, replay
 from omc.incidents.words import in_words
 from omc.model.events import Event, UnknownEvent
+from omc.output.document import Table
+from omc.responder.life import alert_key_of
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -248,3 +250,26 @@ def test_the_work_of_people_is_what_keeps_an_acknowledgement() -> None:
     assert by_hand.acknowledgement is not None
     assert by_hand.acknowledgement.until == NOON + timedelta(minutes=31 + 59)
     assert by_itself.acknowledgement == taken.acknowledgement
+
+
+@pytest.mark.parametrize(
+    ("happened", "who"),
+    [((), "nobody"), ((Acknowledged("bob", None),), "bob"), ((Resolved("rolled back"),), "")],
+)
+def test_the_list_says_who_has_it(happened: tuple[Payload, ...], who: str) -> None:
+    (table,) = incidents_document([story(Opened(2, "Slow"), *happened)], "staging", "UTC", everything=True).blocks
+    assert isinstance(table, Table)
+    assert dict(zip(table.columns, table.rows[0].cells, strict=True))["who has it"] == who
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("5f2a11", "5f2a11"), ("5f2a1", "5f2a11"), ("5xx", "5f2a11"), ("77", "77aa"), ("zz", "zz"), ("", "")],
+)
+def test_an_alert_is_named_by_its_key_its_beginning_or_its_name(text: str, key: str) -> None:
+    found = story(
+        Opened(2, "Slow"), AlertJoined("5f2a11", "5xx"), AlertJoined("5f2b22", "slow"), AlertJoined("77aa", "x")
+    )
+    assert alert_key_of(found, text) == key
+    with pytest.raises(WrongUse, match="may be any of these alerts of incident"):
+        alert_key_of(found, "5f2")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from localcloud.core.registry import AwsError
-from omc.logs.addresses import kind_of
 from omc.logs.talkers import talkers_of
+from omc.model.networks import kind_of
 from support.canned_aws import NOW, arn, canned_aws, healthy
 from support.morning import local_stack, omc
 
@@ -24,7 +24,18 @@ TASK = arn("ecs", "task/ohmycoins-staging/0123456789abcdef")
     [
         ("10.0.11.5", "private"),
         ("100.64.1.1", "private"),
+        ("172.31.255.255", "private"),
+        ("192.168.0.1", "private"),
+        ("fd12:3456::1", "private"),
         ("203.0.114.7", "internet"),
+        ("203.0.113.10", "internet"),
+        ("198.51.100.7", "internet"),
+        ("192.0.2.1", "internet"),
+        ("2001:db8::1", "internet"),
+        ("127.0.0.1", "loopback"),
+        ("224.0.0.251", "multicast"),
+        ("0.0.0.0", "unspecified"),
+        ("255.255.255.255", "reserved"),
         ("2600:1f18::1", "internet"),
         ("169.254.169.254", "AWS's own (link-local)"),
         ("-", ""),

@@ -64,7 +64,7 @@ def test_what_is_said() -> None:
         "begins in 1 h, on Sun 06 Dec 03:00:00 AEDT (Sat 16:00 UTC), until Sun 06 Dec"
     )
     assert "Nobody has started it: omc maintenance start 1" in texts["begin"]
-    assert texts["ten minutes left"] == "10 min are left, and 1 of 1 steps aren't done."
+    assert texts["ten minutes left"] == "10 min are left, 1 of 1 step still to do."
 
 
 @settings(max_examples=100, deadline=None)

@@ -11,7 +11,7 @@ import pytest
 
 from omc.config.notify_tables import EmailTable
 from omc.model.pages import Message
-from omc.notify.channels.email import mail
+from omc.notify.channels.email import POLICY, mail
 from omc.notify.model import Outcome, Refused, Sent, TryAgain
 from support.mail import PASSWORD, mail_server
 from support.notify_world import deliver, page, stack_with
@@ -159,3 +159,21 @@ def test_a_name_from_outside_adds_no_header_and_no_html(name: str) -> None:
     html = read.get_body(("html",))
     assert html is not None
     assert not any(tag in html.get_content() for tag in ("<b>", "href=", "<script"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("List-Unsubscribe", f"<https://status.example.com/status/production/unsubscribe?proof={'x' * 200}>"),
+        ("Idempotency-Key", f"page:production:1:0.0:{'p' * 120}"),
+        ("X-Short", "short"),
+    ],
+)
+def test_a_header_of_one_word_stays_whole(name: str, value: str) -> None:
+    message = EmailMessage(POLICY)
+    message[name] = value
+    message["Subject"] = "ü " * 60
+    message.set_content("x")
+    sent = message.as_bytes(policy=POLICY.clone(max_line_length=78))
+    assert f"{name}: {value}\r\n".encode() in sent
+    assert b"Subject: =?utf-8?" in sent

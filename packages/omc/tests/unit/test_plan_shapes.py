@@ -285,7 +285,7 @@ def test_a_refresh_only_plan_changes_the_state_and_says_what_it_records() -> Non
     plan = planned(applyable=True, complete=True, resource_drift=drift)
     assert len(plan.steps) == 1
     assert "the state is brought up to date with the world" in plan.title
-    assert any("it records in the state what was changed outside of Terraform (1 resources)" in n for n in plan.notes)
+    assert any("it records in the state what was changed outside of Terraform (1 resource)" in n for n in plan.notes)
     [recorded] = plan.details
     assert recorded.values[0][:3] == ("name", "n", "by hand")
 

@@ -22,6 +22,7 @@ from omc.facts.scaling import ScalableTarget, Scaling
 from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.subnets import Subnet, Subnets
 from omc.facts.temporary import ScaledForAWhile, Temporary
+from omc.facts.workers import Workers
 from omc.model.plan import Plan, Risk, from_json, to_json
 from omc.model.requests import RestartRequest as Restart
 from omc.model.requests import ScaleRequest
@@ -78,6 +79,7 @@ DEFINITIONS = Definitions(
 
 FACTS: Mapping[str, Any] = {
     "environment": STAGING,
+    "workers": Workers(),
     "services": Services((service(), service("frontend"))),
     "scaling": Scaling(TARGETS),
     "connections": Connections(80, {"backend": 6}),

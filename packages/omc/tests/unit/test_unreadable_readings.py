@@ -21,6 +21,7 @@ from omc.facts.requirements import CandidateNeeds
 from omc.facts.scope import Scope
 from omc.facts.temporary import Temporary
 from omc.facts.terraform_json import changes
+from omc.facts.workers import Workers
 from omc.infrastructure.planned_change import PlannedChange
 from omc.model.maintenance import MaintenanceRequest
 from omc.model.plan import Plan
@@ -83,6 +84,7 @@ def planned(monkeypatch: pytest.MonkeyPatch, procedure: str, missing: type | Non
         SavedPlan("5" * 64, "staging", 7, "l", "", changes([CHANGE]), (), (), 9, {}, {}, (), 7, "l"),
         Pending(()),
         Temporary(),
+        Workers(),
         DeletionProtection(()),
         Registered({"backend": ("ohmycoins-backend:1", "ohmycoins-backend:7")}, frozenset()),
     ]

@@ -61,8 +61,8 @@ run "the_table" {
   command = plan
 
   assert {
-    condition     = length(module.alarms.alarms) + length(module.service_alarms.alarms) == 27 && length(aws_cloudwatch_composite_alarm.this) == 2
-    error_message = "Twelve alarms of the stack's single parts, five of operations, five of each service, and a composite of each."
+    condition     = length(module.alarms.alarms) + length(module.service_alarms.alarms) == 28 && length(aws_cloudwatch_composite_alarm.this) == 2
+    error_message = "Thirteen alarms of the stack's single parts, five of operations, five of each service, and a composite of each."
   }
 }
 

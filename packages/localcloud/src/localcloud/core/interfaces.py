@@ -35,6 +35,15 @@ class AlarmNotice(Protocol):
         """JSON, as in DescribeAlarms' StateReasonData."""
 
 
+class QueueMeter:
+    """Counts what is done with queues (SQS)."""
+
+    def note_use(self, queue: str, *, sent: Sequence[str] = (), **counts: int) -> None:
+        """Something was done with a queue, which its URL or ARN names. ``sent``: the messages that came in;
+        ``counts``: by the metric's name. Call under the cloud's lock."""
+        raise NotImplementedError
+
+
 class MetricSink:
     """Takes samples of metrics (CloudWatch)."""
 

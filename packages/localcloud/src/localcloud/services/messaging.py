@@ -15,11 +15,12 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from localcloud.core.interfaces import MetricSink, TopicPublisher
+from localcloud.core.interfaces import MetricSink, QueueMeter, TopicPublisher
 from localcloud.core.registry import AwsError, Call, component, operation
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ RECEIPTS = 3
 """A message that was received more often is taken for one that nobody can handle."""
 MEASURE_EVERY = 10.0
 """SQS publishes each minute; ten seconds serve alarms with the shortest period."""
+ACTIVE_SECONDS = 6 * 3600.0
+"""SQS publishes nothing of a queue that holds no message and that nobody has used for so long (SQS's guide,
+"Monitoring Amazon SQS queues using CloudWatch")."""
+COUNTED = ("NumberOfMessagesSent", "NumberOfMessagesReceived", "NumberOfEmptyReceives", "NumberOfMessagesDeleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +56,26 @@ class Post:
     due: float = 0.0
 
 
+@dataclass(slots=True)
+class QueueUse:
+    """What was done with a queue since it was measured last."""
+
+    used_at: float
+    counts: Counter[str] = field(default_factory=Counter)
+    sizes: list[float] = field(default_factory=list)
+    """Bytes of each message that was sent."""
+
+
 @component(order=5)
-class Topics(TopicPublisher):
+class Topics(TopicPublisher, QueueMeter):
     """The component: HTTP deliveries that wait, and the metrics."""
 
     name = "messaging"
 
     def __init__(self) -> None:
         self._waiting: list[Post] = []
+        self.uses: dict[str, QueueUse] = {}
+        """By a queue's name. Under the cloud's lock; of the region's own queues only, as all metrics are."""
         self._cloud: Cloud | None = None
 
     def start(self, cloud: Cloud) -> None:
@@ -79,6 +96,13 @@ class Topics(TopicPublisher):
         if self._cloud is None:
             raise RuntimeError("topics are not started")
         return publish(self._cloud, topic_arn, message, subject=subject)
+
+    def note_use(self, queue: str, *, sent: Sequence[str] = (), **counts: int) -> None:
+        now = time.time()
+        use = self.uses.setdefault(queue.replace(":", "/").rpartition("/")[2], QueueUse(now))
+        use.used_at = now
+        use.sizes.extend(len(body.encode()) for body in sent)
+        use.counts.update({"NumberOfMessagesSent": len(sent)} | counts)
 
     def queue(self, post: Post) -> None:
         """Have it sent soon. Call under the cloud's lock."""
@@ -159,11 +183,18 @@ def _hand_over(
         region, queue = subscription.endpoint.split(":")[3], subscription.endpoint.split(":")[-1]
         body = json.dumps(_envelope(subscription, message_id, subject, message, attributes))
         cloud.moto("sqs", region).send_message(queue, body, validate_group_id=False)
+        _note_sent(cloud, subscription.endpoint, body)
     elif subscription.protocol == "sqs":
         subscription.publish(message, message_id, subject=subject, message_attributes=attributes)
+        _note_sent(cloud, subscription.endpoint, message)
     elif subscription.protocol not in ("email", "email-json", "sms"):
         raise NotImplementedError(f"localcloud delivers to no {subscription.protocol} subscriber")
     return 1
+
+
+def _note_sent(cloud: Cloud, queue: str, body: str) -> None:
+    if cloud.has(QueueMeter):
+        cloud.part(QueueMeter).note_use(queue, sent=[body])
 
 
 def _envelope(
@@ -227,15 +258,29 @@ def count(cloud: Cloud, topic_arn: str, *, published: int | None = None, deliver
 
 
 def measure_queues(cloud: Cloud) -> None:
-    """The depth of every queue and how long its oldest message has been in it, as AWS/SQS has it."""
-    if not cloud.has(MetricSink):
+    """Of every active queue, its depth, how long its oldest message has been in it and what was done with it, as
+    AWS/SQS has them."""
+    if not cloud.has(MetricSink) or not cloud.has(Topics):
         return
+    now, uses = time.time(), cloud.part(Topics).uses
     with cloud.lock:
-        depths = [
-            (name, len(queue.messages), int(queue.approximate_number_of_messages_not_visible), age_of_oldest(queue))
-            for name, queue in cloud.moto("sqs").queues.items()
-        ]
+        queues = cloud.moto("sqs").queues
+        for name in [name for name in uses if name not in queues]:
+            del uses[name]
+        depths, used = [], []
+        for name, queue in queues.items():
+            use = uses.setdefault(name, QueueUse(now))
+            visible, in_flight = len(queue.messages), int(queue.approximate_number_of_messages_not_visible)
+            if visible or in_flight or now - use.used_at < ACTIVE_SECONDS:
+                depths.append((name, visible, in_flight, age_of_oldest(queue)))
+                used.append((name, use.counts, use.sizes))
+            use.counts, use.sizes = Counter(), []
     metrics = cloud.part(MetricSink)
+    for name, counts, sizes in used:
+        for metric in COUNTED:
+            metrics.put("AWS/SQS", metric, {"QueueName": name}, counts[metric], unit="Count")
+        if sizes:
+            metrics.put_values("AWS/SQS", "SentMessageSize", {"QueueName": name}, sizes, unit="Bytes")
     for name, visible, in_flight, age in depths:
         for metric, number in (("Visible", visible), ("NotVisible", in_flight)):
             metrics.put("AWS/SQS", f"ApproximateNumberOfMessages{metric}", {"QueueName": name}, number, unit="Count")

@@ -14,6 +14,7 @@ import click
 
 import omc
 from omc.cli.lazy import LazyCommand, LazyGroup
+from omc.cli.pasted import environment_of, with_environment
 from omc.distribution import missing
 from omc.errors import OmcError, WrongUse
 from omc.interrupts import reraise_interrupts
@@ -58,7 +59,9 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "omc.cli.migrate", "Run the migration of services in a task of its own, without a deployment."
         ),
         "deployments": LazyCommand(
-            "omc.cli.deployments", "The releases that omc verified, and ECS's own history where omc recorded nothing."
+            "omc.cli.deployments",
+            "What ECS serves now, beside the releases that omc verified, and ECS's own history where omc recorded "
+            "nothing.",
         ),
         "releases": LazyCommand("omc.cli.releases", "Housekeeping for releases."),
         "exec": LazyCommand(
@@ -79,7 +82,8 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
             "Ports of this machine that lead to the database, the cache or a service, until Ctrl-C.",
         ),
         "doors": LazyCommand(
-            "omc.sessions.command", "Who opened which door, when, why, and how it ended: exec, db, redis and forward."
+            "omc.sessions.command",
+            "Who opened which door, when, why, and how it ended: exec (also with --detach), db, redis and forward.",
         ),
         "open": LazyCommand(
             "omc.sessions.command_open",
@@ -227,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             code: Any = root.main(args=words, prog_name="omc", standalone_mode=False)
         sys.stdout.flush()
     except OmcError as error:
-        _say(_with_environment(error.message, words))
+        _say(with_environment(error.message, environment_of(words), root))
         code = error.exit_code
     except click.ClickException as error:
         _usage(error)
@@ -267,36 +271,6 @@ def _refuse_broken(words: Sequence[str]) -> None:
             raise click.UsageError(
                 f"Argument {number} is not valid UTF-8: {word.encode('utf-8', 'replace').decode()!r}."
             )
-
-
-def _with_environment(message: str, words: Sequence[str]) -> str:
-    """A message that ends with a command of omc's, with the environment that this command was given: so it can be
-    pasted."""
-    at = message.rfind(": omc ")
-    named = _environment_of(words)
-    if at < 0 or not named or "--env" in message[at:]:
-        return message
-    command: click.Command | None = root
-    context = click.Context(root, info_name="omc")
-    for word in message[at:].split()[2:]:
-        if not isinstance(command, click.Group):
-            break
-        command = command.get_command(context, word.rstrip("."))
-    if command is None or not any("--env" in each.opts for each in command.params):
-        return message
-    end = "." if message.endswith(".") else ""
-    return f"{message.removesuffix('.')} --env {named}{end}"
-
-
-def _environment_of(words: Sequence[str]) -> str:
-    """What ``--env`` was given, before ``--``."""
-    ours = list(words[: words.index("--")] if "--" in words else words)
-    for number, word in enumerate(ours):
-        if word == "--env" and number + 1 < len(ours):
-            return ours[number + 1]
-        if word.startswith("--env="):
-            return word.removeprefix("--env=")
-    return ""
 
 
 def _drop_output() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from omc.cli.options import environment_option
+from omc.cli.pasted import with_environment
 from omc.output.gate import echo, has_colour, width_of
 from omc.output.gate import page as through_pager
 from omc.output.json import to_json
@@ -29,10 +30,23 @@ def show(document: Document, output: str, *, page: bool = False) -> None:
     (through_pager if page else echo)(rendered(document, output))
 
 
+def _pasteable(document: Document) -> Document:
+    """With commands that have the environment that this one was given."""
+    context = click.get_current_context(silent=True)
+    named = context.params.get("env") if context is not None else None
+    if context is None or not isinstance(named, str):
+        return document
+    from omc.output.document import with_texts
+
+    group = context.find_root().command
+    return with_texts(document, lambda text, is_literal: with_environment(text, named, group, is_literal=is_literal))
+
+
 def rendered(document: Document, output: str) -> str:
     """The document as it is printed here: for a terminal as wide as this one, in colour where it has it."""
     if output == "json":
         return to_json(document.data)
+    document = _pasteable(document)
     if output == "markdown":
         from omc.output import markdown
 

@@ -25,12 +25,13 @@ def incidents_document(incidents: Sequence[Incident], environment: str, zone: st
                 _state(each),
                 format_time(each.opened_at, zone),
                 each.opened_by,
+                each.acknowledgement.person if each.acknowledgement else "nobody" if each.is_open else "",
                 each.summary,
             )
         )
         for each in incidents
     )
-    table = Table(("incident", "severity", "state", "opened", "by", "summary"), rows)
+    table = Table(("incident", "severity", "state", "opened", "by", "who has it", "summary"), rows)
     data = {"environment": environment, "incidents": [incident_data(each) for each in incidents]}
     return Document("", (table if rows else Paragraph(none),), data=data)
 

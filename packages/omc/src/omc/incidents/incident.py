@@ -125,6 +125,8 @@ class Paging:
     everybody_at: datetime | None = None
     """When the whole chain is to be paged at once: it became a SEV-1."""
     everybody_round: int = 0
+    raised_at: datetime | None = None
+    """When somebody last said that it is worse than was thought; None: since then it is less bad, or nobody has."""
     unmitigated_since: datetime | None = None
     """Since when somebody has it without having mitigated it."""
     unmitigated_round: int = 0

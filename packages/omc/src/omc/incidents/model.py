@@ -162,6 +162,7 @@ class _State:
     first_round: int = 0
     everybody_at: datetime | None = None
     everybody_round: int = 0
+    raised_at: datetime | None = None
     unmitigated_since: datetime | None = None
     unmitigated_round: int = 0
     unmitigated_from: int = 0
@@ -276,8 +277,9 @@ def _severity_changed(state: _State, event: IncidentEvent, payload: SeverityChan
         return
     _count_for_customers(state, event.at)
     if now > before:
-        state.everybody_at = None
+        state.everybody_at = state.raised_at = None
         return
+    state.raised_at = event.at
     was_snoozed, state.snooze = state.snooze is not None, None
     if state.acknowledgement is None:
         state.wait(event.at)

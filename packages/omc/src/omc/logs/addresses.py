@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,22 +9,11 @@ from omc.aws.batches import batches
 from omc.aws.calls import parallel_map
 from omc.aws.gateway import Gateway
 from omc.config import Environment
+from omc.model.networks import INTERNET, PRIVATE, kind_of
 
 ADDRESSES_A_CALL = 200
 """Values of one filter of DescribeNetworkInterfaces."""
 TASKS_A_CALL = 100
-_SHARED = ipaddress.ip_network("100.64.0.0/10")
-
-
-def kind_of(address: str) -> str:
-    """What an address is by itself: ``internet`` or ``private``; empty for what is no address."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    if parsed.is_link_local:
-        return "AWS's own (link-local)"
-    return "private" if parsed.is_private or parsed in _SHARED else "internet"
 
 
 def read_names(aws: Gateway, environment: Environment, vpc: str, addresses: Iterable[str]) -> dict[str, str]:
@@ -40,8 +28,8 @@ def read_names(aws: Gateway, environment: Environment, vpc: str, addresses: Iter
 def _interfaces(aws: Gateway, vpc: str, wanted: list[str]) -> dict[str, str]:
     ec2 = aws.client("ec2")
     found: dict[str, str] = {}
-    inside = [address for address in wanted if kind_of(address) == "private"]
-    outside = [address for address in wanted if kind_of(address) == "internet"]
+    inside = [address for address in wanted if kind_of(address) == PRIVATE]
+    outside = [address for address in wanted if kind_of(address) == INTERNET]
     questions = [("addresses.private-ip-address", some) for some in batches(inside, ADDRESSES_A_CALL)]
     questions += [("association.public-ip", some) for some in batches(outside, ADDRESSES_A_CALL)]
 

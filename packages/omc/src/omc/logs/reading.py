@@ -12,13 +12,14 @@ from omc.errors import NotFound, OmcError
 from omc.facts.deployments import describe_deployments, list_deployments
 from omc.facts.flow_log import FlowLog
 from omc.facts.logs import ERRORS_QUERY
-from omc.logs.addresses import kind_of, read_names
+from omc.logs.addresses import read_names
 from omc.logs.errors import errors_by_shape
 from omc.logs.insights import ask, events_of
 from omc.logs.model import Answer, Deployed, ErrorShape, Span, Statement, Talker
 from omc.logs.queries import database_group
 from omc.logs.statements import statements_by_shape
 from omc.logs.talkers import INSIGHTS, talkers_of
+from omc.model.networks import kind_of
 
 Report = Callable[[str], None]
 """Takes what is waited for, in a few words."""

@@ -20,6 +20,7 @@ from omc.maintenance.model import (
     Maintenance,
     MaintenanceEvent,
     Measured,
+    MessageFailed,
     Noted,
     Noticed,
     Overran,
@@ -125,7 +126,7 @@ def next_sentence(found: Maintenance, following: Decision, zone: str) -> str:
     """What happens next, or what a person is to do."""
     match following:
         case AwaitPerson(why, do):
-            reason = "" if why == found.stopped else f"{why} "
+            reason = "" if why == found.stopped else f"{why.rstrip('.')}. "
             return f"{reason}To go on: {with_environment(do, found.environment)}"
         case Wait(until, why):
             return f"{why} Next look: {format_time(until, zone)}."
@@ -290,7 +291,10 @@ def _words(payload: Payload | UnknownEvent) -> str:  # noqa: C901 - a table: a l
         case Aborted(reason):
             return f"aborted it: {reason}"
         case Noticed(notice):
-            return f"told the channel: {notice}"
+            return f"has the channel told: {notice}"
+        case MessageFailed(key, why):
+            what = key.rpartition(":")[2].removeprefix("notice.").partition(".")[0].replace("-", " ")
+            return f"its message “{what}” didn't arrive: {why}"
         case Noted(text):
             return text
         case Finished(verdict, sentence):

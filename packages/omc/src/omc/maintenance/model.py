@@ -185,6 +185,14 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageFailed:
+    """A message about it reached nobody."""
+
+    key: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """It is over."""
 
@@ -216,6 +224,7 @@ Payload: TypeAlias = (
     | LeftInPlace
     | Noted
     | Noticed
+    | MessageFailed
     | Finished
 )
 MaintenanceEvent: TypeAlias = Event[Payload | UnknownEvent]
@@ -244,6 +253,7 @@ TYPES = EventTypes(
         "left in place": LeftInPlace,
         "noted": Noted,
         "noticed": Noticed,
+        "message failed": MessageFailed,
         "finished": Finished,
     },
 )

@@ -63,13 +63,17 @@ def sentence(found: Maintenance, notice: Notice, now: datetime, zone: str) -> st
                 f"begins in {format_duration(found.begin - now)}, on {format_time(found.begin, zone)}, until {until}."
             )
         case "begin":
-            nobody = "" if found.started_at else f" Nobody has started it: omc maintenance start {found.number}"
+            nobody = (
+                ""
+                if found.started_at
+                else f" Nobody has started it: omc maintenance start {found.number} --env {found.environment}"
+            )
             return f"its window is open until {until}.{nobody}"
         case "ten minutes left":
             left = sum(1 for each in found.steps if not each.is_measured)
             return (
-                f"{format_duration(found.end - now)} are left, and {left} of "
-                f"{counted(len(found.steps), 'step')} aren't done."
+                f"{format_duration(found.end - now)} are left, {left} of "
+                f"{counted(len(found.steps), 'step')} still to do."
             )
     if found.started_at is None:
         return "its window is over, and nobody started it."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from omc.config import Stack
 from omc.errors import Missing
-from omc.maintenance.model import TYPES, Maintenance, MaintenanceEvent, Overran, Payload, apply, replay
+from omc.maintenance.model import TYPES, Maintenance, MaintenanceEvent, MessageFailed, Overran, Payload, apply, replay
 from omc.model.maintenance import KIND, stream_of
 from omc.model.pages import SHORT, Message, Page
 from omc.model.people import Channel, ContactMethod
@@ -25,6 +26,8 @@ WAKE = "maintenance"
 END = "maintenance end"
 """The kind of the deadline at a window's end, for whoever watches over those who work."""
 AT_ONCE = timedelta(0)
+AUTOMATIC = "omc"
+"""In whose name it is written down that a window has ended, or that a message didn't arrive."""
 
 
 def events_of(session: Session, environment: str, number: int) -> list[MaintenanceEvent]:
@@ -97,6 +100,20 @@ def append(
     if any(isinstance(each, Overran) for each in payloads):
         clear_deadline(transaction, END, found.environment, subject)
     return now
+
+
+def note_undelivered(transaction: Transaction, page: Page, why: str) -> None:
+    """Within the transaction that writes down that a page reached nobody: the maintenance that it is of knows it."""
+    kind, environment, number, *_ = [*page.key.split(":"), "", ""]
+    if kind != KIND or environment != page.environment or not number.isdecimal():
+        return
+    try:
+        events = events_of(transaction.session, environment, int(number))
+    except Missing:
+        return
+    if not any(isinstance(each.payload, MessageFailed) and each.payload.key == page.key for each in events):
+        transaction = replace(transaction, actor=AUTOMATIC)  # which of our processes sends is in the outbox
+        append(transaction, replay(environment, int(number), events), MessageFailed(page.key, why), wake=None)
 
 
 def message_to(stack: Stack, found: Maintenance, what: str, sentence: str, lines: Sequence[str] = ()) -> Page | None:

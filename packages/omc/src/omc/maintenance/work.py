@@ -15,7 +15,7 @@ from omc.errors import Missing
 from omc.maintenance.model import Maintenance, Noticed, Overran, replay
 from omc.maintenance.notices import due, next_at, sentence
 from omc.maintenance.plan import AwaitPerson, Decision, Over, RecordOverrun, Wait, decide
-from omc.maintenance.records import END, WAKE, append, events_of, message_to, of_environment
+from omc.maintenance.records import AUTOMATIC, END, WAKE, append, events_of, message_to, of_environment
 from omc.maintenance.run import Performer, overrun_message
 from omc.model.maintenance import KIND, NOTICE
 from omc.store import eventlog
@@ -31,8 +31,6 @@ CLAIM_TTL = timedelta(seconds=30)
 """How long one process has a maintenance to itself; two at once would do no harm, only the same readings twice."""
 LOOK_INTERVAL = timedelta(minutes=1)
 """Between two looks at one that waits for a person, who wakes it anyhow."""
-AUTOMATIC = "omc"
-"""In whose name it is written down that a window has ended."""
 
 
 def look(store: Store, environment: str, site_of: Callable[[], RunContext], actor: Actor, reporter: Reporter) -> bool:

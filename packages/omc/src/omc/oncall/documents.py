@@ -427,5 +427,5 @@ def import_document(
 
 def _extent(rota: Rota) -> str:
     entries = sum(len(each.entries) for each in rota.calendars)
-    parts = [(len(rota.layers), "layers"), (entries, "single shifts"), (len(rota.overrides), "overrides")]
-    return ", ".join(f"{number} {what}" for number, what in parts if number) or "nothing"
+    parts = [(len(rota.layers), "layer"), (entries, "single shift"), (len(rota.overrides), "override")]
+    return ", ".join(f"{number} {what}{'s' if number != 1 else ''}" for number, what in parts if number) or "nothing"

@@ -261,7 +261,7 @@ def page_of(notice: Notice, person: Person, environment: str) -> Page:
     short = notice.sentence
     if len(short) > SHORT:
         whose = "Who is on call" if notice.kind is NoticeKind.ON_CALL else "Your shifts"
-        short = f"{whose} in {notice.rota} changed. See: omc oncall schedule {notice.rota}"
+        short = f"{whose} in {notice.rota} changed. See: omc oncall schedule {notice.rota} --env {environment}"
     lines = () if short == notice.sentence else (notice.sentence,)
     message = Message(short, lines)
     return Page(notice.key, environment, person.id, person.contacts, message, is_urgent=False)

@@ -8,7 +8,8 @@ that value: ``run_document`` beside the run, ``plan_document`` beside the plan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -181,3 +182,24 @@ def is_safe(address: str) -> bool:
         return True
     path = address.partition("#")[0].partition("?")[0]
     return bool(address) and ":" not in path and "\\" not in address and not address.startswith("/")
+
+
+def with_texts(document: Document, change: Callable[[str, bool], str]) -> Document:
+    """The document with each of its texts changed; what is code, a figure or data stays. ``change`` takes a text, and
+    whether it is a ``Literal``."""
+
+    def walked(value: Any) -> Any:
+        if isinstance(value, str) and not isinstance(value, StrEnum):
+            return change(value, False)
+        if isinstance(value, Literal):
+            return Literal(change(value.text, True))
+        if isinstance(value, tuple | list):
+            return type(value)(walked(each) for each in value)
+        if is_dataclass(value) and not isinstance(value, type | CodeBlock | Chart):
+            return replace(value, **{each.name: walked(getattr(value, each.name)) for each in fields(value)})
+        return value
+
+    return replace(
+        document,
+        **{each.name: walked(getattr(document, each.name)) for each in fields(document) if each.name != "data"},
+    )

@@ -59,8 +59,9 @@ def plan_upgrade(
         raise NothingToDo(f"{name} runs {after} already.")
     target = running.target(after)
     if target is None:
-        names = ", ".join(each.version for each in running.targets) or "none"
-        raise Refused(f"{name} runs {before}, which RDS doesn't upgrade to {after}. It can become: {names}.")
+        names = ", ".join(each.version for each in running.targets)
+        ways = f"It can become: {names}." if names else f"RDS offers no upgrade of {before} in {environment.region}."
+        raise Refused(f"{name} runs {before}, which RDS doesn't upgrade to {after}. {ways}")
     if blue_green.status and (not target.is_major or request.in_place or blue_green.version not in ("", after)):
         raise Refused(
             f"There is a copy of {name} on {blue_green.version or 'another version'} already ({blue_green.status}). "

@@ -41,6 +41,7 @@ from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnets
 from omc.facts.temporary import Temporary
 from omc.facts.verifications import Verifications
+from omc.facts.workers import Workers
 
 NEEDED: Mapping[type, str] = {
     Services: "the services are what is changed",
@@ -67,6 +68,7 @@ NEEDED: Mapping[type, str] = {
     MasterSecret: "it is what is rotated",
     BlueGreen: "it tells how far an upgrade is",
     Temporary: "an apply must not end it silently; it is in omc's own record, without which nothing can be done",
+    Workers: "they are in omc's own record, without which nothing can be done",
 }
 """Without one of these there is no plan, and why."""
 

@@ -18,6 +18,7 @@ from omc.incidents.events import (
     AUTOMATIC,
     AcknowledgementExpired,
     ChannelPosted,
+    Noted,
     Paged,
     Payload,
     Resolved,
@@ -160,6 +161,7 @@ class _Look:
                 self._page_everybody()
                 self._page_while_waiting()
                 self._page_while_unmitigated()
+            self._note_whom_a_raise_pages()
             self._remind_of_customers()
         self._tell_channel()
 
@@ -181,7 +183,8 @@ class _Look:
         quiet = self.incident.quiet_since
         if quiet is None:
             return False
-        ready = quiet + self.policy.quiet
+        raised = self.incident.paging.raised_at
+        ready = max(quiet, raised or quiet) + self.policy.quiet
         if self.incident.unhealthy_at is not None:
             ready = max(ready, self.incident.unhealthy_at + RECHECK)
         if self.now < ready:
@@ -201,9 +204,10 @@ class _Look:
         return False
 
     def _is_held(self) -> bool:
-        """Its alerts have ended, and it isn't known yet that all isn't well: nobody is woken up for that."""
-        quiet = self.incident.quiet_since
-        if quiet is None or self.incident.unhealthy_at is not None:
+        """Its alerts have ended, and it isn't known yet that all isn't well: nobody is woken up for that. Somebody who
+        says that it is worse than was thought knows more than the alerts do."""
+        quiet, raised = self.incident.quiet_since, self.incident.paging.raised_at
+        if quiet is None or self.incident.unhealthy_at is not None or (raised is not None and raised >= quiet):
             return False
         limit = quiet + self.policy.quiet + HEALTH_LIMIT
         if self.now < limit:
@@ -238,6 +242,19 @@ class _Look:
             self.looks.append(paging.everybody_at)
         else:
             self._wave(paging.everybody_round)
+
+    def _note_whom_a_raise_pages(self) -> None:
+        """It got worse, and whoever has it is all that its severity calls for: that is said, once."""
+        held, raised = self.incident.acknowledgement, self.incident.paging.raised_at
+        if held is None or raised is None or SEVERITIES[self.incident.severity].pages_everybody:
+            return
+        person = self.policy.persons.get(held.person)
+        name = person.name if person is not None else held.person
+        text = f"Nobody is paged for SEV-{self.incident.severity}: {name} has it already."
+        if held.at <= raised and not any(
+            each.at >= raised and each.payload == Noted(text) for each in self.incident.events
+        ):
+            self._emit(Noted(text))
 
     def _page_while_waiting(self) -> None:
         paging = self.incident.paging

@@ -7,8 +7,10 @@ ECS forgets stopped tasks within the hour, and a service's events after a hundre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from omc.aws.gateway import Gateway
+from omc.config import Environment
 from omc.diagnosis.document import lines_of
 from omc.diagnosis.run import diagnose
 from omc.errors import Unknown
@@ -21,7 +23,7 @@ from omc.facts.services import Services
 from omc.facts.tasks import StoppedTask, StoppedTasks
 from omc.facts.traffic import Traffic
 from omc.store.opened import Store
-from omc.times import iso
+from omc.times import format_time
 
 MAX_ITEMS = 40
 """Lines of one kind that an incident keeps: the newest."""
@@ -29,13 +31,17 @@ MAX_LINE = 400
 EVENTS_A_SERVICE = 15
 
 
-def stopped_tasks(stopped: StoppedTasks) -> tuple[str, ...]:
+def stopped_tasks(stopped: StoppedTasks, environment: Environment) -> tuple[str, ...]:
     """Each with ECS's code and reason, and how its containers ended."""
     return tuple(
-        f"{iso(task.stopped)} {task.service or 'no service'} {task.task_definition} {task.id}: "
+        f"{_time(task.stopped, environment)}: {task.service or 'no service'} {task.task_definition} {task.id}: "
         f"{task.stop_code or 'no code'}, {task.reason or 'no reason'}{_containers(task)}"
         for task in stopped.tasks
     )
+
+
+def _time(at: datetime | None, environment: Environment) -> str:
+    return format_time(at, environment.time_zone) if at is not None else "at an unknown time"
 
 
 def _containers(task: StoppedTask) -> str:
@@ -47,14 +53,14 @@ def _containers(task: StoppedTask) -> str:
     return f"; {', '.join(ended)}" if ended else ""
 
 
-def service_events(services: Services) -> tuple[str, ...]:
+def service_events(services: Services, environment: Environment) -> tuple[str, ...]:
     """The newest events of each service."""
     events = [
         (event.at, service.name, event.message)
         for service in services.services
         for event in service.events[:EVENTS_A_SERVICE]
     ]
-    return tuple(f"{iso(at)} {name}: {message}" for at, name, message in sorted(events, reverse=True))
+    return tuple(f"{_time(at, environment)}: {name}: {message}" for at, name, message in sorted(events, reverse=True))
 
 
 def task_counts(services: Services) -> tuple[str, ...]:
@@ -65,25 +71,27 @@ def task_counts(services: Services) -> tuple[str, ...]:
     )
 
 
-def error_samples(errors: RecentErrors) -> tuple[str, ...]:
+def error_samples(errors: RecentErrors, environment: Environment) -> tuple[str, ...]:
     """The newest line of each kind of error, the most frequent first."""
     missing = tuple(f"unknown: the log group {name} doesn't exist" for name in errors.missing)
     found = tuple(
-        f"{group.count} times in {group.log_group}, last {iso(group.last)}: {group.sample}" for group in errors.groups
+        f"{group.count} times in {group.log_group}, last {_time(group.last, environment)}: {group.sample}"
+        for group in errors.groups
     )
     return missing + found
 
 
-def metrics(traffic: Traffic, scope: Scope) -> tuple[str, ...]:
+def metrics(traffic: Traffic, scope: Scope, environment: Environment) -> tuple[str, ...]:
     """Requests and failures of each of the last minutes, the newest first."""
     return tuple(
-        f"{iso(minute.at)} {minute.total:.0f} requests, {minute.errors:.0f} failed ({minute.percent:.1f} %)"
+        f"{_time(minute.at, environment)}: {minute.total:.0f} requests, {minute.errors:.0f} failed "
+        f"({minute.percent:.1f} %)"
         for minute in reversed(traffic.minutes)
         if minute.at <= scope.now
     )
 
 
-def recent_deployments(history: History, scope: Scope) -> tuple[str, ...]:
+def recent_deployments(history: History, scope: Scope, environment: Environment) -> tuple[str, ...]:
     """ECS's own history of each service."""
     found = [
         (each.created, name, each)
@@ -92,34 +100,34 @@ def recent_deployments(history: History, scope: Scope) -> tuple[str, ...]:
         if each.created >= scope.now - scope.since
     ]
     return tuple(
-        f"{iso(at)} {name}: {each.task_definition or 'unknown revision'} {each.status}"
+        f"{_time(at, environment)}: {name}: {each.task_definition or 'unknown revision'} {each.status}"
         + (f", {each.reason}" if each.reason else "")
         for at, name, each in sorted(found, key=lambda one: one[:2], reverse=True)
     )
 
 
-def terraform_applies(runs: RecentRuns) -> tuple[str, ...]:
+def terraform_applies(runs: RecentRuns, environment: Environment) -> tuple[str, ...]:
     """What omc applied by Terraform."""
-    return _runs(runs, lambda procedure: procedure.startswith("infra-"))
+    return _runs(runs, environment, lambda procedure: procedure.startswith("infra-"))
 
 
-def changes_by_omc(runs: RecentRuns) -> tuple[str, ...]:
+def changes_by_omc(runs: RecentRuns, environment: Environment) -> tuple[str, ...]:
     """What else omc did: deployments, scalings, restarts, ways back."""
-    return _runs(runs, lambda procedure: not procedure.startswith("infra-"))
+    return _runs(runs, environment, lambda procedure: not procedure.startswith("infra-"))
 
 
-def _runs(runs: RecentRuns, wanted: Callable[[str], bool]) -> tuple[str, ...]:
+def _runs(runs: RecentRuns, environment: Environment, wanted: Callable[[str], bool]) -> tuple[str, ...]:
     return tuple(
-        f"{iso(run.at)} {run.title} by {run.who}: {run.outcome} ({run.id})"
+        f"{_time(run.at, environment)}: {run.title} by {run.who}: {run.outcome} ({run.id})"
         for run in runs.runs
         if wanted(run.procedure)
     )
 
 
-def api_changes(changes: ApiChanges) -> tuple[str, ...]:
+def api_changes(changes: ApiChanges, environment: Environment) -> tuple[str, ...]:
     """Calls that changed something in the account, by anybody."""
     return tuple(
-        f"{iso(each.at)} {each.service} {each.operation} by {each.who}"
+        f"{_time(each.at, environment)}: {each.service} {each.operation} by {each.who}"
         + (f", refused: {each.error}" if each.error else "")
         for each in changes.changes
     )

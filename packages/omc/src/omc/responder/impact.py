@@ -24,4 +24,4 @@ def read_impact(environment: Environment, incident: Incident, end: datetime) -> 
         (traffic,) = Facts(Gateway(environment, access_to(environment)), scope).require(Traffic)
     except OmcError as error:
         return Captured(IMPACT, (), line(error.message))
-    return Captured(IMPACT, impact_lines(traffic, incident.opened_at, end))
+    return Captured(IMPACT, impact_lines(traffic, incident.opened_at, end, environment.time_zone))

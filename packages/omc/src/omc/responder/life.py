@@ -7,7 +7,7 @@ it, or nothing. What people do is an event after which a responder looks at once
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from omc.config.contact_tables import ContactTable
@@ -176,6 +176,7 @@ def note_undelivered(transaction: Transaction, page: Page, why: str) -> None:
         note_undelivered(transaction, from_json(Page, row.page), why)
     if page.incident is None or not page.key.startswith("page:"):
         return
+    transaction = replace(transaction, actor=AUTOMATIC)  # which of our processes sends is in the outbox
     incident = find(transaction.session, page.environment, page.incident)
     if incident is None or any(
         isinstance(each.payload, PageFailed) and each.payload.key == page.key for each in incident.events
@@ -221,6 +222,10 @@ def act(store: Store, environment: str, number: int, doer: Doer, *payloads: Payl
 
 def _act(transaction: Transaction, environment: str, number: int, doer: Doer, payloads: Sequence[Payload]) -> Incident:
     incident = required(transaction.session, environment, number)
+    payloads = [
+        replace(each, key=alert_key_of(incident, each.key)) if isinstance(each, AlertLeft) else each
+        for each in payloads
+    ]
     for payload in payloads:
         # Before anything else is locked: whoever sends a page holds its row while it tells us that it failed.
         if isinstance(payload, Resolved | Merged):
@@ -432,6 +437,17 @@ def unmerge(store: Store, environment: str, number: int, doer: Doer) -> Incident
     return decide(store, environment, doer.name, attempt)
 
 
+def alert_key_of(incident: Incident, text: str) -> str:
+    """The key of an alert of the incident that is named by its key, by the beginning of it as lists show it, or by its
+    name; what names none as it is. ``WrongUse`` where it names several."""
+    if text in incident.alerts:
+        return text
+    found = [each.key for each in incident.alerts.values() if each.name == text or (text and each.key.startswith(text))]
+    if len(found) > 1:
+        raise WrongUse(f'"{text}" may be any of these alerts of incident {incident.number}: {", ".join(found)}.')
+    return found[0] if found else text
+
+
 def split(
     store: Store,
     environment: str,
@@ -445,11 +461,12 @@ def split(
 
     def attempt(transaction: Transaction) -> Incident:
         source = required(transaction.session, environment, number)
-        unknown = [key for key in keys if key not in source.alerts]
+        found = dict.fromkeys(alert_key_of(source, each) for each in keys)
+        unknown = [key for key in found if key not in source.alerts]
         if unknown or not keys:
             known = ", ".join(f"{alert.key} ({alert.name})" for alert in source.alerts.values()) or "none"
             raise WrongUse(f"Incident {number} of {environment} has no alert {' '.join(unknown)}; it has {known}.")
-        alerts = [source.alerts[key] for key in dict.fromkeys(keys)]
+        alerts = [source.alerts[key] for key in found]
         if len(alerts) == len(source.alerts):
             raise Refused(f"Nothing would be left of incident {number} of {environment}; nothing was recorded.")
         joined = [AlertJoined(each.key, each.name, each.severity, each.service) for each in alerts]

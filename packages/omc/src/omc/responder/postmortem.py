@@ -66,7 +66,7 @@ def milestones(incident: Incident) -> Milestones:
     )
 
 
-def impact_lines(traffic: Traffic, begin: datetime, end: datetime) -> tuple[str, ...]:
+def impact_lines(traffic: Traffic, begin: datetime, end: datetime, zone: str) -> tuple[str, ...]:
     """Requests that failed between two moments, as the load balancer counted them, minute by minute."""
     minutes = [each for each in traffic.minutes if begin - timedelta(minutes=1) < each.at <= end]
     total, failed = sum(each.total for each in minutes), sum(each.errors for each in minutes)
@@ -77,7 +77,7 @@ def impact_lines(traffic: Traffic, begin: datetime, end: datetime) -> tuple[str,
     share = f"{100 * failed / total:.1f} %" if total else "0 %"
     return (
         f"{failed:.0f} of {total:.0f} requests failed ({share}), in {len(bad)} of {len(minutes)} minutes.",
-        f"At worst {worst.percent:.1f} % of {worst.total:.0f} requests in the minute of {iso(worst.at)}.",
+        f"At worst {worst.percent:.1f} % of {worst.total:.0f} requests in the minute of {format_time(worst.at, zone)}.",
     )
 
 
@@ -224,7 +224,9 @@ def _response(incident: Incident) -> str:
     updates = sum(1 for each in incident.events if isinstance(each.payload, UpdateSent))
     skipped = sum(1 for each in incident.events if isinstance(each.payload, UpdateSkipped))
     if updates or skipped:
-        lines.append(f"- Customers were told {updates} times; {skipped} updates were due and weren't sent.")
+        often = "once" if updates == 1 else f"{updates} times"
+        missed = "1 update was due and wasn't sent" if skipped == 1 else f"{skipped} updates were due and weren't sent"
+        lines.append(f"- Customers were told {often}; {missed}.")
     return "\n".join(lines) or "Nothing was noted."
 
 
@@ -234,9 +236,10 @@ def _captured(incident: Incident, kinds: tuple[str, ...], most: int) -> str:
         found = incident.captured.get(kind)
         if found is None:
             continue
+        head = f"{kind}: " if len(kinds) > 1 else ""  # the section says it else
         if found.unknown is not None:
-            lines.append(f"- {kind}: unknown: {found.unknown}")
-        lines += [f"- {kind}: {each}" for each in found.items[:most]]
+            lines.append(f"- {head}unknown: {found.unknown}")
+        lines += [f"- {head}{each}" for each in found.items[:most]]
     return "\n".join(lines)
 
 

@@ -23,6 +23,7 @@ from omc.errors import OmcError, Unknown
 from omc.facts.alarm_mutes import read_alarm_mutes
 from omc.facts.alarms import read_alarms
 from omc.incidents.events import AUTOMATIC, Captured
+from omc.maintenance.records import note_undelivered
 from omc.model.people import Channel
 from omc.notify.channels.registry import CHANNELS, ChannelContext
 from omc.notify.delivery import Sender
@@ -337,6 +338,7 @@ class Responder:
             life.note_channel(transaction, page, outcome)
             return
         life.note_undelivered(transaction, page, outcome.sentence)
+        note_undelivered(transaction, page, outcome.sentence)
         self._woken.set()
 
     def _make_customers_sender(self) -> Sender:

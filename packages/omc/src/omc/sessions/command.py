@@ -405,7 +405,7 @@ def _leading(
 
             return opened
 
-        began, how = time.monotonic(), "failed"
+        began, how, code = time.monotonic(), "failed", None
         try:
             for lead, at in every:
                 forwards.append(_forwarded(recorder, lead, open_(lead, at)))
@@ -414,14 +414,15 @@ def _leading(
         except KeyboardInterrupt:
             how = "ended by Ctrl-C"
             raise
-        except click.exceptions.Exit:
-            how = "done"
+        except click.exceptions.Exit as leaving:
+            code = leaving.exit_code
+            how = "failed" if code else "done"
             raise
         finally:
             for each in forwards:
                 each.close()
             if forwards:
-                recorder.write(Ended(f"{how}, after {time.monotonic() - began:.0f} s"))
+                recorder.write(Ended(f"{how}, after {time.monotonic() - began:.0f} s", code))
 
 
 def _forwarded(recorder: Recorder, lead: Lead, open_: Callable[[Callable[[bytes], None]], Session]) -> Forward:

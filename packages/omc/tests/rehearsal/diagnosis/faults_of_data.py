@@ -152,7 +152,7 @@ def database_connections_used_up(w: World, r: Random) -> Truth:
         w.fail(each, at, share=r.choice((0.5, 1.0)))
         each.status["database"] = "unavailable"
         each.status_share = 0.5
-    return truth("database-connections", "database", w.apis, r"omc check weekly performance")
+    return truth("database-connections", "database", w.apis, r"omc scale")
 
 
 @fault("release-database", "a release whose pools use up all connections")
@@ -169,7 +169,7 @@ def release_uses_up_connections(w: World, r: Random) -> Truth:
             at + MINUTE / 2,
         )
         w.fail(each, at + MINUTE / 2, share=0.5)
-    return truth("database-connections", "database", w.apis, BACK, r"omc check weekly performance")
+    return truth("database-connections", "database", w.apis, BACK, r"omc scale")
 
 
 @fault("database", "a role's or a database's own limit of connections is reached")
@@ -180,7 +180,7 @@ def connection_limit(w: World, r: Random) -> Truth:
     )
     w.say(service, line, at)
     w.fail(service, at, share=r.choice((0.5, 1.0)))
-    return truth("database-connection-limit", "database", [service], r"omc check weekly performance")
+    return truth("database-connection-limit", "database", [service], r"omc scale")
 
 
 @fault("database", "the password of the database was rotated, or changed by hand")

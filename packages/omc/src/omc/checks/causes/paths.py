@@ -18,6 +18,7 @@ from omc.facts.followup.group_rules import GroupRules, Rule
 from omc.facts.followup.network_acls import NetworkAcls
 from omc.facts.followup.rejects import Reject, Rejects
 from omc.facts.services import EcsService, Services
+from omc.model.networks import overlaps_own
 
 CLOSINGS = (
     *("RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress", "ModifySecurityGroupRules"),
@@ -175,7 +176,7 @@ def _may_hold_a_task(cidr: str) -> bool:
         network = ipaddress.ip_network(cidr, strict=False)
     except ValueError:
         return True
-    return network.prefixlen == 0 or network.is_private
+    return network.prefixlen == 0 or overlaps_own(network)
 
 
 def uses(

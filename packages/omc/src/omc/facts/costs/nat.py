@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Any
 
 from omc.aws.gateway import Gateway
@@ -20,14 +20,10 @@ from omc.facts.flow_log import flow_logs
 from omc.facts.followup.budget import within
 from omc.facts.followup.insights import query
 from omc.facts.scope import Scope
+from omc.model.networks import INTERNET, kind_of
 
 BUDGET = 60.0
 """Seconds. A week of a small stack's flow log is read in a few."""
-INSIDE = tuple(
-    map(ip_network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"))
-)
-"""What a NAT gateway carries nothing to: RFC 1918, RFC 6598, and a machine's own. Python's ``is_private`` counts the
-documentation's networks too, which stand for the outside in a local cloud."""
 DESTINATIONS = 1000
 """Rows that are asked for, the largest first."""
 
@@ -123,11 +119,7 @@ def peers_of(rows: Sequence[Mapping[str, str]], known: Sequence[tuple[str, Any]]
 
 
 def _is_outside(text: str) -> bool:
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return False
-    return isinstance(address, IPv4Address) and not any(address in network for network in INSIDE)
+    return kind_of(text) == INTERNET and ":" not in text
 
 
 def _service_at(address: str, known: Sequence[tuple[str, IPv4Network]]) -> str:

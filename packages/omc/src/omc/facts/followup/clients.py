@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,6 +15,7 @@ from omc.facts.followup.budget import BUDGET, within
 from omc.facts.followup.insights import query
 from omc.facts.listeners import Listeners
 from omc.facts.scope import Scope
+from omc.model.networks import INTERNET, kind_of
 
 MINUTES = 15
 """How far back is looked: AWS delivers a record up to ten minutes after its packets."""
@@ -24,8 +24,6 @@ QUERY = (
     "| sort packets desc | limit 200"
 )
 WEB = (80, 443)
-OWN = tuple(ipaddress.ip_network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
-"""Of a VPC: the load balancer's own connections to its targets, not its clients'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +58,8 @@ def read_clients(aws: Gateway, environment: Environment, scope: Scope, listeners
 
 
 def clients_of(rows: Sequence[Mapping[str, str]], log_group: str) -> Clients:
-    """Those from outside of private networks."""
-    found = [(row["srcAddr"], int(float(row.get("packets", 0)))) for row in rows if _is_outside(row.get("srcAddr", ""))]
+    """Those from outside of networks of one's own: from inside come the load balancer's connections to its targets."""
+    outside = [row for row in rows if kind_of(row.get("srcAddr", "")) == INTERNET]
+    found = [(row["srcAddr"], int(float(row.get("packets", 0)))) for row in outside]
     ordered = tuple(sorted(found, key=lambda each: -each[1]))
     return Clients(sum(packets for _, packets in ordered), ordered, log_group)
-
-
-def _is_outside(address: str) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return not any(parsed in each for each in OWN if each.version == parsed.version)

@@ -7,9 +7,10 @@ import smtplib
 import ssl
 from contextlib import suppress
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from email.utils import format_datetime
 from hashlib import sha256
+from typing import Any
 
 from omc.config.notify_tables import EmailTable
 from omc.model.pages import Page
@@ -35,7 +36,29 @@ GONE = frozenset({550, 551, 553})
 GONE_STATUS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
 """A mailbox or a domain that isn't there, isn't valid, has moved, or is closed (RFC 3463, RFC 7505)."""
 HTML = '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"></head><body>\n{}\n</body></html>\n'
-POLICY = SMTP.clone(max_line_length=WIDTH + 2, raise_on_defect=False)
+
+
+class _Policy(EmailPolicy):
+    """A header that is one word, such as an address or a key, stays whole however long it is: folded it would be
+    encoded, and a List-Unsubscribe that is encoded is none (RFC 2369)."""
+
+    def fold(self, name: str, value: Any) -> str:
+        return f"{name}: {value}{self.linesep}" if _is_word(name, value) else super().fold(name, value)
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        if _is_word(name, value):
+            return self.fold(name, value).encode("ascii")
+        return super().fold_binary(name, value)
+
+
+def _is_word(name: str, value: Any) -> bool:
+    text = str(value)
+    return text.isascii() and text.isprintable() and " " not in text and len(name) + len(text) <= LONGEST_LINE
+
+
+LONGEST_LINE = 990
+"""RFC 5322 allows 998 characters."""
+POLICY = _Policy(linesep="\r\n", max_line_length=WIDTH + 2, raise_on_defect=False)
 
 
 @CHANNELS.register(Channel.EMAIL)

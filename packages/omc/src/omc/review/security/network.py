@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -13,6 +12,7 @@ from omc.config import Environment
 from omc.facts.expected import Expected, Thing
 from omc.facts.security.exposure import Exposure, Interface, OpenRule
 from omc.facts.security.knocks import Knock, Knocks
+from omc.model.networks import PRIVATE, kind_of
 from omc.output.text import counted
 from omc.review.security.findings import drift, finding, listed, upper
 from omc.review.security.policies import is_world
@@ -37,10 +37,6 @@ PORTS: Mapping[int, str] = {
     27017: "MongoDB",
 }
 """What usually listens there (IANA's registry; 8000 is this stack's backend)."""
-PRIVATE = tuple(
-    ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-)
-"""Ranges of networks of one's own: RFC 1918, 6598 and 4193."""
 EPHEMERAL = 32768
 """From here on a port is mostly a client's own: a late packet of a connection that was over (Linux's default range)."""
 RULE = "aws_vpc_security_group_ingress_rule"
@@ -62,8 +58,8 @@ def refused_connections(knocks: Knocks, environment: Environment) -> Iterator[Fi
             (), WEEKLY_SECURITY, True, place="knocks/flow-log",
         )  # fmt: skip
         return
-    inside = [one for one in knocks.knocks if _is_private(one.source)]
-    outside = [one for one in knocks.knocks if not _is_private(one.source)]
+    inside = [one for one in knocks.knocks if kind_of(one.source) == PRIVATE]
+    outside = [one for one in knocks.knocks if kind_of(one.source) != PRIVATE]
     ways: dict[tuple[str, str, int], int] = {}
     for one in inside:
         if one.port < EPHEMERAL:
@@ -114,14 +110,6 @@ def _few(inside: Iterable[Knock], port: int) -> list[str]:
 
 def _owner(address: str, knocks: Knocks) -> str:
     return knocks.owners.get(address, address)
-
-
-def _is_private(address: str) -> bool:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return any(parsed in network for network in PRIVATE if network.version == parsed.version)
 
 
 @check(
