@@ -267,7 +267,6 @@ def _job(name: str, table: JobTable, cluster: str, environment: Mapping[str, str
         container=names["container"][0],
         log_group=names["log_group"][0],
         schedule=next(iter(names["schedule"]), None),
-        command=table.command or (),
     )
 
 

@@ -95,8 +95,6 @@ class Job:
     schedule: str | None = None
     """An EventBridge rule, or a schedule of EventBridge Scheduler, as ``group/name`` where it isn't in the group
     ``default``; None: it is started by hand."""
-    command: tuple[str, ...] = ()
-    """What its container runs when it is started by hand; empty: what its task definition says."""
 
     @property
     def schedule_path(self) -> str:
