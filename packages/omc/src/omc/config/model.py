@@ -204,6 +204,9 @@ class Environment:
     """A serverless cache, in place of ``cache``."""
     terraform: Path = ROOTS / LOCAL_ROOT
     """The root of Terraform that makes it: an absolute path once the stack file is read."""
+    has_terraform: bool = True
+    """Whether omc knows of any: omc.toml names a state or a root, or the usual folder is there. Else nothing that omc
+    says speaks of Terraform."""
     jobs: tuple[Job, ...] = ()
     runbook: RunbookTable = OMCS_RUNBOOK
 
@@ -250,6 +253,11 @@ class Environment:
         """The root of Terraform where it isn't the usual folder of the project; None where it is."""
         usual = ROOTS / (LOCAL_ROOT if self.is_local else self.name)
         return None if self.terraform.match(str(usual)) else self.terraform
+
+    @property
+    def has_usual_root(self) -> bool:
+        """Whether the usual folder has its Terraform, of whose modules omc knows what they make."""
+        return self.has_terraform and self.own_root is None
 
     def nobody_to_approve(self, risk: str) -> str:
         """Why nobody that omc.toml knows could approve a plan of this risk, and what to set; empty where somebody can.

@@ -49,7 +49,7 @@ def errors_document(found: Errors, name: str, zone: str, span: Span | None) -> D
     if found.shapes:
         blocks.append(shapes_table(found.shapes, zone))
         blocks += _more(len(found.shapes), "shapes")
-        sentence = f"{counted(total, 'error')} of {len(found.shapes)} shapes."
+        sentence = f"{counted(total, 'error')} of {counted(len(found.shapes), 'shape')}."
     elif found.answer.scanned:
         sentence = "No error was logged."
     else:
