@@ -91,6 +91,7 @@ WITH_DATABASE = (
 and the answer to a wrong option would take three times as long."""
 SENDING = "brings httpx and with it all channels: only what sends needs them"
 HELP = "omc check morning --help and the help of each change stay as quick as they were: a third less than with it"
+COMPLETION = "for the shell's completion; every command has its options"
 LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.cli.doctor", "omc.reports.screen"): CHECKS,
     ("omc.cli.infra", "omc.reports.drift_document"): CHECKS,
@@ -124,7 +125,10 @@ LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.cli.change", "omc.store.location"): HELP,
     ("omc.notify.command", "omc.notify.channels.registry"): SENDING,
     ("omc.cli.incident_desk", "omc.responder.health"): CHECKS,
-    ("omc.cli.options", "omc.config.load"): "for the shell's completion of --env; every command has that option",
+    ("omc.cli.completion", "omc.config"): COMPLETION,
+    ("omc.cli.completion", "omc.config.load"): COMPLETION,
+    ("omc.cli.completion", "omc.store.location"): COMPLETION,
+    ("omc.cli.completion", "omc.store.releases"): COMPLETION,
     ("omc.cli.options", "omc.api_client.http"): "an HTTP client, which every command would load with its options",
     ("omc.cli.show", "omc.output.markdown"): "one renderer of three is used, and the morning check uses none of them",
     ("omc.cli.show", "omc.output.terminal"): "one renderer of three is used, and the morning check uses none of them",

@@ -66,7 +66,7 @@ def play(python: str) -> bool:
         env = kept | {"HOME": str(home), "PYTHON": python, "AWS_EC2_METADATA_DISABLED": "true"}
         shown = [f"printf '$ %s\\n' {shlex.quote(line.partition('  ')[0])} >&2" for line in lines]
         script = "\n".join(part for pair in zip(shown, lines, strict=True) for part in pair)
-        shell = [*user, "bash", "--norc", "-e"]
+        shell: list[str] = [*user, "bash", "--norc", "-e"]
         ended = subprocess.run(shell, input=script, text=True, cwd=folder, env=env, check=False)
         how = "all of it worked" if ended.returncode == 0 else f"ended with {ended.returncode}"
         print(f"== {python}: {how}", flush=True)
@@ -74,7 +74,7 @@ def play(python: str) -> bool:
     finally:
         omc = folder / ".venv/bin/omc"
         if omc.exists():
-            reset = [*user, omc, "local", "reset", "--force", "--yes"]
+            reset: list[str] = [*user, str(omc), "local", "reset", "--force", "--yes"]
             subprocess.run(reset, cwd=folder, capture_output=True, check=False)
         shutil.rmtree(home, ignore_errors=True)
 

@@ -89,7 +89,16 @@ def away(request: pytest.FixtureRequest) -> Iterator[Away]:
     )
     made = run([uv, "venv", "--quiet", "--python", chosen, folder / "v e"], clean_env())
     assert made.returncode == 0, made.stderr
-    needed = [uv, "pip", "install", "--quiet", "--python", python, "--constraints", ROOT / "requirements/dev.txt"]
+    needed: list[str | Path] = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        python,
+        "--constraints",
+        ROOT / "requirements/dev.txt",
+    ]
     installed = run([*needed, next(wheels.glob("omc_ecs-*.whl"))], clean_env(), 300)
     assert installed.returncode == 0, installed.stderr
     shutil.copyfile(EVERY_COMMAND, folder / EVERY_COMMAND.name)

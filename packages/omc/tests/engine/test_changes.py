@@ -38,8 +38,11 @@ def test_a_plan_is_performed_in_order_and_the_record_is_unbroken(world: World) -
 def test_a_dry_run_shows_the_plan_and_changes_nothing(world: World) -> None:
     done = world.omc("fake", "--env", "local", "one=1", "--dry-run")
     assert done.returncode == 0
-    for part in ("Set one", "risk low", "None → 1", "undo: one back to None", "fake set --in local one=1", "not real"):
+    for part in ("Set one", "risk low", "None → 1", "undo: one back to None", "not real", "--explain"):
         assert part in done.stdout
+    by_hand = "fake set --in local one=1"
+    assert by_hand not in done.stdout
+    assert by_hand in world.omc("fake", "--env", "local", "one=1", "--dry-run", "--explain").stdout
     assert (world.effects(), world.runs()) == ([], [])
 
 

@@ -216,7 +216,7 @@ def test_an_ordinary_sentence_is_left_as_it_is() -> None:
 
 
 def test_nothing_is_printed_past_the_gate() -> None:
-    """The exceptions are the lines that a shell evaluates, of a local cloud's own keys, a file that is written, and what
+    """The exceptions: the lines that a shell evaluates, of a local cloud's own keys; a file that is written; and what
     a task prints."""
     past = re.compile(r"\bclick\.s?echo\(|\bprint\(|std(?:out|err)\.write\(|\bjson\.dumps\(.*indent=2")
     files = [

@@ -44,7 +44,7 @@ def filled_in() -> Iterator[tuple[str, str]]:
         for node in ast.walk(ast.parse(file.read_text())):
             if not isinstance(node, ast.JoinedStr):
                 continue
-            text, fills = "", []
+            text, fills = "", list[str]()
             for part in node.values:
                 if isinstance(part, ast.FormattedValue):
                     text += chr(0xE000 + len(fills))

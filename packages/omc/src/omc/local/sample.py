@@ -31,8 +31,7 @@ def copy_sample(folder: Path) -> None:
 
 
 def _source() -> Path:
-    package = Path(omc.__file__).parent
-    for candidate in (package / "bundled", package.parents[1] / "bundled"):
-        if all((candidate / part).exists() for part in PARTS):
-            return candidate
+    place = Path(omc.__file__).parent / "bundled"
+    if all((place / part).exists() for part in PARTS):
+        return place
     raise WrongUse("This omc was installed without its sample stack. Install it from its wheel.")
