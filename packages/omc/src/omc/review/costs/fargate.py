@@ -124,7 +124,7 @@ def fargate_size(tasks: TasksUsed, environment: Environment) -> Iterator[Finding
         key = PRICES.get(use.architecture, "fargate")
         evidence += [
             source(environment.region, f"{key}.vcpu", f"{key}.gib"),
-            "Change its cpu and memory in the Terraform, see omc infra plan, and watch a busy day before the next step",
+            "Change its cpu and memory where its task definition is made, and watch a busy day before the next step",
         ]
         yield finding(SIZE, Level.WARN, place, sentence, tasks.reading, *evidence)
 
