@@ -24,6 +24,13 @@ def test_it_is_added_where_the_command_takes_one(message: str, words: tuple[str,
     assert _with_environment(message, words) == message + shown
 
 
+def test_a_sentence_that_follows_the_command_stays_behind_it() -> None:
+    message = "To open it: Allow it; then: omc restart api. agent: It doesn't run."
+    assert _with_environment(message, ("--env", "prod")) == (
+        "To open it: Allow it; then: omc restart api --env prod. agent: It doesn't run."
+    )
+
+
 def test_the_full_stop_stays_at_the_end() -> None:
     assert _with_environment("Get one: omc token create.", ("--env", "local")) == (
         "Get one: omc token create --env local."

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -270,22 +271,23 @@ def _refuse_broken(words: Sequence[str]) -> None:
 
 
 def _with_environment(message: str, words: Sequence[str]) -> str:
-    """A message that ends with a command of omc's, with the environment that this command was given: so it can be
-    pasted."""
+    """A message whose last command is one of omc's at the end of a sentence, with the environment that this command was
+    given: so it can be pasted."""
     at = message.rfind(": omc ")
     named = _environment_of(words)
-    if at < 0 or not named or "--env" in message[at:]:
+    stop = re.search(r"\.(?= |$)", message[at:])
+    end = at + stop.start() if stop else len(message)
+    if at < 0 or not named or "--env" in message[at:end]:
         return message
     command: click.Command | None = root
     context = click.Context(root, info_name="omc")
-    for word in message[at:].split()[2:]:
+    for word in message[at:end].split()[2:]:
         if not isinstance(command, click.Group):
             break
-        command = command.get_command(context, word.rstrip("."))
+        command = command.get_command(context, word)
     if command is None or not any("--env" in each.opts for each in command.params):
         return message
-    end = "." if message.endswith(".") else ""
-    return f"{message.removesuffix('.')} --env {named}{end}"
+    return f"{message[:end]} --env {named}{message[end:]}"
 
 
 def _environment_of(words: Sequence[str]) -> str:
