@@ -111,7 +111,11 @@ def _network(ec2: Any) -> tuple[tuple[str, ...], dict[str, str], str]:
 def _roles(iam: Any) -> dict[str, str]:
     roles = {}
     for name, principal, action in (
-        ("tasks", "ecs-tasks.amazonaws.com", ["secretsmanager:GetSecretValue", "logs:*", "ecr:*", "kms:Decrypt"]),
+        (
+            "tasks",
+            "ecs-tasks.amazonaws.com",
+            ["secretsmanager:GetSecretValue", "logs:*", "ecr:*", "kms:Decrypt", "ssmmessages:*"],
+        ),
         ("events", "events.amazonaws.com", ["ecs:RunTask", "iam:PassRole"]),
     ):
         trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": principal}}

@@ -539,7 +539,7 @@ def test_started_by(answer: StartedByAnswer, says: str) -> None:
     ],
 )
 def test_the_flow_log_role(logs: dict[str, tuple[str, str]], level: Level) -> None:
-    assert only(questions.question_flow_log_role(FlowLogDelivery(logs))).level is level
+    assert only(questions.question_flow_log_role(FlowLogDelivery(logs), STAGING)).level is level
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from omc.config.model import PRODUCTION_POLICY, Job
 from omc.config.people import People
 from omc.config.tables import RunbookTable
 from omc.facts.alarms import Alarm
-from omc.facts.jobs import Jobs, JobState, Schedule, read_jobs
+from omc.facts.jobs import Jobs, JobState, Schedule, Starts, read_jobs
 from omc.facts.load_balancers import GroupHealth, LoadBalancers, Target, TargetGroup, TargetHealth
 from omc.facts.rollouts import Rollout, healthy_tasks, own_targets
 from omc.facts.scaling import read_scaling, resource_id
@@ -248,6 +248,7 @@ def test_permissions_follow_the_names() -> None:
 # Jobs
 
 JOB = Job("nightly", "acme-nightly", "batch", "app", "/acme/nightly", "nightly")
+OF_SCHEDULER = Schedule("cron(0 3 * * ? *)", is_enabled=True, group="team")
 DAILY, OFTEN = Schedule("cron(0 3 * * ? *)", is_enabled=True), Schedule("rate(5 minutes)", is_enabled=True)
 
 
@@ -263,8 +264,15 @@ def ended(code: int | None) -> StoppedTask:
         (JobState(DAILY, (), (ended(3),)), Level.FAIL, "failed"),
         (JobState(DAILY, (), (ended(None),)), Level.FAIL, "failed"),
         (JobState(DAILY, ("t2",), ()), Level.OK, "It runs now."),
-        (JobState(DAILY, (), ()), Level.UNKNOWN, "ECS keeps stopped tasks for an hour"),
-        (JobState(OFTEN, (), ()), Level.FAIL, "rate(5 minutes) should have started it"),
+        (JobState(DAILY, (), ()), Level.UNKNOWN, "CloudWatch knows of no start of it in the last 24 h."),
+        (JobState(DAILY, (), (), Starts(0, 0)), Level.UNKNOWN, "ECS forgets a task after an hour"),
+        (JobState(DAILY, (), (), Starts(1, 0)), Level.OK, "It was started 1 time in the last 24 h, and no start failed"),
+        (JobState(DAILY, (), (), Starts(1, 0)), Level.OK, "How its last run ended isn't kept"),
+        (JobState(DAILY, (), (), Starts(2, 1)), Level.FAIL, "and 1 start failed."),
+        (JobState(DAILY, (), (), Starts(0, 1)), Level.FAIL, "and 1 start failed."),
+        (JobState(OF_SCHEDULER, (), (), Starts(7, 0)), Level.OK, "With all of the group team it was started 7 times"),
+        (JobState(OFTEN, (), (), Starts(3, 0)), Level.FAIL, "rate(5 minutes) should have started it"),
+        (JobState(OFTEN, (), (), Starts(3, 3)), Level.FAIL, "and 3 starts failed."),
         (JobState(replace(DAILY, is_enabled=False), (), ()), Level.WARN, "is disabled"),
         (JobState(None, (), (ended(0),)), Level.FAIL, "neither an EventBridge rule nor a schedule nightly"),
     ],
@@ -274,9 +282,61 @@ def test_a_job_is_judged_by_its_last_run(state: JobState, level: Level, words: s
     [found] = jobs(Jobs({"nightly": state}), acme(jobs=(JOB,)), scope)
     assert (found.level, found.place) == (level, "jobs/nightly")
     assert words in found.sentence
-    assert is_often("rate(30 minutes)")
-    assert not is_often("rate(31 minutes)")
-    assert not is_often("rate(1 hour)")
+
+
+@pytest.mark.parametrize(
+    ("expression", "often", "days"),
+    [
+        ("rate(30 minutes)", True, 1),
+        ("rate(31 minutes)", False, 1),
+        ("rate(1 hour)", False, 1),
+        ("rate(7 days)", False, 7),
+        ("cron(15 3 * * ? *)", False, 1),
+        ("cron(15 3 ? * MON *)", False, 8),
+        ("cron(15 3 1 * ? *)", False, 32),
+        ("cron(15 3 1 JAN ? *)", False, 366),
+        ("at(2026-11-30T03:00:00)", False, 1),
+        ("", False, 1),
+    ],
+)
+def test_a_schedules_starts_are_looked_for_where_there_should_be_one(expression: str, often: bool, days: int) -> None:
+    schedule = Schedule(expression, is_enabled=True)
+    assert is_often(schedule) is often
+    assert schedule.window.days == days
+
+
+@pytest.mark.parametrize(
+    ("group", "namespace", "dimension", "metrics"),
+    [
+        ("", "AWS/Events", {"Name": "RuleName", "Value": "nightly"}, ["Invocations", "FailedInvocations"]),
+        ("default", "AWS/Scheduler", {"Name": "ScheduleGroup", "Value": "default"},
+         ["InvocationAttemptCount", "TargetErrorCount", "InvocationDroppedCount"]),
+    ],
+)  # fmt: skip
+def test_starts_are_counted_by_what_cloudwatch_counts_them_by(
+    group: str, namespace: str, dimension: Mapping[str, str], metrics: list[str]
+) -> None:
+    now = example.SCOPE.now
+
+    def counted(params: Mapping[str, Any]) -> dict[str, Any]:
+        return {"MetricDataResults": [
+            {"Id": each["Id"], "Timestamps": [now - timedelta(hours=2), now - timedelta(days=3)], "Values": [1.0, 5.0]}
+            for each in params["MetricDataQueries"]
+        ]}  # fmt: skip
+
+    rule = {"Name": "nightly", "ScheduleExpression": "cron(0 3 * * ? *)", "State": "ENABLED"}
+    answers: dict[tuple[str, str], Any] = {
+        ("ecs", "list_tasks"): {"taskArns": []},
+        ("events", "list_rules"): {"Rules": [] if group else [rule]},
+        ("scheduler", "get_schedule"): rule,
+        ("cloudwatch", "get_metric_data"): counted,
+    }
+    aws = FakeGateway(answers, acme(jobs=(JOB,)))
+    assert read_jobs(aws, aws.environment, example.SCOPE).of["nightly"].starts == Starts(1, len(metrics) - 1)
+    asked = [query["MetricStat"]["Metric"] for query in aws.requests[-1][1]["MetricDataQueries"]]
+    assert [each["MetricName"] for each in asked] == metrics
+    assert {each["Namespace"] for each in asked} == {namespace}
+    assert [each["Dimensions"] for each in asked] == [[dimension]] * len(metrics)
 
 
 def test_a_schedule_is_a_rule_or_one_of_the_scheduler() -> None:
@@ -285,11 +345,17 @@ def test_a_schedule_is_a_rule_or_one_of_the_scheduler() -> None:
         ("ecs", "list_tasks"): {"taskArns": []},
         ("events", "list_rules"): rule,
         ("scheduler", "get_schedule"): {"ScheduleExpression": "rate(2 days)", "State": "DISABLED"},
+        ("cloudwatch", "get_metric_data"): lambda params: {
+            "MetricDataResults": [{"Id": e["Id"], "Timestamps": [], "Values": []} for e in params["MetricDataQueries"]]
+        },
     }
     aws = FakeGateway(answers, acme(jobs=(JOB,)))
-    assert read_jobs(aws, aws.environment).of["nightly"].schedule == Schedule("rate(1 day)", is_enabled=True)
+    found = read_jobs(aws, aws.environment, example.SCOPE).of["nightly"]
+    assert (found.schedule, found.starts) == (Schedule("rate(1 day)", is_enabled=True), Starts(0, 0))
     answers["events", "list_rules"] = {"Rules": []}
-    assert read_jobs(aws, aws.environment).of["nightly"].schedule == Schedule("rate(2 days)", is_enabled=False)
+    found = read_jobs(aws, aws.environment, example.SCOPE).of["nightly"]
+    assert found.schedule == Schedule("rate(2 days)", is_enabled=False, group="default")
+    assert found.starts is None  # nothing starts it, so nothing is counted
     assert aws.requests[-1][1] == {"GroupName": "default", "Name": "nightly"}
 
 

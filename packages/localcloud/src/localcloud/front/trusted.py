@@ -108,6 +108,8 @@ SERVICES: dict[str, MotoCoverage] = {
     "route53": MotoCoverage("route53"),
     "s3": MotoCoverage("s3"),
     "s3control": MotoCoverage("s3control"),
+    # Nothing here would start what a schedule names, so none can be made: there are none, and that is answered.
+    "scheduler": _only("scheduler", "GetSchedule", "GetScheduleGroup", "ListScheduleGroups", "ListSchedules"),
     "secretsmanager": MotoCoverage("secretsmanager"),
     "service-quotas": MotoCoverage(None),
     "servicediscovery": MotoCoverage("servicediscovery"),

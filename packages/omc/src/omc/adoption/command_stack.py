@@ -168,7 +168,7 @@ def _settings(environment: Environment, now: datetime) -> list[tuple[str, str]]:
             "record's head",
             ", ".join(filter(None, (environment.audit_bucket, environment.record_log_group))) or "nowhere",
         ),
-        ("Terraform", str(environment.terraform)),
+        ("Terraform", str(environment.terraform) if environment.has_terraform else "none"),
         ("url", environment.url or "the load balancer's own name"),
         ("asked as users do", "yes" if environment.probe else "no (probe = false)"),
     ]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from omc.checks.finding import Evidence, Finding, Level
 from omc.checks.runbook import FIRST_DAY
+from omc.config import Environment
 from omc.facts.collector import Reading
 
 
@@ -27,6 +28,13 @@ def finding(
     return Finding(
         check, level, subject, sentence, tuple(Evidence(text, reading) for text in texts), procedure, action=action
     )
+
+
+def by_terraform(environment: Environment, otherwise: str, why: str = "", command: str = "") -> dict[str, str]:
+    """What to do, and by which command: by the environment's Terraform, ``why`` behind it, or else by hand."""
+    if not environment.has_terraform:
+        return {"do": otherwise}
+    return {"do": f"Apply the environment's Terraform{why}", "command": command}
 
 
 def listed(names: list[str] | tuple[str, ...], most: int = 4) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from omc.checks.doctor_finding import finding
+from omc.checks.doctor_finding import by_terraform, finding
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
+from omc.config import Environment
 from omc.facts.open_questions import DeploymentOrder, FlowLogDelivery, RunnerDocker, StartedByAnswer
 from omc.facts.services import Services
 from omc.output.text import counted
@@ -146,7 +147,7 @@ def question_started_by(answer: StartedByAnswer) -> Iterator[Finding]:
     severity=Level.FAIL,
     runbook=FIRST_DAY,
 )
-def question_flow_log_role(delivery: FlowLogDelivery) -> Iterator[Finding]:
+def question_flow_log_role(delivery: FlowLogDelivery, environment: Environment) -> Iterator[Finding]:
     check, requested = "question-flow-log-role", "asked: ec2 DescribeFlowLogs"
     if not delivery.logs:
         yield finding(
@@ -156,7 +157,7 @@ def question_flow_log_role(delivery: FlowLogDelivery) -> Iterator[Finding]:
             "Not settled: there is no flow log.",
             delivery.reading,
             requested,
-            do="Apply the environment's Terraform",
+            **by_terraform(environment, "Give the VPC a flow log that goes to CloudWatch Logs"),
         )
     for name, (status, error) in delivery.logs.items():
         level = Level.OK if status == "SUCCESS" else Level.FAIL if status == "FAILED" or error else Level.UNKNOWN

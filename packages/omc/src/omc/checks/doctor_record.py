@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from omc.checks.doctor_finding import finding, listed
+from omc.checks.doctor_finding import by_terraform, finding, listed
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
@@ -147,8 +147,7 @@ def record_kept_outside(bucket: RecordBucket, environment: Environment) -> Itera
             subject,
             "It does not exist: no head is kept.",
             bucket.reading,
-            do="Apply the environment's Terraform",
-            command=f"omc infra plan --env {environment.name}",
+            **by_terraform(environment, "Make it, with object lock", command=f"omc infra plan --env {environment.name}"),
         )
         return
     if bucket.object_lock is None:
@@ -219,6 +218,8 @@ def clocks(clock: AwsClock, record: RecordStore, environment: Environment) -> It
     runbook=FIRST_DAY,
 )
 def terraform_state(state: StateFile, scope: Scope, environment: Environment) -> Iterator[Finding]:
+    if not environment.has_terraform:
+        return
     check, where = "terraform-state", f"s3://{state.bucket}/{state.key}"
     if state.bucket_missing:
         yield finding(
@@ -266,8 +267,7 @@ def _state(state: StateFile, where: str, scope: Scope, environment: Environment)
             "There is none: nothing has been applied from here yet.",
             state.reading,
             where,
-            do="Apply the environment's Terraform",
-            command=f"omc infra plan --env {environment.name}",
+            **by_terraform(environment, "", command=f"omc infra plan --env {environment.name}"),
         )
     written = f"{where}, written {format_duration(scope.now - state.written)} ago"
     if state.encryption is None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
-from omc.checks.doctor_finding import finding, listed
+from omc.checks.doctor_finding import by_terraform, finding, listed
 from omc.checks.finding import Finding, Level
 from omc.checks.runbook import FIRST_DAY
 from omc.checks.spec import check
@@ -25,6 +25,8 @@ from omc.times import format_time
 
 PEOPLE = frozenset({"email", "email-json", "sms", "https", "http", "application"})
 """Protocols that end at a person, or at a service that pages one."""
+WITH_TOPICS = ", which gives each alarm its topic"
+BY_LOGS = "Correct it: aws logs create-log-group, put-retention-policy, associate-kms-key"
 EXPIRES_SOON = timedelta(days=30)
 """ACM renews sixty days before the end; a certificate this close to its end wasn't renewed."""
 
@@ -46,7 +48,7 @@ def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]
             "alarms",
             f"There is no alarm whose name begins with {environment.alarm_prefix}.",
             alarms.reading,
-            do="Apply the environment's Terraform",
+            **by_terraform(environment, "Make alarms, or name them with alarm_prefix in omc.toml"),
         )
         return
     silent = [alarm.name for alarm in ours if not alarm.actions]
@@ -61,8 +63,9 @@ def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]
                 f"{counted(len(names), 'alarm')} {why}.",
                 alarms.reading,
                 *names,
-                do="Apply the environment's Terraform, which gives each alarm its topic",
-                command=f"omc infra drift --env {environment.name}",
+                **by_terraform(
+                    environment, "Give each alarm a topic, and switch its actions on", WITH_TOPICS, command=f"omc infra drift --env {environment.name}"
+                ),
             )
     acting = len(ours) - len(silent) - len(off)
     if acting:
@@ -91,7 +94,7 @@ def alarm_reaches_a_person(paths: AlarmPaths, environment: Environment) -> Itera
             f"topic {_name(arn)}",
             "Alarms publish to it, but it does not exist.",
             paths.reading,
-            do="Apply the environment's Terraform",
+            **by_terraform(environment, "Make the topic, or give the alarms another one"),
         )
     for arn, subscriptions in paths.topics.items():
         level, sentence, do = _heard(subscriptions, paths)
@@ -107,7 +110,7 @@ def alarm_reaches_a_person(paths: AlarmPaths, environment: Environment) -> Itera
             "topics",
             f"No alarm of {environment.name} publishes to a topic.",
             paths.reading,
-            do="Apply the environment's Terraform, which gives each alarm its topic",
+            **by_terraform(environment, "Give each alarm a topic", WITH_TOPICS),
         )
 
 
@@ -174,7 +177,7 @@ def certificate_and_name(entrance: Entrance, environment: Environment, scope: Sc
             "load balancer",
             f"None begins with {environment.prefix}.",
             entrance.reading,
-            do="Apply the environment's Terraform",
+            **by_terraform(environment, "Name it with load_balancer in omc.toml"),
         )
         return
     if "HTTPS" not in entrance.protocols:
@@ -248,7 +251,8 @@ def _certificate(
     certificate: Certificate, entrance: Entrance, environment: Environment, scope: Scope
 ) -> tuple[Level, str, str]:
     if certificate.status == "missing":
-        return Level.FAIL, "The listener names it, but it does not exist.", "Apply the environment's Terraform"
+        do = by_terraform(environment, "Give the listener a certificate")["do"]
+        return Level.FAIL, "The listener names it, but it does not exist.", do
     if certificate.status != "ISSUED":
         level = Level.FAIL if certificate.status else Level.UNKNOWN
         return level, f"Its status is {certificate.status or 'unknown'}, not ISSUED.", "Create ACM's record in the zone"
@@ -347,8 +351,7 @@ def log_groups(groups: LogGroups, environment: Environment) -> Iterator[Finding]
             name,
             sentence,
             groups.reading,
-            do="Apply the environment's Terraform",
-            command=f"omc infra drift --env {environment.name}",
+            **by_terraform(environment, BY_LOGS, command=f"omc infra drift --env {environment.name}"),
         )
     if good:
         words = "exist, have a retention period, and are" if len(good) > 1 else "exists, has a retention period, and is"

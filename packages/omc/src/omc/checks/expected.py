@@ -232,7 +232,8 @@ def _list(some: Sequence[str]) -> str:
 
 
 def _procedure(environment: Environment) -> Procedure:
-    return Procedure(INFRASTRUCTURE.title, INFRASTRUCTURE.document, f"omc infra plan --env {environment.name}")
+    command = "omc infra plan" if environment.has_terraform else "omc stack show"
+    return Procedure(INFRASTRUCTURE.title, INFRASTRUCTURE.document, f"{command} --env {environment.name}")
 
 
 # -- findings --------------------------------------------------------------------------------------------------------

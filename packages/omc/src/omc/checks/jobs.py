@@ -1,11 +1,11 @@
 """Jobs that a schedule starts: whether the last run was started, and how it ended.
 
-ECS keeps stopped tasks for an hour. What ended before isn't known from it, and is called unknown.
+ECS keeps stopped tasks for an hour. Of what ended before, CloudWatch knows that it was started, and whether a start
+failed: how it ended isn't kept, and the finding says so.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -14,13 +14,12 @@ from omc.checks.runbook import TASKS_RESTARTING
 from omc.checks.spec import check
 from omc.config import Environment
 from omc.config.model import Job
-from omc.facts.jobs import Jobs, JobState
+from omc.facts.jobs import Jobs, JobState, Schedule, Starts
 from omc.facts.scope import Scope
 from omc.judgement.task_causes import cause_of
+from omc.output.text import counted
 from omc.times import format_duration
 
-_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
-_UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 REMEMBERED = timedelta(hours=1)
 """For which ECS keeps a stopped task (DescribeTasks)."""
 
@@ -67,17 +66,23 @@ def _judged(job: Job, state: JobState, scope: Scope) -> tuple[Level, str]:
         return Level.FAIL, f"Its last run, {ago} ago, failed: {cause_of(newest).text.rstrip('.')}."
     if state.running:
         return Level.OK, "It runs now."
-    if is_often(state.schedule.expression):
+    if is_often(state.schedule) and not (state.starts and state.starts.failed):
         within = f"{state.schedule.expression} should have started it"
         return Level.FAIL, f"No task of it ran in the last hour, in which {within}."
-    sentence = (
-        "How its last run ended is not known: ECS keeps stopped tasks for an hour, and none of it ended in the last "
-        f"one. Its log is {job.log_group}."
-    )
-    return Level.UNKNOWN, sentence
+    return _by_starts(job, state.schedule, state.starts)
 
 
-def is_often(expression: str) -> bool:
+def _by_starts(job: Job, schedule: Schedule, starts: Starts | None) -> tuple[Level, str]:
+    not_kept = f"How its last run ended isn't kept: ECS forgets a task after an hour. Its log is {job.log_group}."
+    within = f"in the last {format_duration(schedule.window)}"
+    if starts is None or not (starts.started or starts.failed):
+        return Level.UNKNOWN, f"CloudWatch knows of no start of it {within}. {not_kept}"
+    group = f"With all of the group {schedule.group} it" if schedule.group else "It"
+    if starts.failed:
+        return Level.FAIL, f"{group} was to be started {within}, and {counted(starts.failed, 'start')} failed."
+    return Level.OK, f"{group} was started {counted(starts.started, 'time')} {within}, and no start failed. {not_kept}"
+
+
+def is_often(schedule: Schedule) -> bool:
     """Whether it starts something at least twice in the time for which ECS remembers."""
-    found = _RATE.fullmatch(expression)
-    return found is not None and 2 * int(found[1]) * _UNITS[found[2]] <= REMEMBERED
+    return schedule.every is not None and 2 * schedule.every <= REMEMBERED

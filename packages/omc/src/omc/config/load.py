@@ -155,6 +155,7 @@ def _environment(name: str, table: EnvironmentTable, stack: StackTable, people: 
         cache=_or(table.cache, "" if table.cache_serverless else f"{prefix}-redis"),
         cache_serverless=table.cache_serverless,
         terraform=file.parent / (table.terraform or ROOTS / root),
+        has_terraform=bool(table.terraform_state or table.terraform) or (file.parent / ROOTS / root).is_dir(),
         alarm_prefix=table.alarm_prefix or f"{prefix}-",
         audit_bucket=_or(table.audit_bucket, f"{prefix}-audit-{{account}}"),
         record_log_group=_or(table.record_log_group, f"/omc/{prefix}/record"),
@@ -267,7 +268,6 @@ def _job(name: str, table: JobTable, cluster: str, environment: Mapping[str, str
         container=names["container"][0],
         log_group=names["log_group"][0],
         schedule=next(iter(names["schedule"]), None),
-        command=table.command or (),
     )
 
 

@@ -95,8 +95,6 @@ class Job:
     schedule: str | None = None
     """An EventBridge rule, or a schedule of EventBridge Scheduler, as ``group/name`` where it isn't in the group
     ``default``; None: it is started by hand."""
-    command: tuple[str, ...] = ()
-    """What its container runs when it is started by hand; empty: what its task definition says."""
 
     @property
     def schedule_path(self) -> str:
@@ -206,6 +204,9 @@ class Environment:
     """A serverless cache, in place of ``cache``."""
     terraform: Path = ROOTS / LOCAL_ROOT
     """The root of Terraform that makes it: an absolute path once the stack file is read."""
+    has_terraform: bool = True
+    """Whether omc knows of any: omc.toml names a state or a root, or the usual folder is there. Else nothing that omc
+    says speaks of Terraform."""
     jobs: tuple[Job, ...] = ()
     runbook: RunbookTable = OMCS_RUNBOOK
 
@@ -252,6 +253,11 @@ class Environment:
         """The root of Terraform where it isn't the usual folder of the project; None where it is."""
         usual = ROOTS / (LOCAL_ROOT if self.is_local else self.name)
         return None if self.terraform.match(str(usual)) else self.terraform
+
+    @property
+    def has_usual_root(self) -> bool:
+        """Whether the usual folder has its Terraform, of whose modules omc knows what they make."""
+        return self.has_terraform and self.own_root is None
 
     def nobody_to_approve(self, risk: str) -> str:
         """Why nobody that omc.toml knows could approve a plan of this risk, and what to set; empty where somebody can.

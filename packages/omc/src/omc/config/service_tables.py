@@ -253,8 +253,8 @@ class EnvironmentServiceTable(ServiceKeys, frozen=True, kw_only=True):
 
 
 class JobTable(Table, frozen=True, kw_only=True):
-    """A task that isn't a service's: started by a schedule, or by hand with `omc run-task`. Its names take the
-    placeholders of `[services.<service>]`; `{service}` is the job's name.
+    """A task that isn't a service's: started by a schedule, or by hand with `aws ecs run-task`, for which omc has no
+    command. Its names take the placeholders of `[services.<service>]`; `{service}` is the job's name.
     """
 
     family: (
@@ -319,18 +319,6 @@ class JobTable(Table, frozen=True, kw_only=True):
                 allowed="a name, or a group and a name such as acme/nightly",
                 default="none: it is started by hand",
                 example="{prefix}-nightly",
-            ),
-        ]
-        | None
-    ) = None
-    command: (
-        Annotated[
-            tuple[Annotated[str, Meta(min_length=1)], ...],
-            key(
-                "What its container runs when it is started by hand.",
-                allowed='a command in words, ["python", "-m", "nightly"]',
-                default="what its task definition says",
-                example=["python", "-m", "nightly"],
             ),
         ]
         | None

@@ -147,7 +147,7 @@ KINDS = (
     Kind("alarms that ring", (), (Alarms,), ()),
 )
 
-_NO_FLOW_LOG = "The VPC has no flow log in CloudWatch Logs: the Terraform's module audit makes one."
+_NO_FLOW_LOG = "The VPC has no flow log in CloudWatch Logs, which would show them."
 _NO_LOAD = "The database has no Performance Insights: performance_insights_enabled = true on the instance."
 _NO_LOG = 'RDS exports no PostgreSQL log: enabled_cloudwatch_logs_exports = ["postgresql"] on the instance.'
 _NO_STATE = "omc.toml names no state of Terraform's to compare with: terraform_state."

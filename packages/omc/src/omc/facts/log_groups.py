@@ -33,16 +33,19 @@ class LogGroups:
 
 
 def expected(environment: Environment) -> tuple[str, ...]:
-    """The services' own, and those that the stack's Terraform makes beside them."""
+    """The services' own, and those that omc's Terraform makes beside them."""
     name = environment.prefix
-    groups = [
-        *(service.log_group for service in environment.services),
-        *(job.log_group for job in environment.jobs),
+    beside = (
         f"/ecs/{name}/exec",
         *(f"/aws/ecs/containerinsights/{cluster}/performance" for cluster in environment.clusters),
         database_log_group(environment),
         f"/vpc/{name}/flow",
-        *([environment.record_log_group] if environment.record_log_group else []),
+    )
+    groups = [
+        *(service.log_group for service in environment.services),
+        *(job.log_group for job in environment.jobs),
+        *(beside if environment.has_usual_root else ()),
+        environment.record_log_group,
     ]
     return tuple(dict.fromkeys(group for group in groups if group))
 

@@ -39,7 +39,10 @@ class StateFile:
 
 @reads
 def read_state_file(aws: Gateway, environment: Environment, caller: Caller, project: Project) -> StateFile:
-    """Four calls: what the bucket holds there, the state's head, the bucket's own encryption and versioning."""
+    """Four calls: what the bucket holds there, the state's head, the bucket's own encryption and versioning; none where
+    there is no Terraform."""
+    if not environment.has_terraform:
+        return StateFile("", "")
     root = LOCAL_ROOT if environment.is_local else environment.name
     bucket, key = environment.state_in(caller.account)
     if not bucket:  # none for the morning check: Terraform has one all the same

@@ -277,7 +277,7 @@ def _notes(
     for way in ways:
         for candidate in candidates(way.service.name, way.now.name, history, ledger, scope.now):
             yield _told(candidate, way, environment, found, ledger)
-    yield from drift(ways, definitions)
+    yield from drift(ways, definitions, environment)
 
 
 def _untrusted(candidate: Candidate) -> str:
@@ -329,9 +329,12 @@ def _untold(name: str, found: Candidates) -> str:
     return "gone from ECS" if name in found.looked_up else "not looked up"
 
 
-def drift(ways: list[ServiceRollback], definitions: Definitions) -> Iterator[str]:
-    """What Terraform would make of it: nothing, since it ignores which revision a service runs."""
-    yield ("Terraform ignores which revision a service runs (ignore_changes), so an apply does not undo this rollback.")
+def drift(ways: list[ServiceRollback], definitions: Definitions, environment: Environment) -> Iterator[str]:
+    """What Terraform would make of it: nothing where its modules ignore which revision a service runs, as omc's do."""
+    if environment.has_usual_root:
+        yield "Terraform ignores which revision a service runs (ignore_changes), so an apply does not undo this rollback."
+    elif environment.has_terraform:
+        yield "An apply of Terraform undoes this rollback, unless its code ignores which revision a service runs."
     for way in ways:
         applied = definitions.applied.get(way.service.name)
         if applied and way.back and applied.is_newer_than(way.back):

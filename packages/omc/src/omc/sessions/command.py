@@ -246,7 +246,7 @@ def _recording(stack: Stack, environment: Environment, aws: Gateway, request: Do
 
 def _announce(aws: Gateway, place: Doorway) -> str:
     """Say where the session is and whether it is recorded; gives the latter."""
-    found = transcript_of(aws)
+    found = transcript_of(aws, place.service)
     if isinstance(found, Transcript):
         message = transcript_sentence(found)
     else:

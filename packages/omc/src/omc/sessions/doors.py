@@ -151,21 +151,22 @@ def sentence_of(place: Doorway, found: tuple[Condition, ...], error: OmcError | 
     where = f"the container {place.container} of {place.service}"
     closed = closing(found)
     lines = [f"The door to {where} is closed."]
+    if error is not None:
+        lines.append(f"It was told: {error.message.rstrip('.')}.")
     lines += [
-        f"{each.name}: {each.sentence}" + (f" To open it: {each.remedy}" if each.remedy else "") for each in closed
+        f"{each.name}: {each.sentence}" + (f" To open it: {each.remedy.rstrip('.')}." if each.remedy else "")
+        for each in closed
     ]
     if not closed:
         lines.append("Every precondition that can be read holds, so the reason isn't known.")
         doubtful = [each for each in found if each.door in (Door.UNKNOWN, Door.WARNING) and each.name != "transcript"]
         lines += [f"{each.name}: {each.sentence}" for each in doubtful]
-    if error is not None:
-        lines.append(f"It was told: {error.message}")
     return " ".join(lines)
 
 
-def transcript_of(aws: Gateway) -> Transcript | OmcError:
-    """How the cluster records sessions, or why that isn't known."""
+def transcript_of(aws: Gateway, service: str) -> Transcript | OmcError:
+    """How the service's cluster records sessions, or why that isn't known."""
     try:
-        return read_transcript(aws)
+        return read_transcript(aws, aws.environment.in_ecs(service)[0])
     except OmcError as error:
         return error

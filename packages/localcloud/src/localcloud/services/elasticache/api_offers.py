@@ -1,4 +1,4 @@
-"""AWS's calls about what a cache could become: node types and versions."""
+"""AWS's calls about what a cache could become: node types and versions; and about serverless ones, which there are none."""
 
 from __future__ import annotations
 
@@ -47,6 +47,22 @@ def describe_versions(cloud: Cloud, call: Call) -> Answer:
         if params.get("Engine") in (None, engine_of(short)) and params.get("EngineVersion") in (None, short, version)
     ]
     return paging.marked(found, params, "CacheEngineVersions")
+
+
+@operation("elasticache", "DescribeServerlessCaches")
+def describe_serverless(_cloud: Cloud, call: Call) -> Answer:
+    if name := call.params.get("ServerlessCacheName"):
+        raise AwsError("ServerlessCacheNotFoundFault", f"ServerlessCache {name} not found.", 404)
+    return {"ServerlessCaches": []}
+
+
+@operation("elasticache", "CreateServerlessCache")
+def create_serverless(_cloud: Cloud, call: Call) -> Answer:
+    text = (
+        f"localcloud has no serverless caches, so {call.params['ServerlessCacheName']} wasn't made; "
+        "it has replication groups (CreateReplicationGroup)."
+    )
+    raise AwsError("InvalidParameterCombination", text)
 
 
 def _family(short: str) -> str:

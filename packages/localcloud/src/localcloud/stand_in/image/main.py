@@ -182,10 +182,18 @@ def hold_cache() -> None:
             time.sleep(5)
 
 
+class Server(ThreadingHTTPServer):
+    """Serves without a word of those who hang up: a load balancer's probe does, and that is no error."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     for port in ports():
-        server = ThreadingHTTPServer((os.environ["HOST"], port), Handler)
+        server = Server((os.environ["HOST"], port), Handler)
         threading.Thread(target=server.serve_forever, name=f"port-{port}", daemon=True).start()
         log("INFO", f"serving on {port}")
     for variable, hold in (("STAND_IN_DATABASE", hold_database), ("STAND_IN_CACHE", hold_cache)):

@@ -79,7 +79,7 @@ def deployment_alarms(now: Situation) -> Iterator[Objection]:
         if service.alarms_off:
             yield Objection(
                 f"ECS will not roll {service.name} back for {', '.join(service.alarms_off)}: its deployment alarms "
-                "are turned off. Terraform turns them on again."
+                "are turned off."
             )
         known = now.alarms
         names = [name for name in service.alarms if known and is_firing(name, known, now.environment)]

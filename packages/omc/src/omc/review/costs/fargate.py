@@ -124,7 +124,7 @@ def fargate_size(tasks: TasksUsed, environment: Environment) -> Iterator[Finding
         key = PRICES.get(use.architecture, "fargate")
         evidence += [
             source(environment.region, f"{key}.vcpu", f"{key}.gib"),
-            "Change its cpu and memory in the Terraform, see omc infra plan, and watch a busy day before the next step",
+            "Change its cpu and memory where its task definition is made, and watch a busy day before the next step",
         ]
         yield finding(SIZE, Level.WARN, place, sentence, tasks.reading, *evidence)
 
@@ -205,7 +205,9 @@ def fargate_options(tasks: TasksUsed, environment: Environment) -> Iterator[Find
             arm = price_of(use, environment.region, size, "ARM64", count)
             saving = price - arm if price is not None and arm is not None else None
             if saving is None or saving >= least:
-                options.append(f"on ARM it would cost {in_words(saving, environment.region)} less")
+                unknown = f"less, and how much isn't known for {environment.region}"
+                less = unknown if saving is None else f"{in_words(saving, environment.region)} less"
+                options.append(f"on ARM it would cost {less}")
                 evidence.append(ARM)
         beyond = count - 1
         if not use.on_spot and use.system == "LINUX" and beyond >= 1:

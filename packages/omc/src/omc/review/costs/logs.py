@@ -44,7 +44,7 @@ def log_volume(
             cost = monthly(region, ("logs.stored", group.stored_bytes / GB))
             sentence = (
                 f"{group.name} keeps its lines for ever: {group.stored_bytes / GB:.2f} GB so far, "
-                f"{in_words(cost, region)}, and more each month. Set its retention in the Terraform, or: aws logs "
+                f"{in_words(cost, region)}, and more each month. Set its retention where it is made, or: aws logs "
                 f"put-retention-policy --log-group-name {group.name} --retention-in-days 30"
             )
             place = f"logs/{_short(group.name)}/retention"

@@ -47,7 +47,7 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
         idle = in_words(monthly(region, ("nat_gateway", count)), region)
         sentence = (
             f"The {counted(count, 'NAT gateway')} carried nothing to the outside in the period, {idle}. Either "
-            "nothing needs them, or the flow log doesn't cover them: look before one is taken out of the Terraform."
+            "nothing needs them, or the flow log doesn't cover them: look before one is taken away."
         )
         rests = (f"flow log {traffic.log_group}", source(region, "nat_gateway"))
         yield finding(NAT, Level.WARN, f"{PLACE}/unused", sentence, traffic.reading, *rests, procedure=NAT_COSTS)
@@ -76,7 +76,7 @@ def nat_data(traffic: NatTraffic, environment: Environment, scope: Scope) -> Ite
         else:
             sentence = (
                 f"{size:.0f} GB a month go to {name} through NAT. A gateway endpoint carries them for nothing and "
-                f"spares {in_words(saving, region)}: add it to the Terraform's network module, then omc infra plan."
+                f"spares {in_words(saving, region)}: give the VPC one."
             )
         evidence = (*top, source(region, "nat_gateway.gb"), about)
         yield finding(NAT, Level.WARN, f"{PLACE}/{service}", sentence, traffic.reading, *evidence, procedure=NAT_COSTS)

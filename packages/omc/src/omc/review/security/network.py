@@ -42,6 +42,12 @@ EPHEMERAL = 32768
 RULE = "aws_vpc_security_group_ingress_rule"
 
 
+def _flow_log(environment: Environment) -> str:
+    if environment.has_usual_root:
+        return f"omc's Terraform makes one: omc infra plan --env {environment.name} shows what is lacking."
+    return "Give the VPC one that goes to CloudWatch Logs."
+
+
 @check(
     "refused-connections",
     title="Refused connections, by source and port",
@@ -54,7 +60,7 @@ def refused_connections(knocks: Knocks, environment: Environment) -> Iterator[Fi
         yield Finding(
             "refused-connections", Level.UNKNOWN, "flow log",
             "No flow log of the environment is in CloudWatch Logs, so that refused connections aren't known. "
-            f"Terraform makes one in both environments: omc infra plan --env {environment.name} shows what it lacks.",
+            f"{_flow_log(environment)}",
             (), WEEKLY_SECURITY, True, place="knocks/flow-log",
         )  # fmt: skip
         return
