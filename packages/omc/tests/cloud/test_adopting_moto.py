@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,7 +13,6 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from omc.config import load
 from support.acme_stack import REGION, make_acme
 
 pytestmark = pytest.mark.cloud

@@ -17,7 +17,7 @@ from omc.checks.database import database_cluster
 from omc.checks.finding import Finding, Level
 from omc.checks.maintenance import pending_changes
 from omc.checks.run import Report
-from omc.config.stores import left_out
+from omc.config.stores import database_log_group, left_out
 from omc.errors import AccessDenied, NotFound, Refused, WrongUse
 from omc.facts.backups import Backups, read_backups
 from omc.facts.cache_group import CacheGroup, read_cache_group, read_cache_types
@@ -267,7 +267,7 @@ def test_what_is_read_of_a_cluster_is_the_writers_and_its_own() -> None:
     assert pending.database is not None
     assert pending.database["DBInstanceIdentifier"] == "acme-2"
     assert [each["DBInstanceIdentifier"] for each in pending.members] == ["acme-2", "acme-1"]
-    assert "/aws/rds/cluster/acme-prod/postgresql" in expected(CLUSTER)
+    assert database_log_group(CLUSTER) == "/aws/rds/cluster/acme-prod/postgresql"
     assert _master_secret(aws, CLUSTER) == SECRET
     assert read_deletion_protection(aws, CLUSTER).protected == ("the database acme-prod",)
     [support] = read_engine_support(aws, CLUSTER, pending).stores
