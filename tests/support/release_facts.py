@@ -30,6 +30,7 @@ from omc.facts.services import Deployment, EcsService, Services
 from omc.facts.standing_images import StandingImages
 from omc.facts.subnets import Subnet, Subnets
 from omc.facts.temporary import Temporary
+from omc.facts.workers import Workers
 from omc.model.plan import Plan
 from omc.model.releases import Release, ReleasedService
 from omc.procedures.catalogue import planner
@@ -237,7 +238,7 @@ def snapshot(name: str, hours_ago: float, *, kind: str = "manual", **more: Any) 
 def planned(procedure: str, request: Any, **more: Any) -> Plan:
     """A procedure's plan in this world; what else it needs comes with ``more``, by its parameters."""
     of = planner(procedure)
-    known = facts() | {"needs": CandidateNeeds({}), "temporary": Temporary()} | more
+    known = facts() | {"needs": CandidateNeeds({}), "temporary": Temporary(), "workers": Workers()} | more
     return of(request, **{name: known[name] for name in dependencies(of) if name != "request"})
 
 

@@ -50,6 +50,7 @@ class Stack:
             "AWS_DEFAULT_REGION": payload["region"],
             "AWS_ACCESS_KEY_ID": payload["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": payload["secret_access_key"],
+            "OMC_ALLOW_LOOPBACK": "1",  # environments that omc.toml has in AWS are rehearsed here, too
         }
 
     def private(self, page: str, body: Any = None) -> Any:

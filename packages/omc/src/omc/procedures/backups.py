@@ -289,7 +289,7 @@ def plan_sweep(
                 f"remove-{one.name}",
                 DeleteInstance(instance=one.name, purpose=VERIFICATION, run=one.run),
                 title=f"Remove the instance {one.name}, of the run {one.run}",
-                before=one.status,
+                before="there",
                 after="deleted",
                 deadline=RESTORE_DEADLINE,
             )
