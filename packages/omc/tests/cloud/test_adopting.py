@@ -115,7 +115,12 @@ def test_a_running_stack_is_adopted_by_one_command_and_its_morning_check_is_true
     assert (api.ecs_service, api.family, api.port, api.target_groups) == (
         *("acme-prod-api", "acme-api", 8080, ("acme-api", "acme-api-partners")),
     )
-    assert (api.minimum, api.maximum, api.cpu_target, api.connections) == (2, 6, 60, ("DB_POOL_SIZE", "DB_MAX_OVERFLOW"))
+    assert (api.minimum, api.maximum, api.cpu_target, api.connections) == (
+        2,
+        6,
+        60,
+        ("DB_POOL_SIZE", "DB_MAX_OVERFLOW"),
+    )
     assert (web.port, web.target_groups) == (3000, ("acme-web",))
     assert (worker.ecs_service, worker.port, worker.target_groups) == ("acme-prod-worker", None, ())
     assert [job.schedule for job in prod.jobs] == ["acme-cleanup"]

@@ -147,7 +147,9 @@ def record_kept_outside(bucket: RecordBucket, environment: Environment) -> Itera
             subject,
             "It does not exist: no head is kept.",
             bucket.reading,
-            **by_terraform(environment, "Make it, with object lock", command=f"omc infra plan --env {environment.name}"),
+            **by_terraform(
+                environment, "Make it, with object lock", command=f"omc infra plan --env {environment.name}"
+            ),
         )
         return
     if bucket.object_lock is None:

@@ -64,7 +64,10 @@ def alarm_actions(alarms: Alarms, environment: Environment) -> Iterator[Finding]
                 alarms.reading,
                 *names,
                 **by_terraform(
-                    environment, "Give each alarm a topic, and switch its actions on", WITH_TOPICS, command=f"omc infra drift --env {environment.name}"
+                    environment,
+                    "Give each alarm a topic, and switch its actions on",
+                    WITH_TOPICS,
+                    command=f"omc infra drift --env {environment.name}",
                 ),
             )
     acting = len(ours) - len(silent) - len(off)

@@ -126,9 +126,7 @@ def _schedule(aws: Gateway, job: Job) -> Schedule | None:
     return Schedule(found.get("ScheduleExpression", ""), found.get("State") != "DISABLED", group)
 
 
-def _counted(
-    aws: Gateway, jobs: Mapping[str, Job], found: Mapping[str, JobState], scope: Scope
-) -> dict[str, JobState]:
+def _counted(aws: Gateway, jobs: Mapping[str, Job], found: Mapping[str, JobState], scope: Scope) -> dict[str, JobState]:
     asked = {
         name: state.schedule
         for name, state in found.items()
