@@ -55,7 +55,7 @@ def test_without_it_what_to_do_is_by_hand_and_no_group_is_expected_that_omcs_mod
     gone = set(expected(with_it)) - set(expected(without))
     assert {each for each in gone if each.startswith(("/vpc/", "/aws/")) or each.endswith("/exec")} == gone
     assert {service.log_group for service in without.services} <= set(expected(without))
-    with pytest.raises(WrongUse, match="names neither a state"):
+    with pytest.raises(WrongUse, match="neither a state"):
         root_of(FakeGateway({}, without), Path(), Path(), "acme")
 
 

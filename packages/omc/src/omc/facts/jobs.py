@@ -21,7 +21,6 @@ from omc.facts.scope import Scope
 from omc.facts.services import short_name
 from omc.facts.tasks import StoppedTask, stopped_tasks_of, tasks_of_cluster
 
-
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 COUNTED = {
     "AWS/Events": ("RuleName", "Invocations", ("FailedInvocations",)),

@@ -135,8 +135,8 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     folder = environment.own_root or sources / "environments" / name
     if not environment.has_terraform:
         raise WrongUse(
-            f"There is no Terraform for {environment.name}: [environments.{environment.name}] of omc.toml names neither "
-            f"a state (terraform_state) nor a root (terraform). What AWS has otherwise than omc.toml says: "
+            f"There is no Terraform for {environment.name}: [environments.{environment.name}] of omc.toml names "
+            "neither a state (terraform_state) nor a root (terraform). What AWS has otherwise than omc.toml says: "
             f"omc stack show --env {environment.name}"
         )
     if not folder.is_dir():
