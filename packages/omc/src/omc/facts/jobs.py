@@ -126,26 +126,26 @@ def _schedule(aws: Gateway, job: Job) -> Schedule | None:
 
 
 def _counted(aws: Gateway, jobs: Mapping[str, Job], found: Mapping[str, JobState], scope: Scope) -> dict[str, JobState]:
-    asked = {
+    uncertain = {
         name: state.schedule
         for name, state in found.items()
         if state.schedule and state.schedule.is_enabled and not (state.stopped or state.running)
     }
     queries = {
         f"j{number}_{place}": (name, metric, query)
-        for number, (name, schedule) in enumerate(asked.items())
+        for number, (name, schedule) in enumerate(uncertain.items())
         for place, (metric, query) in enumerate(_queries(jobs[name], schedule))
     }
     if not queries:
         return {}
-    begin = scope.now - max(schedule.window for schedule in asked.values())
+    begin = scope.now - max(schedule.window for schedule in uncertain.values())
     wanted: Any = [{"Id": identifier, **query} for identifier, (_, _, query) in queries.items()]
-    sums: dict[str, dict[str, int]] = {name: {} for name in asked}
+    sums: dict[str, dict[str, int]] = {name: {} for name in uncertain}
     for identifier, points in metric_data(aws, wanted, begin, scope.now).items():
         name, metric, query = queries[identifier]
-        since = scope.now - asked[name].window - timedelta(seconds=query["MetricStat"]["Period"])
+        since = scope.now - uncertain[name].window - timedelta(seconds=query["MetricStat"]["Period"])
         sums[name][metric] = int(sum(value for at, value in points if at >= since))
-    return {name: replace(found[name], starts=_starts(asked[name], figures)) for name, figures in sums.items()}
+    return {name: replace(found[name], starts=_starts(uncertain[name], figures)) for name, figures in sums.items()}
 
 
 def _kind(schedule: Schedule) -> tuple[str, str, Sequence[str]]:
