@@ -163,6 +163,10 @@ def oidc_trust(trust: GitHubTrust, repository: Repository, environment: Environm
         sentence = "GitHub doesn't deploy to a local cloud, so there is no role to check."
         yield finding("oidc-trust", Level.OK, "GitHub's roles", sentence, trust.reading)
         return
+    if not environment.has_terraform and all(role.missing for role in trust.roles):
+        sentence = "omc's Terraform makes roles for GitHub's jobs; there are none of it here."
+        yield finding("oidc-trust", Level.OK, "GitHub's roles", sentence, trust.reading)
+        return
     if repository.configured and repository.remote and repository.configured.lower() != repository.remote.lower():
         yield finding(
             "oidc-trust",

@@ -82,7 +82,7 @@ class JobState:
     stopped: tuple[StoppedTask, ...]
     """Those that ended within the hour for which ECS remembers them, newest first."""
     starts: Starts | None = None
-    """None: not wanted, since ECS still knows a task of it, or nothing starts it."""
+    """None: not asked, since ECS still knows a task of it, or nothing starts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Jobs:
 @reads
 def read_jobs(aws: Gateway, environment: Environment, scope: Scope) -> Jobs:
     """For each job its schedule, in one call or two, and its tasks; for those of which ECS knows none, in one call more
-    what CloudWatch has counted. Nothing is wanted where no job has a schedule."""
+    what CloudWatch has counted. Nothing is asked where no job has a schedule."""
     scheduled = [job for job in environment.jobs if job.schedule]
     states = parallel_map(lambda job: _state(aws, job), scheduled)
     found = {job.name: state for job, state in zip(scheduled, states, strict=True)}
@@ -126,26 +126,26 @@ def _schedule(aws: Gateway, job: Job) -> Schedule | None:
 
 
 def _counted(aws: Gateway, jobs: Mapping[str, Job], found: Mapping[str, JobState], scope: Scope) -> dict[str, JobState]:
-    enabled = {
+    uncertain = {
         name: state.schedule
         for name, state in found.items()
         if state.schedule and state.schedule.is_enabled and not (state.stopped or state.running)
     }
     queries = {
         f"j{number}_{place}": (name, metric, query)
-        for number, (name, schedule) in enumerate(enabled.items())
+        for number, (name, schedule) in enumerate(uncertain.items())
         for place, (metric, query) in enumerate(_queries(jobs[name], schedule))
     }
     if not queries:
         return {}
-    begin = scope.now - max(schedule.window for schedule in enabled.values())
+    begin = scope.now - max(schedule.window for schedule in uncertain.values())
     wanted: Any = [{"Id": identifier, **query} for identifier, (_, _, query) in queries.items()]
-    sums: dict[str, dict[str, int]] = {name: {} for name in enabled}
+    sums: dict[str, dict[str, int]] = {name: {} for name in uncertain}
     for identifier, points in metric_data(aws, wanted, begin, scope.now).items():
         name, metric, query = queries[identifier]
-        since = scope.now - enabled[name].window - timedelta(seconds=query["MetricStat"]["Period"])
+        since = scope.now - uncertain[name].window - timedelta(seconds=query["MetricStat"]["Period"])
         sums[name][metric] = int(sum(value for at, value in points if at >= since))
-    return {name: replace(found[name], starts=_starts(enabled[name], figures)) for name, figures in sums.items()}
+    return {name: replace(found[name], starts=_starts(uncertain[name], figures)) for name, figures in sums.items()}
 
 
 def _kind(schedule: Schedule) -> tuple[str, str, Sequence[str]]:

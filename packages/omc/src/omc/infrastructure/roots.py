@@ -6,6 +6,7 @@ Terraform downloads kept beside omc's plan files. The local cloud gets the stagi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,6 +114,14 @@ def work_folder(stack: Stack, environment: Environment) -> Path:
     return (environment.local_state or stack.file.parent / WORK_FOLDER).absolute()
 
 
+def is_recorded(state: Path) -> bool:
+    """Whether the stack of a local cloud was made of a recorded one (``omc local clone``), as its folder says."""
+    try:
+        return bool(json.loads((state / "stack.json").read_text()).get("recorded"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     """The root of an environment, ready for ``prepare``.
 
@@ -127,13 +136,18 @@ def root_of(aws: Gateway, project: Path, work: Path, stack: str) -> Root:
     if not environment.has_terraform:
         raise WrongUse(
             f"There is no Terraform for {environment.name}: [environments.{environment.name}] of omc.toml names "
-            f"neither a state (terraform_state) nor a root (terraform). What AWS has otherwise than omc.toml says: "
+            "neither a state (terraform_state) nor a root (terraform). What AWS has otherwise than omc.toml says: "
             f"omc stack show --env {environment.name}"
         )
     if not folder.is_dir():
         raise WrongUse(
             f"There is no Terraform for {environment.name}: {folder} doesn't exist. Where it is elsewhere, name the "
             f"folder with terraform in [environments.{environment.name}] of omc.toml."
+        )
+    if environment.local_state is not None and is_recorded(environment.local_state):
+        raise WrongUse(
+            f"The stack in {environment.local_state} was made of a recorded one (omc local up --from), so there is no "
+            "Terraform of it to plan or apply; to make it anew: omc local reset, omc local up --from FILE"
         )
     plans = work / "plans"
     plans.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -332,7 +332,9 @@ def _untold(name: str, found: Candidates) -> str:
 def drift(ways: list[ServiceRollback], definitions: Definitions, environment: Environment) -> Iterator[str]:
     """What Terraform would make of it: nothing where its modules ignore which revision a service runs, as omc's do."""
     if environment.has_usual_root:
-        yield "Terraform ignores which revision a service runs (ignore_changes): an apply does not undo this rollback."
+        yield (
+            "Terraform ignores which revision a service runs (ignore_changes), so an apply does not undo this rollback."
+        )
     elif environment.has_terraform:
         yield "An apply of Terraform undoes this rollback, unless its code ignores which revision a service runs."
     for way in ways:

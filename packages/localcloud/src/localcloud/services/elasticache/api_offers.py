@@ -1,5 +1,4 @@
-"""AWS's calls about what a cache could become: node types and versions; and about serverless ones, of which
-there are none."""
+"""AWS's calls about what a cache could become: node types and versions; and about serverless ones: there are none."""
 
 from __future__ import annotations
 
