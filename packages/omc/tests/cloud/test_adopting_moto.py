@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from omc.config import load
 from support.acme_stack import REGION, make_acme
 
 pytestmark = pytest.mark.cloud
