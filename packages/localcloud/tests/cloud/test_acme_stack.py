@@ -123,8 +123,8 @@ def test_metrics_have_the_clusters_dimensions(world: World) -> None:
             if len(each["Dimensions"]) == len(wanted)
         }
 
-    eventually("the reader's lag is measured", lambda: "AuroraReplicaLag" in names(DBClusterIdentifier=ENVIRONMENT), 60)
-    assert {"CPUUtilization", "DatabaseConnections", "VolumeBytesUsed"} <= names(DBClusterIdentifier=ENVIRONMENT)
+    wanted = {"AuroraReplicaLag", "CPUUtilization", "DatabaseConnections", "VolumeBytesUsed"}
+    eventually("the cluster is measured", lambda: wanted <= names(DBClusterIdentifier=ENVIRONMENT), 90)
     assert "DatabaseConnections" in names(DBClusterIdentifier=ENVIRONMENT, Role="WRITER")
     assert "FreeStorageSpace" not in names(DBInstanceIdentifier=world.writer())
 

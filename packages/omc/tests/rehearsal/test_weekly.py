@@ -32,7 +32,7 @@ FOUND: Mapping[str, tuple[str, ...]] = {
     "cache-misses": (r"cache-hit-rate:cache",),
 }
 """What the month has, or the story makes, to what says so: keys of findings."""
-UNKNOWN = frozenset({"statement-changes", "plan-changes", "dead-rows", "indexes"})
+UNKNOWN = frozenset({"statement-changes", "plan-changes", "indexes"})
 """Checks that can't be answered here, as in an account with seven days of Performance Insights: each says what would
 switch it on."""
 STANDING = ("new", "still there")
