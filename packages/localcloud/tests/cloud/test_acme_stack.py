@@ -52,7 +52,7 @@ class World:
         bundle = str(certificates.bundle(self.cloud.settings.state))
         with psycopg.connect(
             host=host, port=5432, dbname="acme", user=secret["username"], password=secret["password"],
-            sslmode="verify-ca", sslrootcert=bundle,
+            sslmode="verify-full", sslrootcert=bundle,
         ) as connection:  # fmt: skip
             answer = connection.execute(statement.encode())
             row = answer.fetchone() if answer.description else None

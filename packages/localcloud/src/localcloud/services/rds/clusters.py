@@ -40,6 +40,8 @@ class Databases(Protocol):
 
     def open_doors(self, cluster: DbCluster) -> None: ...
 
+    def apply_dynamic(self, instance: Instance, *, anew: bool = False) -> None: ...
+
     def close_door(self, name: str) -> None: ...
 
     def tell(self, identifier: str, message: str, *categories: str) -> None: ...
@@ -86,6 +88,7 @@ def follow(databases: Databases, cloud: Cloud, cluster: DbCluster) -> None:
             each.record["InstanceCreateTime"] = cloud.now()
             _settle(databases, cloud, cluster, each)
             databases.open_doors(cluster)
+            databases.apply_dynamic(server, anew=True)  # its certificate is for this address, too
             databases.tell(each.identifier, "DB instance created", "creation")
         elif each.status == "modifying":
             _modify(databases, cloud, cluster, each)

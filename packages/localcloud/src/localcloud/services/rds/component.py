@@ -552,8 +552,7 @@ class Databases(DatabaseServers):
     def _launch(self, instance: Instance, recovery: dict[str, str] | None = None) -> None:
         self._end(instance)  # of a server that died, its proxy may still be there
         server = self._server(instance)
-        name = f"rds-{instance.record['DbiResourceId']}"
-        certificate = certificates.server(self._state, name, [server.address])
+        certificate = self._certificate(instance, server)
         with self._lock():
             values = self.group_values(instance.parameter_group)
         settings = parameters.server_settings(values, instance.size)
@@ -573,6 +572,14 @@ class Databases(DatabaseServers):
         with self._lock():
             instance.applied = values
             instance.record["DBParameterGroups"][0]["ParameterApplyStatus"] = "in-sync"
+
+    def _certificate(self, instance: Instance, server: Server) -> certificates.Certificate:
+        """For all addresses under which clients reach the server: of a cluster's also the reader's and the members'."""
+        addresses = [server.address]
+        if (cluster := self.cluster_of(instance)) and self._cloud:
+            doors = clusters.doors(self, cluster).values()
+            addresses += [self._cloud.settings.real_address(each.address) for each in doors]
+        return certificates.server(self._state, f"rds-{instance.record['DbiResourceId']}", addresses)
 
     def open_doors(self, cluster: DbCluster) -> None:
         """Have the reader endpoint and each member lead to the cluster's server."""
@@ -611,7 +618,7 @@ class Databases(DatabaseServers):
             status = "pending-reboot" if waits else "in-sync"
             instance.record["DBParameterGroups"][0]["ParameterApplyStatus"] = status
         if (anew or changed - waits) and self._lives(instance):
-            certificate = certificates.server(self._state, f"rds-{instance.record['DbiResourceId']}", [server.address])
+            certificate = self._certificate(instance, server)
             settings = parameters.server_settings(instance.applied, instance.size)
             forced, keeps = parameters.forces_tls(instance.applied), bool(instance.record["BackupRetentionPeriod"])
             postgres.configure(server, settings, certificate, force_tls=forced, archives=keeps)
