@@ -123,7 +123,6 @@ NOT_THERE = [
     ("kms", "ListGrants", {"KeyId": "none"}, "NotFoundException"),
     ("kms", "RevokeGrant", {"KeyId": "none", "GrantId": "g"}, "NotFoundException"),
     ("rds", "DeleteDBProxy", {"DBProxyName": "none"}, "DBProxyNotFoundFault"),
-    ("rds", "DeleteGlobalCluster", {"GlobalClusterIdentifier": "none"}, "GlobalClusterNotFoundFault"),
     ("rds", "ModifyDBCluster", {"DBClusterIdentifier": "none"}, "DBClusterNotFoundFault"),
     ("rds", "PromoteReadReplica", {"DBInstanceIdentifier": "none"}, "DBInstanceNotFound"),
     ("events", "DescribeEventSource", {"Name": "aws.partner/no/ne"}, "ResourceNotFoundException"),

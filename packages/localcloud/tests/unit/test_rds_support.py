@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localcloud.services.rds.api_support import describe_major_engine_versions
-from localcloud.services.rds.model import ENGINE_VERSIONS
+from localcloud.services.rds.model import VERSIONS
 
 
 def asked(**params: Any) -> list[Any]:
@@ -32,4 +32,6 @@ def test_what_is_not_here_is_not_listed(params: dict[str, str]) -> None:
 
 
 def test_every_version_that_can_be_made_has_its_dates() -> None:
-    assert [one["MajorEngineVersion"] for one in asked()] == sorted(ENGINE_VERSIONS, reverse=True)
+    for engine, versions in VERSIONS.items():
+        assert [one["MajorEngineVersion"] for one in asked(Engine=engine)] == sorted(versions, reverse=True)
+    assert {one["Engine"] for one in asked()} == set(VERSIONS)

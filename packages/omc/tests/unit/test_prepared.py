@@ -41,7 +41,7 @@ def test_a_command_whose_time_is_over_is_ended() -> None:
     forks = psutil.Process(prepared._server("omc")._process.pid)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         env = clean_env(AWS_ENDPOINT_URL=f"http://127.0.0.1:{silent.getsockname()[1]}", AWS_REGION="eu-west-1")
-        env |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        env |= {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "OMC_ALLOW_LOOPBACK": "1"}
         with pytest.raises(subprocess.TimeoutExpired):
             prepared.omc(["check", "morning", "--env", "staging"], env, timeout=0.2)
         eventually("it has ended", lambda: forks.children() == [], within=30)

@@ -39,9 +39,11 @@ def describe_major_engine_versions(cloud: Cloud, call: Call) -> Answer:
     params = call.params
     found = [
         {"Engine": engine, "MajorEngineVersion": major, "SupportedEngineLifecycles": _lifecycles(first, last)}
-        for engine in VERSIONS
+        for engine, versions in VERSIONS.items()
         for major, (first, last) in sorted(STANDARD_SUPPORT.items(), reverse=True)
-        if params.get("MajorEngineVersion") in (None, major) and params.get("Engine") in (None, engine)
+        if major in versions
+        and params.get("MajorEngineVersion") in (None, major)
+        and params.get("Engine") in (None, engine)
     ]
     return paging.marked(found, params, "DBMajorEngineVersions")
 
