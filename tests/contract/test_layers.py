@@ -109,6 +109,8 @@ LATE_IN_COMMANDS: Mapping[tuple[str, str], str] = {
     ("omc.agents.command", "omc.agents.server"): "the SDK of the protocol, which comes with an extra",
     ("omc.logs.command", "omc.reports.by_hand"): "loads all of botocore, for --explain alone",
     ("omc.review.command", "omc.output.page"): "for --output html alone",
+    ("omc.runbook.command", "omc.runbook.lint.check"): "for one of three commands, and a third more of its start",
+    ("omc.runbook.command", "omc.runbook.lint.document"): "for one of three commands, and a third more of its start",
     ("omc.cli.check", "omc.checks.spec_document"): CHECKS,
     ("omc.cli.check", "omc.aws.gateway"): HELP,
     ("omc.cli.check", "omc.config"): HELP,

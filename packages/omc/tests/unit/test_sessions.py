@@ -20,6 +20,7 @@ from omc.model.events import Event
 from omc.sessions.authorities import bundle_url
 from omc.sessions.cache import READS, CacheConnection, ServerError, refuse_unread, shown
 from omc.sessions.checks import Door, choose_task, closing, conditions, transcript_sentence
+from omc.sessions.command_open import has_desktop
 from omc.sessions.consoles import console_url, match
 from omc.sessions.data import read_secret
 from omc.sessions.database import Target, arguments_of, execute, options_of, run_psql
@@ -416,3 +417,9 @@ def test_names_need_no_prefix_and_a_trace_must_be_one() -> None:
         console_url("trace", "javascript:1", "eu-west-1")
     assert bundle_url("eu-west-1").startswith("https://truststore.pki.rds.amazonaws.com/eu-west-1/")
     assert ".amazonaws.com.cn/" in bundle_url("cn-north-1")
+
+
+def test_a_browser_is_opened_for_people_at_a_desktop_only() -> None:
+    assert has_desktop("darwin", {})
+    assert has_desktop("linux", {"WAYLAND_DISPLAY": "wayland-0"})
+    assert not has_desktop("linux", {"DISPLAY": "", "SSH_CONNECTION": "x"})

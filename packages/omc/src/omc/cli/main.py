@@ -91,7 +91,8 @@ COMMANDS: Registry[str, LazyCommand] = Registry(
         ),
         "runbook": LazyCommand(
             "omc.runbook.command",
-            "The runbook: what there is in it, and a section with today's values in its commands.",
+            "The runbook: what there is in it, a section with today's values in its commands, and what is wrong with a "
+            "runbook of anybody's.",
         ),
         "runs": LazyCommand(
             "omc.cli.runs", "Every change, as a run: who, when, what, how it went; and the timers to come."

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
+from omc import __version__
 from omc.aws.gateway import Gateway, access_to
 from omc.cli.lazy import PlainGroup
 from omc.cli.options import environment_option
@@ -13,6 +16,7 @@ from omc.cli.show import OUTPUT
 from omc.cli.show import show as show_document
 from omc.config import environment_of, load
 from omc.errors import WrongUse
+from omc.output.gate import echo
 from omc.runbook.document import section_document, sections_document
 from omc.runbook.model import section_named, sections
 from omc.runbook.values import look_ups_by
@@ -20,11 +24,13 @@ from omc.runbook.values import look_ups_by
 
 @click.group(cls=PlainGroup)
 def runbook() -> None:
-    """The runbook: what there is in it, and a section with today's values in its commands. Changes nothing.
+    """The runbook: what there is in it, a section with today's values in its commands, and what is wrong with a
+    runbook of anybody's. Changes nothing.
 
     \b
     omc runbook list
     omc runbook show database --env production
+    omc runbook check docs/oncall.md
     """
 
 
@@ -74,3 +80,87 @@ def show(context: click.Context, name: str, env: str | None, service: str, plain
     ask = look_ups_by(Gateway(environment, access_to(environment)))
     document = section_document(section, environment, ask, datetime.now(UTC), service)
     show_document(document, output, page=output == "table")
+
+
+@runbook.command()
+@click.argument("files", metavar="FILE...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE", help="Leave out what this file has.")
+@click.option("--write-baseline", type=click.Path(path_type=Path), metavar="FILE", help="Write what there is today.")
+@click.option("--sarif", "sarif_file", type=click.Path(path_type=Path), metavar="FILE", help="Write SARIF 2.1.0 too.")
+@click.option(
+    "--github/--no-github",
+    default=None,
+    help="Annotations of GitHub Actions. Default: where it runs there, as a table.",
+)
+@click.option("--rules", "list_rules", is_flag=True, help="List the rules, and check nothing.")
+@OUTPUT
+@click.pass_context
+def check(
+    context: click.Context,
+    files: tuple[Path, ...],
+    baseline: Path | None,
+    write_baseline: Path | None,
+    sarif_file: Path | None,
+    github: bool | None,
+    list_rules: bool,
+    output: str,
+) -> None:
+    """What is wrong with a runbook in Markdown, of anybody's: commands that AWS's CLI would refuse, queries that the
+    shell eats, a way back that leads to the newest revision, blanks that could be looked up, steps that are never
+    reached. Asks AWS nothing, runs nothing. A folder stands for the Markdown files in it.
+
+    Ends with 1 where it found an error or a warning; notes alone end with 0. A comment in the line before takes a find
+    out: <!-- omc-runbook-ignore RULE: reason -->
+
+    \b
+    omc runbook check docs/runbook
+    omc runbook check RUNBOOK.md --write-baseline .runbook-baseline.json
+    omc runbook check RUNBOOK.md --baseline .runbook-baseline.json --sarif runbook.sarif
+    omc runbook check --rules
+    """
+    from omc.runbook.lint import document as shown
+    from omc.runbook.lint.check import baseline_of, fails, finds_in, read, without_known
+
+    if list_rules:
+        show_document(shown.rules_document(), output, page=output == "table")
+        return
+    if not files:
+        raise WrongUse("Name at least one Markdown file, or a folder of them: omc runbook check RUNBOOK.md")
+    every = list(dict.fromkeys(_markdown_files(files)))
+    today = datetime.now(UTC).date()
+    found = [one for file in every for one in finds_in(read(file), file, today)]
+    if write_baseline is not None:
+        _written(write_baseline, baseline_of(found))
+        echo(f"Written: {write_baseline}, with {len(found)} of today's finds.")
+        return
+    everything = len(found)
+    if baseline is not None:
+        found = list(without_known(found, read(baseline), str(baseline)))
+    if sarif_file is not None:
+        _written(sarif_file, shown.sarif(found, __version__))
+    if github or (github is None and os.environ.get("GITHUB_ACTIONS") == "true" and output == "table"):
+        for line in shown.github_lines(found):
+            echo(line)
+    show_document(shown.finds_document(found, len(every), everything - len(found)), output)
+    if fails(found):
+        context.exit(1)
+
+
+def _markdown_files(named: tuple[Path, ...]) -> list[Path]:
+    found: list[Path] = []
+    for path in named:
+        if path.is_dir():
+            within = sorted(each for each in path.rglob("*.md") if each.is_file())
+            if not within:
+                raise WrongUse(f"{path} has no Markdown file in it.")
+            found += within
+        else:
+            found.append(path)
+    return found
+
+
+def _written(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise WrongUse(f"{file} can't be written: {error.strerror}.") from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +16,8 @@ from omc.errors import OmcError, WrongUse, did_you_mean
 from omc.output import echo, line
 from omc.sessions.consoles import KINDS, console_url, match
 
+_DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+
 
 @click.command(name="open")
 @environment_option
@@ -23,6 +27,8 @@ from omc.sessions.consoles import KINDS, console_url, match
 @click.pass_context
 def open_(context: click.Context, /, kind: str, name: str, env: str | None, *, only_print: bool) -> None:
     """Open AWS's console at a dashboard, a service's logs, an alarm or a trace, and print the address.
+
+    Only printed where the output isn't a terminal, or where there is no desktop, as over SSH.
 
     NAME needn't have the environment's prefix; without one it is the list. A service's name stands for its log group.
 
@@ -40,8 +46,14 @@ def open_(context: click.Context, /, kind: str, name: str, env: str | None, *, o
         )
     url = console_url(kind, _known(environment, kind, name) if name else "", environment.region)
     echo(line(url))
-    if not only_print:
+    if not only_print and sys.stdout.isatty() and has_desktop(sys.platform, os.environ):
         click.launch(url)
+
+
+def has_desktop(platform: str, variables: Mapping[str, str]) -> bool:
+    """Whether a browser can show itself to the person at this terminal: not over SSH, nor in a container, where what
+    opens addresses would write its trouble between the prompt's lines, or begin a browser of text there."""
+    return platform in ("darwin", "win32", "cygwin") or any(variables.get(name) for name in _DESKTOP)
 
 
 def _known(environment: Environment, kind: str, name: str) -> str:
