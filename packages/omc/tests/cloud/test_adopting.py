@@ -179,7 +179,7 @@ def test_a_service_with_autoscaling_gets_limits_and_one_without_gets_a_count(ado
         ("database class db.r6g.xlarge", 1, "acme-prod is a DB cluster"),
         ("backup create --name x", 1, "acme-prod is a DB cluster"),
         ("cache reboot acme-1", 1, "prod has no cache"),
-        ("redis", 2, "prod has no cache"),
+        ("redis", 1, "prod has no cache"),
     ],
 )
 def test_what_isnt_there_is_refused_in_one_sentence(adopter: Adopter, command: str, code: int, words: str) -> None:

@@ -255,7 +255,7 @@ def test_a_login_is_found_by_the_address_that_the_service_connects_to() -> None:
     assert login_of(found, "cache.example") == Login("", "")
     assert login_of(found, "other.example") is None
     assert secret_place("arn:aws:secretsmanager:r:1:secret:shop-a1b2c3")[1] == ""
-    with pytest.raises(WrongUse, match="Secrets Manager"):
+    with pytest.raises(Refused, match="Secrets Manager"):
         secret_place("arn:aws:ssm:r:1:parameter/plain")
 
 

@@ -18,7 +18,7 @@ from omc.checks.finding import Finding, Level
 from omc.checks.maintenance import pending_changes
 from omc.checks.run import Report
 from omc.config.stores import database_log_group, left_out
-from omc.errors import AccessDenied, NotFound, Refused, WrongUse
+from omc.errors import AccessDenied, NotFound, Refused
 from omc.facts.backups import Backups, read_backups
 from omc.facts.cache_group import CacheGroup, read_cache_group, read_cache_types
 from omc.facts.costs.support import read_engine_support
@@ -210,7 +210,7 @@ def test_what_changes_one_is_refused_in_a_sentence(environment: Any, procedure: 
 def test_a_door_to_what_isnt_there_is_refused_before_anything_is_asked() -> None:
     aws = FakeGateway({}, NOTHING)
     for read in (read_database, read_cache):
-        with pytest.raises(WrongUse, match=r"omc\.toml names none"):
+        with pytest.raises(Refused, match=r"omc\.toml names none"):
             read(aws)
     assert aws.requests == []
 
@@ -346,7 +346,7 @@ def test_a_serverless_cache_is_read_as_a_whole() -> None:
 def test_one_that_isnt_there_says_so() -> None:
     gone = elasticache(NotFound("none", "ServerlessCacheNotFoundFault"))
     assert read_pending(gone, SERVERLESS).serverless is None
-    with pytest.raises(WrongUse, match="no serverless cache acme-cache"):
+    with pytest.raises(Refused, match="no serverless cache acme-cache"):
         read_cache(gone)
 
 

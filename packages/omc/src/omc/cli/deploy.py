@@ -93,9 +93,9 @@ def deploy(
     """Deploy images by digest, migrate, roll the services, and watch until the outcome is known.
 
     Registers revisions that differ from the running ones only where the plan says, runs the migration as a task of its
-    own, rolls backend before frontend, and compares errors, latency and alarms with the last verified release. What
-    fails is undone in reverse order; a fix that doesn't end an incident is left in place and reported as such (3). A
-    tag is resolved to the digest that it names now, and that digest is deployed.
+    own, rolls services in the order of omc.toml, and compares errors, latency and alarms with the last verified
+    release. What fails is undone in reverse order; a fix that doesn't end an incident is left in place and reported as
+    such (3). A tag is resolved to the digest that it names now, and that digest is deployed.
 
     \b
     Exit codes: 0 succeeded, 1 failed or refused, 2 wrong use, 3 unknown, 4 rolled back, 5 superseded, 6 waits for an

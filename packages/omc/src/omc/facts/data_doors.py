@@ -8,7 +8,7 @@ from typing import Any
 
 from omc.aws.gateway import Gateway
 from omc.config.stores import cache_name, database_name
-from omc.errors import NotFound, WrongUse
+from omc.errors import NotFound, Refused
 from omc.facts.databases import DatabaseRecords, database_records
 from omc.facts.secrets import secret_of
 from omc.facts.serverless import serverless_cache
@@ -62,21 +62,21 @@ class Login:
 
 
 def read_database(aws: Gateway) -> DatabasePlace:
-    """Raises ``WrongUse`` where the environment has none, or none that listens. Of a cluster its own address, which is
+    """Raises ``Refused`` where the environment has none, or none that listens. Of a cluster its own address, which is
     the writer's; that of its readers beside it."""
     environment = aws.environment
     name, records = database_name(environment), database_records(aws)
     if not name:
-        raise WrongUse(f"{environment.name} has no database: omc.toml names none.")
+        raise Refused(f"{environment.name} has no database: omc.toml names none.")
     found: Any = records.cluster or next(iter(records.instances), None)
     if found is None:
-        raise WrongUse(f"There is no database {name} in {environment.name}.")
+        raise Refused(f"There is no database {name} in {environment.name}.")
     writer = records.writer or {}
     endpoint = found.get("Endpoint") or {}
     status = found.get("Status", "") if records.cluster else found.get("DBInstanceStatus", "")
     address = endpoint if isinstance(endpoint, str) else endpoint.get("Address", "")
     if not address:
-        raise WrongUse(f"The database {name} is {status or 'unknown'} and has no address yet.")
+        raise Refused(f"The database {name} is {status or 'unknown'} and has no address yet.")
     return DatabasePlace(
         name,
         address,
@@ -98,23 +98,23 @@ def _reader_address(records: DatabaseRecords) -> str:
 
 
 def read_cache(aws: Gateway) -> CachePlace:
-    """The primary's address, or the serverless cache's. Raises ``WrongUse`` where the environment has none, or none
+    """The primary's address, or the serverless cache's. Raises ``Refused`` where the environment has none, or none
     that listens."""
     environment = aws.environment
     name = cache_name(environment)
     if not name:
-        raise WrongUse(f"{environment.name} has no cache: omc.toml names none.")
+        raise Refused(f"{environment.name} has no cache: omc.toml names none.")
     if not environment.cache:
         return _serverless(aws, name)
     try:
         groups: Any = aws.client("elasticache").describe_replication_groups(ReplicationGroupId=name)
         found = groups["ReplicationGroups"][0]
     except NotFound as error:
-        raise WrongUse(f"There is no cache {name} in {environment.name}.") from error
+        raise Refused(f"There is no cache {name} in {environment.name}.") from error
     nodes = found.get("NodeGroups") or [{}]
     endpoint = found.get("ConfigurationEndpoint") or nodes[0].get("PrimaryEndpoint") or {}
     if not endpoint.get("Address"):
-        raise WrongUse(f"The cache {name} is {found.get('Status', 'unknown')} and has no address yet.")
+        raise Refused(f"The cache {name} is {found.get('Status', 'unknown')} and has no address yet.")
     return CachePlace(
         name,
         endpoint["Address"],
@@ -129,10 +129,10 @@ def _serverless(aws: Gateway, name: str) -> CachePlace:
     """It always wants TLS, and knows users of a user group in place of a token (ElastiCache's user guide)."""
     found = serverless_cache(aws)
     if found is None:
-        raise WrongUse(f"There is no serverless cache {name} in {aws.environment.name}.")
+        raise Refused(f"There is no serverless cache {name} in {aws.environment.name}.")
     endpoint = found.get("Endpoint") or {}
     if not endpoint.get("Address"):
-        raise WrongUse(f"The cache {name} is {found.get('Status', 'unknown')} and has no address yet.")
+        raise Refused(f"The cache {name} is {found.get('Status', 'unknown')} and has no address yet.")
     return CachePlace(
         name,
         endpoint["Address"],
@@ -173,9 +173,9 @@ def _first(values: Mapping[str, str], begin: str, endings: Iterable[str]) -> str
 
 
 def secret_place(reference: str) -> tuple[str, str]:
-    """A secret's ARN, and the key in its JSON; empty for all of its text. ``WrongUse`` for a parameter of SSM's."""
+    """A secret's ARN, and the key in its JSON; empty for all of its text. ``Refused`` for a parameter of SSM's."""
     found = secret_of(reference)
     if found is None:
-        raise WrongUse("The password isn't kept in Secrets Manager, where omc would read it.")
+        raise Refused("The password isn't kept in Secrets Manager, where omc would read it.")
     rest = reference.removeprefix(found).strip(":").split(":")
     return found, rest[0]
