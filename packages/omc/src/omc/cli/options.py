@@ -87,10 +87,12 @@ class Moment(click.ParamType[datetime]):
 class Ago(Moment):
     """A time in the past: a ``Period`` before now (``45m``, ``24h``, ``7d``), or a ``Moment``."""
 
+    direction = -1
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, str) and re.fullmatch(r"[0-9]+[a-z]", value):
             period = Period(timedelta(days=3650), "minutes, hours or days: 45m, 24h, 7d").convert(value, param, ctx)
-            return datetime.now(UTC) - period
+            return datetime.now(UTC) + self.direction * period
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
@@ -99,6 +101,12 @@ class Ago(Moment):
                 param,
                 ctx,
             )
+
+
+class FromNow(Ago):
+    """A time to come: a ``Period`` from now, or a ``Moment``."""
+
+    direction = 1
 
 
 ENVIRONMENT_VARIABLE = "OMC_ENV"

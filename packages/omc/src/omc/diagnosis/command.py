@@ -8,7 +8,7 @@ import click
 
 from omc.aws.gateway import Gateway, access_to
 from omc.checks.run import EXIT_CODES
-from omc.cli.options import Moment, Period, environment_option
+from omc.cli.options import Ago, Period, environment_option
 from omc.cli.show import OUTPUT, show
 from omc.config import environment_of, load
 from omc.diagnosis.document import diagnosis_document
@@ -24,7 +24,7 @@ LOOK_BACK = Period(timedelta(days=7), "minutes, hours or days up to 7d: 30m, 1h,
 @click.argument("symptom", default="", metavar="[SYMPTOM]")
 @environment_option
 @click.option("--since", type=LOOK_BACK, default="1h", show_default=True, help="How far to look back.")
-@click.option("--at", type=Moment(), metavar="TIME", help="A moment in the past: 2026-11-30T03:10+11:00.")
+@click.option("--at", type=Ago(), metavar="TIME", help="So long ago (45m), or at a time: 2026-11-30T03:10+11:00.")
 @click.option("--explain", is_flag=True, help="Also print the aws commands that ask the same, ready to paste.")
 @OUTPUT
 @click.pass_context

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import click
 
 from omc.aws.gateway import Gateway, access_to
-from omc.cli.options import Moment, Period, environment_option
+from omc.cli.options import FromNow, Period, environment_option
 from omc.cli.show import show
 from omc.config import environment_of, load
 from omc.engine.actors import actor_or_user
@@ -86,14 +86,14 @@ def weekly(
 @environment_option
 @click.option("--reason", required=True, help="Why it may stay as it is.")
 @click.option("--owner", help="Whom to ask about it.  [default: you]")
-@click.option("--until", type=Moment(), required=True, metavar="TIME", help="Until then: 2026-12-31T18:00+11:00.")
+@click.option("--until", type=FromNow(), required=True, metavar="TIME", help="30d, or 2026-12-31T18:00+11:00.")
 @click.pass_context
 def accept(context: click.Context, key: str, env: str | None, reason: str, owner: str | None, until: datetime) -> None:
     """Accept a finding of the weekly review until a day: it is listed, and doesn't count. KEY stands beside the
     finding.
 
     \b
-    omc check accept database-size:database --env production --reason "small on purpose" --until 2026-12-31T00:00+11:00
+    omc check accept database-size:database --env production --reason "small on purpose" --until 30d
     """
     stack = load(context.obj)
     environment = environment_of(stack, env)
