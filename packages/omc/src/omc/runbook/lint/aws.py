@@ -104,12 +104,8 @@ def find_wrong(command: Command) -> Iterator[Find]:
         return
     commands = _commands(service)
     if commands is None:
-        if not command.is_inline or " " not in service:
-            yield _find(
-                "aws-unknown-service",
-                service_word,
-                f'AWS CLI has no service "{service}".{did_you_mean(service, _services())}',
-            )
+        message = f'AWS CLI has no service "{service}".{did_you_mean(service, _services())}'
+        yield _find("aws-unknown-service", service_word, message)
         return
     rest = words[place + 1 :]
     at, _ = _first_positional(rest)

@@ -16,7 +16,7 @@ from omc.output.json import to_json
 from omc.runbook.lint import aws, rules
 from omc.runbook.lint.markdown import taken_apart
 from omc.runbook.lint.model import Code, Command, Find, Level
-from omc.runbook.lint.shell import all_commands, commands_of, is_script
+from omc.runbook.lint.shell import commands_of, is_script, of_tools
 
 LARGEST = 5_000_000
 """Bytes of a runbook that are read at most."""
@@ -40,7 +40,8 @@ def finds_in(source: str, file: Path, today: date) -> list[Find]:
     for code in text.code:
         if not is_script(code):
             continue
-        mine = list(commands_of(code))
+        every = list(commands_of(code))
+        mine = [each for command in every for each in of_tools(command)]
         commands += mine
         for command in mine:
             line = " ".join(command.texts)
@@ -50,7 +51,7 @@ def finds_in(source: str, file: Path, today: date) -> list[Find]:
                 each += aws.find_wrong(command)
             found += (one if one.instead else replace(one, instead=instead) for one in each)
         if not code.is_inline:
-            found += rules.block_finds(code, list(all_commands(code)))
+            found += rules.block_finds(code, every)
     found += rules.text_finds(text, commands, file, today)
     unique = {
         (one.line, one.column, one.rule.name, one.message): replace(one, file=file.as_posix())
@@ -76,7 +77,7 @@ def fails(found: Iterable[Find]) -> bool:
 
 
 def baseline_of(found: Iterable[Find]) -> str:
-    """A baseline file: what there is today, so that only what comes later is told."""
+    """A baseline file: what there is today, so that only what comes later is reported."""
     counts = Counter(one.fingerprint for one in found)
     return to_json({"version": 1, "finds": dict(sorted(counts.items()))}) + "\n"
 

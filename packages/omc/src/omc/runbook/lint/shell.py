@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ _WRAPPERS = frozenset(
     ("sudo", "time", "watch", "xargs", "timeout", "env", "nohup", "exec", "command", "bash", "sh", "ssh", "eval")
 )
 """Commands whose words hold another one."""
+_PUT_IN = frozenset(("simple_expansion", "expansion", "command_substitution", "process_substitution"))
+"""What the grammar calls the places that the shell fills in."""
 _RUNS_ITS_WORDS = frozenset(("bash", "sh", "watch", "ssh", "eval"))
 
 
@@ -35,25 +38,15 @@ def is_script(code: Code) -> bool:
 
 
 def commands_of(code: Code) -> Iterator[Command]:
-    """Every command of TOOLS in it, in the order in which they stand there: in pipes, loops, substitutions and
-    behind ``sudo``, ``watch`` or ``bash -c`` too."""
+    """Every command, of whatever tool, in their order: in pipes, loops and substitutions too."""
     for words, is_broken in _parsed(_without_prompts(code.text)):
-        placed = tuple(
-            Word(word.text, code.line + word.line, code.column + word.column + 1, word.is_literal, word.has_backticks)
-            for word in words
-        )
-        yield from _of_tools(placed, is_broken, code.is_inline)
+        placed = (replace(each, line=code.line + each.line, column=code.column + each.column + 1) for each in words)
+        yield Command(tuple(placed), is_broken, code.is_inline)
 
 
-def all_commands(code: Code) -> Iterator[Command]:
-    """Every command, of whatever tool."""
-    for words, is_broken in _parsed(_without_prompts(code.text)):
-        yield Command(
-            tuple(
-                Word(word.text, code.line + word.line, code.column + word.column + 1, word.is_literal) for word in words
-            ),
-            is_broken,
-        )
+def of_tools(command: Command) -> Iterator[Command]:
+    """What it runs of TOOLS: itself, or what stands behind ``sudo``, ``watch`` or ``bash -c``."""
+    yield from _of_tools(command.words, command.is_broken, command.is_inline)
 
 
 def _of_tools(words: tuple[Word, ...], is_broken: bool, is_inline: bool) -> Iterator[Command]:
@@ -104,8 +97,6 @@ def _parsed(text: str) -> Iterator[tuple[tuple[Word, ...], bool]]:
     masked = _PLACEHOLDER.sub(lambda match: "_" * len(match[0]), text)
     masked = re.sub(r"[\[\]…]|(?<= )\|(?=-)", "_", masked) if "[--" in text else masked.replace("…", "_")
     encoded = masked.encode()
-    if len(masked) != len(text):  # never, by what stands above
-        return
     starts = _character_offsets(masked, encoded)
     for node in _nodes(_parser().parse(encoded).root_node):
         words = tuple(_words(node, text, starts))
@@ -141,12 +132,14 @@ def _words(node: Node, text: str, starts: list[int] | None) -> Iterator[Word]:
             begin, end = starts[begin], starts[end]
         raw = text[begin:end]
         line_begin = text.rfind("\n", 0, begin) + 1
-        kinds = {each.type for each in _all(child)}
-        backticks = any(
-            each.type == "command_substitution" and each.text is not None and each.text.startswith(b"`")
-            for each in _all(child)
-        )
-        is_literal = not kinds & {"simple_expansion", "expansion", "command_substitution", "process_substitution"}
+        parts = tuple(_all(child))
+        backticks = any(each.type == "command_substitution" and (each.text or b"").startswith(b"`") for each in parts)
+        is_literal = not {each.type for each in parts} & {
+            "simple_expansion",
+            "expansion",
+            "command_substitution",
+            "process_substitution",
+        }
         yield Word(_unquoted(raw), text.count("\n", 0, begin), begin - line_begin, is_literal, backticks)
 
 
